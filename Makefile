@@ -1,0 +1,64 @@
+# `make run` and `make test` work from a plain clone with Python 3.11 to 3.13; both are quick when nothing changed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+UV_VERSION := 0.13.9
+INSTALL := $(UV) pip install --quiet --python $(BIN)/python --compile-bytecode
+STUDY ?= studies/quickstart.yaml
+
+.PHONY: run test test-long check format dev lock clean help
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+$(UV):
+	@echo "making $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	  || { echo "hpo needs Python 3.11 to 3.13; $(PYTHON) is $$($(PYTHON) -V). Try: make PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+# A development set-up holds all that a plain one does, so that switching between `make run` and `make test` installs nothing.
+$(VENV)/.run: requirements.lock pyproject.toml | $(UV)
+	@test -f $(VENV)/.dev && test $(VENV)/.dev -nt requirements.lock \
+	  || { echo "installing what is locked (about 6 GB with CUDA, once)"; $(INSTALL) --require-hashes -r requirements.lock; }
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock pyproject.toml | $(UV)
+	@echo "installing what is locked, with the development extras"
+	@$(INSTALL) --require-hashes -r requirements-dev.lock
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: $(VENV)/.run  ## install, run the quick-start study to its end
+	@$(BIN)/hpo data demo --if-missing
+	@$(BIN)/hpo run $(STUDY)
+
+dev: $(VENV)/.dev  ## install everything, development extras included
+
+test: $(VENV)/.dev  ## the test suite (under 12 minutes on 2 cores)
+	@$(BIN)/python -m pytest -m "not long"
+
+test-long: $(VENV)/.dev  ## the tests that take minutes each
+	@$(BIN)/python -m pytest -m long
+
+check: $(VENV)/.dev  ## format, lint, types, import contracts
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@PYTHONPATH=. $(BIN)/lint-imports --no-cache
+
+format: $(VENV)/.dev  ## rewrite in the house format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: | $(UV)  ## resolve the locks anew
+	@$(UV) pip compile --universal --generate-hashes --python-version 3.11 --no-header --quiet \
+	  --extra build pyproject.toml --output-file requirements.lock
+	@$(UV) pip compile --universal --generate-hashes --python-version 3.11 --no-header --quiet \
+	  --all-extras --constraints requirements.lock pyproject.toml --output-file requirements-dev.lock
+
+clean:  ## remove what runs left behind (not .venv)
+	@rm -rf runs data build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,72 @@
+"""One class per reaction. Every message names the place, the value and the way out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class HpoError(Exception):
+    """Base of every error that a user may see; ends a command with ``exit_code``."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing that is wrong in a file (or an override, then ``file`` is ``"override"``)."""
+
+    file: str
+    line: int
+    """1-based; 0 where there is no line (an override, a missing key of the whole file)."""
+    path: str
+    """Key path such as ``space.lr0.low`` or ``search.enqueue[1].lr0``; empty for the whole file."""
+    message: str
+    """What is wrong and what would be right."""
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
+
+
+class SpecError(HpoError):
+    """The study file is wrong; nothing was written."""
+
+    exit_code = 2
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = tuple(sorted(problems))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class UsageError(HpoError):
+    """The command line names something that does not exist or does not fit."""
+
+    exit_code = 2
+
+
+class StudyConflict(HpoError):
+    """The study exists with another specification, other data or another schema version."""
+
+    exit_code = 3
+
+    def __init__(self, study: str, differences: list[str], way_out: str) -> None:
+        self.study = study
+        self.differences = tuple(differences)
+        listed = "\n".join(f"  {difference}" for difference in differences)
+        super().__init__(f"study {study!r} is already stored and differs:\n{listed}\n{way_out}")
+
+
+class StudyBusy(HpoError):
+    """Another process on this machine is running the study right now."""
+
+    exit_code = 3
+
+
+class StorageUnavailable(HpoError):
+    """The database can't be reached or opened; a worker backs off and tries again."""
+
+    exit_code = 4
+
+
+class ClaimLost(HpoError):
+    """Someone else owns the trial now; drop the result, tell nothing."""

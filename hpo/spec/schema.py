@@ -1,0 +1,89 @@
+"""The study as asked for: frozen, validated, complete. Built by ``hpo.spec.loader`` alone; trusted below it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from hpo.spec.space import Space
+from hpo.trial.vocabulary import Metric, Postprocess, Scalar
+
+POSTPROCESSING_NAMES = ("iou", "conf", "max_det", "agnostic_nms")
+Samplers = Literal["tpe", "gp", "cmaes", "qmc", "random", "grid", "nsga2"]
+Pruners = Literal["hyperband", "sha", "median", "percentile", "patient", "threshold", "none"]
+Plots = Literal["none", "best", "all"]
+
+
+@dataclass(frozen=True)
+class Objective:
+    metric: Metric = Metric.MAP50_95
+    goal: Literal["maximize"] = "maximize"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A sampler or pruner by its short name, with options by Optuna's own argument names."""
+
+    name: str
+    options: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Search:
+    sampler: Method = Method("tpe")
+    pruner: Method = Method("hyperband")
+    seed: int = 0
+    enqueue: tuple[tuple[tuple[str, Scalar], ...], ...] = ()
+    """Proposals to try first (after the baseline), each complete or partial: the rest is sampled."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    trials: int = 50
+    """Counting trials (complete, pruned, diverged, out of memory, failed for good), the baseline included."""
+    hours: float | None = None
+    """Wall time with at least one live worker; no new trial starts after it."""
+
+
+@dataclass(frozen=True)
+class Recovery:
+    hung_s: float = 600.0
+    """A trial without any progress for this long is ended as ``hung``."""
+    retries: int = 2
+    """Further attempts after a death (killed, hung, crash, host_oom, disk)."""
+
+
+@dataclass(frozen=True)
+class Keep:
+    weights: int = 5
+    """best.pt of so many best trials stay on disk."""
+
+
+@dataclass(frozen=True)
+class StudySpec:
+    name: str
+    """``[a-z0-9][a-z0-9._-]{0,62}``."""
+    data: str
+    """Absolute path of the data.yaml."""
+    model: str
+    """As written, or the absolute path of a file found beside the study, in the working folder or in configs/models."""
+    train: tuple[tuple[str, Any], ...] = ()
+    """Fixed Ultralytics arguments, sorted by name."""
+    space: Space = field(default_factory=Space)
+    objective: Objective = field(default_factory=Objective)
+    search: Search = field(default_factory=Search)
+    budget: Budget = field(default_factory=Budget)
+    baseline: bool = True
+    postprocess: Postprocess = Postprocess.NONE
+    plots: Plots = "none"
+    keep: Keep = field(default_factory=Keep)
+    recovery: Recovery = field(default_factory=Recovery)
+
+    @property
+    def train_args(self) -> dict[str, Any]:
+        return dict(self.train)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of every trial (Ultralytics' default where ``train`` names none)."""
+        return int(self.train_args.get("epochs", 100))

@@ -1,0 +1,122 @@
+"""Plain frozen values that the study's readers and writers exchange; no Optuna, no SQLAlchemy in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from hpo.spec.schema import StudySpec
+from hpo.trial.request import OperatingPoint
+from hpo.trial.vocabulary import Reason, Scalar, TrialState
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What must not change under a stored study's name."""
+
+    data_fingerprint: str
+    model_sha256: str
+    """Of the model YAML's text or of the weights file."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Stored beside the spec for people and for other nodes; not compared when a study is joined."""
+
+    model_yaml: str | None
+    """Text of the model YAML, None for weights."""
+    dataset: dict[str, Any]
+    """``DatasetSummary`` as a dict."""
+    versions: dict[str, str]
+    """Of hpo, python, optuna, torch, ultralytics, mlflow."""
+
+
+@dataclass(frozen=True)
+class StudyRow:
+    """A stored study."""
+
+    id: int
+    uuid: str
+    name: str
+    spec: StudySpec
+    spec_sha256: str
+    identity: Identity
+    facts: Facts
+    created_at: datetime
+    """UTC, aware."""
+    mlflow_experiment_id: str | None
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A trial that this worker may train now."""
+
+    number: int
+    ordinal: int
+    attempt: int
+    token: str
+    """Of the attempt; every write carries it."""
+    params: dict[str, Scalar]
+    """What the sampler (or the baseline, or ``enqueue``) chose, space names only."""
+    baseline: bool
+    retries_left: int
+    resume_epoch: int
+    """Epochs that the checkpoint holds; 0 to start anew."""
+    checkpoint: str | None
+
+
+@dataclass(frozen=True)
+class AttemptRow:
+    number: int
+    attempt: int
+    worker: str
+    started_at: datetime
+    ended_at: datetime | None
+    reason: Reason | None
+    detail: str
+    folder: str
+    effective: dict[str, Scalar]
+    """Arguments as Ultralytics resolved them; empty before the training began."""
+    resumed_from: int
+    """Epochs taken over from a checkpoint."""
+
+
+@dataclass(frozen=True)
+class EpochRow:
+    number: int
+    attempt: int
+    epoch: int
+    objective: float
+    metrics: dict[str, float]
+    seconds: float
+    recorded_at: datetime
+
+
+@dataclass(frozen=True)
+class TrialRow:
+    """A trial as people see it."""
+
+    number: int
+    ordinal: int
+    state: TrialState
+    counts: bool
+    baseline: bool
+    value: float | None
+    params: dict[str, Scalar]
+    metrics: dict[str, float]
+    reason: Reason | None
+    detail: str
+    epochs: int
+    worker: str | None
+    started: datetime | None
+    finished: datetime | None
+    duration_s: float | None
+    """Time in attempts of this trial, summed."""
+    mlflow_run_id: str | None
+    operating_point: OperatingPoint | None
+    train: dict[str, Any]
+    """The training arguments that were asked for, complete."""
+    folder: str | None
+    """Of the newest attempt."""
+    attempts: tuple[AttemptRow, ...] = field(default=())

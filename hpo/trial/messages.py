@@ -1,0 +1,89 @@
+"""What a trial's process says to its worker, and the answers it gets. Each has a JSON form."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+from hpo.trial.vocabulary import Reason, Scalar
+
+
+@dataclass(frozen=True)
+class Started:
+    """The model is built and the data is loaded; what will really be trained."""
+
+    effective: dict[str, Scalar]
+    """Arguments as Ultralytics resolved them (batch, optimizer, lr0, imgsz, ...), and device, torch, ultralytics."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A sign of life: a batch of training or validation, or a stage."""
+
+    stage: str
+    """``load``, ``train``, ``val``, ``final``."""
+    epoch: int
+    """The epoch that is being trained, from 1; 0 before the first."""
+    fraction: float
+    """Of the epoch, in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """The end of an epoch. The process waits for an ``Answer`` before it goes on."""
+
+    epoch: int
+    """From 1."""
+    objective: float
+    """What the pruner sees, in [0, 1]; the epoch with the largest one is best.pt."""
+    metrics: dict[str, float]
+    """By the names of Ultralytics' callback without brackets (``metrics/mAP50-95B``, ``train/box_loss``, ``lr/pg0``)."""
+    seconds: float
+    """Wall time of the epoch."""
+    recorded_at: float
+    """Unix time, s."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The last message of an attempt. A process that ends without it crashed or was killed."""
+
+    reason: Reason
+    detail: str
+    """One line for a person; empty for complete and pruned."""
+    epochs: int
+    """Epochs that were trained in full, over all attempts that led here."""
+    value: float | None
+    """The objective of best.pt; for complete only."""
+    metrics: dict[str, float]
+    """``map50, map50_95, precision, recall, f1`` of best.pt (complete), of the last epoch (pruned), or empty."""
+    best_epoch: int | None
+    """The epoch of best.pt, from 1."""
+    recorded_at: float
+    """Unix time, s."""
+
+
+Message = Started | Progress | EpochReport | Ended
+
+_KINDS: dict[str, type[Message]] = {kind.__name__: kind for kind in (Started, Progress, EpochReport, Ended)}
+
+
+class Answer(StrEnum):
+    """What the worker answers to an ``EpochReport``."""
+
+    GO_ON = "go_on"
+    PRUNE = "prune"
+    GIVE_BACK = "give_back"
+
+
+def encode(message: Message) -> bytes:
+    return json.dumps({"kind": type(message).__name__, **asdict(message)}).encode()
+
+
+def decode(raw: bytes) -> Message:
+    fields = json.loads(raw)
+    kind = _KINDS[fields.pop("kind")]
+    if "reason" in fields:
+        fields["reason"] = Reason(fields["reason"])
+    return kind(**fields)

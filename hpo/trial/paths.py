@@ -1,0 +1,49 @@
+"""One object owns every path of an attempt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class AttemptPaths:
+    """The files of one attempt; ``folder`` is also Ultralytics' ``save_dir``."""
+
+    folder: Path
+
+    @staticmethod
+    def of(study_folder: Path, number: int, attempt: int) -> AttemptPaths:
+        """``number`` is Optuna's trial number, ``attempt`` counts the ordinal's attempts from 1."""
+        return AttemptPaths(study_folder / "trials" / f"{number:05d}-{attempt}")
+
+    @property
+    def best(self) -> Path:
+        return self.folder / "weights" / "best.pt"
+
+    @property
+    def last(self) -> Path:
+        return self.folder / "weights" / "last.pt"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Everything that is needed to go on after the last epoch that it holds."""
+        return self.folder / "weights" / "checkpoint.pt"
+
+    @property
+    def args(self) -> Path:
+        return self.folder / "args.yaml"
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results.csv"
+
+    @property
+    def ended(self) -> Path:
+        """The ``Ended`` message as JSON, renamed into place before it is sent: a result is never lost."""
+        return self.folder / "ended.json"
+
+    @property
+    def log(self) -> Path:
+        """stdout and stderr of the trial's process."""
+        return self.folder / "log.txt"
