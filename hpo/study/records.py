@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from hpo.spec.schema import StudySpec
@@ -120,3 +121,54 @@ class TrialRow:
     folder: str | None
     """Of the newest attempt."""
     attempts: tuple[AttemptRow, ...] = field(default=())
+
+
+class StudyState(StrEnum):
+    EMPTY = "empty"
+    """No trial yet."""
+    RUNNING = "running"
+    """A worker is alive."""
+    WAITING = "waiting"
+    """There is work left and nobody does it."""
+    FINISHED = "finished"
+    """The budget, the hours or the grid is spent, and no trial is open."""
+
+
+@dataclass(frozen=True)
+class BudgetRow:
+    trials: int
+    hours: float | None
+    counted: int
+    """Trials that ended and count."""
+    issued: int
+    """Proposals handed out; each ends in exactly one counting trial."""
+    hours_used: float
+    """With at least one live worker."""
+
+
+@dataclass(frozen=True)
+class WorkerRow:
+    """One life of a worker."""
+
+    worker: str
+    host: str
+    pid: int
+    started_at: datetime
+    seen_at: datetime
+    ended_at: datetime | None
+    number: int | None
+    """Of the trial that it trains."""
+
+
+@dataclass(frozen=True)
+class StatusRow:
+    name: str
+    state: StudyState
+    finished: str | None
+    """Why the search is over: ``budget spent``, ``hours spent``, ``grid exhausted``."""
+    budget: BudgetRow
+    counts: dict[TrialState, int]
+    """Of every state, dead trials that were tried again included (FAIL)."""
+    best: TrialRow | None
+    workers: tuple[WorkerRow, ...]
+    """Those that live."""

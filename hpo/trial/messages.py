@@ -46,6 +46,13 @@ class EpochReport:
 
 
 @dataclass(frozen=True)
+class Checkpointed:
+    """A checkpoint that holds ``epoch`` epochs is in place."""
+
+    epoch: int
+
+
+@dataclass(frozen=True)
 class Ended:
     """The last message of an attempt. A process that ends without it crashed or was killed."""
 
@@ -64,9 +71,11 @@ class Ended:
     """Unix time, s."""
 
 
-Message = Started | Progress | EpochReport | Ended
+Message = Started | Progress | EpochReport | Checkpointed | Ended
 
-_KINDS: dict[str, type[Message]] = {kind.__name__: kind for kind in (Started, Progress, EpochReport, Ended)}
+_KINDS: dict[str, type[Message]] = {
+    kind.__name__: kind for kind in (Started, Progress, EpochReport, Checkpointed, Ended)
+}
 
 
 class Answer(StrEnum):

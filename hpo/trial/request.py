@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from hpo.trial.vocabulary import Metric, Scalar
 
@@ -43,9 +43,13 @@ class TrialRequest:
     metric: Metric
     operating_point: OperatingPoint | None
     """Under ``postprocess: sampled`` the sampled setting, else None."""
-    plots: bool = False
+    plots: Literal["none", "best", "all"] = "none"
+    best_value: float | None = None
+    """Best value of the study so far; under ``plots: best`` a trial that stays below it draws none."""
     checkpoint: str | None = None
     """Absolute path of a checkpoint to go on from, or None to start at epoch 1."""
+    known_epochs: int = 0
+    """Epochs that are stored already; those of the checkpoint beyond them are reported first."""
     device: str = "auto"
     """``auto`` (first GPU, else CPU), ``cpu``, or a CUDA index such as ``0``."""
 

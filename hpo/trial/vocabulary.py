@@ -64,30 +64,30 @@ class Reaction:
     """What a reason leads to."""
 
     state: TrialState
-    counts: bool
-    """Whether the trial uses up one unit of the budget."""
-    retry: bool
-    """Whether another attempt (a new trial of the same ordinal) follows."""
-    infeasible: bool
-    """Told with a violated constraint, so that samplers learn to stay away (they learn nothing from FAIL)."""
     run: RunStatus
+    counts: bool = False
+    """Whether the trial uses up one unit of the budget."""
+    retry: bool = False
+    """Whether another attempt (a new trial of the same ordinal) follows."""
+    infeasible: bool = False
+    """Told with a violated constraint, so that samplers learn to stay away (they learn nothing from FAIL)."""
 
 
 def reaction(reason: Reason, *, retries_left: int) -> Reaction:
     """The one table of what follows from a reason; ``retries_left`` is for the attempt that just ended."""
     match reason:
         case Reason.COMPLETE:
-            return Reaction(TrialState.COMPLETE, True, False, False, RunStatus.FINISHED)
+            return Reaction(TrialState.COMPLETE, RunStatus.FINISHED, counts=True)
         case Reason.PRUNED:
-            return Reaction(TrialState.PRUNED, True, False, False, RunStatus.KILLED)
+            return Reaction(TrialState.PRUNED, RunStatus.KILLED, counts=True)
         case Reason.DIVERGED | Reason.OOM:
-            return Reaction(TrialState.PRUNED, True, False, True, RunStatus.FAILED)
+            return Reaction(TrialState.PRUNED, RunStatus.FAILED, counts=True, infeasible=True)
         case Reason.KILLED | Reason.HUNG | Reason.CRASH | Reason.HOST_OOM | Reason.DISK:
             again = retries_left > 0
-            return Reaction(TrialState.FAIL, not again, again, False, RunStatus.FAILED)
+            return Reaction(TrialState.FAIL, RunStatus.FAILED, counts=not again, retry=again)
         case Reason.DATA:
-            return Reaction(TrialState.FAIL, True, False, False, RunStatus.FAILED)
+            return Reaction(TrialState.FAIL, RunStatus.FAILED, counts=True)
         case Reason.GIVEN_BACK:
-            return Reaction(TrialState.WAITING, False, False, False, RunStatus.RUNNING)
+            return Reaction(TrialState.WAITING, RunStatus.RUNNING)
         case _:
             assert_never(reason)

@@ -1,0 +1,165 @@
+"""What a person sees while a study runs: a line a finished trial, and on a terminal bars for what is under way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from statistics import fmean
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from typing_extensions import override
+
+from hpo.cli.options import duration
+from hpo.study.records import StudyRow, TrialRow
+from hpo.trial.messages import Ended, EpochReport
+from hpo.trial.ports import Watcher
+from hpo.trial.request import TrialRequest
+from hpo.trial.vocabulary import Reaction, Reason, Scalar
+
+STYLES = {Reason.COMPLETE: "green", Reason.PRUNED: "yellow", Reason.GIVEN_BACK: "cyan"}
+
+
+@contextmanager
+def watcher(study: StudyRow, known: list[TrialRow], *, quiet: bool) -> Iterator[Watcher]:
+    """Bars on a terminal, plain lines in a pipe, nothing where ``quiet``."""
+    console = Console(quiet=quiet, highlight=False, soft_wrap=True)
+    lines = Lines(console, study, Score(study, known))
+    if quiet or not console.is_terminal:
+        yield lines
+        return
+    with Progress(TextColumn("{task.description}"), BarColumn(28), TextColumn("{task.fields[note]}"), console=console) as bars:
+        yield Bars(lines, bars)
+
+
+class Score:
+    """How far the study is: counting trials, the best so far, and what is left to wait."""
+
+    def __init__(self, study: StudyRow, known: list[TrialRow]) -> None:
+        self.total = study.spec.budget.trials
+        self.counted = sum(row.counts for row in known)
+        self.durations = [row.duration_s for row in known if row.counts and row.duration_s]
+        valued = [(row.value, -row.number) for row in known if row.value is not None]
+        self.best = max(valued, default=None)
+
+    def add(self, number: int, ended: Ended, reaction: Reaction, seconds: float) -> None:
+        self.counted += reaction.counts
+        if reaction.counts:
+            self.durations.append(seconds)
+        if ended.value is not None:
+            self.best = max(self.best or (ended.value, -number), (ended.value, -number))
+
+    def left_s(self, running_s: float = 0.0) -> float | None:
+        """Expected time to the end of the budget; None before anything has counted."""
+        if not self.durations:
+            return None
+        return max(0.0, (self.total - self.counted) * fmean(self.durations) - running_s)
+
+    def best_text(self) -> str:
+        return "none yet" if self.best is None else f"{self.best[0]:.4f} (trial {-self.best[1]})"
+
+
+class Lines(Watcher):
+    """One line when a trial starts, one when it ends."""
+
+    def __init__(self, console: Console, study: StudyRow, score: Score) -> None:
+        self.console = console
+        self.study = study
+        self.score = score
+        self.started_at = time.monotonic()
+
+    @override
+    def trial_started(self, request: TrialRequest, *, resumed_from: int) -> None:
+        self.started_at = time.monotonic()
+        again = f" (attempt {request.attempt}, from epoch {resumed_from + 1})" if request.attempt > 1 else ""
+        what = "baseline: plain Ultralytics" if self.is_baseline(request) else settings_text(self.study, request)
+        self.console.print(f"[bold]trial {request.number}[/]{again}  [dim]{what}[/]")
+
+    def is_baseline(self, request: TrialRequest) -> bool:
+        return self.study.spec.baseline and request.ordinal == 0
+
+    @override
+    def progress(self, number: int, stage: str, epoch: int, fraction: float) -> None:
+        return
+
+    @override
+    def epoch_ended(self, number: int, report: EpochReport) -> None:
+        return
+
+    @override
+    def trial_ended(self, number: int, ended: Ended, reaction: Reaction) -> None:
+        seconds = time.monotonic() - self.started_at
+        self.score.add(number, ended, reaction, seconds)
+        metric = self.study.spec.objective.metric
+        value = f" {metric} {ended.value:.4f}" if ended.value is not None else ""
+        detail = f": {ended.detail}" if ended.detail else ""
+        left = self.score.left_s()
+        self.console.print(
+            f"  [{STYLES.get(ended.reason, 'red')}]{ended.reason}[/]{value} after {ended.epochs} epochs, "
+            f"{duration(seconds)}{detail}{', tried again' if reaction.retry else ''}  "
+            f"[dim]{self.score.counted}/{self.score.total} done, best {self.score.best_text()}"
+            f"{f', about {duration(left)} left' if left else ''}[/]"
+        )
+
+
+class Bars(Watcher):
+    """The lines, and below them one bar for the study and one for the running trial."""
+
+    def __init__(self, lines: Lines, bars: Progress) -> None:
+        self._lines = lines
+        self._bars = bars
+        self._study = bars.add_task(lines.study.name, total=lines.score.total, completed=lines.score.counted, note="")
+        self._trial: TaskID | None = None
+        self._objective = ""
+
+    @override
+    def trial_started(self, request: TrialRequest, *, resumed_from: int) -> None:
+        self._lines.trial_started(request, resumed_from=resumed_from)
+        self._objective = ""
+        self._trial = self._bars.add_task(
+            f"trial {request.number}", total=self._lines.study.spec.epochs, completed=resumed_from, note="starting"
+        )
+        self._note_study()
+
+    @override
+    def progress(self, number: int, stage: str, epoch: int, fraction: float) -> None:
+        if self._trial is None:
+            return
+        done = epoch - 1 + fraction * (0.8 if stage == "train" else 1.0) if stage in {"train", "val"} else epoch
+        shown = {"load": "loading", "final": "validating best.pt"}.get(stage, f"epoch {epoch}{self._objective}")
+        self._bars.update(self._trial, completed=done, note=shown)
+        self._note_study()
+
+    @override
+    def epoch_ended(self, number: int, report: EpochReport) -> None:
+        self._lines.epoch_ended(number, report)
+        self._objective = f", last {report.objective:.4f}"
+
+    @override
+    def trial_ended(self, number: int, ended: Ended, reaction: Reaction) -> None:
+        if self._trial is not None:
+            self._bars.remove_task(self._trial)
+            self._trial = None
+        self._lines.trial_ended(number, ended, reaction)
+        self._note_study()
+
+    def _note_study(self) -> None:
+        score = self._lines.score
+        left = score.left_s(time.monotonic() - self._lines.started_at if self._trial is not None else 0.0)
+        note = f"{score.counted}/{score.total}, best {score.best_text()}" + (f", {duration(left)} left" if left else "")
+        self._bars.update(self._study, completed=score.counted, note=note)
+
+
+def settings_text(study: StudyRow, request: TrialRequest) -> str:
+    """The sampled values of a trial, short."""
+    point = {} if request.operating_point is None else vars(request.operating_point)
+    values: dict[str, Scalar] = {
+        name: {**request.train, **point}.get(name)  # type: ignore[dict-item]
+        for name in study.spec.space.names
+    }
+    return " ".join(f"{name}={short(value)}" for name, value in values.items() if value is not None)
+
+
+def short(value: Scalar) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,87 @@
+"""The ``hpo`` command. Subcommands load when they are called, and heavy libraries inside them."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+import traceback
+
+import click
+from typing_extensions import override
+
+from hpo import __version__
+from hpo.errors import HpoError
+
+COMMANDS = {
+    "run": "hpo.cli.run:run",
+    "create": "hpo.cli.run:create",
+    "validate": "hpo.cli.spec:validate",
+    "schema": "hpo.cli.spec:schema",
+    "status": "hpo.cli.study:status",
+    "trials": "hpo.cli.study:trials",
+    "trial": "hpo.cli.study:trial",
+    "best": "hpo.cli.best:best",
+    "sync": "hpo.cli.tracking:sync",
+    "ui": "hpo.cli.tracking:ui",
+    "doctor": "hpo.cli.doctor:doctor",
+    "delete": "hpo.cli.study:delete",
+    "data": "hpo.cli.data:data",
+}
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name, in the order of a user's work, and imports one when it is asked for."""
+
+    @override
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    @override
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="hpo")
+@click.option("--debug", is_flag=True, help="Show the trace of an error, and log in detail.")
+def cli(*, debug: bool) -> None:
+    """Hyperparameter optimization for YOLO detectors: one study file, one command.
+
+    \b
+    hpo data demo                        make a small data set of real digit scans
+    hpo run studies/quickstart.yaml      search; Ctrl-C and run again to go on
+    hpo trials                           compare; hpo ui opens MLflow on them
+    hpo best --save winner/              weights and settings of the best trial
+
+    Files go under $HPO_HOME (default ./runs). HPO_STORAGE and MLFLOW_TRACKING_URI name other stores.
+    """  # noqa: D301  (click's own mark for "keep these lines")
+    logging.basicConfig(
+        level=logging.DEBUG if debug else logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+
+
+def main() -> None:
+    """Entry point: exit codes come from the error's class (2 wrong input, 3 conflict, 4 storage, 1 the rest)."""
+    try:
+        sys.exit(cli.main(prog_name="hpo", standalone_mode=False) or 0)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        click.echo("aborted", err=True)
+        sys.exit(130)
+    except HpoError as error:
+        if "--debug" in sys.argv:
+            traceback.print_exc()
+        click.echo(f"hpo: {error}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:  # `hpo trials | head`
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,58 @@
+"""``hpo run`` and ``hpo create``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from hpo.cli.options import json_option, print_json
+from hpo.settings import load_settings
+
+FILE = click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+OVERRIDES = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+
+
+@click.command(short_help="Search: run a study file to its end (again: go on).")
+@FILE
+@OVERRIDES
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, or a CUDA index such as 0.")
+@json_option
+def run(file: Path, overrides: tuple[str, ...], device: str, *, as_json: bool) -> None:
+    """Run the study in FILE until its budget is spent; run it again to go on where it stopped.
+
+    KEY=VALUE overrides a key of the file: train.epochs=3 budget.trials=20 data=other/data.yaml
+
+    Ctrl-C once: running trials stop at their next epoch and can be resumed. Twice: at once.
+    """
+    from hpo import wiring
+    from hpo.cli.live import watcher
+    from hpo.orchestration.stop import StopRequest, on_signals
+
+    settings = load_settings()
+    with on_signals(StopRequest()) as stop, wiring.opened(file, overrides, settings, device=device) as site:
+        with watcher(site.study, site.known_trials(), quiet=as_json) as view:
+            site.work(view, stop)
+        status = site.status()
+    if as_json:
+        from hpo.cli.study import status_json
+
+        print_json(status_json(status))
+    else:
+        from hpo.cli.summary import print_summary
+
+        print_summary(status, settings, stopped=stop.soon, unsynced=site.unsynced)
+    if stop.soon:
+        raise click.exceptions.Exit(stop.exit_code)
+
+
+@click.command(short_help="Store a study without running it.")
+@FILE
+@OVERRIDES
+def create(file: Path, overrides: tuple[str, ...]) -> None:
+    """Check FILE, initialise the database if it is empty, and store the study for later runs."""
+    from hpo import wiring
+
+    settings = load_settings()
+    with wiring.opened(file, overrides, settings) as site:
+        click.echo(f"study {site.study.name!r} is stored. Run it: hpo run {file}")

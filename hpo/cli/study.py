@@ -1,0 +1,129 @@
+"""``hpo status``, ``trials``, ``trial`` and ``delete``: read and remove what is stored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hpo.cli.options import find_study, json_option, print_json, stored, study_argument
+
+if TYPE_CHECKING:
+    from hpo.study.records import StatusRow, TrialRow
+
+
+@click.command(short_help="Where a study stands.")
+@study_argument
+@json_option
+def status(study: str | None, *, as_json: bool) -> None:
+    """Budget, counts by state, the best trial and the workers of STUDY."""
+    with stored() as (_, storage):
+        from hpo.study import snapshot
+
+        row = snapshot.status(storage, find_study(storage, study))
+    if as_json:
+        print_json(status_json(row))
+        return
+    from hpo.cli.summary import status_lines
+
+    for line in status_lines(row):
+        click.echo(line)
+
+
+@click.command(short_help="The trials of a study, side by side.")
+@study_argument
+@click.option("--sort", type=click.Choice(["number", "value"]), default="number", show_default=True)
+@json_option
+def trials(study: str | None, sort: str, *, as_json: bool) -> None:
+    """A table of all trials: state, value, metrics and what was sampled."""
+    with stored() as (_, storage):
+        from hpo.study import snapshot
+
+        row = find_study(storage, study)
+        rows = snapshot.trials(storage, row)
+    if sort == "value":
+        rows.sort(key=lambda trial: (trial.value is None, -(trial.value or 0.0), trial.number))
+    if as_json:
+        print_json([trial_json(trial) for trial in rows])
+        return
+    from hpo.cli.summary import trials_table
+
+    trials_table(row.spec, rows)
+
+
+@click.command(short_help="One trial in full.")
+@click.argument("names", nargs=-1, required=True, metavar="[STUDY] N")
+@json_option
+def trial(names: tuple[str, ...], *, as_json: bool) -> None:
+    """All that is stored of trial N: its settings, its attempts, its curve."""
+    if len(names) > 2 or not names[-1].isdecimal():  # noqa: PLR2004
+        raise click.UsageError("give a trial's number, with the study before it where there are several: hpo trial digits 3")
+    with stored() as (_, storage):
+        from hpo.study import snapshot
+
+        row = find_study(storage, names[0] if len(names) == 2 else None)  # noqa: PLR2004
+        found = snapshot.trial(storage, row, int(names[-1]))
+        curve = snapshot.epochs(storage, row, found.number)
+    if as_json:
+        curve_json = [{"epoch": e.epoch, "attempt": e.attempt, "objective": e.objective, **e.metrics} for e in curve]
+        print_json(trial_json(found) | {"train": found.train, "attempts": [vars(a) for a in found.attempts], "curve": curve_json})
+        return
+    from hpo.cli.summary import trial_page
+
+    trial_page(row.spec, found, curve)
+
+
+@click.command(short_help="Remove a study from the database.")
+@study_argument
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def delete(study: str | None, *, yes: bool) -> None:
+    """Remove STUDY and its trials from the database, and its folder of weights. Its runs in MLflow stay."""
+    import shutil
+
+    with stored() as (settings, storage):
+        from hpo.study import lifecycle, snapshot
+
+        row = find_study(storage, study)
+        count = len(snapshot.trials(storage, row))
+        folder = settings.study_folder(row.name)
+        if not yes:
+            click.confirm(f"delete study {row.name!r} with {count} trials, and {folder}?", abort=True)
+        from hpo import wiring
+
+        with wiring.exclusive(settings, row.name):
+            lifecycle.delete(storage, row.name)
+            shutil.rmtree(folder, ignore_errors=True)
+    click.echo(f"deleted {row.name!r}: {count} trials. Its MLflow runs are still there; see: hpo ui")
+
+
+def trial_json(row: TrialRow) -> dict[str, Any]:
+    """The documented JSON form of a trial."""
+    return {
+        "number": row.number,
+        "state": row.state.value,
+        "value": row.value,
+        "params": row.params,
+        "metrics": row.metrics or None,
+        "reason": row.reason,
+        "epochs": row.epochs,
+        "worker": row.worker,
+        "started": row.started,
+        "finished": row.finished,
+        "duration_s": row.duration_s,
+        "mlflow_run_id": row.mlflow_run_id,
+        "operating_point": None if row.operating_point is None else vars(row.operating_point),
+    }
+
+
+def status_json(row: StatusRow) -> dict[str, Any]:
+    """The documented JSON form of a study's status."""
+    return {
+        "study": row.name,
+        "state": row.state,
+        "budget": vars(row.budget),
+        "counts": {state.value.lower(): count for state, count in row.counts.items()},
+        "best": None if row.best is None else trial_json(row.best),
+        "workers": [vars(worker) for worker in row.workers],
+    }
+
+

@@ -1,0 +1,131 @@
+"""Tables and closing words for people."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from hpo.cli.options import duration
+from hpo.trial.vocabulary import Reason, TrialState
+
+if TYPE_CHECKING:
+    from hpo.settings import Settings
+    from hpo.spec.schema import StudySpec
+    from hpo.study.records import EpochRow, StatusRow, TrialRow
+
+MAX_PARAMS = 8
+"""Columns of sampled values before a table gets too wide; the rest is in ``hpo trial N`` and in MLflow."""
+
+
+def console() -> Console:
+    """As wide as the terminal; in a pipe wide enough that no column is cut."""
+    return Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+
+
+def short(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def trials_table(spec: StudySpec, rows: list[TrialRow]) -> None:
+    """One line a trial; the best one marked."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("trial", "state", str(spec.objective.metric), "map50", "map50_95", "epochs", "time"):
+        table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
+    names = spec.space.names[:MAX_PARAMS]
+    for name in names:
+        table.add_column(name, justify="right")
+    best = _best(rows)
+    for row in rows:
+        state = row.state.value if row.reason in (None, Reason.COMPLETE, Reason.PRUNED) else f"{row.state.value} {row.reason}"
+        mark = "*" if row is best else ("b" if row.baseline else "")
+        table.add_row(
+            f"{mark}{row.number}",
+            state,
+            short(row.value),
+            short(row.metrics.get("map50")),
+            short(row.metrics.get("map50_95")),
+            str(row.epochs),
+            duration(row.duration_s),
+            *(short(row.params.get(name)) for name in names),
+            style="bold green" if row is best else None,
+        )
+    out = console()
+    out.print(table)
+    hidden = spec.space.names[MAX_PARAMS:]
+    out.print(
+        "[dim]* best, b baseline (plain Ultralytics). One in full: hpo trial N"
+        + (f". Not shown: {', '.join(hidden)}" if hidden else "")
+        + "[/]"
+    )
+
+
+def _best(rows: list[TrialRow]) -> TrialRow | None:
+    complete = [row for row in rows if row.state is TrialState.COMPLETE and row.value is not None]
+    return min(complete, key=lambda row: (-(row.value or 0.0), row.number), default=None)
+
+
+def trial_page(spec: StudySpec, row: TrialRow, curve: list[EpochRow]) -> None:
+    """All of one trial."""
+    out = console()
+    title = f"trial {row.number} of {spec.name}" + (" (baseline)" if row.baseline else "")
+    out.print(f"[bold]{title}[/]  {row.state.value} {row.reason or ''}  {escape(row.detail)}")
+    _pairs(out, "sampled", row.params)
+    if row.operating_point is not None:
+        _pairs(out, "operating point", vars(row.operating_point))
+    _pairs(out, "metrics", {str(spec.objective.metric): row.value, **row.metrics})
+    _pairs(out, "trained with", row.train)
+    for attempt in row.attempts:
+        resumed = f", from epoch {attempt.resumed_from + 1}" if attempt.resumed_from else ""
+        ended = f"{attempt.reason or 'running'} {attempt.detail}".strip()
+        out.print(f"attempt {attempt.attempt} on {attempt.worker}{resumed}: {escape(ended)}\n  {escape(attempt.folder)}")
+    table = Table("epoch", "objective", "mAP50", "mAP50-95", "seconds", box=None, pad_edge=False, header_style="bold")
+    for epoch in curve:
+        values = (epoch.objective, epoch.metrics.get("metrics/mAP50B"), epoch.metrics.get("metrics/mAP50-95B"))
+        table.add_row(str(epoch.epoch), *(short(value) for value in values), f"{epoch.seconds:.1f}")
+    if curve:
+        out.print(table)
+
+
+def _pairs(out: Console, title: str, values: dict[str, object] | dict[str, float]) -> None:  # type: ignore[type-arg]
+    if values:
+        out.print(f"[bold]{title}[/]  " + escape("  ".join(f"{name}={short(value)}" for name, value in values.items())))
+
+
+def status_lines(row: StatusRow) -> list[str]:
+    """A few plain lines."""
+    counts = ", ".join(f"{count} {state.value.lower()}" for state, count in row.counts.items() if count)
+    hours = f", {row.budget.hours_used:.2f} of {row.budget.hours:g} h" if row.budget.hours is not None else ""
+    lines = [
+        f"study    {row.name}: {row.state}",
+        f"budget   {row.budget.counted} of {row.budget.trials} trials{hours}",
+        f"trials   {counts or 'none yet'}",
+    ]
+    if row.best is not None:
+        params = "  ".join(f"{name}={short(value)}" for name, value in row.best.params.items())
+        lines.append(f"best     {short(row.best.value)} (trial {row.best.number})  {params}")
+    return lines
+
+
+def print_summary(status: StatusRow, settings: Settings, *, stopped: bool, unsynced: int) -> None:
+    """The end of a run: what came out, and what to do next."""
+    out = console()
+    out.print()
+    for line in status_lines(status):
+        out.print(escape(line))
+    if unsynced:
+        out.print(f"[yellow]MLflow has not taken {unsynced} trials yet; bring them: hpo sync {status.name}[/]")
+    steps = [f"go on:    hpo run {status.name}.yaml (the same file)"] if stopped else []
+    if status.best is not None:
+        steps += [
+            f"compare:  hpo ui {status.name}        or: hpo trials {status.name}",
+            f"take it:  hpo best {status.name} --save {Path('winner')}",
+        ]
+    out.print("\n".join(["", "next", *(f"  {step}" for step in steps)]) if steps else "")
+    out.print(f"[dim]files: {settings.home}[/]")

@@ -1,0 +1,115 @@
+"""What a dataset is, told without a framework: counts, everything that is wrong, and a fingerprint of its content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hpo.dataset.contents import Contents, read_contents
+from hpo.dataset.images import images_of, label_of
+from hpo.dataset.source import Source, read
+from hpo.dataset.summary import DatasetSummary, SplitSummary
+from hpo.errors import Problem, SpecError
+
+_MOST_PROBLEMS = 100
+"""In files of the dataset; what remains is counted, so that 100,000 wrong labels stay readable."""
+
+
+def describe(yaml: Path, cache: Path | None = None) -> DatasetSummary:
+    """Read the data.yaml and every image and label file of its splits.
+
+    ``cache`` is a folder (made if need be) where the hash of each file is kept by path, size and modification time, so
+    that unchanged files are not read again. The fingerprint covers the names and, for each split, every image's path
+    below the split's common folder, its content and its labels' content, in order: it is the same wherever the dataset
+    lies. Raises SpecError: first with all problems of the data.yaml, then with all of the files it leads to.
+    """
+    source = read(yaml)
+    images: dict[str, list[str]] = {}
+    problems: list[Problem] = []
+    for split, entries in source.splits.items():
+        images[split], wrong = images_of(entries)
+        problems += wrong
+    every_image = {image for listed in images.values() for image in listed}
+    contents = read_contents(every_image, map(label_of, every_image), len(source.names), cache)
+    problems = _limited([*problems, *contents.problems])
+    splits = {split: _summary(listed, contents) for split, listed in images.items()}
+    if not problems:
+        problems = _empty_splits(source, images, splits)
+    if problems:
+        raise SpecError(problems)
+    return DatasetSummary(str(yaml.absolute()), source.names, splits, _fingerprint(source, images, contents))
+
+
+def write_resolved(yaml: Path, to: Path) -> None:
+    """Write ``to``: the data.yaml as every reader understands it alike, wherever it starts.
+
+    ``path`` and the splits are absolute, and all text is quoted: PyYAML, which Ultralytics uses, would read a class
+    ``no`` as false. ``to`` is renamed into place. Raises SpecError as ``describe`` does for the data.yaml.
+    """
+    source = read(yaml)
+    keys: dict[str, Any] = {"path": str(source.root)}
+    for split, entries in source.splits.items():
+        keys[split] = [str(entry) for entry in entries] if len(entries) > 1 else str(entries[0])
+    keys |= {"names": list(source.names), **source.other}
+    text = "".join(f"{key}: {json.dumps(value, ensure_ascii=False, default=str)}\n" for key, value in keys.items())
+    to.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(
+        "w", dir=to.parent, prefix=f".{to.name}-", delete=False, encoding="utf-8"
+    ) as draft:
+        draft.write(text)
+    Path(draft.name).replace(to)
+
+
+def _summary(images: list[str], contents: Contents) -> SplitSummary:
+    facts = [contents.labels[label][1] for label in map(label_of, images) if label in contents.labels]
+    labelled = sum(fact.boxes > 0 for fact in facts)
+    return SplitSummary(
+        images=len(images),
+        labelled=labelled,
+        background=len(images) - labelled,
+        boxes=sum(fact.boxes for fact in facts),
+        polygons=sum(fact.polygons for fact in facts),
+    )
+
+
+def _limited(problems: list[Problem]) -> list[Problem]:
+    if len(problems) <= _MOST_PROBLEMS:
+        return problems
+    rest = len(problems) - _MOST_PROBLEMS
+    return [*sorted(problems)[:_MOST_PROBLEMS], Problem("~", 0, "", f"and {rest} more like these")]
+
+
+def _empty_splits(source: Source, images: dict[str, list[str]], splits: dict[str, SplitSummary]) -> list[Problem]:
+    problems = []
+    for split, summary in splits.items():
+        places = ", ".join(str(entry) for entry in source.splits[split])
+        message = ""
+        if not summary.images:
+            message = f"{places} holds no image; name the folder (or list) that does"
+        elif not summary.labelled:
+            message = (
+                f"none of its {summary.images} images has a label; the labels of {images[split][0]} are looked for in"
+                f" {label_of(images[split][0])}"
+            )
+        if message and split == "test":
+            message += "; or remove `test`"
+        if message:
+            problems.append(Problem(str(source.file), source.lines[split], split, message))
+    return problems
+
+
+def _fingerprint(source: Source, images: dict[str, list[str]], contents: Contents) -> str:
+    digest = hashlib.sha256(json.dumps(source.names).encode())
+    for split, listed in images.items():
+        digest.update(f"\n{split}\n".encode())
+        ends = (listed[0], listed[-1])  # of a sorted list: what they share, all share
+        common = os.path.commonpath([image.rpartition(os.sep)[0] for image in ends])
+        for image in listed:
+            label = contents.labels.get(label_of(image))
+            digest.update(os.fsencode(image.removeprefix(common)) + b"\0")
+            digest.update(contents.images[image] + (label[0] if label else b"-"))
+    return digest.hexdigest()

@@ -1,0 +1,75 @@
+"""Which file had which content: a small SQLite file that all processes of a machine share."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+log = logging.getLogger(__name__)
+
+_FILE = "contents-1.db"
+"""The number changes with the table or with what it means; older files are then ignored."""
+_TABLE = """\
+CREATE TABLE IF NOT EXISTS content (
+    folder TEXT, name TEXT, size INTEGER, mtime_ns INTEGER, sha256 BLOB,
+    boxes INTEGER, polygons INTEGER, top_class INTEGER,
+    PRIMARY KEY (folder, name)
+) WITHOUT ROWID"""
+_WAIT_S = 30.0
+
+
+class Entry(NamedTuple):
+    """A file as it was read."""
+
+    size: int
+    mtime_ns: int
+    sha256: bytes
+    boxes: int | None = None
+    """This and the next two as in LabelFacts; None for an image."""
+    polygons: int | None = None
+    top_class: int | None = None
+
+
+class HashCache:
+    """Entries by absolute path. It only saves time: where its file can't be used, it logs that and knows nothing."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / _FILE
+
+    def load(self, folders: Iterable[str]) -> dict[str, Entry]:
+        """All entries of files that lie directly in one of ``folders``."""
+        known: dict[str, Entry] = {}
+        with self._logged(), self._connection() as database:
+            for folder in folders:
+                rows = database.execute(
+                    "SELECT name, size, mtime_ns, sha256, boxes, polygons, top_class FROM content WHERE folder = ?",
+                    (folder,),
+                )
+                known |= {f"{folder}{os.sep}{row[0]}": Entry(*row[1:]) for row in rows}
+        return known
+
+    def save(self, entries: Mapping[str, Entry]) -> None:
+        """Add or replace, all at once."""
+        if entries:
+            with self._logged(), self._connection() as database, database:
+                rows = ((*os.path.split(path), *entry) for path, entry in entries.items())
+                database.executemany("INSERT OR REPLACE INTO content VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(self._file, timeout=_WAIT_S)) as database:
+            database.execute(_TABLE)
+            yield database
+
+    @contextmanager
+    def _logged(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            log.warning("dataset.cache_unusable", extra={"file": str(self._file), "error": str(error)})

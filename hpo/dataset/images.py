@@ -1,0 +1,72 @@
+"""Which images a split has, and where their labels lie, as Ultralytics 8.4.190 has it (data/base.py, data/utils.py)."""
+
+from __future__ import annotations
+
+import glob
+import os
+from pathlib import Path
+
+from hpo.errors import Problem
+
+IMAGE_SUFFIXES = frozenset(
+    {"avif", "bmp", "dng", "heic", "heif", "jp2", "jpeg", "jpg", "mpo", "png", "tif", "tiff", "webp"}
+)
+
+
+def images_of(entries: tuple[Path, ...]) -> tuple[list[str], list[Problem]]:
+    """Absolute image paths of a split in Ultralytics' order, and what is wrong with its lists.
+
+    Folders are searched to any depth, hidden files left out. An image that is listed twice is there twice (that is how
+    images are oversampled).
+    """
+    found: list[str] = []
+    problems: list[Problem] = []
+    for entry in entries:
+        if entry.is_dir():
+            # not Path.glob: that takes hidden files and, unlike Ultralytics, goes into no linked folder
+            inside = glob.glob(f"{glob.escape(str(entry))}/**/*.*", recursive=True)  # noqa: PTH207
+            found += filter(_is_image, inside)
+        else:
+            listed, wrong = _listed(entry)
+            found += listed
+            problems += wrong
+    return sorted(found), problems
+
+
+def label_of(image: str) -> str:
+    """The label file of an image: the last folder named ``images`` becomes ``labels``, the suffix ``.txt``."""
+    head, folder, tail = image.rpartition(f"{os.sep}images{os.sep}")
+    moved = f"{head}{os.sep}labels{os.sep}{tail}" if folder else image
+    return moved.rsplit(".", 1)[0] + ".txt"
+
+
+def _is_image(path: str) -> bool:
+    return path.rpartition(".")[-1].lower() in IMAGE_SUFFIXES
+
+
+def _listed(file: Path) -> tuple[list[str], list[Problem]]:
+    """The images of a list, one a line; a path that starts with ``./`` starts at the list's folder."""
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        return [], [Problem(str(file), 0, "", f"is neither a folder nor a list of images: {error}")]
+    found, problems = [], []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        path = f"{file.parent}{os.sep}{line[2:]}" if line.startswith("./") else line
+        if message := _wrong(path, line):
+            problems.append(Problem(str(file), number, "", message))
+        else:
+            found.append(path)
+    return found, problems
+
+
+def _wrong(path: str, line: str) -> str:
+    if not Path(path).is_absolute():
+        return f"{line!r} would start at whatever folder a process runs in; begin it with ./ (this file's folder) or /"
+    if not _is_image(path):
+        return f"{line!r} does not end like an image file, and Ultralytics would skip it; correct or remove the line"
+    if not Path(path).is_file():
+        return f"there is no file {path}; correct or remove the line"
+    return ""

@@ -1,0 +1,176 @@
+"""What a data.yaml says, by Ultralytics' rules but one: a relative ``path`` starts at the file's own folder.
+
+Ultralytics takes a relative ``path`` from the working folder, or else from a folder of its settings; both differ from
+machine to machine. Training therefore reads the copy that ``hpo.dataset.description.write_resolved`` makes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from hpo.errors import Problem, SpecError
+
+_OWN_KEYS = frozenset({"path", "train", "val", "validation", "test", "names", "nc"})
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data.yaml whose keys are right and whose splits exist; what lies in them is not looked at yet."""
+
+    file: Path
+    """As it was asked for; errors name it so."""
+    root: Path
+    """Absolute; what the splits are relative to."""
+    names: tuple[str, ...]
+    splits: dict[str, tuple[Path, ...]]
+    """``train``, ``val`` and, where the file names it, ``test``: absolute folders of images or lists of images."""
+    lines: dict[str, int]
+    """The line of each split's key, from 1."""
+    other: dict[str, Any]
+    """All further keys, as they are written."""
+
+
+def read(yaml: Path) -> Source:
+    """Raises SpecError with every problem of the file's keys."""
+    text = _text(yaml)
+    checker = _Checker(yaml, _mapping(yaml, text))
+    checker.refuse_unsupported()
+    names = checker.names()
+    root = checker.root()
+    splits = checker.splits(root) if root else {}
+    if checker.problems or root is None:
+        raise SpecError(checker.problems)
+    other = {key: value for key, value in checker.keys.items() if key not in _OWN_KEYS}
+    lines = {split: checker.line(checker.key_of(split)) for split in splits}
+    return Source(yaml, root, names, splits, lines, other)
+
+
+def _text(yaml: Path) -> str:
+    if yaml.is_dir():
+        raise SpecError([Problem(str(yaml), 0, "", "is a folder; name the data.yaml in it")])
+    try:
+        return yaml.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise SpecError([Problem(str(yaml), 0, "", "no such file; `data` names a data.yaml in YOLO format")]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError([Problem(str(yaml), 0, "", f"can't be read: {error}")]) from error
+
+
+def _mapping(yaml: Path, text: str) -> CommentedMap:
+    try:
+        loaded = YAML().load(text)
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        raise SpecError([Problem(str(yaml), line, "", f"is no valid YAML: {error.problem}")]) from error
+    except YAMLError as error:
+        raise SpecError([Problem(str(yaml), 0, "", f"is no valid YAML: {error}")]) from error
+    if not isinstance(loaded, CommentedMap):
+        raise SpecError([Problem(str(yaml), 1, "", "must map the keys train, val and names to values")])
+    return loaded
+
+
+class _Checker:
+    """Reads key by key and collects what is wrong."""
+
+    def __init__(self, file: Path, keys: CommentedMap) -> None:
+        self.file = file
+        self.keys = keys
+        self.problems: list[Problem] = []
+
+    def line(self, key: str) -> int:
+        return int(self.keys.lc.key(key)[0]) + 1 if key in self.keys else 0
+
+    def key_of(self, split: str) -> str:
+        """Ultralytics takes ``validation`` where there is no ``val``."""
+        return "validation" if split == "val" and "val" not in self.keys and "validation" in self.keys else split
+
+    def _wrong(self, key: str, message: str) -> None:
+        self.problems.append(Problem(str(self.file), self.line(key), key, message))
+
+    def refuse_unsupported(self) -> None:
+        if "download" in self.keys:
+            self._wrong(
+                "download",
+                "can run code of the file's author, so it is refused; fetch the data yourself and remove this key",
+            )
+        if self.keys.get("kpt_shape") is not None:
+            self._wrong(
+                "kpt_shape", "keypoints are not for detection; remove this key and keep boxes in the label files"
+            )
+
+    def names(self) -> tuple[str, ...]:
+        names, nc = self.keys.get("names"), self.keys.get("nc")
+        if names is None:
+            self._wrong("names", "the class names are missing; write them as a list, or as `0: name` lines")
+            return ()
+        if not isinstance(names, (list, dict)):
+            self._wrong("names", f"must be a list, or map 0, 1, ... to names, not {names!r}")
+            return ()
+        listed = self._ordered(dict(enumerate(names)) if isinstance(names, list) else dict(names))
+        if listed and nc is not None and _whole(nc) != len(listed):
+            self._wrong("nc", f"is {nc}, but `names` has {len(listed)}; correct one of them, or remove `nc`")
+        return listed
+
+    def _ordered(self, names: dict[Any, Any]) -> tuple[str, ...]:
+        indices = [_whole(index) for index in names]
+        if not names:
+            self._wrong("names", "is empty; a detector needs at least one class")
+        elif set(indices) != set(range(len(names))) or len(set(indices)) != len(indices):
+            self._wrong("names", f"must number the classes 0 to {len(names) - 1}, each once; it has {list(names)}")
+        else:
+            by_index = dict(zip(indices, names.values(), strict=True))
+            return tuple(str(by_index[index]) for index in range(len(names)))
+        return ()
+
+    def root(self) -> Path | None:
+        own = self.file.absolute().parent
+        path = self.keys.get("path")
+        if path is None:
+            return own.resolve()
+        if not isinstance(path, str):
+            self._wrong("path", f"must be a folder's name, not {path!r}")
+            return None
+        root = (own / path).resolve()
+        if not root.is_dir():
+            self._wrong("path", f"{root} is no folder; write it relative to this file's folder, or absolute")
+            return None
+        return root
+
+    def splits(self, root: Path) -> dict[str, tuple[Path, ...]]:
+        splits: dict[str, tuple[Path, ...]] = {}
+        for split in ("train", "val", "test"):
+            key = self.key_of(split)
+            value = self.keys.get(key)
+            entries = value if isinstance(value, list) else [value]
+            if not value:
+                if split != "test":
+                    self._wrong(split, "is missing; name a folder of images or a .txt list of them")
+            elif not all(isinstance(entry, str) for entry in entries):
+                self._wrong(key, f"must be a folder, a .txt list, or a list of these, not {value!r}")
+            else:
+                splits[split] = tuple(self._existing(key, root, entry) for entry in entries)
+        return splits
+
+    def _existing(self, key: str, root: Path, entry: str) -> Path:
+        found = (root / entry).resolve()
+        if not found.exists() and entry.startswith("../"):  # as Ultralytics does, for files exported by Roboflow
+            found = (root / entry[3:]).resolve()
+        if not found.exists():
+            way_out = "correct it or remove the key" if key == "test" else "correct it, or `path`"
+            self._wrong(key, f"{(root / entry).resolve()} does not exist; {way_out}")
+        return found
+
+
+def _whole(value: object) -> int | None:
+    """``3``, ``3.0`` and ``"3"`` as Ultralytics reads a count or an index; None for anything else."""
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+    return int(number) if number.is_integer() else None

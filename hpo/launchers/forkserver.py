@@ -1,0 +1,105 @@
+"""Trials as children of a preloaded forkserver: isolation for 0.2 s instead of 3 to 8 s a trial."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Mapping
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
+
+from typing_extensions import override
+
+from hpo.trial.messages import Answer, Message, decode
+from hpo.trial.ports import Launcher, TrialProcess
+from hpo.trial.request import TrialRequest
+
+Entry = Callable[[str, Connection, Connection], None]
+JOIN_S = 5.0
+
+
+class ForkserverLauncher(Launcher):
+    """Starts ``entry`` in forked children. The forkserver's preload begins with the constructor, in the background."""
+
+    def __init__(self, entry: Entry, preload: str, environment: Mapping[str, str]) -> None:
+        """``preload``: a module that is importable without this process's changes to ``sys.path``."""
+        self._entry = entry
+        # for the whole process: a forkserver that dies is started anew by the standard library, at the next start
+        os.environ.update(environment)
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload([preload])
+        forkserver.ensure_running()
+
+    @override
+    def start(self, request: TrialRequest) -> TrialProcess:
+        return self._spawn(self._entry, request.to_json())
+
+    def call(self, entry: Entry, request: str, timeout_s: float) -> str:
+        """Run ``entry`` in a child for its one answer. Raises TimeoutError, or EOFError where it died without one."""
+        process = self._spawn(entry, request)
+        try:
+            return process.receive_text(timeout_s)
+        finally:
+            process.kill()
+
+    def _spawn(self, entry: Entry, text: str) -> ForkedProcess:
+        ours, theirs = self._context.Pipe()
+        # only the worker holds the write end: when it is gone, the child reads end-of-file and kills its own group
+        lifeline, held = self._context.Pipe(duplex=False)
+        process = self._context.Process(target=entry, args=(text, theirs, lifeline), daemon=False)
+        process.start()
+        theirs.close()
+        lifeline.close()
+        return ForkedProcess(process, ours, held)
+
+
+class ForkedProcess(TrialProcess):
+    """The end of the message pipe is the end of the process: a sentinel would also fire when the forkserver dies."""
+
+    def __init__(self, process: ForkServerProcess, pipe: Connection, held: Connection) -> None:
+        self._process = process
+        self._pipe = pipe
+        self._held = held
+
+    @property
+    @override
+    def pid(self) -> int:
+        assert self._process.pid is not None  # noqa: S101  (started by the launcher)
+        return self._process.pid
+
+    @override
+    def receive(self, timeout_s: float) -> Message | None:
+        try:
+            return decode(self._pipe.recv_bytes()) if self._pipe.poll(timeout_s) else None
+        except ConnectionResetError as error:
+            raise EOFError from error
+
+    def receive_text(self, timeout_s: float) -> str:
+        if not self._pipe.poll(timeout_s):
+            raise TimeoutError(f"no answer within {timeout_s:g} s")
+        return self._pipe.recv_bytes().decode()
+
+    @override
+    def answer(self, answer: Answer) -> None:
+        try:
+            self._pipe.send_bytes(answer.value.encode())
+        except (BrokenPipeError, ConnectionResetError):
+            return  # it died while it waited: the next receive says so
+
+    @override
+    def kill(self) -> None:
+        for end in (os.killpg, os.kill):  # before its setsid the child leads no group of its own
+            try:
+                end(self.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        self._held.close()
+        self._process.join(JOIN_S)
+
+    @override
+    def exit_code(self) -> int | None:
+        self._process.join(JOIN_S)
+        code = self._process.exitcode
+        return None if code == 255 else code

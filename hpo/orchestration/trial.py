@@ -1,0 +1,116 @@
+"""One attempt, seen from the worker: messages in, database first, an answer out, and in the end exactly one ``Ended``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Protocol, assert_never
+
+from hpo.orchestration.stop import StopRequest
+from hpo.trial.messages import Answer, Checkpointed, Ended, EpochReport, Progress, Started
+from hpo.trial.ports import TrialProcess
+from hpo.trial.vocabulary import Reason, Scalar
+
+POLL_S = 0.2
+CGROUP_EVENTS = Path("/sys/fs/cgroup/memory.events")
+
+
+class Recorder(Protocol):
+    """Writes what an attempt says; every write is fenced by the attempt's token."""
+
+    def started(self, effective: dict[str, Scalar]) -> None: ...
+
+    def progress(self, stage: str, epoch: int, fraction: float) -> None: ...
+
+    def report(self, report: EpochReport) -> bool:
+        """Store the epoch; whether the pruner wants the trial stopped."""
+        ...
+
+    def checkpointed(self, epoch: int) -> None: ...
+
+
+class Supervisor:
+    """Follows one process to its end."""
+
+    def __init__(self, process: TrialProcess, recorder: Recorder, stop: StopRequest, hung_s: float) -> None:
+        self._process = process
+        self._recorder = recorder
+        self._stop = stop
+        self._hung_s = hung_s
+        self._epochs = 0
+        self._checkpoint = 0
+        self._oom_kills = _host_oom_kills()
+
+    def follow(self) -> Ended:
+        """Block until the attempt has ended, by itself or by us; the process and all that it started are gone then."""
+        try:
+            return self._follow()
+        finally:
+            self._process.kill()
+
+    def _follow(self) -> Ended:
+        heard = time.monotonic()
+        while True:
+            if self._stop.now:
+                return self._given_back()
+            if time.monotonic() - heard > self._hung_s:
+                return self._end(Reason.HUNG, f"no progress for {self._hung_s:g} s")
+            try:
+                message = self._process.receive(POLL_S)
+            except EOFError:
+                return self._died()
+            if message is None:
+                continue
+            heard = time.monotonic()
+            match message:
+                case Started(effective):
+                    self._recorder.started(effective)
+                case Progress(stage, epoch, fraction):
+                    self._recorder.progress(stage, epoch, fraction)
+                case EpochReport():
+                    self._process.answer(self._answer(message))
+                    heard = time.monotonic()
+                case Checkpointed(epoch):
+                    self._checkpoint = epoch
+                    self._recorder.checkpointed(epoch)
+                case Ended():
+                    return message
+                case _:
+                    assert_never(message)
+
+    def _answer(self, report: EpochReport) -> Answer:
+        self._epochs = report.epoch
+        if self._recorder.report(report):
+            return Answer.PRUNE
+        return Answer.GIVE_BACK if self._stop.soon else Answer.GO_ON
+
+    def _given_back(self) -> Ended:
+        self._process.kill()
+        return self._end(Reason.GIVEN_BACK, "stopped at once", epochs=self._checkpoint)
+
+    def _died(self) -> Ended:
+        """The process is gone without a word: what its exit code and the kernel's counter say."""
+        code = self._process.exit_code()
+        if code == -9 and _host_oom_kills() > self._oom_kills:
+            return self._end(Reason.HOST_OOM, "the kernel's out-of-memory killer ended the process")
+        if code in (-9, -15, None):
+            return self._end(Reason.KILLED, f"the process was killed ({_signal_text(code)})")
+        return self._end(Reason.CRASH, f"the process ended without a result ({_signal_text(code)})")
+
+    def _end(self, reason: Reason, detail: str, epochs: int | None = None) -> Ended:
+        return Ended(reason, detail, self._epochs if epochs is None else epochs, None, {}, None, time.time())
+
+
+def _signal_text(code: int | None) -> str:
+    if code is None:
+        return "exit code unknown: the forkserver died"
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def _host_oom_kills() -> int:
+    """Of this control group, so far; 0 where it can't be read."""
+    try:
+        lines = CGROUP_EVENTS.read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))

@@ -1,0 +1,203 @@
+"""A search space put together from named parts and entries of the study file; later ones override earlier ones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hpo.spec import arguments
+from hpo.spec.document import read_document
+from hpo.spec.fields import Field, shown
+from hpo.spec.places import Folders, display, shipped
+from hpo.spec.ranges import Entry, Fixed, read_entry
+from hpo.spec.report import nearest
+from hpo.spec.schema import POSTPROCESSING_NAMES
+from hpo.spec.space import Choices, Condition, Dimension, Space
+from hpo.trial.vocabulary import Scalar
+
+_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the space is read against."""
+
+    folders: Folders
+    study_file: Path
+    epochs: int
+    train: Mapping[str, Any]
+    """Fixed training arguments: a condition may name one as its parent."""
+
+
+@dataclass(frozen=True)
+class _Placed:
+    entry: Entry
+    part: str | None
+    """Name of the part it comes from, None for the study file itself."""
+
+
+def compose(field: Field, context: Context, fields: dict[str, Field]) -> Space:
+    """The space of ``space:``; problems go to the field's report, the field of each name into ``fields``."""
+    placed: dict[str, _Placed] = {}
+    for layer, part in _layers(field, context):
+        for name, child in (layer.entries or {}).items():
+            entry = _entry(child, name, context.epochs)
+            fields[f"space.{name}"] = child
+            if entry is not None:
+                placed[name] = _Placed(entry, part)
+            else:
+                placed.pop(name, None)
+    return _resolve(_ordered(placed), context)
+
+
+def _entry(field: Field, name: str, epochs: int) -> Entry | None:
+    if name not in POSTPROCESSING_NAMES:
+        refused = arguments.refusal(name)
+        if name in {"epochs", "seed"}:
+            refused = f"is the same in every trial: write it under `train` ({_WHY[name]})"
+        if refused is not None:
+            field.fail(refused)
+            return None
+    return read_entry(field, name, epochs)
+
+
+_WHY = {
+    "epochs": "trials of different length can't be compared while they run, so none could be stopped early",
+    "seed": "a seed that looks best is luck, not a setting",
+}
+
+
+def _layers(field: Field, context: Context) -> Iterable[tuple[Field, str | None]]:
+    """The mappings that ``space:`` is made of, each with the name of its part."""
+    for item in field.items if field.items is not None else [field]:
+        layer = Field(item.node, field.path, field.report)
+        if item.entries is not None:
+            yield layer, None
+        elif isinstance(item.node.value, str):
+            part = _part(item, item.node.value, context)
+            if part is not None:
+                yield Field(part.node, field.path, field.report), item.node.value
+        else:
+            item.fail(f"must be the name of a part or a mapping of names to ranges, not {shown(item.node)}")
+
+
+def _part(field: Field, name: str, context: Context) -> Field | None:
+    path = _find_part(name, context)
+    if path is None:
+        known = {file.stem for folder in shipped("spaces") for file in folder.glob("*.yaml")}
+        field.fail(f"no part {name!r} beside the study file or in configs/spaces; {nearest(name, known)}")
+        return None
+    node = read_document(path, field.report, shown_as=display(path, context.folders.working))
+    if node is None:
+        return None
+    part = Field(node, field.path, field.report)
+    if not part.entries:
+        part.fail(f"a part is a mapping of names to ranges, not {shown(node)}")
+        return None
+    return part
+
+
+def _find_part(name: str, context: Context) -> Path | None:
+    if not _PART.fullmatch(name):
+        return None
+    for folder in (context.folders.study, *shipped("spaces")):
+        path = folder / f"{name}.yaml"
+        if path.is_file() and path.resolve() != context.study_file.resolve():
+            return path
+    return None
+
+
+def _ordered(placed: Mapping[str, _Placed]) -> list[_Placed]:
+    """Parents before their children, else in the order of the file; what lies on a cycle is reported and left out."""
+    waiting = dict(placed)
+    done: list[_Placed] = []
+    while waiting:
+        ready = next(
+            (name for name, item in waiting.items() if not any(parent in waiting for parent, _ in item.entry.when)), None
+        )
+        if ready is None:
+            names = ", ".join(waiting)
+            for item in waiting.values():
+                item.entry.field.fail(f"its condition leads back to itself (among {names}): remove one `when`")
+            return done
+        done.append(waiting.pop(ready))
+    return done
+
+
+def _resolve(ordered: list[_Placed], context: Context) -> Space:
+    placed = _Resolved({}, dict(context.train), set())
+    fixed: dict[str, Scalar] = {}
+    for item in ordered:
+        entry = item.entry
+        if isinstance(entry.content, Fixed):
+            if entry.when:
+                entry.field.fail("a fixed value has no condition: give it choices, or drop `when`")
+            fixed[entry.name] = placed.fixed[entry.name] = entry.content.value
+            continue
+        when = _when(item, placed)
+        if when is None:
+            placed.dropped.add(entry.name)
+        else:
+            placed.dimensions[entry.name] = (Dimension(entry.name, entry.content, when), item.part)
+    return Space(tuple(dimension for dimension, _ in placed.dimensions.values()), tuple(sorted(fixed.items())))
+
+
+@dataclass(frozen=True)
+class _Resolved:
+    """What is known of the names before an entry."""
+
+    dimensions: dict[str, tuple[Dimension, str | None]]
+    fixed: dict[str, Any]
+    """In the space or under ``train``."""
+    dropped: set[str]
+    """Entries that can never be sampled."""
+
+
+def _when(item: _Placed, placed: _Resolved) -> tuple[Condition, ...] | None:
+    """The conditions that remain; None where the dimension can never be sampled.
+
+    What a part says of a parent that something else defines is narrowed to what is there (so ``[yolov8-full,
+    {optimizer: AdamW}]`` drops what only SGD has); a condition of the study file, or within one part, must fit.
+    """
+    remaining: list[Condition] = []
+    for parent, values in item.entry.when:
+        possible = _possible(item, parent, placed)
+        if possible is None:
+            return None
+        outside = [value for value in values if value not in possible]
+        if outside and (item.part is None or item.part == _part_of(parent, placed)):
+            listed = " or ".join(str(value) for value in possible)
+            item.entry.field.fail(f"its condition wants {parent} {outside[0]}, but that can only be {listed}")
+            return None
+        kept = tuple(value for value in values if value in possible)
+        if not kept:
+            return None
+        if parent in placed.dimensions:
+            remaining.append(Condition(parent, kept))
+    return tuple(remaining)
+
+
+def _possible(item: _Placed, parent: str, placed: _Resolved) -> tuple[Scalar, ...] | None:
+    """The values that a parent can have; None where the entry is dropped, or its condition wrong (reported)."""
+    if parent in placed.dropped:
+        return None
+    if parent in placed.dimensions:
+        domain = placed.dimensions[parent][0].domain
+        if isinstance(domain, Choices):
+            return domain.values
+        item.entry.field.fail(f"its condition names {parent}, which is a range: a parent has choices")
+        return None
+    if parent in placed.fixed:
+        return (placed.fixed[parent],)
+    item.entry.field.fail(
+        f"its condition names {parent}, which is neither in the space nor under `train`: "
+        f"write `train: {{{parent}: ...}}` or `space: {{{parent}: {{choices: [...]}}}}`"
+    )
+    return None
+
+
+def _part_of(name: str, placed: _Resolved) -> str | None:
+    return placed.dimensions[name][1] if name in placed.dimensions else None

@@ -1,0 +1,121 @@
+"""What is trained: the arguments of a search trial and of the baseline."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hpo.spec import arguments
+from hpo.spec.schema import POSTPROCESSING_NAMES, StudySpec
+from hpo.spec.space import Dimension, FloatRange, contains, is_active
+from hpo.trial.request import OperatingPoint
+from hpo.trial.vocabulary import Postprocess, Scalar
+
+_AUTO_ITERATIONS = 10_000
+_STATED = ("epochs", "batch", "imgsz", "seed", "optimizer")
+"""Arguments that every plan names, given or not: others are tied to them, or a reader looks for them first."""
+
+
+@dataclass(frozen=True)
+class BaselinePlan:
+    """Trial 0: what ``yolo train`` would train with the study's ``train`` block."""
+
+    train: dict[str, Any]
+    """Complete Ultralytics training arguments, the optimizer resolved."""
+    params: dict[str, Scalar]
+    """Its values of the space's active dimensions."""
+    in_space: bool
+    """Whether a trial of the search with ``params`` would be the same training at the same operating point."""
+    operating_point: OperatingPoint | None
+    """Under ``postprocess: sampled`` Ultralytics' own for prediction, else None."""
+
+
+def search_args(spec: StudySpec, params: Mapping[str, Scalar]) -> dict[str, Any]:
+    """Ultralytics training arguments of a trial that was proposed ``params``, without what the training room owns.
+
+    Unless given, ``nbs`` follows ``batch`` (else Ultralytics accumulates gradients over 64 images, four steps an epoch in
+    a small dataset) and ``close_mosaic`` is a tenth of the epochs, at most 10 (its default of 10 would switch mosaic off
+    for the whole of a short training).
+    """
+    chosen = {**dict(spec.space.fixed), **params}
+    args = {
+        **_stated(),
+        **spec.train_args,
+        **{name: value for name, value in chosen.items() if name not in POSTPROCESSING_NAMES},
+    }
+    args.setdefault("nbs", args["batch"])
+    args.setdefault("close_mosaic", tied_close_mosaic(args["epochs"]))
+    return dict(sorted(args.items()))
+
+
+def tied_close_mosaic(epochs: int) -> int:
+    """Epochs without mosaic at the end where the study says nothing."""
+    return 0 if epochs == 1 else min(10, max(1, round(0.1 * epochs)))
+
+
+def operating_point(spec: StudySpec, params: Mapping[str, Scalar]) -> OperatingPoint | None:
+    """The post-processing that a trial is measured at; None unless it is sampled."""
+    if spec.postprocess is not Postprocess.SAMPLED:
+        return None
+    chosen = {**dict(spec.space.fixed), **params}
+    return OperatingPoint(**{**_PREDICTION, **{k: v for k, v in chosen.items() if k in POSTPROCESSING_NAMES}})
+
+
+_PREDICTION: dict[str, Any] = {"iou": 0.7, "conf": 0.25, "max_det": 300, "agnostic_nms": False}
+"""What ``yolo predict`` uses."""
+
+
+def baseline(spec: StudySpec, *, nc: int, train_images: int) -> BaselinePlan:
+    """Trial 0 for a dataset of ``nc`` classes and ``train_images`` training images.
+
+    Ultralytics counts only images that it can read and whose labels are sound; where broken ones bring the count across
+    a multiple of the batch, its rule might choose by a number of iterations that differs by one step an epoch.
+    """
+    given = {**_stated(), "nbs": 64, "close_mosaic": 10, **spec.train_args}
+    train = dict(sorted(resolve_optimizer(given, nc=nc, train_images=train_images).items()))
+    point = OperatingPoint(**_PREDICTION) if spec.postprocess is Postprocess.SAMPLED else None
+    params = _params(spec, {**arguments.defaults(), **train, **_PREDICTION})
+    asked = resolve_optimizer(search_args(spec, params), nc=nc, train_images=train_images)
+    inside = all(contains(_dimension(spec, name).domain, value) for name, value in params.items())
+    same = {**arguments.defaults(), **asked} == {**arguments.defaults(), **train}
+    return BaselinePlan(train, params, inside and same and operating_point(spec, params) == point, point)
+
+
+def resolve_optimizer(args: Mapping[str, Any], *, nc: int, train_images: int) -> dict[str, Any]:
+    """``optimizer: auto`` written out as what Ultralytics 8.4.190 makes of it (engine/trainer.py, build_optimizer).
+
+    More than 10,000 iterations: MuSGD with lr0 0.01, else AdamW with lr0 by the number of classes; both start with
+    momentum (beta1) 0.9, and the bias warms up from 0. For MuSGD warm-up then ramps the momentum to the argument
+    ``momentum``, which `auto` leaves alone, so that is the value it trains with; without warm-up it stays at 0.9.
+    """
+    if args["optimizer"] != "auto":
+        return dict(args)
+    classes = 1 if args.get("single_cls") else nc
+    iterations = math.ceil(train_images / max(args["batch"], args["nbs"])) * args["epochs"]
+    full = {**arguments.defaults(), **args}
+    if iterations > _AUTO_ITERATIONS:
+        warms_up = min(full["warmup_epochs"], args["epochs"] - 1) > 0
+        chosen = {"optimizer": "MuSGD", "lr0": 0.01, "momentum": full["momentum"] if warms_up else 0.9}
+    else:
+        chosen = {"optimizer": "AdamW", "lr0": round(0.002 * 5 / (4 + classes), 6), "momentum": 0.9}
+    return {**args, **chosen, "warmup_bias_lr": 0.0}
+
+
+def _stated() -> dict[str, Any]:
+    return {name: arguments.defaults()[name] for name in _STATED}
+
+
+def _params(spec: StudySpec, values: Mapping[str, Any]) -> dict[str, Scalar]:
+    """``values`` of the dimensions that are active under them."""
+    params: dict[str, Scalar] = {}
+    for dimension in spec.space.dimensions:
+        if is_active(dimension, params):
+            value = values[dimension.name]
+            params[dimension.name] = float(value) if isinstance(dimension.domain, FloatRange) else value
+    return params
+
+
+def _dimension(spec: StudySpec, name: str) -> Dimension:
+    return next(dimension for dimension in spec.space.dimensions if dimension.name == name)

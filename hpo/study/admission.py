@@ -1,0 +1,114 @@
+"""Admission: which trial this worker may train next."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from optuna.trial import TrialState
+from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from hpo.study import claims, proposing, tables
+from hpo.study.claims import Owner, owned
+from hpo.study.context import Context
+from hpo.study.curve import resume_point
+from hpo.study.progress import progress, spent
+from hpo.study.records import Proposal
+
+if TYPE_CHECKING:
+    from hpo.spec.plan import BaselinePlan
+
+
+def admit(context: Context, baseline: BaselinePlan | None) -> Proposal | None:
+    """What waits first (the lowest ordinal before others), then a new ordinal while the budget has one; else None."""
+    owner = Owner(str(uuid.uuid4()), context.worker, context.clock())
+    study_id = context.study.id
+    claim = context.storage.write(lambda connection: claims.take_waiting(connection, study_id, owner))
+    if claim is None:
+        claim = _claim_new(context, owner)
+    if claim is None:
+        return None
+    context.failpoint("claimed")
+    return _propose_new(context, claim, baseline) if claim.number is None else _readmit(context, claim)
+
+
+def _claim_new(context: Context, owner: Owner) -> Row[Any] | None:
+    """The row with its unique ordinal is what keeps the budget exact; it stands before Optuna is asked."""
+    spec, study_id = context.study.spec, context.study.id
+
+    def action(connection: Connection) -> Row[Any] | None:
+        if spent(spec, progress(connection, study_id)) is not None:
+            return None
+        return claims.insert_next(connection, study_id, owner, spec.budget.trials)
+
+    while True:
+        try:
+            return context.storage.write(action)
+        except IntegrityError:
+            continue  # another worker took this ordinal in between
+
+
+def _propose_new(context: Context, claim: Row[Any], baseline: BaselinePlan | None) -> Proposal:
+    planned = proposing.source(context.study.spec, baseline, claim.ordinal)
+    number, params = proposing.ask(context, claim.ordinal, planned)
+    context.failpoint("suggested")
+    row = {
+        "study_id": context.study.id,
+        "number": number,
+        "ordinal": claim.ordinal,
+        "baseline": planned.baseline,
+        "params": params,
+        **FRESH_TRIAL,
+    }
+    context.storage.write(lambda connection: _adopt(connection, claim.token, row))
+    context.failpoint("adopted")
+    return _proposal(context, claim, row, (0, None))
+
+
+FRESH_TRIAL: dict[str, Any] = {
+    "train": {},
+    "detail": "",
+    "counts": False,
+    "metrics": {},
+    "epochs": 0,
+    "weights_kept": False,
+}
+"""Columns of a trial that has not begun."""
+
+
+def _adopt(connection: Connection, token: str, row: dict[str, Any]) -> None:
+    """From here on the trial is the claim's; until then it is an orphan that nobody trains."""
+    if owned(connection, token).number == row["number"]:
+        return  # a repeated call after a lost acknowledgement
+    connection.execute(insert(tables.trials).values(row))
+    connection.execute(update(tables.claims).where(tables.claims.c.token == token).values(number=row["number"]))
+
+
+def _readmit(context: Context, claim: Row[Any]) -> Proposal:
+    """The same trial again: given back by its worker, or the retry of a dead one."""
+    trial_id = context.trial_id(claim.number)
+    context.storage.call_optuna(lambda _rdb: context.history.set_trial_state_values(trial_id, state=TrialState.RUNNING))
+    context.failpoint("readmitted")
+    mine = (tables.trials.c.study_id == context.study.id) & (tables.trials.c.number == claim.number)
+    row, resume = context.storage.read(
+        lambda connection: (
+            connection.execute(select(tables.trials).where(mine)).one(),
+            resume_point(connection, context.study.id, claim.ordinal),
+        )
+    )
+    return _proposal(context, claim, dict(row._mapping), resume)
+
+
+def _proposal(context: Context, claim: Row[Any], row: dict[str, Any], resume: tuple[int, str | None]) -> Proposal:
+    return Proposal(
+        number=row["number"],
+        ordinal=claim.ordinal,
+        attempt=claim.attempt,
+        token=claim.token,
+        params=row["params"],
+        baseline=row["baseline"],
+        retries_left=context.study.spec.recovery.retries - claim.retries,
+        resume_epoch=resume[0],
+        checkpoint=resume[1],
+    )

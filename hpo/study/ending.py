@@ -1,0 +1,196 @@
+"""How an attempt ends: the outcome's row, then Optuna, then the retry, then the claim. Every step may be repeated.
+
+A death after any of them is repaired by running the rest: the outcome's row says what is left to do.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy import Connection, Row, and_, insert, select, update
+
+from hpo.study import tables
+from hpo.study.admission import FRESH_TRIAL
+from hpo.study.claims import owned, release
+from hpo.study.context import Context
+from hpo.study.curve import curve, resume_point
+from hpo.study.history import REASON, RETRY_OF
+from hpo.study.records import EpochRow
+from hpo.trial import vocabulary
+from hpo.trial.messages import Ended
+from hpo.trial.vocabulary import Reaction, Reason
+
+_CONSTRAINT = "failure"
+"""Name of the constraint that diverged and out-of-memory trials violate."""
+
+
+def end(context: Context, token: str, ended: Ended) -> Reaction:
+    """Raises ``ClaimLost`` when the attempt is someone else's; then nothing was written."""
+    if ended.reason is Reason.GIVEN_BACK:
+        return give_back(context, token, ended.epochs, None)
+    ended = _finite(ended)
+    reaction = context.storage.write(lambda connection: _record(context, connection, token, ended))
+    context.failpoint("outcome")
+    settle(context, token)
+    return reaction
+
+
+def give_back(context: Context, token: str, epochs: int, checkpoint: str | None) -> Reaction:
+    """The same trial waits for its next attempt; only for who ends its own attempt, never for a death."""
+    kept = {} if checkpoint is None else {"checkpoint_epoch": epochs, "checkpoint_path": checkpoint}
+
+    def action(connection: Connection) -> int:
+        claim = owned(connection, token)
+        _close_attempt(connection, token, Reason.GIVEN_BACK, "", context.clock())
+        if kept:
+            connection.execute(update(tables.attempts).where(tables.attempts.c.token == token).values(kept))
+        connection.execute(update(tables.trials).where(_trial(claim)).values(epochs=epochs))
+        return int(claim.number)
+
+    number = context.storage.write(action)
+    context.failpoint("given_back")
+    trial_id = context.trial_id(number)
+    # Optuna lets a RUNNING trial wait again, and the old handle write on: fit for one's own trial alone.
+    context.storage.call_optuna(lambda _rdb: context.history.set_trial_state_values(trial_id, state=TrialState.WAITING))
+    context.failpoint("waiting")
+    context.storage.write(lambda connection: release(connection, token))
+    return vocabulary.reaction(Reason.GIVEN_BACK, retries_left=0)
+
+
+def settle(context: Context, token: str) -> None:
+    """What follows from a recorded outcome."""
+    claim, outcome, rows = context.storage.read(lambda connection: _recorded(connection, token))
+    told = _tell(context, outcome, rows)
+    context.failpoint("told")
+    if outcome.counts:
+        context.storage.write(lambda connection: release(connection, token))
+    else:
+        _requeue(context, claim, outcome, told)
+    context.failpoint("settled")
+
+
+def _finite(ended: Ended) -> Ended:
+    """A result that is no number is none: Optuna would take infinity as the best value of all."""
+    if ended.reason is not Reason.COMPLETE or (ended.value is not None and math.isfinite(ended.value)):
+        return ended
+    detail = f"the objective of best.pt is {ended.value}, not a finite number"
+    return replace(ended, reason=Reason.DIVERGED, detail=detail, value=None)
+
+
+def _record(context: Context, connection: Connection, token: str, ended: Ended) -> Reaction:
+    claim = owned(connection, token)
+    retries_left = context.study.spec.recovery.retries - claim.retries
+    reaction = vocabulary.reaction(ended.reason, retries_left=retries_left)
+    at = datetime.fromtimestamp(ended.recorded_at, UTC)
+    _close_attempt(connection, token, ended.reason, ended.detail, at)
+    outcome = {
+        "reason": ended.reason.value,
+        "detail": ended.detail,
+        "counts": reaction.counts,
+        "value": ended.value if ended.reason is Reason.COMPLETE else None,
+        "metrics": ended.metrics,
+        "epochs": ended.epochs,
+        "best_epoch": ended.best_epoch,
+        "recorded_at": at,
+    }
+    connection.execute(update(tables.trials).where(_trial(claim)).values(outcome))
+    return reaction
+
+
+def _close_attempt(connection: Connection, token: str, reason: Reason, detail: str, at: datetime) -> None:
+    connection.execute(
+        update(tables.attempts)
+        .where(tables.attempts.c.token == token)
+        .values(ended_at=at, reason=reason.value, detail=detail)
+    )
+
+
+def _recorded(connection: Connection, token: str) -> tuple[Row[Any], Row[Any], list[EpochRow]]:
+    claim = connection.execute(select(tables.claims).where(tables.claims.c.token == token)).one()
+    outcome = connection.execute(select(tables.trials).where(_trial(claim))).one()
+    return claim, outcome, curve(connection, claim.study_id, claim.number)
+
+
+def _tell(context: Context, outcome: Row[Any], rows: list[EpochRow]) -> FrozenTrial:
+    """Optuna's trial as it was before. The sampler is not told: those we use learn from the database alone."""
+    trial_id = context.trial_id(outcome.number)
+    trial = context.storage.call_optuna(lambda rdb: rdb.get_trial(trial_id))
+    if trial.state.is_finished():
+        return trial
+    reaction = vocabulary.reaction(Reason(outcome.reason), retries_left=0 if outcome.counts else 1)
+    state = TrialState[reaction.state.value]
+    values = None if outcome.value is None else [outcome.value]
+    if state is TrialState.PRUNED:
+        finite = [row.objective for row in rows if math.isfinite(row.objective)]
+        values = finite[-1:] or None  # as Optuna's own `tell` gives a pruned trial its last reported value
+
+    def tell() -> None:
+        if state is not TrialState.COMPLETE:
+            context.history.set_trial_user_attr(trial_id, REASON, outcome.reason)
+        if reaction.infeasible:
+            handle = optuna.Trial(context.search, trial_id)
+            if _CONSTRAINT not in handle.constraints:
+                handle.set_constraint(_CONSTRAINT, 1.0)
+        context.history.set_trial_state_values(trial_id, state, values)
+
+    context.storage.call_optuna(lambda _rdb: tell())
+    return trial
+
+
+def _requeue(context: Context, claim: Row[Any], outcome: Row[Any], dead: FrozenTrial) -> None:
+    """A new trial of the same ordinal with the same values; the dead one's handle can write nothing into it."""
+    epoch, rows = context.storage.read(lambda connection: _taken_over(connection, claim))
+    template = create_trial(
+        state=TrialState.WAITING,
+        params=dead.params,
+        distributions=dead.distributions,
+        user_attrs={key: value for key, value in dead.user_attrs.items() if key != REASON} | {RETRY_OF: dead.number},
+        system_attrs=_kept_attributes(dead, rows),
+        intermediate_values={row.epoch: row.objective for row in rows if math.isfinite(row.objective)},
+    )
+    new_id = context.storage.call_optuna(lambda _rdb: context.history.create_new_trial(context.study.id, template))
+    number = context.storage.call_optuna(lambda rdb: rdb.get_trial(new_id).number)
+    context.failpoint("retry_asked")
+    inherited = {name: outcome._mapping[name] for name in ("ordinal", "baseline", "params", "operating_point")}
+    retry = {**FRESH_TRIAL, **inherited, "study_id": claim.study_id, "number": number, "train": outcome.train}
+    copies = [_copied(row, claim.study_id, number) for row in rows]
+
+    def action(connection: Connection) -> None:
+        owned(connection, claim.token)
+        connection.execute(insert(tables.trials).values({**retry, "epochs": epoch}))
+        if copies:
+            connection.execute(insert(tables.epochs), copies)
+        release(connection, claim.token, number=number, retries=claim.retries + 1)
+
+    context.storage.write(action)
+    context.failpoint("requeued")
+
+
+def _taken_over(connection: Connection, claim: Row[Any]) -> tuple[int, list[EpochRow]]:
+    """The checkpoint's epoch, and the dead trial's curve up to it and no further."""
+    epoch, _ = resume_point(connection, claim.study_id, claim.ordinal)
+    return epoch, [row for row in curve(connection, claim.study_id, claim.number) if row.epoch <= epoch]
+
+
+def _kept_attributes(dead: FrozenTrial, rows: list[EpochRow]) -> dict[str, Any]:
+    """What samplers keep on a trial; of successive halving's rungs those that the copied epochs had passed."""
+    reached = {row.objective for row in rows}
+    return {
+        key: value
+        for key, value in dead.system_attrs.items()
+        if not key.startswith("completed_rung_") or value in reached
+    }
+
+
+def _copied(row: EpochRow, study_id: int, number: int) -> dict[str, Any]:
+    objective = row.objective if math.isfinite(row.objective) else None
+    return {**vars(row), "study_id": study_id, "number": number, "objective": objective}
+
+
+def _trial(claim: Row[Any]) -> Any:
+    return and_(tables.trials.c.study_id == claim.study_id, tables.trials.c.number == claim.number)

@@ -1,0 +1,154 @@
+"""Studies as a whole: created once, joined by name, compared, listed, deleted."""
+
+from __future__ import annotations
+
+import difflib
+import uuid
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import delete as delete_rows
+from sqlalchemy.exc import IntegrityError
+
+from hpo.errors import StudyConflict, UsageError
+from hpo.spec import serialize
+from hpo.spec.schema import StudySpec
+from hpo.study import optuna_tables, tables
+from hpo.study.records import Facts, Identity, StudyRow
+from hpo.study.storage import Storage
+
+
+def create_or_join(storage: Storage, spec: StudySpec, identity: Identity, facts: Facts) -> StudyRow:
+    """The stored study of ``spec.name``, made if there is none. Safe among processes that do it at once.
+
+    Raises ``StudyConflict`` when the stored one has another specification, other data or another model.
+    """
+    row = _find(storage, spec.name) or _create(storage, spec, identity, facts)
+    differences = _differences(row, spec, identity)
+    if differences:
+        raise StudyConflict(spec.name, differences, _way_out(spec.name))
+    return row
+
+
+def load(storage: Storage, name: str) -> StudyRow:
+    """Raises ``UsageError`` naming the nearest studies when there is none of this name."""
+    row = _find(storage, name)
+    if row is None:
+        raise _unknown(storage, name)
+    return row
+
+
+def names(storage: Storage) -> list[str]:
+    """Of all studies, the oldest first."""
+    ordered = select(tables.studies.c.name).order_by(tables.studies.c.created_at, tables.studies.c.id)
+    return storage.read(lambda connection: list(connection.scalars(ordered)))
+
+
+def delete(storage: Storage, name: str) -> None:
+    """Every row of the study, Optuna's and ours, in one transaction; files and MLflow runs stay."""
+    study_id = load(storage, name).id
+
+    def action(connection: Connection) -> None:
+        for table in (tables.claims, tables.trials, tables.attempts, tables.epochs, tables.workers):
+            connection.execute(delete_rows(table).where(table.c.study_id == study_id))
+        connection.execute(delete_rows(tables.studies).where(tables.studies.c.id == study_id))
+        optuna_tables.delete_study(connection, study_id)
+
+    storage.write(action)
+
+
+def set_experiment(storage: Storage, study_id: int, experiment_id: str) -> None:
+    """Remembers the MLflow experiment of a study."""
+    statement = update(tables.studies).where(tables.studies.c.id == study_id).values(mlflow_experiment_id=experiment_id)
+    storage.write(lambda connection: connection.execute(statement))
+
+
+def _find(storage: Storage, name: str) -> StudyRow | None:
+    statement = select(tables.studies).where(tables.studies.c.name == name)
+    row = storage.read(lambda connection: connection.execute(statement).one_or_none())
+    return None if row is None else _study_row(row)
+
+
+def _study_row(row: Row[Any]) -> StudyRow:
+    return StudyRow(
+        id=row.id,
+        uuid=row.uuid,
+        name=row.name,
+        spec=serialize.from_json(row.spec),
+        spec_sha256=row.spec_sha256,
+        identity=Identity(data_fingerprint=row.data_fingerprint, model_sha256=row.model_sha256),
+        facts=Facts(**row.facts),
+        created_at=row.created_at,
+        mlflow_experiment_id=row.mlflow_experiment_id,
+    )
+
+
+def _create(storage: Storage, spec: StudySpec, identity: Identity, facts: Facts) -> StudyRow:
+    digest = serialize.digest(spec)
+    study_id = _create_in_optuna(storage, spec.name, {"spec_sha256": digest, **asdict(identity)})
+    statement = insert(tables.studies).values(
+        id=study_id,
+        uuid=str(uuid.uuid4()),
+        name=spec.name,
+        spec=serialize.to_json(spec),
+        spec_sha256=digest,
+        data_fingerprint=identity.data_fingerprint,
+        model_sha256=identity.model_sha256,
+        facts=asdict(facts),
+        created_at=datetime.now(UTC),
+    )
+    try:
+        storage.write(lambda connection: connection.execute(statement))
+    except IntegrityError:
+        if _find(storage, spec.name) is None:
+            raise
+        # another process made it in between: the caller compares
+    return load(storage, spec.name)
+
+
+def _create_in_optuna(storage: Storage, name: str, attributes: dict[str, str]) -> int:
+    """Optuna's study_id. The attributes are for people who look with Optuna's own tools."""
+    import optuna
+
+    study = storage.call_optuna(
+        lambda rdb: optuna.create_study(storage=rdb, study_name=name, direction="maximize", load_if_exists=True)
+    )
+    if study.get_trials(deepcopy=False) and _find(storage, name) is None:
+        difference = "made by Optuna alone, with trials of its own"
+        raise StudyConflict(name, [difference], "way out: another `name:` in the study file")
+    for key, value in attributes.items():
+        storage.call_optuna(lambda _rdb, key=key, value=value: study.set_user_attr(key, value))  # type: ignore[misc]
+    rows = optuna_tables.studies
+    statement = select(rows.c.study_id).where(rows.c.study_name == name)
+    return storage.read(lambda connection: int(connection.execute(statement).scalar_one()))
+
+
+def _differences(stored: StudyRow, spec: StudySpec, identity: Identity) -> list[str]:
+    differences = []
+    digest = serialize.digest(spec)
+    if digest != stored.spec_sha256:
+        listed = serialize.differences(stored.spec, spec)
+        differences += listed or [f"spec: stored sha256 {stored.spec_sha256}, asked {digest}"]
+    pairs = {
+        "data (content of its images and labels)": (stored.identity.data_fingerprint, identity.data_fingerprint),
+        "model (content of its file)": (stored.identity.model_sha256, identity.model_sha256),
+    }
+    differences += [
+        f"{what}: stored sha256 {old[:12]}, asked {new[:12]}" for what, (old, new) in pairs.items() if old != new
+    ]
+    return differences
+
+
+def _way_out(name: str) -> str:
+    return f"way out: another `name:` in the study file, or `hpo delete {name}` to drop what is stored"
+
+
+def _unknown(storage: Storage, name: str) -> UsageError:
+    known = names(storage)
+    near = difflib.get_close_matches(name, known, n=3) or known[-3:]
+    if not near:
+        return UsageError(f"{storage.place}: no study yet: `hpo run FILE` makes one")
+    listed = ", ".join(near)
+    return UsageError(f"{storage.place}: no study {name!r}; there is {listed}")

@@ -1,0 +1,40 @@
+"""Optuna's own storage on the shared database, with our connection settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import optuna
+from optuna.exceptions import StorageInternalError
+from optuna.storages import RDBStorage
+from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
+
+from hpo.study import engines
+
+# Optuna tells every study and trial on stderr at INFO; what a person should see is printed by the commands.
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def open_rdb(url: URL, *, create_tables: bool) -> RDBStorage:
+    """Raises RuntimeError when Optuna's tables are of another version (its own check; its text has the way out)."""
+    text = url.render_as_string(hide_password=False)
+    storage = RDBStorage(
+        text.replace("{", "{{").replace("}", "}}"),  # Optuna fills the URL in as a format template
+        engine_kwargs=engines.options(url),
+        skip_table_creation=not create_tables,
+    )
+    engines.hook_sqlite(storage.engine, begin="BEGIN IMMEDIATE")
+    return storage
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Lets the database's own error out where Optuna wraps it, so that one place judges whether it may pass."""
+    try:
+        yield
+    except StorageInternalError as error:
+        if isinstance(error.__cause__, DBAPIError):
+            raise error.__cause__ from error
+        raise

@@ -1,0 +1,85 @@
+"""Where the values of a new ordinal come from, and the Optuna trial that holds them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import optuna
+from optuna.trial import TrialState, create_trial
+
+from hpo.spec.schema import StudySpec
+from hpo.spec.space import Space, contains
+from hpo.study import grid
+from hpo.study.context import Context
+from hpo.study.history import BASELINE, ORDINAL, OUTSIDE
+from hpo.study.sampling import build_sampler, suggest
+from hpo.trial.vocabulary import Scalar
+
+if TYPE_CHECKING:
+    from hpo.spec.plan import BaselinePlan
+
+Params = dict[str, Scalar]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is settled about a proposal before a sampler is asked."""
+
+    given: Params
+    """Values that no sampler chooses."""
+    baseline: bool = False
+    outside: bool = False
+    """A baseline that the space can't hold."""
+
+
+def source(spec: StudySpec, baseline: BaselinePlan | None, ordinal: int) -> Source:
+    """The baseline first, then ``search.enqueue`` in its order, then the grid's points or the sampler's choice."""
+    if ordinal == 0 and spec.baseline:
+        if baseline is None:
+            raise ValueError(f"study {spec.name}: the baseline's plan is needed to propose ordinal 0")
+        return Source(dict(baseline.params), baseline=True, outside=not baseline.in_space)
+    queued = ordinal - int(spec.baseline)
+    if queued < len(spec.search.enqueue):
+        return Source(dict(spec.search.enqueue[queued]))
+    if spec.search.sampler.name == "grid":
+        return Source(grid.points(spec)[ordinal - grid.given_first(spec)])
+    return Source({})
+
+
+def ask(context: Context, ordinal: int, planned: Source) -> tuple[int, Params]:
+    """A new RUNNING trial of Optuna's: its number and its values.
+
+    The trial carries its ordinal from its first transaction on, so that a death in between leaves nothing unexplained.
+    """
+    attributes: dict[str, Any] = {ORDINAL: ordinal}
+    if planned.baseline:
+        attributes[BASELINE] = True
+    if planned.outside:
+        attributes[OUTSIDE] = True
+    template = create_trial(
+        state=TrialState.RUNNING,
+        user_attrs=attributes,
+        system_attrs={"fixed_params": planned.given} if planned.given else {},
+    )
+    context.search.sampler = build_sampler(context.study.spec, ordinal)
+    call = context.storage.call_optuna
+    trial_id = call(lambda _rdb: context.history.create_new_trial(context.study.id, template))
+    context.failpoint("asked")
+    trial = call(lambda _rdb: optuna.Trial(context.search, trial_id))
+    space = context.study.spec.space
+    if planned.outside:
+        call(lambda _rdb: suggest(trial, _holding(space, planned.given)))
+        return trial.number, planned.given
+    params = call(lambda _rdb: suggest(trial, space))
+    return trial.number, params
+
+
+def _holding(space: Space, given: Params) -> Space:
+    """The dimensions that can hold the given values, all without conditions: what Optuna may show of an outsider."""
+    held = tuple(
+        type(dimension)(dimension.name, dimension.domain)
+        for dimension in space.dimensions
+        if dimension.name in given and contains(dimension.domain, given[dimension.name])
+    )
+    return Space(held)

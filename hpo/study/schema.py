@@ -1,0 +1,60 @@
+"""Making and upgrading the tables: Optuna's by Optuna, ours by alembic, one process at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from filelock import FileLock
+from sqlalchemy import Connection, text
+
+from hpo.study import engines
+from hpo.study.optuna_storage import open_rdb
+from hpo.study.storage import SchemaConflict, Storage, stored_version
+from hpo.study.tables import SCHEMA_VERSION
+
+_LOCK_KEY = 0x68706F  # "hpo"
+
+
+def upgrade(storage: Storage) -> None:
+    """Brings an empty or older database up to this version. Safe among processes that do it at once."""
+    with _lock(storage):
+        if storage.read(stored_version) == SCHEMA_VERSION:
+            return
+        try:
+            storage.patiently(lambda: open_rdb(storage.url, create_tables=True)).engine.dispose()
+        except RuntimeError as error:
+            raise SchemaConflict(f"{storage.place}: {error}") from error
+        storage.write(migrate)
+
+
+def migrate(connection: Connection, revision: str = "head") -> None:
+    """Our tables alone, within the caller's transaction."""
+    command.upgrade(alembic_config(connection), revision)
+
+
+def alembic_config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+@contextmanager
+def _lock(storage: Storage) -> Iterator[None]:
+    if engines.is_sqlite(storage.url):
+        with FileLock(f"{storage.url.database}.lock"):
+            yield
+        return
+    with storage.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        # Whoever waits here waits for another process's CREATE TABLEs; lock_timeout must not end that.
+        connection.execute(text("SET lock_timeout = 0"))
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK_KEY})
+        try:
+            yield
+        finally:
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK_KEY})
+            connection.invalidate()  # its lock_timeout is not the pool's

@@ -1,0 +1,203 @@
+"""The shared database: opened, checked, and called with patience."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from sqlalchemy import URL, Connection, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
+
+from hpo.errors import StorageUnavailable, StudyConflict, UsageError
+from hpo.study import engines
+from hpo.study.tables import OLDER_VERSIONS, SCHEMA_VERSION, VERSION_TABLE
+
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
+
+T = TypeVar("T")
+_DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+_PAUSES_S = (0.1, 0.4, 1.6)
+
+
+class SchemaConflict(StudyConflict):
+    """The database was made by another version of this service."""
+
+    def __init__(self, message: str) -> None:
+        self.study = ""
+        self.differences = (message,)
+        Exception.__init__(self, message)
+
+
+class Storage:
+    """Connections to one database; a context manager. Opened by ``open_storage`` alone."""
+
+    def __init__(self, url: URL) -> None:
+        self.url = url
+        self.engine = engines.writer(url)
+        """For transactions that write; on SQLite each takes the write lock when it begins."""
+        self.reader = engines.reader(url)
+
+    @property
+    def place(self) -> str:
+        """The URL as people may see it."""
+        return self.url.render_as_string(hide_password=True)
+
+    @cached_property
+    def optuna(self) -> RDBStorage:
+        """Optuna's door to the same database (0.4 s with its imports, so only who writes opens it)."""
+        from hpo.study.optuna_storage import open_rdb
+
+        return self.patiently(lambda: open_rdb(self.url, create_tables=False))
+
+    def read(self, action: Callable[[Connection], T]) -> T:
+        """``action`` in a transaction that sees one snapshot. Raises ``StorageUnavailable``."""
+
+        def transaction() -> T:
+            with self.reader.connect() as connection:
+                return action(connection)
+
+        return self.patiently(transaction)
+
+    def write(self, action: Callable[[Connection], T]) -> T:
+        """``action`` in a transaction, committed at its end; it must bear to run again after a lost connection.
+
+        Raises ``StorageUnavailable``.
+        """
+
+        def transaction() -> T:
+            with self.engine.begin() as connection:
+                return action(connection)
+
+        return self.patiently(transaction)
+
+    def call_optuna(self, action: Callable[[RDBStorage], T]) -> T:
+        """``action`` on Optuna's storage; it may run again after a lost connection. Raises ``StorageUnavailable``."""
+        from hpo.study.optuna_storage import database_errors
+
+        def call() -> T:
+            with database_errors():
+                return action(self.optuna)
+
+        return self.patiently(call)
+
+    def patiently(self, call: Callable[[], T]) -> T:
+        """Tries ``call`` again after an error that may pass; raises ``StorageUnavailable`` when it does not."""
+        for pause_s in _PAUSES_S:
+            try:
+                return call()
+            except (OperationalError, InterfaceError) as error:
+                if _is_lasting(self.url, error):
+                    raise self._unavailable(error) from error
+            time.sleep(pause_s)
+        try:
+            return call()
+        except (OperationalError, InterfaceError) as error:
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: DBAPIError) -> StorageUnavailable:
+        said = str(error.orig).strip().splitlines()[0]
+        if self.url.password:
+            said = said.replace(str(self.url.password), "***")
+        return StorageUnavailable(f"{self.place}: {said}; nothing is lost: run the same command again when it is back")
+
+    def close(self) -> None:
+        if "optuna" in self.__dict__:
+            self.optuna.remove_session()
+            self.optuna.engine.dispose()
+        self.reader.dispose()
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+
+def open_storage(url: str, *, create: bool) -> Storage:
+    """Opens the database at ``url`` (SQLAlchemy's form; SQLite files and PostgreSQL).
+
+    With ``create`` a missing SQLite file and missing or older tables are made first, safely among processes that do so
+    at once; without it they are a ``UsageError``. Raises ``SchemaConflict`` on tables of another version and
+    ``StorageUnavailable`` when the database can't be reached.
+    """
+    parsed = _parse(url)
+    if engines.is_sqlite(parsed):
+        path = Path(str(parsed.database))
+        if create:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        elif not path.exists():
+            raise _nothing_there(parsed)
+    storage = Storage(parsed)
+    try:
+        _check_schema(storage, create=create)
+    except BaseException:
+        storage.close()
+        raise
+    return storage
+
+
+def stored_version(connection: Connection) -> str | None:
+    """The revision of our tables; None where there are none."""
+    if not connection.dialect.has_table(connection, VERSION_TABLE):
+        return None
+    version: str | None = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608
+    return version
+
+
+def _check_schema(storage: Storage, *, create: bool) -> None:
+    version = storage.read(stored_version)
+    if version == SCHEMA_VERSION:
+        return
+    if version is not None and version not in OLDER_VERSIONS:
+        raise SchemaConflict(
+            f"{storage.place}: the tables are of schema version {version}, this hpo knows {SCHEMA_VERSION}: "
+            "update hpo, or name another database with HPO_STORAGE"
+        )
+    if create:
+        from hpo.study.schema import upgrade
+
+        upgrade(storage)
+    elif version is None:
+        raise _nothing_there(storage.url)
+    else:
+        raise SchemaConflict(
+            f"{storage.place}: the tables are of schema version {version}, this hpo needs {SCHEMA_VERSION}: "
+            "back the database up, then run `hpo create` to bring it up to date"
+        )
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+        driver = _DRIVERS.get(parsed.drivername, parsed.drivername)
+        parsed = parsed.set(drivername=driver)
+        backend = parsed.get_backend_name()
+        parsed.get_dialect().import_dbapi()
+    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        way_out = "pip install 'hpo[postgres]'" if "psycopg" in str(error) else "use sqlite:///FILE or postgresql://..."
+        raise UsageError(f"HPO_STORAGE: no database can be opened by this URL: {way_out}") from error
+    if backend not in ("sqlite", "postgresql"):
+        raise UsageError(f"HPO_STORAGE: {backend} is not supported: use sqlite:///FILE or postgresql://...")
+    if backend == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise UsageError("HPO_STORAGE: a database in memory can't be shared: use sqlite:///FILE")
+    return parsed
+
+
+def _nothing_there(url: URL) -> UsageError:
+    return UsageError(f"{url.render_as_string(hide_password=True)}: no study yet: `hpo run FILE` makes one")
+
+
+_LASTING = ("disk is full", "readonly database", "unable to open", "not a database", "malformed", "no such table")
+
+
+def _is_lasting(url: URL, error: DBAPIError) -> bool:
+    """Whether trying again at once is idle: on SQLite all but a lock that is held."""
+    said = str(error.orig)
+    if engines.is_sqlite(url):
+        return "locked" not in said and "busy" not in said
+    return any(sign in said for sign in (*_LASTING, "No space left", "authentication failed", "does not exist"))

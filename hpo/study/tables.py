@@ -1,0 +1,172 @@
+"""Our tables, beside Optuna's in one database.
+
+Times are naive UTC in the columns and aware UTC in Python. JSON is text: readable everywhere, exact for what is hashed.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+VERSION_TABLE = "hpo_alembic_version"
+SCHEMA_VERSION = "0001"
+"""The newest revision in ``migrations/versions`` (kept here so that opening a database need not import alembic)."""
+OLDER_VERSIONS: frozenset[str] = frozenset()
+"""Revisions that ``hpo create`` can bring up to ``SCHEMA_VERSION``."""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Json(TypeDecorator[Any]):
+    """A JSON value as text. NaN and infinities are written as Python's json writes them and read back as floats."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002 (SQLAlchemy's signature)
+        return None if value is None else json.dumps(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002 (SQLAlchemy's signature)
+        return None if value is None else json.loads(value)
+
+
+class Utc(TypeDecorator[datetime]):
+    """A moment: aware in Python, naive UTC in the column on every database."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+def _study_key() -> Column[int]:
+    """First part of a table's primary key."""
+    return Column("study_id", Integer, ForeignKey("hpo_studies.id"), primary_key=True)
+
+
+studies = Table(
+    "hpo_studies",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False, comment="Optuna's study_id"),
+    Column("uuid", String(36), nullable=False, unique=True),
+    Column("name", String(63), nullable=False, unique=True),
+    Column("spec", Text, nullable=False, comment="canonical JSON"),
+    Column("spec_sha256", String(64), nullable=False),
+    Column("data_fingerprint", String(64), nullable=False),
+    Column("model_sha256", String(64), nullable=False),
+    Column("facts", Json, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("mlflow_experiment_id", String(64)),
+)
+
+claims = Table(
+    "hpo_claims",
+    metadata,
+    _study_key(),
+    Column("ordinal", Integer, primary_key=True, comment="position of the proposal, from 0; a retry keeps it"),
+    Column("token", String(36), unique=True, comment="of the attempt that owns the ordinal; null while nobody does"),
+    Column("number", Integer, comment="Optuna's number of the newest trial; null until one was asked"),
+    Column("attempt", Integer, nullable=False, comment="attempts admitted so far"),
+    Column("retries", Integer, nullable=False, comment="retries used so far"),
+    Column("worker", String(255)),
+    Column("claimed_at", Utc, nullable=False),
+)
+
+trials = Table(
+    "hpo_trials",
+    metadata,
+    _study_key(),
+    Column("number", Integer, primary_key=True, comment="Optuna's number"),
+    Column("ordinal", Integer, nullable=False),
+    Column("baseline", Boolean, nullable=False),
+    Column("params", Json, nullable=False),
+    Column("train", Json, nullable=False),
+    Column("operating_point", Json),
+    Column("reason", String(16)),
+    Column("detail", Text, nullable=False),
+    Column("counts", Boolean, nullable=False),
+    Column("value", Float(53)),
+    Column("metrics", Json, nullable=False),
+    Column("epochs", Integer, nullable=False),
+    Column("best_epoch", Integer),
+    Column("weights_kept", Boolean, nullable=False),
+    Column("mlflow_run_id", String(64)),
+    Column("recorded_at", Utc, comment="of the outcome; null until the trial ended"),
+)
+
+attempts = Table(
+    "hpo_attempts",
+    metadata,
+    Column("token", String(36), primary_key=True),
+    Column("study_id", Integer, ForeignKey("hpo_studies.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False, comment="from 1, over all attempts at the ordinal"),
+    Column("worker", String(255), nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_at", Utc, nullable=False),
+    Column("ended_at", Utc),
+    Column("reason", String(16)),
+    Column("detail", Text, nullable=False),
+    Column("folder", Text, nullable=False),
+    Column("effective", Json, nullable=False),
+    Column("resumed_from", Integer, nullable=False, comment="epochs taken over from a checkpoint"),
+    Column("checkpoint_epoch", Integer, nullable=False),
+    Column("checkpoint_path", Text),
+    UniqueConstraint("study_id", "ordinal", "attempt"),
+)
+
+epochs = Table(
+    "hpo_epochs",
+    metadata,
+    _study_key(),
+    Column("number", Integer, primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("epoch", Integer, primary_key=True, comment="from 1"),
+    Column("objective", Float(53), comment="null stands for a value that is not finite"),
+    Column("metrics", Json, nullable=False),
+    Column("seconds", Float(53), nullable=False),
+    Column("recorded_at", Utc, nullable=False),
+)
+
+workers = Table(
+    "hpo_workers",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("study_id", Integer, ForeignKey("hpo_studies.id"), nullable=False, index=True),
+    Column("worker", String(255), nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_at", Utc, nullable=False),
+    Column("seen_at", Utc, nullable=False),
+    Column("ended_at", Utc),
+)

@@ -1,0 +1,94 @@
+"""Which files of an attempt belong into its MLflow run, and bringing the run in line with them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hpo.spec.schema import Plots
+from hpo.spec.serialize import dump_yaml
+from hpo.study.records import StudyRow, TrialRow
+from hpo.trial.paths import AttemptPaths
+from hpo.trial.vocabulary import TrialState
+
+MANIFEST_TAG = "hpo.artifacts"
+"""Tag of a run: JSON object, artifact path -> first 16 hex digits of its sha256."""
+_PICTURES = {".png", ".jpg", ".jpeg"}
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file to upload (``content`` is its path) or a text to write."""
+
+    path: str
+    """Inside the run's artifacts, with ``/``."""
+    content: Path | str
+    digest: str
+    """First 16 hex digits of the sha256."""
+
+
+def of_trial(trial: TrialRow, plots: Plots) -> tuple[Artifact, ...] | None:
+    """What the newest attempt's folder holds of a complete trial: args.yaml, results.csv, best.pt while it is kept,
+    and its pictures where the study asks for plots. None where that can't be said: the trial is not complete, or its
+    folder is on another machine; then the run's artifacts are left as they are.
+    """
+    if trial.state is not TrialState.COMPLETE or trial.folder is None or not Path(trial.folder).is_dir():
+        return None
+    paths = AttemptPaths(Path(trial.folder))
+    files = {path.name: path for path in (paths.best, paths.args, paths.results) if path.is_file()}
+    if plots != "none":
+        pictures = sorted(path for path in paths.folder.iterdir() if path.suffix.lower() in _PICTURES)
+        files |= {f"plots/{path.name}": path for path in pictures}
+    return tuple(Artifact(name, path, _file_digest(path)) for name, path in files.items())
+
+
+def of_study(study: StudyRow) -> tuple[Artifact, ...]:
+    """The study as it was asked for: its file, the model's YAML, the dataset's summary."""
+    dataset = json.dumps(study.facts.dataset, indent=2, sort_keys=True, default=str)
+    texts = {"study.yaml": dump_yaml(study.spec), "dataset.json": dataset, "model.yaml": study.facts.model_yaml}
+    return tuple(
+        Artifact(name, text, hashlib.sha256(text.encode()).hexdigest()[:16])
+        for name, text in texts.items()
+        if text is not None
+    )
+
+
+def manifest(artifacts: tuple[Artifact, ...]) -> str:
+    """The value of ``MANIFEST_TAG``; at most 8000 characters, which 200 files fit into."""
+    return json.dumps({artifact.path: artifact.digest for artifact in artifacts}, sort_keys=True)
+
+
+def mirror(client: Any, run: Any, artifacts: tuple[Artifact, ...], stored: Mapping[str, str]) -> None:
+    """Uploads what is new or changed against ``stored`` (the run's manifest), deletes what is gone from disk."""
+    for artifact in artifacts:
+        if stored.get(artifact.path) != artifact.digest:
+            _upload(client, run.run_id, artifact)
+    gone = sorted(set(stored) - {artifact.path for artifact in artifacts})
+    if gone:
+        _delete(client, run.artifact_uri, gone)
+
+
+def _upload(client: Any, run_id: str, artifact: Artifact) -> None:
+    if isinstance(artifact.content, str):
+        client.log_text(run_id, artifact.content, artifact.path)
+        return
+    folder, _, _ = artifact.path.rpartition("/")
+    client.log_artifact(run_id, str(artifact.content), folder or None)
+
+
+def _delete(client: Any, artifact_uri: str, paths: list[str]) -> None:
+    # The client has no call for it; the repository behind it has (MLflow 3.17).
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    repository = get_artifact_repository(artifact_uri, tracking_uri=client.tracking_uri)
+    for path in paths:
+        repository.delete_artifacts(path)
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

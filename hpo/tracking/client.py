@@ -1,0 +1,116 @@
+"""The connection to MLflow. The library loads here, inside a function: it costs 1.5 s of CPU."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from filelock import FileLock
+
+from hpo.errors import StorageUnavailable
+
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # One retry and 10 s instead of seven and 120 s: whoever calls has a back-off of its own, and MLflow's default
+    # holds a single call for four minutes when the server is down.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    # MLflow prints a line to stdout at the end of each run; stdout belongs to a command's result.
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+_OUTAGE = {
+    "INTERNAL_ERROR",
+    "TEMPORARILY_UNAVAILABLE",
+    "REQUEST_LIMIT_EXCEEDED",
+    "UNAUTHENTICATED",
+    "PERMISSION_DENIED",
+}
+"""Codes of MlflowException that say something of the server, not of what was asked."""
+
+
+def connect(tracking_uri: str) -> Any:
+    """An ``MlflowClient`` for ``tracking_uri``; makes a SQLite store that is not there yet (1 s, its migrations).
+
+    Raises StorageUnavailable where the store can't be opened. An HTTP server is asked with the first call only.
+    """
+    _load()
+    from mlflow.tracking import MlflowClient
+
+    path = _sqlite_path(tracking_uri)
+    with reaching(tracking_uri):
+        if path is None:
+            return MlflowClient(tracking_uri=tracking_uri)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Two processes that migrate an empty store at once break each other (MLflow 3.17 locks at a server's start only).
+        with FileLock(f"{path}.lock"):
+            if not path.exists():
+                _set_wal(path)
+            return MlflowClient(tracking_uri=tracking_uri)
+
+
+@contextmanager
+def reaching(tracking_uri: str) -> Iterator[None]:
+    """Turns what MLflow raises while it is down into StorageUnavailable; what it refuses passes as it is."""
+    _load()
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code not in _OUTAGE:
+            raise
+        raise _unavailable(tracking_uri, error) from error
+    except OSError as error:  # requests' errors too
+        raise _unavailable(tracking_uri, error) from error
+
+
+def _load() -> None:
+    """Imports MLflow in the environment that it shall see; what the user has set stays."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    importlib.import_module("mlflow")
+    # What fails is raised and told by the caller once; MLflow would print a trace for every attempt.
+    logging.getLogger("mlflow").setLevel(logging.CRITICAL)
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+
+
+def without_password(uri: str) -> str:
+    """``uri`` as it may be printed."""
+    parts = urlsplit(uri)
+    if parts.password is None:
+        return uri
+    return uri.replace(f":{parts.password}@", ":***@", 1)
+
+
+def _unavailable(tracking_uri: str, error: Exception) -> StorageUnavailable:
+    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return StorageUnavailable(
+        f"MLflow at {without_password(tracking_uri)} does not answer: {first[:300]}\n"
+        "nothing is lost: the database has it all, and `hpo sync STUDY` writes it to MLflow when it is back "
+        "(MLFLOW_TRACKING_URI names another place)"
+    )
+
+
+def _sqlite_path(tracking_uri: str) -> Path | None:
+    prefix = "sqlite:///"
+    if not tracking_uri.startswith(prefix) or tracking_uri.endswith(":memory:"):
+        return None
+    return Path(tracking_uri.removeprefix(prefix).partition("?")[0])
+
+
+def _set_wal(path: Path) -> None:
+    """The UI reads while a worker writes; the mode stays with the file."""
+    connection = sqlite3.connect(path)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+    finally:
+        connection.close()

@@ -1,0 +1,238 @@
+"""What an MLflow run shall hold, computed from rows of the database alone: same rows, same content.
+
+Every time stamp is one of the database's, never the clock's, so that writing a content twice changes nothing
+(MLflow drops a metric whose key, value, step and time it already has).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from hpo.spec.schema import POSTPROCESSING_NAMES
+from hpo.study.records import EpochRow, StudyRow, TrialRow
+from hpo.trial.vocabulary import RunStatus, Scalar, TrialState, reaction
+
+KEY_TAG = "hpo.trial"
+"""Tag that finds a run again: ``<study uuid>/<trial number>``, or ``<study uuid>/study``."""
+STUDY_TAG = "hpo.study"
+"""Tag of the experiment and of each run: the study's uuid."""
+LONGEST_PARAM = 6000
+LONGEST_TAG = 8000
+"""MLflow's limits (3.17, utils/validation.py), in characters."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of a metric."""
+
+    key: str
+    value: float
+    time_ms: int
+    """Unix time."""
+    step: int
+
+
+@dataclass(frozen=True)
+class RunContent:
+    """A whole run, but for its artifacts."""
+
+    key: str
+    name: str
+    started_ms: int
+    ended_ms: int | None
+    """None while it runs."""
+    status: RunStatus
+    params: dict[str, str]
+    tags: dict[str, str]
+    points: tuple[Point, ...]
+
+    def digest(self) -> str:
+        """sha256 over everything."""
+        points = [(point.key, point.value, point.time_ms, point.step) for point in self.points]
+        whole = [self.key, self.name, self.started_ms, self.ended_ms, self.status, self.params, self.tags, points]
+        return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+
+
+def canonical(value: Any) -> str:
+    """The one text form of a parameter; MLflow refuses to change one. Cut to MLflow's limit."""
+    text = json.dumps(value, sort_keys=True) if isinstance(value, (list, tuple, dict)) else str(value)
+    return text[:LONGEST_PARAM]
+
+
+def metric_name(name: str) -> str:
+    """As Ultralytics' own MLflow callback writes it: ``metrics/mAP50-95(B)`` becomes ``metrics/mAP50-95B``."""
+    return name.replace("(", "").replace(")", "")
+
+
+def milliseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+def trial_key(study: StudyRow, number: int) -> str:
+    return f"{study.uuid}/{number}"
+
+
+def study_key(study: StudyRow) -> str:
+    return f"{study.uuid}/study"
+
+
+def trial_content(study: StudyRow, trial: TrialRow, epochs: Iterable[EpochRow]) -> RunContent:
+    """The run of one trial: one point a metric and epoch (step = epoch, from 1), then what the trial came to."""
+    started = trial.started or (trial.attempts[0].started_at if trial.attempts else study.created_at)
+    running = trial.state in {TrialState.RUNNING, TrialState.WAITING}
+    return RunContent(
+        key=trial_key(study, trial.number),
+        name=f"trial-{trial.number:05d}",
+        started_ms=milliseconds(started),
+        ended_ms=None if running else milliseconds(trial.finished or started),
+        status=_status(trial),
+        params=_trial_params(study, trial),
+        tags=_trial_tags(study, trial),
+        points=(*_epoch_points(epochs), *_final_points(trial)),
+    )
+
+
+def study_content(study: StudyRow, trials: Iterable[TrialRow]) -> RunContent:
+    """The run of the study as a whole: what was asked for, and the best value so far after each complete trial."""
+    rows = list(trials)
+    spec = study.spec
+    finished = [row.finished for row in rows if row.finished]
+    running = any(row.state is TrialState.RUNNING for row in rows) or not finished
+    params = {
+        "model": spec.model,
+        "data": spec.data,
+        "metric": spec.objective.metric.value,
+        "sampler": spec.search.sampler.name,
+        "pruner": spec.search.pruner.name,
+        "seed": spec.search.seed,
+        "postprocess": spec.postprocess.value,
+    }
+    return RunContent(
+        key=study_key(study),
+        name="study",
+        started_ms=milliseconds(study.created_at),
+        ended_ms=None if running else milliseconds(max(finished)),
+        status=RunStatus.RUNNING if running else RunStatus.FINISHED,
+        params={name: canonical(value) for name, value in params.items()},
+        tags=_study_tags(study, rows),
+        points=tuple(_best_points(rows)),
+    )
+
+
+def _status(trial: TrialRow) -> RunStatus:
+    match trial.state:
+        case TrialState.RUNNING | TrialState.WAITING:
+            return RunStatus.RUNNING
+        case TrialState.COMPLETE | TrialState.PRUNED | TrialState.FAIL if trial.reason is not None:
+            return reaction(trial.reason, retries_left=0).run
+        case TrialState.COMPLETE:
+            return RunStatus.FINISHED
+        case TrialState.PRUNED:
+            return RunStatus.KILLED
+        case TrialState.FAIL:
+            return RunStatus.FAILED
+
+
+def _trial_params(study: StudyRow, trial: TrialRow) -> dict[str, str]:
+    point = trial.operating_point
+    asked: dict[str, Any] = {"model": study.spec.model, "data": study.spec.data, **trial.train, **trial.params}
+    if point is not None:
+        asked |= {name: getattr(point, name) for name in POSTPROCESSING_NAMES}
+    return {name: canonical(value) for name, value in asked.items()}
+
+
+def _trial_tags(study: StudyRow, trial: TrialRow) -> dict[str, str]:
+    effective = trial.attempts[-1].effective if trial.attempts else {}
+    tags = {
+        KEY_TAG: trial_key(study, trial.number),
+        "stage": "search",
+        "number": str(trial.number),
+        "ordinal": str(trial.ordinal),
+        "state": trial.state.value,
+        "reason": trial.reason.value if trial.reason else "",
+        "detail": trial.detail,
+        "worker": trial.worker or "",
+        "attempts": str(len(trial.attempts)),
+        "changed": json.dumps(_changed(trial.train, effective), sort_keys=True),
+        **_common_tags(study),
+    }
+    if trial.baseline:
+        tags["baseline"] = "true"
+    if "device" in effective:
+        tags["device"] = str(effective["device"])
+    return _cut(tags)
+
+
+def _changed(asked: Mapping[str, Any], effective: Mapping[str, Scalar]) -> dict[str, list[Any]]:
+    """Arguments that Ultralytics resolved to something else: name -> [asked, trained]."""
+    both = [name for name in asked if name in effective]
+    return {name: [asked[name], effective[name]] for name in both if asked[name] != effective[name]}
+
+
+def _study_tags(study: StudyRow, trials: list[TrialRow]) -> dict[str, str]:
+    complete = [row for row in trials if row.state is TrialState.COMPLETE and row.value is not None]
+    best = max(complete, key=lambda row: (row.value, -row.number), default=None)
+    counts = {state.value: sum(row.state is state for row in trials) for state in TrialState}
+    tags = {
+        KEY_TAG: study_key(study),
+        "stage": "study",
+        "spec_sha256": study.spec_sha256,
+        "counts": json.dumps(counts),
+        "dataset": json.dumps(study.facts.dataset, sort_keys=True),
+        "best_trial": "" if best is None else str(best.number),
+        **_common_tags(study),
+    }
+    return _cut(tags)
+
+
+def _common_tags(study: StudyRow) -> dict[str, str]:
+    return {
+        STUDY_TAG: study.uuid,
+        "dataset_fingerprint": study.identity.data_fingerprint,
+        **{f"version.{name}": version for name, version in study.facts.versions.items()},
+    }
+
+
+def _cut(tags: Mapping[str, str]) -> dict[str, str]:
+    return {name: value[:LONGEST_TAG] for name, value in tags.items()}
+
+
+def _epoch_points(epochs: Iterable[EpochRow]) -> Iterator[Point]:
+    for row in epochs:
+        time_ms = milliseconds(row.recorded_at)
+        yield Point("objective", row.objective, time_ms, row.epoch)
+        yield Point("epoch_s", row.seconds, time_ms, row.epoch)
+        for name, value in row.metrics.items():
+            yield Point(metric_name(name), value, time_ms, row.epoch)
+
+
+def _final_points(trial: TrialRow) -> Iterator[Point]:
+    """``value`` for complete trials alone, which the prepared view sorts by: a pruned trial's last ``objective`` is
+    what its pruner saw, and no result. ``objective`` gets the value too, one step after the last epoch, because MLflow
+    sorts a metric by its latest step: sorting by ``objective`` ranks complete trials by what they came to. What has one
+    value stands at step 0, where the UI draws bars, not curves of one point.
+    """
+    if trial.finished is None:
+        return
+    time_ms = milliseconds(trial.finished)
+    for name, value in trial.metrics.items():
+        yield Point(f"final/{name}", value, time_ms, 0)
+    if trial.state is TrialState.COMPLETE and trial.value is not None:
+        yield Point("value", trial.value, time_ms, 0)
+        yield Point("objective", trial.value, time_ms, trial.epochs + 1)
+
+
+def _best_points(trials: list[TrialRow]) -> Iterator[Point]:
+    """``best_value`` after the n-th complete trial, at step n, wherever it rose."""
+    ends = [(row.finished, row.number, row.value) for row in trials if row.state is TrialState.COMPLETE]
+    complete = sorted((when, number, value) for when, number, value in ends if when is not None and value is not None)
+    best = float("-inf")
+    for step, (when, _, value) in enumerate(complete, start=1):
+        if value > best:
+            best = value
+            yield Point("best_value", value, milliseconds(when), step)

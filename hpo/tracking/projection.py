@@ -1,0 +1,148 @@
+"""MLflow as a projection of the database: one experiment a study, one plain run a trial, one for the study as a whole.
+
+Everything can be written again at any time: a run is found by its key and not made twice, a metric with the database's
+own time stamp is dropped when it is there, an artifact is uploaded when its digest is new.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from hpo.settings import Settings
+from hpo.study.records import StudyRow, TrialRow
+from hpo.tracking import artifacts, client, content, experiment, view
+from hpo.tracking.artifacts import MANIFEST_TAG, Artifact
+from hpo.tracking.content import RunContent
+from hpo.tracking.reader import Reader
+from hpo.tracking.runs import Run, Runs
+from hpo.trial.vocabulary import RunStatus, TrialState
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+DIGEST_TAG = "hpo.projected"
+"""Tag that is written last: digest of all that the run holds. A run that has it needs nothing more."""
+_GONE = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "INVALID_STATE"}
+
+
+@dataclass(frozen=True)
+class Synced:
+    """What ``everything`` found and did."""
+
+    experiment_id: str
+    runs: int
+    """Runs of trials that MLflow now shows."""
+    created: int
+    updated: int
+    unchanged: int
+    duplicates_deleted: int
+
+
+class Projector:
+    """Writes one study's rows to MLflow. MLflow is imported and asked with the first call, not before.
+
+    Each method is idempotent and raises StorageUnavailable while MLflow (or the database) does not answer. Not for
+    several threads at once; several processes may project the same study.
+    """
+
+    def __init__(self, settings: Settings, study: StudyRow, reader: Reader) -> None:
+        self._settings = settings
+        self._study = study
+        self._reader = reader
+        self._runs: Runs | None = None
+        self._client: Any = None
+        self._known: dict[str, Run] = {}
+
+    def trial(self, number: int) -> str:
+        """Brings the trial's run in line with the database and returns the run's id.
+
+        A trial that waits for its first attempt has no run yet: the empty string.
+        """
+        return self._trial(self._reader.trial(number))
+
+    def study(self) -> str:
+        """Brings the study's own run and the prepared view in line and returns the experiment's id."""
+        wanted = content.study_content(self._study, self._reader.trials())
+        self._asking(lambda: self._project(wanted, artifacts.of_study(self._study)))
+        return self._asking(self._write_view)
+
+    def everything(self) -> Synced:
+        """All runs from the database: what is missing is made, what is half written completed, what was left RUNNING
+        ended, and of several runs of one trial the oldest stays.
+        """
+        found = self._asking(lambda: self._connected().all())
+        before = {key: runs[0].tags.get(DIGEST_TAG) for key, runs in found.items()}
+        self._known = self._asking(lambda: {key: self._connected().keep_oldest(runs) for key, runs in found.items()})
+        rows = [row for row in self._reader.trials() if self._trial(row)]
+        experiment_id = self.study()
+        keys = [content.trial_key(self._study, row.number) for row in rows]
+        created = sum(key not in before for key in keys)
+        unchanged = sum(key in before and before[key] == self._known[key].tags.get(DIGEST_TAG, "") for key in keys)
+        return Synced(
+            experiment_id=experiment_id,
+            runs=len(keys),
+            created=created,
+            updated=len(keys) - created - unchanged,
+            unchanged=unchanged,
+            duplicates_deleted=sum(len(runs) - 1 for runs in found.values()),
+        )
+
+    def _trial(self, row: TrialRow) -> str:
+        if row.state is TrialState.WAITING and not row.attempts:
+            return ""
+        wanted = content.trial_content(self._study, row, self._reader.epochs(row.number))
+        files = artifacts.of_trial(row, self._study.spec.plots)
+        run = self._asking(lambda: self._project(wanted, files))
+        if run.run_id != row.mlflow_run_id:
+            self._reader.set_run(row.number, run.run_id)
+        return run.run_id
+
+    def _project(self, wanted: RunContent, files: tuple[Artifact, ...] | None) -> Run:
+        runs = self._connected()
+        run = self._known.get(wanted.key) or runs.find_or_create(wanted)
+        self._known[wanted.key] = run
+        last = {} if files is None else {MANIFEST_TAG: artifacts.manifest(files)}
+        if wanted.status is not RunStatus.RUNNING:
+            last[DIGEST_TAG] = wanted.digest()
+            if runs.has_status(run, wanted) and last.items() <= run.tags.items():
+                return run
+        runs.write(run, wanted)
+        if files is not None:
+            artifacts.mirror(self._client, run, files, json.loads(run.tags.get(MANIFEST_TAG, "{}")))
+        runs.set_status(run, wanted)
+        runs.set_tags(run, last)
+        return run
+
+    def _write_view(self) -> str:
+        experiment_id = self._connected().experiment_id
+        view.write(self._client, experiment_id, self._study)
+        return experiment_id
+
+    def _connected(self) -> Runs:
+        if self._runs is None:
+            self._client = client.connect(self._settings.tracking_uri)
+            experiment_id = experiment.find_or_create(self._client, self._study, self._settings.artifact_root)
+            if experiment_id != self._study.mlflow_experiment_id:
+                self._reader.set_experiment(experiment_id)
+            self._runs = Runs(self._client, experiment_id)
+        return self._runs
+
+    def _asking(self, call: Callable[[], T]) -> T:
+        """``call``; once more from scratch where the run or the experiment was deleted in MLflow meanwhile."""
+        with client.reaching(self._settings.tracking_uri):
+            from mlflow.exceptions import MlflowException
+
+            try:
+                return call()
+            except MlflowException as error:
+                if error.error_code not in _GONE:
+                    raise
+                log.info("tracking.started_anew", extra={"study": self._study.name, "because": str(error)})
+            self._runs = None
+            self._known.clear()
+            return call()

@@ -1,0 +1,62 @@
+"""What the projection reads from a study, and the two ids that it writes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from hpo.study.records import EpochRow, StudyRow, TrialRow
+
+if TYPE_CHECKING:
+    from hpo.study.storage import Storage
+
+
+class Reader(Protocol):
+    """One study's rows. Called from the projecting thread alone."""
+
+    def trials(self) -> list[TrialRow]:
+        """All trials, by number."""
+
+    def trial(self, number: int) -> TrialRow: ...
+
+    def epochs(self, number: int) -> list[EpochRow]:
+        """Every epoch of every attempt at the trial."""
+
+    def set_run(self, number: int, run_id: str) -> None:
+        """Keep the id of the trial's MLflow run."""
+
+    def set_experiment(self, experiment_id: str) -> None:
+        """Keep the id of the study's MLflow experiment."""
+
+
+@dataclass(frozen=True)
+class StudyReader:
+    """The stored study, read through ``hpo.study``."""
+
+    storage: Storage
+    study: StudyRow
+
+    def trials(self) -> list[TrialRow]:
+        from hpo.study import snapshot
+
+        return snapshot.trials(self.storage, self.study)
+
+    def trial(self, number: int) -> TrialRow:
+        from hpo.study import snapshot
+
+        return snapshot.trial(self.storage, self.study, number)
+
+    def epochs(self, number: int) -> list[EpochRow]:
+        from hpo.study import snapshot
+
+        return snapshot.epochs(self.storage, self.study, number)
+
+    def set_run(self, number: int, run_id: str) -> None:
+        from hpo.study import snapshot
+
+        snapshot.set_mlflow_run(self.storage, self.study, number, run_id)
+
+    def set_experiment(self, experiment_id: str) -> None:
+        from hpo.study import lifecycle
+
+        lifecycle.set_experiment(self.storage, self.study.id, experiment_id)

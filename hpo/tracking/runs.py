@@ -1,0 +1,136 @@
+"""The runs of one experiment: found by key, created once, brought in line with a content."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from hpo.tracking.content import KEY_TAG, Point, RunContent
+from hpo.trial.vocabulary import RunStatus
+
+_METRICS_A_BATCH = 1000
+_PARAMS_A_BATCH = 100
+"""MLflow's limits; params and tags count into the 1000."""
+
+
+@dataclass
+class Run:
+    """A run as this process knows it; what it holds is what MLflow was seen to hold or was sent."""
+
+    run_id: str
+    artifact_uri: str
+    started_ms: int
+    status: str
+    ended_ms: int | None
+    params: dict[str, str]
+    tags: dict[str, str]
+    sent: set[Point] = field(default_factory=set)
+    """Points that this process wrote; MLflow drops those that it had already."""
+
+    @staticmethod
+    def of(run: Any) -> Run:
+        info = run.info
+        return Run(
+            info.run_id,
+            info.artifact_uri,
+            info.start_time,
+            info.status,
+            info.end_time,
+            dict(run.data.params),
+            dict(run.data.tags),
+        )
+
+
+class Runs:
+    """Runs of one experiment. Not for several threads at once."""
+
+    def __init__(self, client: Any, experiment_id: str) -> None:
+        self._client = client
+        self.experiment_id = experiment_id
+
+    def all(self) -> dict[str, list[Run]]:
+        """Every active run that carries a key, oldest first within a key."""
+        found: dict[str, list[Run]] = defaultdict(list)
+        token: str | None = None
+        while True:
+            page = self._client.search_runs([self.experiment_id], max_results=1000, page_token=token)
+            for run in map(Run.of, page):
+                if KEY_TAG in run.tags:
+                    found[run.tags[KEY_TAG]].append(run)
+            token = page.token
+            if not token:
+                return {key: sorted(runs, key=_age) for key, runs in found.items()}
+
+    def find(self, key: str) -> list[Run]:
+        """The active runs of ``key``, oldest first."""
+        found = self._client.search_runs([self.experiment_id], f"tags.`{KEY_TAG}` = '{key}'")
+        return sorted(map(Run.of, found), key=_age)
+
+    def find_or_create(self, content: RunContent) -> Run:
+        """The one run of ``content.key``. Looks again after creating: a request that was sent twice, or another
+        process at the same moment, makes a second run, and everyone keeps the same one of them.
+        """
+        found = self.find(content.key)
+        if not found:
+            tags = {KEY_TAG: content.key}
+            self._client.create_run(
+                self.experiment_id, start_time=content.started_ms, tags=tags, run_name=content.name
+            )
+            found = self.find(content.key)
+        return self.keep_oldest(found)
+
+    def keep_oldest(self, found: list[Run]) -> Run:
+        """Deletes all but the first of ``found`` and returns that."""
+        for surplus in found[1:]:
+            self._client.delete_run(surplus.run_id)
+        return found[0]
+
+    def write(self, run: Run, content: RunContent) -> None:
+        """Adds the params, tags and points that ``run`` lacks, in one call for most trials."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        params = [Param(name, value) for name, value in content.params.items() if run.params.get(name) != value]
+        tags = {name: value for name, value in content.tags.items() if run.tags.get(name) != value}
+        points = [point for point in content.points if point not in run.sent]
+        metrics = [Metric(point.key, point.value, point.time_ms, point.step) for point in points]
+        while params or tags or metrics:
+            some_params, params = params[:_PARAMS_A_BATCH], params[_PARAMS_A_BATCH:]
+            room = _METRICS_A_BATCH - len(some_params) - len(tags)
+            some_metrics, metrics = metrics[:room], metrics[room:]
+            self._client.log_batch(
+                run.run_id, metrics=some_metrics, params=some_params, tags=[RunTag(*tag) for tag in tags.items()]
+            )
+            run.tags |= tags
+            tags = {}
+        run.params |= content.params
+        run.sent |= set(points)
+
+    @staticmethod
+    def has_status(run: Run, content: RunContent) -> bool:
+        """Whether status and end time are right; MLflow keeps an end time that it was once given."""
+        same_end = content.ended_ms is None or run.ended_ms == content.ended_ms
+        return run.status == content.status.value and same_end
+
+    def set_status(self, run: Run, content: RunContent) -> None:
+        """Status and end time, where they differ."""
+        if self.has_status(run, content):
+            return
+        if content.status is RunStatus.RUNNING:
+            self._client.update_run(run.run_id, status=content.status.value)
+        else:
+            self._client.set_terminated(run.run_id, status=content.status.value, end_time=content.ended_ms)
+        run.status, run.ended_ms = content.status.value, content.ended_ms
+
+    def set_tags(self, run: Run, tags: dict[str, str]) -> None:
+        """Tags that vouch for the rest, hence the last call."""
+        if tags.items() <= run.tags.items():
+            return
+        from mlflow.entities import RunTag
+
+        self._client.log_batch(run.run_id, tags=[RunTag(*tag) for tag in tags.items()])
+        run.tags |= tags
+
+
+def _age(run: Run) -> tuple[int, str]:
+    return run.started_ms, run.run_id

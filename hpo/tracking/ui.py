@@ -1,0 +1,177 @@
+"""MLflow's own web pages, served on this machine for as long as the command runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import webbrowser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpo.errors import HpoError, UsageError
+from hpo.settings import Settings
+from hpo.tracking import view
+
+START_S = 180.0
+"""A first start compiles and imports for half a minute on two slow cores."""
+_STOP_S = 10.0
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # The job API runs what it is sent (the class of CVE-2026-0545), and its workers take 3 GiB.
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+}
+
+
+@dataclass(frozen=True)
+class Address:
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+def is_server(tracking_uri: str) -> bool:
+    """Whether MLflow runs as a server already, so that there is nothing to serve."""
+    return urllib.parse.urlsplit(tracking_uri).scheme in {"http", "https"}
+
+
+def page(base: str, experiment_id: str | None) -> str:
+    """The prepared view of an experiment, or the list of experiments where MLflow does not hold it (any more)."""
+    if experiment_id is None or not _holds(base, experiment_id):
+        return f"{base.rstrip('/')}/#/experiments"
+    return f"{base.rstrip('/')}/{view.address(experiment_id)}"
+
+
+def serve(settings: Settings, address: Address, ready: Callable[[str], None]) -> None:
+    """Serves the store of ``settings`` until the process is asked to end (Ctrl-C, SIGTERM).
+
+    Calls ``ready`` with the base URL once MLflow answers. Raises UsageError where the port is taken.
+    """
+    with _until_asked_to_end(), server(settings, address) as process:
+        ready(address.url)
+        process.wait()
+        raise HpoError(f"MLflow's server ended with code {process.returncode}:\n{_tail(_log(settings))}")
+
+
+def open_browser(url: str) -> None:
+    webbrowser.open(url)
+
+
+@contextmanager
+def server(settings: Settings, address: Address) -> Iterator[subprocess.Popen[bytes]]:
+    """An ``mlflow server`` that answers; it and its children are gone at the end."""
+    _check_free(address)
+    log = _log(settings)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            _command(settings, address),
+            env={**os.environ, **_ENVIRONMENT, "MLFLOW_BACKEND_STORE_URI": settings.tracking_uri},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        _wait_until_it_answers(process, address, log)
+        yield process
+    finally:
+        _stop(process)
+
+
+def _command(settings: Settings, address: Address) -> list[str]:
+    command = [sys.executable, "-m", "mlflow", "server", "--host", address.host, "--port", str(address.port)]
+    command += ["--workers", "1"]
+    if settings.artifact_root is not None:
+        command += ["--serve-artifacts", "--artifacts-destination", settings.artifact_root.as_uri()]
+    return command
+
+
+def _log(settings: Settings) -> Path:
+    return settings.home / "mlflow-server.log"
+
+
+def _check_free(address: Address) -> None:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address.host, address.port))
+        except OSError as error:
+            raise UsageError(
+                f"{address.host}:{address.port} can't be served: {error.strerror}; "
+                f"name another port: hpo ui --port {address.port + 1}"
+            ) from error
+
+
+def _wait_until_it_answers(process: subprocess.Popen[bytes], address: Address, log: Path) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise HpoError(f"MLflow's server ended at once (code {process.returncode}):\n{_tail(log)}")
+        if _answers(f"{address.url}/health"):
+            return
+        time.sleep(0.1)
+    raise HpoError(f"MLflow's server does not answer at {address.url} after {START_S:.0f} s:\n{_tail(log)}")
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5):  # noqa: S310  our own http address
+            return True
+    except OSError:
+        return False
+
+
+def _holds(base: str, experiment_id: str) -> bool:
+    """False only where MLflow says that it has no such experiment; a server that wants a password is believed."""
+    query = urllib.parse.urlencode({"experiment_id": experiment_id})
+    try:
+        with urllib.request.urlopen(f"{base.rstrip('/')}/api/2.0/mlflow/experiments/get?{query}", timeout=10):  # noqa: S310
+            return True
+    except urllib.error.HTTPError as error:
+        return error.code != 404
+    except OSError:
+        return True
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Ends the whole session of the server: uvicorn and what it started too."""
+    try:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_STOP_S)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(_STOP_S)
+
+
+@contextmanager
+def _until_asked_to_end() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the block, and that is its regular end."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        return
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-15:])

@@ -1,0 +1,108 @@
+"""The prepared view: what MLflow's UI shows when a study is opened.
+
+The UI keeps a shared view in an experiment tag and opens it by key. The format is the UI's own (MLflow 3.17), not a
+documented one: nothing depends on it, and where a version stops reading it, the UI opens as it always does.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hpo.spec.schema import StudySpec
+from hpo.spec.space import Choices
+from hpo.study.records import StudyRow
+
+VIEW_KEY = "study"
+VIEW_TAG = f"mlflow.sharedViewState.{VIEW_KEY}"
+_SECTION = "comparison"
+"""Sections are sorted by name, and "Comparison" comes before those that the UI makes of metrics' prefixes."""
+_SCATTERS = 8
+_LINE = {
+    "selectedMetricKeys": ["objective"],
+    "xAxisKey": "step",
+    "xAxisScaleType": "linear",
+    "yAxisKey": "metric",
+    "yAxisExpressions": [],
+    "scaleType": "linear",
+    "range": {},
+    "selectedXAxisMetricKey": "",
+    "lineSmoothness": 0,
+    "ignoreOutliers": False,
+    "useGlobalXaxisKey": True,
+    "useGlobalLineSmoothing": True,
+}
+"""What the UI's own line chart carries beside its metric; it does not fill in what is missing."""
+
+
+def write(client: Any, experiment_id: str, study: StudyRow) -> None:
+    """Sets the experiment's tags; those that are there already are left alone."""
+    wanted = {
+        VIEW_TAG: json.dumps(state(study.spec)),
+        "mlflow.note.content": note(study),
+        "mlflow.experimentKind": "custom_model_development",
+    }
+    stored = client.get_experiment(experiment_id).tags
+    for name, value in wanted.items():
+        if stored.get(name) != value:
+            client.set_experiment_tag(experiment_id, name, value)
+
+
+def address(experiment_id: str) -> str:
+    """The view's place below the UI's address."""
+    return f"#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={VIEW_KEY}"
+
+
+def state(spec: StudySpec) -> dict[str, Any]:
+    """The view as the UI's JSON: the search's trials, best first, with what was sampled, and charts of both."""
+    params = [f"params.`{name}`" for name in spec.space.names]
+    return {
+        "searchFilter": "tags.stage = 'search'",
+        "orderByKey": "metrics.`value`",
+        "orderByAsc": False,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "datasetsFilter": [],
+        "modelVersionFilter": "All Runs",
+        "selectedColumns": ["metrics.`value`", "metrics.`objective`", *params, "tags.`state`", "tags.`reason`"],
+        "runsHiddenMode": "FIRST_10_RUNS",
+        "compareRunSections": [{"uuid": _SECTION, "name": "Comparison", "display": True, "isReordered": False}],
+        "compareRunCharts": [{**chart, "metricSectionId": _SECTION, "deleted": False} for chart in _charts(spec)],
+    }
+
+
+def note(study: StudyRow) -> str:
+    """What the study is, in Markdown; the UI shows it above the table, folded to its heading."""
+    spec = study.spec
+    sampled = ", ".join(f"`{name}`" for name in spec.space.names) or "nothing"
+    return "\n".join(
+        [
+            f"# {spec.name}: {spec.objective.metric.value} of `{Path(spec.model).name}`",
+            f"- data: `{spec.data}`",
+            f"- sampled: {sampled}",
+            f"- {spec.budget.trials} trials, sampler `{spec.search.sampler.name}`, pruner `{spec.search.pruner.name}`",
+            "- `value`: what a complete trial came to; `objective`: the same, epoch by epoch, as the pruner saw it; "
+            "its last point is the trial's value",
+            "- the run `study` holds the study file; rows without `state` COMPLETE have no value",
+        ]
+    )
+
+
+def _charts(spec: StudySpec) -> list[dict[str, Any]]:
+    """Curves of the objective, parallel coordinates of what every trial has, value against each ranged dimension."""
+    always = [dimension.name for dimension in spec.space.dimensions if not dimension.when]
+    ranged = [dimension.name for dimension in spec.space.dimensions if not isinstance(dimension.domain, Choices)]
+    curves = {"uuid": "curves", "type": "LINE", "metricKey": "objective", "displayName": "objective by epoch"}
+    parallel = {"uuid": "parallel", "type": "PARALLEL", "selectedParams": always, "selectedMetrics": ["value"]}
+    scatters = [
+        {
+            "uuid": f"scatter-{name}",
+            "type": "SCATTER",
+            "xaxis": {"key": name, "type": "PARAM"},
+            "yaxis": {"key": "value", "type": "METRIC"},
+            "runsCountToCompare": 1000,
+        }
+        for name in ranged[:_SCATTERS]
+    ]
+    return [{**_LINE, **curves}, {**parallel, "showAllRuns": True}, *scatters]

@@ -1,0 +1,167 @@
+"""Everything that a training needs to go on, which Ultralytics' last.pt does not hold (it keeps the EMA alone, in fp16).
+
+On a CPU, where the loader has no workers of its own and gradients are not accumulated over an epoch's end, a training
+that goes on from here is bit for bit the one that was never interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from ultralytics.utils import LOGGER
+from ultralytics.utils.torch_utils import unwrap_model
+
+from hpo.training.guard import DivergenceGuard
+from hpo.trial.messages import EpochReport
+
+if TYPE_CHECKING:
+    from hpo.training.yolo import TrialRun
+
+SHARE = 0.02
+"""Writing checkpoints takes at most about this share of a training's time."""
+FORMAT = 1
+
+
+class Schedule:
+    """Says when a checkpoint is due, from what the last one cost."""
+
+    def __init__(self) -> None:
+        self.announce: Callable[[int], None] = lambda _epoch: None
+        self._written_at = float("-inf")
+        self._cost_s = 0.0
+
+    def due(self) -> bool:
+        return time.monotonic() - self._written_at >= self._cost_s / SHARE
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        start = time.monotonic()
+        yield
+        self._written_at = time.monotonic()
+        self._cost_s = self._written_at - start
+
+
+def save(run: TrialRun, path: Path) -> None:
+    """Write aside, flush to disk, rename: ``path`` is whole at any moment."""
+    criterion = getattr(unwrap_model(run.model), "criterion", None)
+    state = {
+        "format": FORMAT,
+        "epoch": run.epoch + 1,
+        "model": unwrap_model(run.model).state_dict(),
+        "ema": run.ema.ema.state_dict(),
+        "updates": run.ema.updates,
+        "criterion_updates": getattr(criterion, "updates", None),
+        "optimizer": run.optimizer.state_dict(),
+        "scaler": run.scaler.state_dict(),
+        "best_fitness": run.best_fitness,
+        "guard": asdict(run.guard),
+        "reports": [asdict(report) for report in run.reports],
+        "results": run.csv.read_text(),
+        "mosaic_buffer": list(getattr(run.train_loader.dataset, "buffer", [])),
+        "random": _random_states(),
+    }
+    aside = path.with_suffix(".tmp")
+    with aside.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+
+
+def restore(run: TrialRun, path: Path) -> None:
+    """Put a freshly set up training where ``path`` left off. One that can't be read is left: the training starts anew."""
+    try:
+        # our own file, named by the database; its numpy and python random states are no plain tensors
+        state = torch.load(path, map_location=run.device, weights_only=False)
+        if state["format"] != FORMAT:
+            raise ValueError(f"format {state['format']}, not {FORMAT}")  # noqa: TRY301
+    except (OSError, RuntimeError, ValueError, KeyError, EOFError) as error:
+        LOGGER.warning(f"checkpoint {path} can't be used ({error}); starting at epoch 1")
+        return
+    unwrap_model(run.model).load_state_dict(state["model"])
+    run.ema.ema.load_state_dict(state["ema"])
+    run.ema.updates = state["updates"]
+    _restore_criterion(run, state["criterion_updates"])
+    run.optimizer.load_state_dict(state["optimizer"])
+    run.scaler.load_state_dict(state["scaler"])
+    run.best_fitness = state["best_fitness"]
+    run.guard = DivergenceGuard(**state["guard"])
+    run.reports = [EpochReport(**report) for report in state["reports"]]
+    run.csv.write_text(state["results"])
+    run.start_epoch = state["epoch"]
+    if not run.paths.best.exists():
+        shutil.copyfile(path.with_name("best.pt"), run.paths.best)
+    _advance_loader(run, state["epoch"])
+    _refill(run.train_loader.dataset, state["mosaic_buffer"])
+    _restore_random(state["random"])
+    for report in run.reports[run.request.known_epochs :]:
+        run.epoch = report.epoch - 1
+        run.obey(run.report(report))
+
+
+def _restore_criterion(run: TrialRun, updates: int | None) -> None:
+    if updates is not None:  # heads with two losses weigh them by the epoch (nn/tasks.py E2ELoss)
+        model = unwrap_model(run.model)
+        model.criterion = model.init_criterion()
+        model.criterion.updates = updates
+
+
+def _advance_loader(run: TrialRun, epochs: int) -> None:
+    """Draw the indices of ``epochs`` epochs without loading an image, so that the next epoch is shuffled as it would be."""
+    loader = run.train_loader
+    closes = run.epochs - run.args.close_mosaic if run.args.close_mosaic else None
+    if loader.num_workers:
+        # worker processes prefetch over the epoch's end and draw their own randomness: only the order can be new
+        loader.generator.manual_seed(loader.generator.initial_seed() + epochs)
+        return
+    for epoch in range(epochs):
+        if epoch == closes:
+            loader.reset()
+        if loader.iterator is None:
+            loader.iterator = loader._get_iterator()  # noqa: SLF001
+        for _ in range(len(loader)):
+            next(loader.iterator._sampler_iter)  # noqa: SLF001
+    if closes is not None and epochs > closes:
+        _skip_one_reset(loader)
+
+
+def _refill(dataset: Any, images: list[int]) -> None:  # noqa: ANN401
+    """Mosaic takes its other three images from those that were loaded lately: load the same, in the same order."""
+    for index in images:
+        dataset.load_image(index)
+
+
+def _skip_one_reset(loader: Any) -> None:
+    """Ultralytics closes the mosaic again in a resumed run and resets the loader, which would shuffle anew."""
+
+    def skip() -> None:
+        del loader.reset
+
+    loader.reset = skip
+
+
+def _random_states() -> dict[str, Any]:
+    return {
+        "python": random.getstate(),
+        "numpy": np.random.get_state(),  # noqa: NPY002  (Ultralytics draws from the global one)
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def _restore_random(states: dict[str, Any]) -> None:
+    random.setstate(states["python"])
+    np.random.set_state(states["numpy"])  # noqa: NPY002
+    torch.set_rng_state(states["torch"].cpu())
+    if states["cuda"] and len(states["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all([state.cpu() for state in states["cuda"]])

@@ -1,0 +1,185 @@
+"""The process of one attempt at one trial: trains, reports each epoch over a pipe, ends with an outcome on disk."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpo.training import lifeline as life
+from hpo.training.stops import classify
+from hpo.trial.messages import Answer, Checkpointed, Ended, EpochReport, Message, Progress, Started, encode
+from hpo.trial.paths import AttemptPaths
+from hpo.trial.request import TrialRequest
+from hpo.trial.vocabulary import Reason, Scalar
+
+if TYPE_CHECKING:
+    from hpo.training.yolo import TrialRun, TrialValidator
+
+PROGRESS_EVERY_S = 0.5
+
+
+@dataclass
+class Channel:
+    """The pipe to the worker."""
+
+    pipe: Connection
+    _last_progress: float = field(default=float("-inf"))
+
+    def send(self, message: Message) -> None:
+        self.pipe.send_bytes(encode(message))
+
+    def progress(self, stage: str, epoch: int, fraction: float) -> None:
+        """At most one in ``PROGRESS_EVERY_S``, so that batches of a millisecond cost nothing."""
+        now = time.monotonic()
+        if now - self._last_progress >= PROGRESS_EVERY_S:
+            self._last_progress = now
+            self.send(Progress(stage, epoch, round(fraction, 3)))
+
+    def report(self, report: EpochReport) -> Answer:
+        self.send(report)
+        return Answer(self.pipe.recv_bytes().decode())
+
+
+def main(request_json: str, pipe: Connection, lifeline: Connection) -> None:
+    """Entry point in the forked process. Whatever happens, an ``Ended`` is on disk and sent, unless the process is killed."""
+    life.hold(lifeline)
+    request = TrialRequest.from_json(request_json)
+    paths = AttemptPaths(Path(request.folder))
+    paths.folder.mkdir(parents=True, exist_ok=True)
+    _redirect_output(paths.log)
+    channel = Channel(pipe)
+    run: TrialRun | None = None
+    try:
+        channel.send(Progress("load", 0, 0.0))
+        run = _build(request, paths, channel)
+        run.train()
+        ended = _completed(run)
+    except BaseException as error:  # noqa: BLE001  (every end has a reason; SystemExit and MemoryError too)
+        ended = _stopped(error, run)
+    _write(ended, paths.ended)
+    channel.send(ended)
+
+
+def _build(request: TrialRequest, paths: AttemptPaths, channel: Channel) -> TrialRun:
+    if "torch._inductor" not in sys.modules:
+        raise RuntimeError("the forkserver's preload failed: importing torch or ultralytics raised an ImportError")
+    from hpo.training import patches
+    from hpo.training.yolo import TrialRun
+
+    patches.apply(patches.threads_per_trial())
+    run = TrialRun(request, _arguments(request, paths), channel.report)
+    run.checkpoints.announce = lambda epoch: channel.send(Checkpointed(epoch))
+    run.add_callback("on_train_start", lambda _: channel.send(Started(_effective(run))))
+    _follow_batches(run, channel)
+    return run
+
+
+def _follow_batches(run: TrialRun, channel: Channel) -> None:
+    batches = 0
+
+    def epoch_starts(_: object) -> None:
+        nonlocal batches
+        batches = 0
+
+    def trained(_: object) -> None:
+        nonlocal batches
+        batches += 1
+        channel.progress("train", run.epoch + 1, batches / len(run.train_loader))
+
+    def validated(validator: TrialValidator) -> None:
+        stage = "val" if validator.training else "final"
+        channel.progress(stage, run.epoch + 1, (validator.batch_i + 1) / len(validator.dataloader))
+
+    run.add_callback("on_train_epoch_start", epoch_starts)
+    run.add_callback("on_train_batch_end", trained)
+    run.add_callback("on_val_batch_end", validated)
+
+
+def _arguments(request: TrialRequest, paths: AttemptPaths) -> dict[str, Any]:
+    """What was asked for, and what the service owns (``hpo.spec.arguments.OWNED`` refuses it in a study file)."""
+    owned = {
+        "task": "detect",
+        "mode": "train",
+        "model": request.model,
+        "data": request.data,
+        "save_dir": str(paths.folder),
+        "device": _device(request.device),
+        "plots": request.plots != "none",
+        "save": True,
+        "val": True,
+        "patience": 0,
+        "verbose": False,
+    }
+    return {**request.train, **owned}
+
+
+def _device(asked: str) -> str:
+    if asked != "auto":
+        return asked
+    import torch
+
+    return "0" if torch.cuda.is_available() else "cpu"
+
+
+def _effective(run: TrialRun) -> dict[str, Scalar]:
+    import torch
+    import ultralytics
+
+    names = (
+        "batch",
+        "nbs",
+        "imgsz",
+        "epochs",
+        "optimizer",
+        "lr0",
+        "momentum",
+        "weight_decay",
+        "warmup_bias_lr",
+        "seed",
+        "amp",
+    )
+    device = "cpu" if run.device.type == "cpu" else torch.cuda.get_device_name(run.device)
+    versions: dict[str, Scalar] = {"torch": torch.__version__, "ultralytics": ultralytics.__version__}
+    return {name: getattr(run.args, name) for name in names} | {"device": device} | versions
+
+
+def _completed(run: TrialRun) -> Ended:
+    scores = run.validator.scores(run.request)
+    value = scores[run.request.metric]
+    return Ended(Reason.COMPLETE, "", run.epochs, value, scores, run.best_epoch, time.time())
+
+
+def _stopped(error: BaseException, run: TrialRun | None) -> Ended:
+    reason, detail = classify(error)
+    if reason is Reason.CRASH:
+        traceback.print_exception(error)
+    reported = bool(run is not None and run.reports)
+    epochs = run.reports[-1].epoch if run is not None and run.reports else 0
+    scores = run.validator.scores(run.request) if run is not None and reported and reason is Reason.PRUNED else {}
+    return Ended(reason, detail, epochs, None, scores, run.best_epoch if run is not None else None, time.time())
+
+
+def _write(ended: Ended, path: Path) -> None:
+    """In place before it is sent: a result outlives a worker that dies before it has told it."""
+    aside = path.with_suffix(".tmp")
+    try:
+        with aside.open("wb") as file:
+            file.write(encode(ended))
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except OSError as error:  # a full disk: the message still reaches the worker
+        print(f"{path}: not written: {error}", file=sys.stderr)  # noqa: T201  (the attempt's own log)
+
+
+def _redirect_output(log: Path) -> None:
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)

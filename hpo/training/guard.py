@@ -1,0 +1,39 @@
+"""Divergence, seen as it shows in a detector: not only as NaN (an exploded run can end with every loss at 0)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+EXPLOSION = 10.0
+"""A class loss above so many times its first epoch's has exploded."""
+ALIVE = 0.05
+"""A metric above it has learned something; falling to 0 after that is divergence."""
+DEAD_EPOCHS = 3
+
+
+@dataclass
+class DivergenceGuard:
+    """Told of every epoch; says why the training has diverged, or None. Its state is plain, so a checkpoint holds it."""
+
+    first_cls_loss: float | None = None
+    was_alive: bool = False
+    dead_epochs: int = 0
+
+    def epoch(self, losses: Mapping[str, float], objective: float) -> str | None:
+        """``losses`` by name (``train/cls_loss``, ``val/box_loss``, ...), ``objective`` in [0, 1]."""
+        wrong = [name for name, value in losses.items() if not math.isfinite(value)]
+        if wrong or not math.isfinite(objective):
+            return f"{', '.join(wrong) or 'the objective'} is not finite"
+        cls_loss = losses.get("train/cls_loss")
+        if cls_loss is not None:
+            if self.first_cls_loss is None:
+                self.first_cls_loss = cls_loss
+            elif cls_loss > EXPLOSION * self.first_cls_loss:
+                return f"the class loss is {cls_loss:.4g}, over {EXPLOSION:g} times the first epoch's {self.first_cls_loss:.4g}"
+        self.was_alive |= objective > ALIVE
+        self.dead_epochs = self.dead_epochs + 1 if objective == 0 else 0
+        if self.was_alive and self.dead_epochs >= DEAD_EPOCHS:
+            return f"the objective had passed {ALIVE} and has been 0 for {self.dead_epochs} epochs"
+        return None

@@ -1,0 +1,60 @@
+"""What must differ from stock Ultralytics 8.4.190 inside a trial's process; nothing here changes a training's result."""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ultralytics.data.dataset
+import ultralytics.engine.trainer
+import ultralytics.utils.nms
+import ultralytics.utils.torch_utils
+from ultralytics.utils import LOGGER
+
+_NO_TIME_LIMIT_S = 1e9
+
+
+def apply(threads: int) -> None:
+    """``threads``: torch's CPU threads (Ultralytics takes all cores but one, and does not see cgroup limits)."""
+    ultralytics.utils.torch_utils.NUM_THREADS = threads
+    ultralytics.data.dataset.save_dataset_cache_file = save_label_cache
+    ultralytics.engine.trainer.check_amp = amp_is_safe
+    # NMS stops after 2 s + 0.05 s an image and silently drops the rest: a result must not depend on the clock.
+    ultralytics.utils.nms.non_max_suppression = functools.partial(
+        ultralytics.utils.nms.non_max_suppression, max_time_img=_NO_TIME_LIMIT_S
+    )
+
+
+def threads_per_trial() -> int:
+    """As Ultralytics counts (all but one, at most 8), over the cores that this process may use."""
+    return min(8, max(1, len(os.sched_getaffinity(0)) - 1))
+
+
+def save_label_cache(prefix: str, path: Path, x: dict[str, Any], version: str) -> None:
+    """Ultralytics unlinks and rewrites the label cache in place; another process then reads a torn one. Rename instead."""
+    x["version"] = version
+    aside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with aside.open("wb") as file:
+            np.save(file, x, allow_pickle=True)
+        aside.replace(path)
+    except OSError as error:  # a read-only dataset is fine: the labels are scanned each time
+        aside.unlink(missing_ok=True)
+        LOGGER.warning(f"{prefix}label cache not written: {error}")
+
+
+def amp_is_safe(model: Any) -> bool:
+    """Ultralytics' AMP check without its download of a second model: only the GPUs that it lists as broken are refused."""
+    device = next(model.parameters()).device
+    if device.type != "cuda":
+        return False
+    import re
+
+    import torch
+
+    # The list of ultralytics/utils/checks.py:1008: NVIDIA's Turing without tensor cores gives NaN in half precision.
+    broken = r"(nvidia|geforce|quadro|tesla).*?(1660|1650|1630|t400|t550|t600|t1000|t1200|t2000|k40m)"
+    return re.search(broken, torch.cuda.get_device_name(device), re.IGNORECASE) is None

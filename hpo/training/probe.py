@@ -1,0 +1,82 @@
+"""What a model is, before anything is trained: run in a process of its own, so that the worker never loads torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+
+def main(request: str, pipe: Connection, lifeline: Connection) -> None:
+    """``request``: JSON {model, weights_folder}. Answers JSON: the facts, or {error: one line}."""
+    from hpo.training import lifeline as life
+
+    life.hold(lifeline)
+    asked = json.loads(request)
+    try:
+        answer = _facts(asked["model"], Path(asked["weights_folder"]))
+    except Exception as error:  # noqa: BLE001  (whatever Ultralytics raises on a broken model is the user's answer)
+        answer = {"error": f"{type(error).__name__}: {' '.join(str(error).split())}"[:600]}
+    pipe.send_bytes(json.dumps(answer).encode())
+
+
+def devices(_request: str, pipe: Connection, lifeline: Connection) -> None:
+    """Answers JSON: one line a GPU that torch can use."""
+    import torch
+
+    from hpo.training import lifeline as life
+
+    life.hold(lifeline)
+    found = []
+    if torch.cuda.is_available():
+        for index in range(torch.cuda.device_count()):
+            properties = torch.cuda.get_device_properties(index)
+            found.append(f"{index}: {properties.name}, {properties.total_memory / 1024**3:.0f} GiB")
+    pipe.send_bytes(json.dumps(found).encode())
+
+
+def _facts(model: str, weights_folder: Path) -> dict[str, Any]:
+    from ultralytics.nn.tasks import guess_model_task, load_checkpoint, yaml_model_load
+    from ultralytics.utils.checks import check_yaml
+
+    if model.endswith((".yaml", ".yml")):
+        path = Path(check_yaml(model)).resolve()
+        text = path.read_text()
+        config = yaml_model_load(path)
+        facts: dict[str, Any] = {"yaml": text, "sha256": hashlib.sha256(text.encode()).hexdigest()}
+    else:
+        path = _weights(model, weights_folder)
+        loaded, _ = load_checkpoint(str(path))
+        config = loaded.yaml
+        facts = {"yaml": None, "sha256": _sha256(path)}
+    head = config["head"][-1][2]
+    return facts | {
+        "path": str(path),
+        "task": guess_model_task(config),
+        "head_has_nms": not config.get("end2end", False) and head not in {"v10Detect", "RTDETRDecoder"},
+    }
+
+
+def _weights(model: str, folder: Path) -> Path:
+    """A file as named; else the copy under ``folder``, fetched by Ultralytics' own download where there is a network."""
+    path = Path(model)
+    if path.is_file():
+        return path.resolve()
+    kept = folder / path.name
+    if not kept.is_file():
+        from ultralytics.utils.downloads import attempt_download_asset
+
+        folder.mkdir(parents=True, exist_ok=True)
+        os.chdir(folder)
+        attempt_download_asset(path.name)
+    if not kept.is_file():
+        raise FileNotFoundError(f"{model} is no file here, and Ultralytics offers no download of that name")
+    return kept.resolve()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

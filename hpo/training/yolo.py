@@ -1,0 +1,172 @@
+"""A training of Ultralytics that reports each epoch, obeys the answer, and keeps the objective's best epoch as best.pt."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from copy import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from typing_extensions import override
+from ultralytics.models.yolo.detect import DetectionTrainer, DetectionValidator
+
+from hpo.detection.metrics import best_macro_f1, macro_at
+from hpo.training import checkpoint
+from hpo.training.guard import DivergenceGuard
+from hpo.training.stops import Stop
+from hpo.trial.messages import Answer, EpochReport
+from hpo.trial.paths import AttemptPaths
+from hpo.trial.request import TrialRequest
+from hpo.trial.vocabulary import Metric, Reason
+
+AP_METRICS = (Metric.MAP50_95, Metric.MAP50)
+Report = Callable[[EpochReport], Answer]
+
+
+class TrialValidator(DetectionValidator):
+    """Keeps what the objective needs before Ultralytics clears it: one row a detection, and the labels' classes."""
+
+    detections: dict[str, np.ndarray]
+
+    @override
+    def get_stats(self) -> dict[str, Any]:
+        names = ("tp", "conf", "pred_cls", "target_cls")
+        self.detections = {name: np.concatenate(self.metrics.stats[name], 0) for name in names}
+        stats: dict[str, Any] = super().get_stats()
+        return stats
+
+    def scores(self, request: TrialRequest) -> dict[str, float]:
+        """``map50, map50_95, precision, recall, f1``: the latter three at the request's operating point.
+
+        Without one they are macro values at the confidence of the best macro F1.
+        """
+        tp, conf, pred_cls, target_cls = self.detections.values()
+        hits = tp[:, 0].astype(bool)
+        if request.operating_point is None:
+            _, at = best_macro_f1(hits, conf, pred_cls, target_cls)
+        else:
+            at = macro_at(hits, conf, pred_cls, target_cls, request.operating_point.conf)
+        ap = {"map50": float(self.metrics.box.map50), "map50_95": float(self.metrics.box.map)}
+        return ap | {"precision": float(at.precision), "recall": float(at.recall), "f1": float(at.f1)}
+
+    def objective(self, metric: Metric) -> float:
+        """What the pruner sees: the metric, or for a metric at an operating point the best macro F1.
+
+        Early scores are low, and a high confidence threshold must not prune a healthy training.
+        """
+        match metric:
+            case Metric.MAP50_95:
+                return float(self.metrics.box.map)
+            case Metric.MAP50:
+                return float(self.metrics.box.map50)
+            case Metric.F1 | Metric.PRECISION | Metric.RECALL:
+                tp, conf, pred_cls, target_cls = self.detections.values()
+                return float(best_macro_f1(tp[:, 0].astype(bool), conf, pred_cls, target_cls)[1].f1)
+
+
+class TrialRun(DetectionTrainer):
+    """The name holds no "Trainer": Ultralytics attaches MLflow, Ray, Comet, ... to those that do (base.py:197)."""
+
+    def __init__(self, request: TrialRequest, arguments: dict[str, Any], report: Report) -> None:
+        self.request = request
+        self.report = report
+        self.paths = AttemptPaths(Path(request.folder))
+        self.guard = DivergenceGuard()
+        self.reports: list[EpochReport] = []
+        self.checkpoints = checkpoint.Schedule()
+        super().__init__(overrides=arguments)
+        self.add_callback("on_fit_epoch_end", TrialRun._epoch_ended)
+
+    @override
+    def get_validator(self) -> TrialValidator:
+        arguments = copy(self.args)
+        point = self.request.operating_point
+        if point is not None:
+            # conf stays at 0.001: AP needs every detection, and a prefix of the score order is exact for any threshold
+            arguments.iou, arguments.max_det, arguments.agnostic_nms = point.iou, point.max_det, point.agnostic_nms
+        return TrialValidator(self.test_loader, save_dir=self.save_dir, args=arguments, _callbacks=self.callbacks)
+
+    @override
+    def validate(self) -> tuple[dict[str, float], float]:
+        """As Ultralytics', with the objective as fitness: it decides which epoch is best.pt."""
+        metrics = self.validator(self)
+        metrics.pop("fitness", None)
+        fitness = self.validator.objective(self.request.metric)
+        if self.best_fitness is None or self.best_fitness < fitness:
+            self.best_fitness = fitness
+        return metrics, fitness
+
+    @override
+    def _build_train_pipeline(self) -> None:
+        if getattr(self, "_oom_retries", 0):
+            raise Stop(
+                Reason.OOM,
+                f"out of memory; Ultralytics would go on with batch={self.batch_size}, which was not sampled",
+            )
+        super()._build_train_pipeline()
+
+    @override
+    def _handle_nan_recovery(self, epoch: int) -> bool:
+        """Ultralytics goes back to the last epoch and tries again: another training than the one that was sampled."""
+        losses = {name: float(value) for name, value in self.label_loss_items(self.tloss).items()}
+        losses |= {name: float(value) for name, value in self.metrics.items()}
+        if self.loss is not None and not bool(self.loss.isfinite()):
+            losses["loss"] = float(self.loss)
+        diverged = self.guard.epoch(losses, float(self.fitness))
+        if diverged:
+            raise Stop(Reason.DIVERGED, f"epoch {epoch + 1}: {diverged}")
+        return False
+
+    @override
+    def final_eval(self) -> None:
+        best = self.request.best_value
+        if self.request.plots == "best" and best is not None and self.best_fitness < best:
+            self.args.plots = False
+        super().final_eval()
+
+    @override
+    def resume_training(self, ckpt: Any) -> None:
+        if self.request.checkpoint is not None:
+            checkpoint.restore(self, Path(self.request.checkpoint))
+
+    @property
+    def best_epoch(self) -> int | None:
+        """From 1; the last of equals, as Ultralytics writes best.pt again whenever the best fitness is reached."""
+        if not self.reports:
+            return None
+        top = max(report.objective for report in self.reports)
+        return max(report.epoch for report in self.reports if report.objective == top)
+
+    def _epoch_ended(self) -> None:
+        if not any(name.startswith("val/") for name in self.metrics):
+            return  # the extra call after the final validation is not an epoch
+        values = {**self.label_loss_items(self.tloss), **self.metrics, **self.lr}
+        report = EpochReport(
+            epoch=self.epoch + 1,
+            objective=float(self.fitness),
+            metrics={name.replace("(", "").replace(")", ""): float(value) for name, value in values.items()},
+            seconds=float(self.epoch_time),
+            recorded_at=time.time(),
+        )
+        self.reports.append(report)
+        self.obey(self.report(report))
+        if self.checkpoints.due() and self.epoch + 1 < self.epochs:
+            self.save_checkpoint()
+
+    def save_checkpoint(self) -> None:
+        with self.checkpoints.timed():
+            checkpoint.save(self, self.paths.checkpoint)
+        self.checkpoints.announce(self.epoch + 1)
+
+    def obey(self, answer: Answer) -> None:
+        match answer:
+            case Answer.GO_ON:
+                return
+            case Answer.PRUNE:
+                raise Stop(Reason.PRUNED)
+            case Answer.GIVE_BACK:
+                if self.epoch + 1 < self.epochs:
+                    self.save_checkpoint()
+                    raise Stop(Reason.GIVEN_BACK)

@@ -1,0 +1,173 @@
+"""The composition root: which parts work together. Heavy libraries load here, late."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from hpo import __version__
+from hpo.errors import HpoError, Problem, SpecError, StudyBusy
+from hpo.settings import Settings
+
+if TYPE_CHECKING:
+    from hpo.dataset.summary import DatasetSummary
+    from hpo.launchers.forkserver import ForkserverLauncher
+    from hpo.orchestration.stop import StopRequest
+    from hpo.orchestration.worker import Site
+    from hpo.spec.plan import BaselinePlan
+    from hpo.spec.schema import StudySpec
+    from hpo.study.records import StatusRow, StudyRow, TrialRow
+    from hpo.study.storage import Storage
+    from hpo.tracking.projection import Projector
+    from hpo.trial.ports import Watcher
+
+PROBE_TIMEOUT_S = 600.0
+"""Weights may have to be downloaded."""
+DRAIN_S = 30.0
+
+
+@dataclass
+class Opened:
+    """A stored study on this machine, ready to be worked on."""
+
+    settings: Settings
+    storage: Storage
+    study: StudyRow
+    site: Site
+    launcher: ForkserverLauncher
+    unsynced: int = 0
+    """Trials that MLflow had not taken when the work ended; ``hpo sync`` brings them."""
+
+    def known_trials(self) -> list[TrialRow]:
+        from hpo.study import snapshot
+
+        return snapshot.trials(self.storage, self.study)
+
+    def status(self) -> StatusRow:
+        from hpo.study import snapshot
+
+        return snapshot.status(self.storage, self.study)
+
+    def work(self, watcher: Watcher, stop: StopRequest) -> None:
+        """Be this study's worker until the budget is spent or a stop is asked for."""
+        from hpo.orchestration.worker import Company, Worker
+        from hpo.study.worker_session import WorkerSession
+        from hpo.tracking.thread import ProjectionThread
+
+        worker = f"{platform.node()}:{os.getpid()}"
+        with exclusive(self.settings, self.study.name):
+            mirror = ProjectionThread(projector(self.settings, self.storage, self.study))
+            session = WorkerSession(self.storage, self.study, worker, self.site.baseline)
+            try:
+                company = Company(session, self.launcher, mirror, watcher, self.known_trials)
+                Worker(self.study, self.site, company, stop).run()
+            finally:
+                session.close()
+                self.unsynced = mirror.close(DRAIN_S)
+
+
+@contextmanager
+def opened(
+    file: Path, overrides: Sequence[str], settings: Settings, device: str = "auto"
+) -> Iterator[Opened]:
+    """Check a study file against its data and model, store it or join what is stored; nothing is written before that."""
+    from hpo.dataset.description import describe, write_resolved
+    from hpo.orchestration.worker import Site
+    from hpo.spec import rules
+    from hpo.spec.loader import load_file
+    from hpo.study import lifecycle
+    from hpo.study.records import Facts, Identity
+    from hpo.study.storage import open_storage
+
+    spec = load_file(file, overrides)
+    dataset = describe(Path(spec.data), settings.cache)
+    launcher = _launcher(settings)
+    model = _probe(launcher, spec, settings)
+    facts = rules.ModelFacts(head_has_nms=model["head_has_nms"], task=model["task"])
+    problems = rules.check_facts(spec, dataset, facts)
+    if problems:
+        raise SpecError([Problem(str(file), 0, problem.path, problem.message) for problem in problems])
+    with open_storage(settings.storage_url, create=True) as storage:
+        identity = Identity(dataset.fingerprint, model["sha256"])
+        stored = Facts(model["yaml"], asdict(dataset), versions())
+        study = lifecycle.create_or_join(storage, spec, identity, stored)
+        folder = settings.study_folder(study.name)
+        folder.mkdir(parents=True, exist_ok=True)
+        data = folder / "data.yaml"
+        write_resolved(Path(spec.data), data)
+        site = Site(folder, model["path"], data, _baseline(spec, dataset), device)
+        yield Opened(settings, storage, study, site, launcher)
+
+
+def projector(settings: Settings, storage: Storage, study: StudyRow) -> Projector:
+    """The study's projection into MLflow."""
+    from hpo.tracking.projection import Projector
+    from hpo.tracking.reader import StudyReader
+
+    return Projector(settings, study, StudyReader(storage, study))
+
+
+def versions() -> dict[str, str]:
+    """Of what a result depends on; read from the installed packages without importing them."""
+    packages = ("optuna", "torch", "torchvision", "ultralytics", "mlflow", "numpy", "opencv-python")
+    return {"hpo": __version__, "python": platform.python_version()} | {name: metadata.version(name) for name in packages}
+
+
+def _launcher(settings: Settings) -> ForkserverLauncher:
+    from hpo.launchers.forkserver import ForkserverLauncher
+    from hpo.training import child, environment
+
+    return ForkserverLauncher(child.main, "hpo.training.preload", environment.prepare(settings.home))
+
+
+def devices(settings: Settings) -> list[str]:
+    """The GPUs that torch can use here, a line each. Raises HpoError where torch can't even be imported."""
+    from hpo.training import probe
+
+    try:
+        found: list[str] = json.loads(_launcher(settings).call(probe.devices, "", PROBE_TIMEOUT_S))
+    except (TimeoutError, EOFError) as error:
+        raise HpoError(f"torch can't be used: the process that imports it gave no answer: {error}") from error
+    return found
+
+
+def _probe(launcher: ForkserverLauncher, spec: StudySpec, settings: Settings) -> dict[str, Any]:
+    from hpo.training import probe
+
+    request = json.dumps({"model": spec.model, "weights_folder": str(settings.home / "weights")})
+    try:
+        answer: dict[str, Any] = json.loads(launcher.call(probe.main, request, PROBE_TIMEOUT_S))
+    except (TimeoutError, EOFError) as error:
+        raise HpoError(f"model {spec.model}: the process that looks at it gave no answer: {error}") from error
+    if "error" in answer:
+        raise SpecError([Problem(spec.name, 0, "model", f"{spec.model}: {answer['error']}")])
+    return answer
+
+
+def _baseline(spec: StudySpec, dataset: DatasetSummary) -> BaselinePlan | None:
+    from hpo.spec import plan
+
+    if not spec.baseline:
+        return None
+    return plan.baseline(spec, nc=dataset.nc, train_images=dataset.splits["train"].images)
+
+
+@contextmanager
+def exclusive(settings: Settings, name: str) -> Iterator[None]:
+    """One worker a study on this machine: what is RUNNING in the database when it starts belongs to a dead one."""
+    folder = settings.home / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / f"{name}.lock", timeout=0):
+            yield
+    except Timeout:
+        raise StudyBusy(f"study {name!r} is being run by another process; watch it: hpo status {name}") from None

@@ -1,0 +1,142 @@
+"""What tests of several rooms share: a tiny real dataset, the smallest model, a preloaded forkserver."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpo.dataset import digits
+from hpo.launchers.forkserver import ForkserverLauncher
+from hpo.training import child, environment
+from hpo.trial.messages import Answer, Ended, EpochReport, Message
+from hpo.trial.ports import TrialProcess
+from hpo.trial.request import OperatingPoint, TrialRequest
+from hpo.trial.vocabulary import Metric, Scalar
+
+ROOT = Path(__file__).parents[1]
+SMALLEST_MODEL = ROOT / "configs" / "models" / "yolov8-w0625-r4.yaml"
+TINY = {"train": 48, "val": 24}
+TRAIN: dict[str, Scalar] = {
+    "epochs": 3,
+    "imgsz": 64,
+    "batch": 8,
+    "nbs": 8,
+    "optimizer": "AdamW",
+    "lr0": 0.004,
+    "momentum": 0.9,
+    "warmup_epochs": 1.0,
+    "mosaic": 0.5,
+    "close_mosaic": 1,
+    "seed": 0,
+}
+
+
+@pytest.fixture(scope="session")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """data.yaml of the whole demo set."""
+    return digits.make(tmp_path_factory.mktemp("scenes") / "digits")
+
+
+@pytest.fixture(scope="session")
+def tiny(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """data.yaml of the first few scenes, with an absolute path as the worker writes it."""
+    folder = tmp_path_factory.mktemp("tiny")
+    for split, count in TINY.items():
+        for image in sorted((scenes.parent / "images" / split).iterdir())[:count]:
+            label = scenes.parent / "labels" / split / f"{image.stem}.txt"
+            for file, kind in ((image, "images"), (label, "labels")):
+                if file.exists():
+                    target = folder / kind / split / file.name
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(file, target)
+    names = "names: [zero, one, four, seven]\n"
+    (folder / "data.yaml").write_text(f"path: {folder}\ntrain: images/train\nval: images/val\n{names}")
+    return folder / "data.yaml"
+
+
+@pytest.fixture(scope="session")
+def launcher(tmp_path_factory: pytest.TempPathFactory) -> ForkserverLauncher:
+    """Real trial processes from one preloaded forkserver."""
+    home = tmp_path_factory.mktemp("home")
+    return ForkserverLauncher(child.main, "hpo.training.preload", environment.prepare(home))
+
+
+@pytest.fixture
+def request_for(tiny: Path, tmp_path: Path) -> Iterator[Any]:
+    """Makes requests for attempts under the test's folder; keyword arguments change the request, ``train`` is merged."""
+    made = 0
+
+    def make(train: dict[str, Scalar] | None = None, **changes: Any) -> TrialRequest:  # noqa: ANN401
+        nonlocal made
+        made += 1
+        values: dict[str, Any] = {
+            "study": "tests",
+            "number": made,
+            "ordinal": made,
+            "attempt": 1,
+            "folder": str(tmp_path / "trials" / f"{made:05d}-1"),
+            "model": str(SMALLEST_MODEL),
+            "data": str(tiny),
+            "train": {**TRAIN, **(train or {})},
+            "metric": Metric.MAP50_95,
+            "operating_point": None,
+        }
+        return TrialRequest(**(values | changes))
+
+    yield make
+
+
+@pytest.fixture(scope="session")
+def trained(launcher: ForkserverLauncher, scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights (.pt) that have learned something: ten epochs on the whole demo set."""
+    folder = tmp_path_factory.mktemp("trained")
+    train: dict[str, Scalar] = {**TRAIN, "epochs": 10, "imgsz": 96, "lr0": 0.01}
+    data = folder / "data.yaml"
+    data.write_text(scenes.read_text() + f"path: {scenes.parent}\n")
+    request = TrialRequest("t", 0, 0, 1, str(folder / "run"), str(SMALLEST_MODEL), str(data), train, Metric.MAP50, None)
+    talk = Talk(launcher.start(request))
+    assert talk.ended.metrics["map50"] > 0.2, talk.ended
+    return folder / "run" / "weights" / "best.pt"
+
+
+class Talk:
+    """A conversation with a trial's process to its end; ``answers`` maps an epoch to what it is told."""
+
+    def __init__(self, process: TrialProcess, answers: dict[int, Answer] | None = None) -> None:
+        self.messages: list[Message] = []
+        self.exit_code: int | None = None
+        try:
+            self._listen(process, answers or {})
+        finally:
+            process.kill()
+
+    def _listen(self, process: TrialProcess, answers: dict[int, Answer]) -> None:
+        while True:
+            try:
+                message = process.receive(120)
+            except EOFError:
+                self.exit_code = process.exit_code()
+                return
+            assert message is not None, "no message within two minutes"
+            self.messages.append(message)
+            if isinstance(message, EpochReport):
+                process.answer(answers.get(message.epoch, Answer.GO_ON))
+
+    def all(self, kind: type[Any]) -> list[Any]:
+        return [message for message in self.messages if isinstance(message, kind)]
+
+    @property
+    def reports(self) -> list[EpochReport]:
+        return self.all(EpochReport)
+
+    @property
+    def ended(self) -> Ended:
+        return next(message for message in self.messages if isinstance(message, Ended))
+
+
+def sampled(iou: float = 0.6, conf: float = 0.25, max_det: int = 300) -> OperatingPoint:
+    return OperatingPoint(iou, conf, max_det)

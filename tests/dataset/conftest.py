@@ -1,0 +1,49 @@
+"""A small dataset in YOLO format; the files need not be pictures, since nothing here decodes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+DATA_YAML = """\
+train: images/train
+val: images/val
+names: [cat, dog]
+"""
+
+
+def write_dataset(folder: Path, yaml: str = DATA_YAML) -> Path:
+    """Two training images, one of them background, and one validation image; returns the data.yaml."""
+    for name, label in (
+        ("train/a", "0 0.5 0.5 0.2 0.2\n1 0.1 0.1 0.1 0.1\n"),
+        ("train/b", None),
+        ("val/c", "1 0 0 1 1\n"),
+    ):
+        image, text = folder / "images" / f"{name}.jpg", folder / "labels" / f"{name}.txt"
+        for file in (image, text):
+            file.parent.mkdir(parents=True, exist_ok=True)
+        image.write_bytes(f"picture {name}".encode())
+        if label is not None:
+            text.write_text(label)
+    (folder / "data.yaml").write_text(yaml)
+    return folder / "data.yaml"
+
+
+@pytest.fixture(scope="session")
+def write() -> Callable[[Path], Path]:
+    """Writes the small dataset into a folder and returns its data.yaml; for property tests."""
+    return write_dataset
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    """The data.yaml of a fresh dataset."""
+    return write_dataset(tmp_path / "set")
+
+
+@pytest.fixture
+def dataset_with(tmp_path: Path) -> Callable[[str], Path]:
+    """Makes a dataset whose data.yaml has the given text."""
+    return lambda yaml: write_dataset(tmp_path / "set", yaml)
