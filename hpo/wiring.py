@@ -72,7 +72,7 @@ class Opened:
                 Worker(self.study, self.site, company, stop).run()
             finally:
                 session.close()
-                self.unsynced = mirror.close(DRAIN_S)
+                self.unsynced = len(mirror.close(DRAIN_S))
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ def describe(yaml: Path, cache: Path | None = None) -> DatasetSummary:
         problems += wrong
     every_image = {image for listed in images.values() for image in listed}
     contents = read_contents(every_image, map(label_of, every_image), len(source.names), cache)
-    problems = _limited([*problems, *contents.problems])
+    problems = _limited(yaml, [*problems, *contents.problems])
     splits = {split: _summary(listed, contents) for split, listed in images.items()}
     if not problems:
         problems = _empty_splits(source, images, splits)
@@ -57,11 +57,9 @@ def write_resolved(yaml: Path, to: Path) -> None:
     keys |= {"names": list(source.names), **source.other}
     text = "".join(f"{key}: {json.dumps(value, ensure_ascii=False, default=str)}\n" for key, value in keys.items())
     to.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", dir=to.parent, prefix=f".{to.name}-", delete=False, encoding="utf-8"
-    ) as draft:
-        draft.write(text)
-    Path(draft.name).replace(to)
+    draft = to.with_name(f".{to.name}-{uuid.uuid4().hex}")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(to)
 
 
 def _summary(images: list[str], contents: Contents) -> SplitSummary:
@@ -76,11 +74,11 @@ def _summary(images: list[str], contents: Contents) -> SplitSummary:
     )
 
 
-def _limited(problems: list[Problem]) -> list[Problem]:
+def _limited(yaml: Path, problems: list[Problem]) -> list[Problem]:
     if len(problems) <= _MOST_PROBLEMS:
         return problems
-    rest = len(problems) - _MOST_PROBLEMS
-    return [*sorted(problems)[:_MOST_PROBLEMS], Problem("~", 0, "", f"and {rest} more like these")]
+    count = f"its files have {len(problems)} problems; the first {_MOST_PROBLEMS} are listed"
+    return [Problem(str(yaml), 0, "", count), *sorted(problems)[:_MOST_PROBLEMS]]
 
 
 def _empty_splits(source: Source, images: dict[str, list[str]], splits: dict[str, SplitSummary]) -> list[Problem]:

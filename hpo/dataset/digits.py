@@ -59,7 +59,7 @@ def make(folder: Path) -> Path:
     except OSError as error:
         if not yaml.is_file():  # else another process made it meanwhile
             raise UsageError(
-                f"{folder}: can't put the demo set here ({error}); name a folder that does not exist"
+                f"{folder}: can't make the demo set here ({error}); free the place or name another folder"
             ) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)

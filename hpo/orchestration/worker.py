@@ -19,7 +19,7 @@ from hpo.trial.messages import Ended, EpochReport
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.ports import Launcher, Mirror, Watcher
 from hpo.trial.request import TrialRequest
-from hpo.trial.vocabulary import Reason, Scalar
+from hpo.trial.vocabulary import Reason, Scalar, reaction
 
 log = logging.getLogger(__name__)
 SEEN_EVERY_S = 10.0
@@ -77,22 +77,23 @@ class Worker:
         )
         self._with.watcher.trial_started(request, resumed_from=proposal.resume_epoch)
         self._with.mirror.touch(proposal.number)
-        recorder = _AttemptRecorder(proposal, self._with, AttemptPaths(Path(request.folder)))
+        paths = AttemptPaths(Path(request.folder))
+        recorder = _AttemptRecorder(proposal, self._with, paths)
         process = self._with.launcher.start(request)
         ended = Supervisor(process, recorder, self._stop, self._study.spec.recovery.hung_s).follow()
-        self._settle(proposal, ended, request)
+        self._settle(proposal, ended, paths)
 
-    def _settle(self, proposal: Proposal, ended: Ended, request: TrialRequest) -> None:
-        session = self._with.session
+    def _settle(self, proposal: Proposal, ended: Ended, paths: AttemptPaths) -> None:
         if ended.reason is Reason.GIVEN_BACK:
-            checkpoint = AttemptPaths(Path(request.folder)).checkpoint
-            reaction = session.give_back(proposal.token, ended, checkpoint if checkpoint.exists() else None)
+            checkpoint = str(paths.checkpoint) if paths.checkpoint.exists() else None
+            self._with.session.give_back(proposal.token, ended.epochs, checkpoint)
+            settled = reaction(Reason.GIVEN_BACK, retries_left=proposal.retries_left)
         else:
-            reaction = session.end(proposal.token, ended)
+            settled = self._with.session.end(proposal.token, ended)
         for number in clean(self._site.folder, self._with.trials(), self._study.spec.keep.weights):
             self._with.mirror.touch(number)
         self._with.mirror.touch(proposal.number)
-        self._with.watcher.trial_ended(proposal.number, ended, reaction)
+        self._with.watcher.trial_ended(proposal.number, ended, settled)
 
     def _request(self, proposal: Proposal) -> TrialRequest:
         spec = self._study.spec

@@ -65,9 +65,12 @@ REMOVED = {
 }
 
 OUTSIDE_TRAINING = frozenset(
-    "source vid_stride stream_buffer visualize augment embed retina_masks "
-    "show save_frames save_txt save_conf save_crop show_labels show_conf show_boxes line_width "
-    "format optimize dynamic simplify opset workspace dnn save_json profile tracker".split()
+    {
+        *("source", "vid_stride", "stream_buffer", "visualize", "augment", "embed", "retina_masks", "tracker"),
+        *("show", "save_frames", "save_txt", "save_conf", "save_crop", "save_json"),
+        *("show_labels", "show_conf", "show_boxes", "line_width"),
+        *("format", "optimize", "dynamic", "simplify", "opset", "workspace", "dnn", "profile"),
+    }
 )
 """Arguments of prediction, export and display: they do nothing in a training."""
 
@@ -77,7 +80,9 @@ INERT = {
     "erasing": _CLASSIFY,
     "auto_augment": _CLASSIFY,
     "dropout": _CLASSIFY,
-    **dict.fromkeys(("mask_ratio", "overlap_mask", "pose", "kobj", "rle", "angle", "dlog", "dgrad", "dlam"), _OTHER_TASK),
+    **dict.fromkeys(
+        ("mask_ratio", "overlap_mask", "pose", "kobj", "rle", "angle", "dlog", "dgrad", "dlam"), _OTHER_TASK
+    ),
 }
 """Arguments that leave a detection training bit-identical."""
 
@@ -164,5 +169,5 @@ def refusal(name: str) -> str | None:
     if name in OUTSIDE_TRAINING:
         return "belongs to prediction, export or display: it does nothing in a training"
     if name not in _default_yaml():
-        return f"is no training argument of Ultralytics; {nearest(name, trainable())}".rstrip("; ")
+        return f"is no training argument of Ultralytics{nearest(name, trainable())}"
     return None

@@ -88,7 +88,7 @@ def _part(field: Field, name: str, context: Context) -> Field | None:
     path = _find_part(name, context)
     if path is None:
         known = {file.stem for folder in shipped("spaces") for file in folder.glob("*.yaml")}
-        field.fail(f"no part {name!r} beside the study file or in configs/spaces; {nearest(name, known)}")
+        field.fail(f"no part {name!r} beside the study file or in configs/spaces{nearest(name, known)}")
         return None
     node = read_document(path, field.report, shown_as=display(path, context.folders.working))
     if node is None:
@@ -116,7 +116,8 @@ def _ordered(placed: Mapping[str, _Placed]) -> list[_Placed]:
     done: list[_Placed] = []
     while waiting:
         ready = next(
-            (name for name, item in waiting.items() if not any(parent in waiting for parent, _ in item.entry.when)), None
+            (name for name, item in waiting.items() if not any(parent in waiting for parent, _ in item.entry.when)),
+            None,
         )
         if ready is None:
             names = ", ".join(waiting)

@@ -69,11 +69,11 @@ def mapping(field: Field, readers: Mapping[str, Reader], required: Collection[st
     entries = field.entries
     if entries is None:
         if field.node.value is not None or required:
-            field.fail(f"must be a mapping of names to values, not {shown(field.node)}; {nearest('', readers)}")
+            field.fail(f"must be a mapping of names to values, not {shown(field.node)}{nearest('', readers)}")
         return {}
     for name, child in entries.items():
         if name not in readers:
-            child.fail(f"unknown key; {nearest(name, readers)}")
+            child.fail(f"unknown key{nearest(name, readers)}")
     for name in required:
         if name not in entries or entries[name].node.value is None:
             Field(field.node, f"{field.path}.{name}".strip("."), field.report).fail("is missing")
@@ -146,7 +146,7 @@ def one_of(names: Collection[str]) -> Callable[[Field], str | None]:
         value = field.node.value
         if isinstance(value, str) and value in names:
             return value
-        field.fail(f"{shown(field.node)} is not among its values; {nearest(str(value), names)}")
+        field.fail(f"{shown(field.node)} is not among its values{nearest(str(value), names)}")
         return None
 
     return read

@@ -1,7 +1,7 @@
 """Samplers and pruners by their short names, and the options that a study file may give them.
 
-The names of the options are Optuna's own arguments; a test compares this table with the installed classes. It lives here
-so that a study file is checked without importing Optuna.
+The names of the options are Optuna's own arguments; a test compares this table with the installed classes. It lives
+here so that a study file is checked without importing Optuna.
 """
 
 from __future__ import annotations
@@ -106,6 +106,7 @@ PRUNERS: dict[str, Kind] = {
     "none": Kind("NopPruner", {}),
 }
 
+
 def sampler(field: Field) -> Method | None:
     found = method(field, SAMPLERS, "sampler")
     return found and _consistent(field, found)
@@ -122,7 +123,7 @@ def method(field: Field, known: dict[str, Kind], what: str) -> Method | None:
         name = fields.one_of(known)(field)
         return None if name is None else _with_options(field, name, known[name])
     if "name" not in entries:
-        field.fail(f"names no {what}: write `name: ...`; {nearest('', known)}")
+        field.fail(f"names no {what}: write `name: ...`{nearest('', known)}")
         return None
     name = fields.one_of(known)(entries["name"])
     return None if name is None else _with_options(field, name, known[name])
@@ -154,7 +155,7 @@ def _unknown_option(name: str, option: str, kind: Kind) -> str:
         return "would stop the best trials: every metric is better when larger; `lower` stops the hopeless ones"
     if not kind.options:
         return f"{name} has no options"
-    return f"unknown option of {name}; {nearest(option, kind.options)}"
+    return f"unknown option of {name}{nearest(option, kind.options)}"
 
 
 def _consistent(field: Field, found: Method) -> Method | None:
@@ -169,4 +170,3 @@ def _consistent(field: Field, found: Method) -> Method | None:
     else:
         return found
     return None
-

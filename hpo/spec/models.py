@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from hpo.spec import arguments
@@ -11,6 +10,7 @@ from hpo.spec.document import OVERRIDE, read_document
 from hpo.spec.fields import Field, plain, text
 from hpo.spec.places import Folders, shipped
 from hpo.spec.report import Report, nearest
+from hpo.spec.rules import ModelFacts
 
 _TASKS = {
     "cls": "classification",
@@ -23,16 +23,6 @@ _TASKS = {
 _TASK_SUFFIX = re.compile(rf"-({'|'.join(_TASKS)})(?=-|$)")
 _SUFFIXES = (".pt", ".yaml", ".yml")
 _WITHOUT_NMS = ("v10detect", "rtdetrdecoder")
-
-
-@dataclass(frozen=True)
-class ModelFacts:
-    """What decides which dimensions mean something."""
-
-    head_has_nms: bool
-    """Whether its predictions go through non-maximum suppression."""
-    task: str
-    """``detect``, ``segment``, ``classify``, ``pose`` or ``obb``."""
 
 
 def read_model(field: Field, folders: Folders) -> str | None:
@@ -66,7 +56,7 @@ def _find(field: Field, name: str, folders: Folders) -> str | None:
         known = {file.name for folder in (*shipped("models"), _package_models()) for file in folder.rglob("*.yaml")}
         field.fail(
             f"no model {name!r} beside the study file, in the working folder, in configs/models or in Ultralytics; "
-            f"{nearest(name, known)}".rstrip("; ")
+            f"{nearest(name, known)}"
         )
         return None
     return name
@@ -101,7 +91,8 @@ def _last_module(content: object) -> str | None:
     match content:
         case {"head": [*_, [_, _, str(module), *_]]}:
             return module.lower()
-    return None
+        case _:
+            return None
 
 
 def _task(head: str) -> str:
@@ -109,4 +100,3 @@ def _task(head: str) -> str:
         if word in head:
             return task
     return "detect"
-

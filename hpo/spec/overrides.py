@@ -14,7 +14,7 @@ _NAMED = {("objective",): "metric", ("search", "sampler"): "name", ("search", "p
 
 
 def apply(root: Node, overrides: Sequence[str], report: Report) -> Node:
-    """The document with every override set, in their order; values are read as YAML (``space.lr0={low: 1e-4, ...}``)."""
+    """The document with every override set, in their order; values are YAML (``space.lr0={low: 1e-4, high: 1e-2}``)."""
     for override in overrides:
         key, equals, text = override.partition("=")
         keys = key.strip().split(".")

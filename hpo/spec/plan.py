@@ -35,9 +35,9 @@ class BaselinePlan:
 def search_args(spec: StudySpec, params: Mapping[str, Scalar]) -> dict[str, Any]:
     """Ultralytics training arguments of a trial that was proposed ``params``, without what the training room owns.
 
-    Unless given, ``nbs`` follows ``batch`` (else Ultralytics accumulates gradients over 64 images, four steps an epoch in
-    a small dataset) and ``close_mosaic`` is a tenth of the epochs, at most 10 (its default of 10 would switch mosaic off
-    for the whole of a short training).
+    Unless given, ``nbs`` follows ``batch`` (else Ultralytics accumulates gradients over 64 images, a few steps an epoch
+    in a small dataset) and ``close_mosaic`` is a tenth of the epochs, at most 10 (its default of 10 would switch mosaic
+    off for the whole of a short training).
     """
     chosen = {**dict(spec.space.fixed), **params}
     args = {

@@ -29,7 +29,8 @@ def _proposal(field: Field, space: Space) -> Proposal:
     for name, child in entries.items():
         dimension = space.get(name)
         if dimension is None:
-            child.fail(_not_sampled(name, space))
+            if not child.report.touches("space"):  # else it may be sampled once the space is right
+                child.fail(_not_sampled(name, space))
             continue
         value = _value(child, dimension)
         if value is not None:
@@ -43,7 +44,7 @@ def _not_sampled(name: str, space: Space) -> str:
     fixed = dict(space.fixed)
     if name in fixed:
         return f"is fixed at {fixed[name]} in the space: drop it here, or give it a range there"
-    return f"is not sampled by this study; {nearest(name, space.names)}".rstrip("; ")
+    return f"is not sampled by this study{nearest(name, space.names)}"
 
 
 def _value(field: Field, dimension: Dimension) -> tuple[Scalar] | None:
@@ -74,7 +75,9 @@ def describe(domain: Domain) -> str:
     """A domain for people: ``0.0001 to 0.1, log``."""
     match domain:
         case Choices(values):
-            return " | ".join("true" if value is True else "false" if value is False else str(value) for value in values)
+            return " | ".join(
+                "true" if value is True else "false" if value is False else str(value) for value in values
+            )
         case FloatRange(low, high, log, step):
             return f"{low:g} to {high:g}" + (", log" if log else f", step {step:g}" if step is not None else "")
         case IntRange(low, high, log, step):

@@ -85,8 +85,8 @@ def _from_list(field: Field, name: str) -> Domain | None:
         return _range(field, name, dict(zip(("low", "high"), (float_of(item) for item in items), strict=True)))
     if len(items) == 3 and numeric:
         field.fail(
-            "the third number of a range is the gain of the mutation in Ultralytics' own tuner, which Optuna's samplers "
-            f"have no use for: write [{shown(items[0].node)}, {shown(items[1].node)}]"
+            "the third number is the gain of Ultralytics' own tuner, which Optuna's samplers have no use for: "
+            f"write [{shown(items[0].node)}, {shown(items[1].node)}]"
         )
     else:
         field.fail(f"a list is a range [low, high]; one of several values is written {{choices: {shown(field.node)}}}")
@@ -108,7 +108,7 @@ def _from_mapping(field: Field, entries: Mapping[str, Field], name: str, epochs:
     given: dict[str, Field] = {}
     for key, child in entries.items():
         if key not in _KEYS:
-            child.fail(f"unknown key; {nearest(key, ('low', 'high', 'log', 'step', 'choices', 'value', 'when'))}")
+            child.fail(f"unknown key{nearest(key, ('low', 'high', 'log', 'step', 'choices', 'value', 'when'))}")
         elif key != "when" and _SAME.get(key, key) in given:
             child.fail(f"says the same as `{_SAME.get(key, key)}`: keep one")
         elif key != "when" and child.node.value is not None:
@@ -162,9 +162,7 @@ def _choices(field: Field, name: str) -> Choices | None:
     return Choices(tuple(values))
 
 
-def _read_range(
-    field: Field, given: Mapping[str, Field], name: str, epochs: int, *, log: bool
-) -> Domain | None:
+def _read_range(field: Field, given: Mapping[str, Field], name: str, epochs: int, *, log: bool) -> Domain | None:
     whole = arguments.kind(name) == "whole"
     low = _bound(given["low"], epochs, up=whole)
     high = _bound(given["high"], epochs, down=whole)
@@ -236,7 +234,9 @@ def _int_range(field: Field, name: str, given: Mapping[str, Any]) -> IntRange | 
         field.fail(f"step {step:g} must be a whole number: {name} is one")
         return None
     if name == "imgsz" and (log or step % IMGSZ_STEP):
-        field.fail(f"imgsz moves in steps of {IMGSZ_STEP} (Ultralytics rounds up silently): use a multiple, without log")
+        field.fail(
+            f"imgsz moves in steps of {IMGSZ_STEP} (Ultralytics rounds up silently): use a multiple, without log"
+        )
         return None
     return IntRange(low, high, log, int(step)) if log or _fits(field, low, high, step) else None
 
@@ -248,8 +248,10 @@ def _fits(field: Field, low: float, high: float, step: float) -> bool:
         return False
     ticks = (high - low) / step
     if abs(ticks - round(ticks)) > 1e-9 * max(1.0, ticks):
-        field.fail(f"high {high:g} is no whole number of steps of {step:g} above low {low:g}: "
-                   f"write {low + math.floor(ticks) * step:g}")
+        field.fail(
+            f"high {high:g} is no whole number of steps of {step:g} above low {low:g}: "
+            f"write {low + math.floor(ticks) * step:g}"
+        )
         return False
     return True
 
@@ -265,7 +267,7 @@ def _conditions(field: Field) -> tuple[tuple[str, tuple[Scalar, ...]], ...]:
 
 def _parent_values(field: Field, parent: str) -> tuple[Scalar, ...]:
     if parent not in arguments.sampleable():
-        field.fail(f"unknown name; {nearest(parent, arguments.sampleable())}")
+        field.fail(f"unknown name{nearest(parent, arguments.sampleable())}")
         return ()
     listed = field.items if field.items is not None else [field]
     if not listed:

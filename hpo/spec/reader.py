@@ -198,5 +198,5 @@ def _postprocess(place: Field) -> Postprocess | None:
     names = [mode.value for mode in Postprocess]
     if place.node.value in names:
         return Postprocess(str(place.node.value))
-    place.fail(f"{shown(place.node)} is not among its values; {nearest(str(place.node.value), names)}")
+    place.fail(f"{shown(place.node)} is not among its values{nearest(str(place.node.value), names)}")
     return None

@@ -47,9 +47,10 @@ def _within(inner: str, outer: str) -> bool:
 
 
 def nearest(word: str, valid: Iterable[str]) -> str:
-    """The end of a message about an unknown name: the nearest valid one, and all of them if they are few."""
+    """The end of a message about an unknown name: ``; did you mean lr0? (valid: ...)``, the list if it is short."""
     names = sorted(valid)
     close = get_close_matches(word, names, n=1, cutoff=0.6)
-    listed = f"valid: {', '.join(names)}" if names and len(names) <= _SHORT_LIST else ""
-    asked = f"did you mean {close[0]}?" if close else ""
-    return " ".join(part for part in (asked, f"({listed})" if listed and asked else listed) if part)
+    listed = f"valid: {', '.join(names)}" if 0 < len(names) <= _SHORT_LIST else ""
+    if not close:
+        return f"; {listed}" if listed else ""
+    return f"; did you mean {close[0]}?" + (f" ({listed})" if listed else "")

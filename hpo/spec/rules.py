@@ -1,10 +1,200 @@
-"""What can't be honoured is refused before the first epoch. Placeholder imports follow."""
+"""What can't be honoured is refused before the first epoch, each with the reason and the way out.
+
+Every rule stands for something that Ultralytics 8.4.190 would do silently: ignore a value, replace it, or train the
+same model whatever the sampler says. ``check`` needs the study alone, ``check_facts`` also the dataset and the model.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from hpo.spec.extent import extremes, fixed, place, possible
+from hpo.spec.inert import INERT_RULES, Rule
 from hpo.spec.report import Finding
-from hpo.spec.schema import StudySpec
+from hpo.spec.schema import POSTPROCESSING_NAMES, StudySpec
+from hpo.spec.space import FloatRange, IntRange
+from hpo.trial.vocabulary import Metric, Postprocess
+
+_MONOTONE = (Metric.MAP50, Metric.MAP50_95, Metric.PRECISION, Metric.RECALL)
 
 
 def check(spec: StudySpec) -> list[Finding]:
-    return []
+    """What is wrong with the study as such."""
+    return [finding for rule in _RULES for finding in rule(spec)]
+
+
+def _something_is_sampled(spec: StudySpec) -> Iterator[Finding]:
+    if not spec.space.dimensions:
+        yield Finding(
+            "space", "samples nothing, every trial would be the same: give a name a range or choices", ("train",)
+        )
+
+
+def _fixed_and_in_the_space(spec: StudySpec) -> Iterator[Finding]:
+    for name in (*spec.space.names, *dict(spec.space.fixed)):
+        if name in spec.train_args:
+            yield Finding(
+                f"train.{name}",
+                f"the space has {name} too: to fix what a part samples write it in the space after the part, "
+                f"`space: [..., {{{name}: {spec.train_args[name]}}}]`, and drop it here",
+                (f"space.{name}",),
+            )
+
+
+def _monotone_conf(spec: StudySpec) -> Iterator[Finding]:
+    metric = spec.objective.metric
+    if "conf" in spec.space.names and metric in _MONOTONE:
+        yield Finding(
+            "space.conf",
+            f"{metric.value} only rises or falls with conf, so the sampler would run to a bound: "
+            "use `objective: f1`, or leave conf out of the space",
+            ("objective",),
+        )
+
+
+def _postprocess_fits(spec: StudySpec) -> Iterator[Finding]:
+    named = [name for name in (*spec.space.names, *dict(spec.space.fixed)) if name in POSTPROCESSING_NAMES]
+    if named and spec.postprocess is Postprocess.NONE:
+        yield Finding(
+            "postprocess",
+            f"none measures at Ultralytics' own settings, but the space names {', '.join(named)}: "
+            "write `postprocess: sampled`, or remove them from the space",
+            ("space",),
+        )
+    if not named and spec.postprocess is Postprocess.SAMPLED:
+        yield Finding(
+            "postprocess",
+            "sampled needs a post-processing name in the space (iou, conf, max_det, agnostic_nms): "
+            "add the part nms, as in `space: [yolov8-core, nms]`",
+            ("space",),
+        )
+
+
+def _grid_is_finite(spec: StudySpec) -> Iterator[Finding]:
+    if spec.search.sampler.name != "grid":
+        return
+    for dimension in spec.space.dimensions:
+        if isinstance(dimension.domain, FloatRange) and dimension.domain.step is None:
+            yield Finding(
+                f"space.{dimension.name}",
+                "has no grid: with `sampler: grid` give it `step` or choices",
+                ("search.sampler",),
+            )
+
+
+def _pruner_agrees(spec: StudySpec) -> Iterator[Finding]:
+    options = dict(spec.search.pruner.options)
+    if "max_resource" in options and options["max_resource"] < options.get("min_resource", 1):
+        yield Finding("search.pruner", "max_resource lies below min_resource: swap them")
+
+
+_RULES: tuple[Rule, ...] = (
+    _something_is_sampled,
+    _fixed_and_in_the_space,
+    *INERT_RULES,
+    _monotone_conf,
+    _postprocess_fits,
+    _grid_is_finite,
+    _pruner_agrees,
+)
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What decides which dimensions mean something."""
+
+    head_has_nms: bool
+    """Whether its predictions go through non-maximum suppression."""
+    task: str
+    """By Ultralytics' names: ``detect``, ``segment``, ``classify``, ``pose``, ``obb``, ..."""
+
+
+class SplitFacts(Protocol):
+    """What is counted of a split (``hpo.dataset.summary.SplitSummary``)."""
+
+    @property
+    def images(self) -> int: ...
+    @property
+    def labelled(self) -> int: ...
+    @property
+    def boxes(self) -> int: ...
+    @property
+    def polygons(self) -> int: ...
+
+
+class DatasetFacts(Protocol):
+    """What is known of a dataset (``hpo.dataset.summary.DatasetSummary``)."""
+
+    @property
+    def splits(self) -> Mapping[str, SplitFacts]: ...
+
+
+def check_facts(spec: StudySpec, dataset: DatasetFacts, model: ModelFacts | None) -> list[Finding]:
+    """What is wrong with the study on this dataset and model; what needs an unknown model is left out."""
+    findings = [*_splits_are_usable(dataset), *_copy_paste_has_polygons(spec, dataset), *_single_image(spec, dataset)]
+    return findings if model is None else [*findings, *_model_fits(spec, model)]
+
+
+def _splits_are_usable(dataset: DatasetFacts) -> Iterator[Finding]:
+    for name, split in dataset.splits.items():
+        if split.images == 0:
+            yield Finding("data", f"the {name} split has no images: check its path in the data.yaml")
+        elif split.labelled == 0:
+            yield Finding(
+                "data",
+                f"none of the {split.images} images of the {name} split has labels: Ultralytics looks for them "
+                "where the last `images` of the path is replaced by `labels`",
+            )
+
+
+def _copy_paste_has_polygons(spec: StudySpec, dataset: DatasetFacts) -> Iterator[Finding]:
+    train = dataset.splits["train"]
+    wanted = "copy_paste" in {*spec.space.names} or bool(fixed(spec).get("copy_paste"))
+    if not wanted or (train.polygons and train.polygons >= train.boxes):
+        return
+    has = f"only {train.polygons} of {train.boxes} labels are" if train.polygons else "no label is"
+    yield Finding(
+        place(spec, "copy_paste"),
+        f"does nothing with this dataset: it pastes polygons, and {has} one (Ultralytics drops them unless all are); "
+        "remove it",
+    )
+
+
+def _single_image(spec: StudySpec, dataset: DatasetFacts) -> Iterator[Finding]:
+    """A last batch of one image at a size below 64 gives BatchNorm a single value; Ultralytics raises."""
+    shrunk = extremes(spec, "imgsz")[0] * (1 - extremes(spec, "multi_scale")[1])
+    images = dataset.splits["train"].images
+    if max(32, shrunk) >= 64 or images == 0:
+        return
+    bad = next((batch for batch in _batches(spec) if (images % batch or batch) == 1), None)
+    if bad is not None:
+        yield Finding(
+            place(spec, "batch") if "batch" in {*spec.space.names, *fixed(spec)} else "train",
+            f"batch {bad} leaves a last batch of one of the {images} training images, which can't be trained at an "
+            "imgsz below 64: choose another batch, or an imgsz (less multi_scale) of at least 64",
+        )
+
+
+def _batches(spec: StudySpec) -> list[int]:
+    dimension = spec.space.get("batch")
+    if dimension is not None and isinstance(dimension.domain, IntRange):
+        domain = dimension.domain
+        return list(range(domain.low, domain.high + 1, domain.step))
+    return [int(value) for value in possible(spec, "batch") or () if isinstance(value, int)]
+
+
+def _model_fits(spec: StudySpec, model: ModelFacts) -> Iterator[Finding]:
+    if model.task != "detect":
+        yield Finding("model", f"is a model for the task {model.task}; hpo trains detectors, such as yolov8n.pt")
+        return
+    if model.head_has_nms:
+        return
+    for name in ("iou", "agnostic_nms"):
+        if name in spec.space.names:
+            yield Finding(
+                f"space.{name}",
+                "does nothing with this model: its head has no non-maximum suppression; remove it, or use a YOLOv8",
+                ("model",),
+            )

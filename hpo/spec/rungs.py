@@ -53,8 +53,8 @@ def plan(spec: StudySpec, train_args: Mapping[str, Any] | None = None) -> Prunin
 def pruner_options(spec: StudySpec) -> dict[str, Any]:
     """Arguments of Optuna's class, complete: explicit options over what suits a detector.
 
-    For ``patient`` the wrapped pruner is given under ``wrapped``, a ``Method`` with complete options or None. The options
-    of a pruner whose first decision would lie behind the training (``plan`` says so) are valid all the same.
+    For ``patient`` the wrapped pruner is given under ``wrapped``, a ``Method`` with complete options or None. The
+    options of a pruner whose first decision would lie behind the training (``plan`` says so) are valid all the same.
     """
     return _options(spec, spec.search.pruner)
 

@@ -155,7 +155,7 @@ def _pairs(raw: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
 
 def _flat(value: Any, path: str = "") -> dict[str, Any]:
     """Leaves by key path; a dimension of the space is one leaf."""
-    if not isinstance(value, dict) or path.count(".") == 1 and path.startswith("space."):
+    if not isinstance(value, dict) or (path.count(".") == 1 and path.startswith("space.")):
         return {path: value}
     found: dict[str, Any] = {}
     for key, child in value.items():

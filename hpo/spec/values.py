@@ -20,10 +20,14 @@ def coerce(name: str, raw: Any) -> Any:
 
     Raises ``BadValue``. A quoted number counts as one; a whole number comes back as int even from ``1e2``.
     """
-    if raw is None:
-        if arguments.defaults().get(name) is None:
-            return None
-        raise BadValue("must not be empty")
+    if raw is not None:
+        return _present(name, raw)
+    if arguments.defaults().get(name) is None:
+        return None
+    raise BadValue("must not be empty")
+
+
+def _present(name: str, raw: Any) -> Any:
     match arguments.kind(name):
         case "whole":
             return _bounded(name, _whole(name, raw))
@@ -103,7 +107,7 @@ def _optimizer(raw: str) -> str:
     names = {optimizer.lower(): optimizer for optimizer in (*arguments.OPTIMIZERS, "auto")}
     if raw.lower() in names:
         return names[raw.lower()]
-    raise BadValue(f"{raw!r} is no optimizer of Ultralytics; {nearest(raw, names.values())}")
+    raise BadValue(f"{raw!r} is no optimizer of Ultralytics{nearest(raw, names.values())}")
 
 
 def _pair(raw: list[Any]) -> list[float]:

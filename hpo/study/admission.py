@@ -97,7 +97,8 @@ def _readmit(context: Context, claim: Row[Any]) -> Proposal:
             resume_point(connection, context.study.id, claim.ordinal),
         )
     )
-    return _proposal(context, claim, dict(row._mapping), resume)
+    known = {"number": row.number, "params": row.params, "baseline": row.baseline}
+    return _proposal(context, claim, known, resume)
 
 
 def _proposal(context: Context, claim: Row[Any], row: dict[str, Any], resume: tuple[int, str | None]) -> Proposal:

@@ -1,7 +1,7 @@
 """Who owns which ordinal. A claim's token fences every write: who lost it writes nothing more.
 
-Life of a claim: inserted with a token (asked by nobody else) -> ``number`` set once the trial is asked and its row stands
--> token null when the trial waits for another attempt or ended for good.
+Life of a claim: inserted with a token; ``number`` is set once the trial is asked and its row stands; the token is null
+again when the trial waits for another attempt or ended for good.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Owner:
 
 
 def owned(connection: Connection, token: str) -> Row[Any]:
-    """The claim of this token, locked until the transaction ends. Raises ``ClaimLost`` when it has another token now."""
+    """The claim of this token, locked until the transaction ends. Raises ``ClaimLost`` when it has another one now."""
     row = connection.execute(select(claims).where(claims.c.token == token).with_for_update()).one_or_none()
     if row is None:
         raise ClaimLost(f"attempt {token}: the trial belongs to someone else, or ended; its result is dropped")
@@ -49,7 +49,7 @@ def take_waiting(connection: Connection, study_id: int, owner: Owner) -> Row[Any
 
 
 def insert_next(connection: Connection, study_id: int, owner: Owner, limit: int) -> Row[Any] | None:
-    """A claim on the next ordinal, or None when ``limit`` are issued. IntegrityError when another worker was quicker."""
+    """A claim on the next ordinal; None when ``limit`` are issued. IntegrityError when another worker was quicker."""
     mine = _of_token(connection, owner.token)
     if mine is not None:
         return mine  # a repeated call after a lost acknowledgement

@@ -28,8 +28,8 @@ class Context:
     failpoint: Failpoint
     history: SearchHistory
     search: optuna.Study
-    """On ``history``. Its pruner is none, because Optuna shows samplers under Hyperband one bracket's trials alone: with
-    four brackets TPE would stay at random for its first forty trials."""
+    """On ``history``. Without a pruner, because under Hyperband Optuna shows samplers the trials of one bracket alone:
+    with four brackets TPE would stay at random for its first forty trials."""
 
     def trial_id(self, number: int) -> int:
         return self.storage.call_optuna(

@@ -13,7 +13,7 @@ from hpo.study.tables import attempts, epochs
 
 
 def curve(connection: Connection, study_id: int, number: int) -> list[EpochRow]:
-    """One row an epoch, in order. What an attempt reported after the epoch that a later one resumed from is left out."""
+    """One row an epoch, in order, without what an attempt reported after the epoch that a later one resumed from."""
     starts = select(attempts.c.attempt, attempts.c.resumed_from).where(
         attempts.c.study_id == study_id, attempts.c.number == number
     )

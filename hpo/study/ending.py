@@ -156,13 +156,22 @@ def _requeue(context: Context, claim: Row[Any], outcome: Row[Any], dead: FrozenT
     new_id = context.storage.call_optuna(lambda _rdb: context.history.create_new_trial(context.study.id, template))
     number = context.storage.call_optuna(lambda rdb: rdb.get_trial(new_id).number)
     context.failpoint("retry_asked")
-    inherited = {name: outcome._mapping[name] for name in ("ordinal", "baseline", "params", "operating_point")}
-    retry = {**FRESH_TRIAL, **inherited, "study_id": claim.study_id, "number": number, "train": outcome.train}
+    retry = {
+        **FRESH_TRIAL,
+        "study_id": claim.study_id,
+        "number": number,
+        "ordinal": outcome.ordinal,
+        "baseline": outcome.baseline,
+        "params": outcome.params,
+        "train": outcome.train,
+        "operating_point": outcome.operating_point,
+        "epochs": epoch,
+    }
     copies = [_copied(row, claim.study_id, number) for row in rows]
 
     def action(connection: Connection) -> None:
         owned(connection, claim.token)
-        connection.execute(insert(tables.trials).values({**retry, "epochs": epoch}))
+        connection.execute(insert(tables.trials).values(retry))
         if copies:
             connection.execute(insert(tables.epochs), copies)
         release(connection, claim.token, number=number, retries=claim.retries + 1)

@@ -24,8 +24,8 @@ def ordinal_of(trial: FrozenTrial) -> int:
 class SearchHistory(_CachedStorage):
     """Optuna's cached view of the database less the trials that must teach samplers and pruners nothing.
 
-    A failed trial has a retry with the same values and intermediate results, or taught nothing anyway; a baseline outside
-    the space would be a false observation. ``Study`` wraps a plain ``RDBStorage`` and takes this one as it is
+    A failed trial has a retry with the same values and intermediate results, or taught nothing; a baseline outside the
+    space would be a false observation. ``Study`` wraps a plain ``RDBStorage`` and takes this one as it is
     (``optuna.storages.get_storage``, 5.0.0).
     """
 

@@ -18,7 +18,7 @@ from hpo.study.sampling import quiet_experiments
 
 
 class OrdinalHyperband(HyperbandPruner):
-    """Hyperband whose brackets follow the proposal's ordinal, so that a retry (another trial number) keeps its bracket."""
+    """Hyperband whose brackets follow the proposal's ordinal: a retry, which has another number, keeps its bracket."""
 
     @override
     def _get_bracket_id(self, study: optuna.Study, trial: FrozenTrial) -> int:

@@ -14,6 +14,7 @@ from optuna.pruners import BasePruner
 from sqlalchemy import Connection, Table, insert, update
 
 from hpo.errors import ClaimLost
+from hpo.spec.rungs import PruningPlan
 from hpo.study import tables
 from hpo.study.claims import owned
 from hpo.study.context import Context
@@ -29,10 +30,14 @@ class Active:
     proposal: Proposal
     trial_id: int
     """Optuna's."""
-    unasked: frozenset[int]
-    """Epochs at which the pruner is not asked."""
-    epochs: int
-    """Of the whole training; the pruner is not asked at the last one, whose training is over."""
+    pruning: PruningPlan | None = None
+    """When the pruner may be asked; None before ``begin``."""
+
+    def asks(self, epoch: int) -> bool:
+        """Whether the pruner is asked after ``epoch``; never for the baseline, with which the others are compared."""
+        if self.pruning is None or self.pruning.first is None or self.proposal.baseline:
+            return False
+        return epoch >= self.pruning.first and epoch not in self.pruning.silent
 
 
 def write_attempt(context: Context, proposal: Proposal, folder: str, planned: dict[str, Any]) -> None:
@@ -93,7 +98,7 @@ def write_epoch(context: Context, proposal: Proposal, report: EpochReport) -> No
 
 
 def tell_epoch(context: Context, trial_id: int, report: EpochReport) -> None:
-    """To Optuna. An epoch that a resumed attempt trains anew replaces what stood there (``Trial.report`` would ignore it)."""
+    """To Optuna. An epoch that is trained anew replaces what stood there (``Trial.report`` would ignore it)."""
     if not math.isfinite(report.objective):
         return
     try:

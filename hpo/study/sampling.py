@@ -90,7 +90,7 @@ def _has_conditions(space: Space) -> bool:
 
 @contextmanager
 def quiet_experiments() -> Iterator[None]:
-    """Optuna marks options that were asked for as experimental; the versions are locked, so the user need not hear it."""
+    """Optuna warns of options that were asked for as experimental; its version is locked, so no user need hear it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
@@ -72,11 +72,11 @@ class WorkerSession:
         proposal = admission.admit(self._context, self._baseline)
         if proposal is not None:
             trial_id = self._context.trial_id(proposal.number)
-            self._active[proposal.token] = Active(proposal, trial_id, frozenset(), 0)
+            self._active[proposal.token] = Active(proposal, trial_id)
         return proposal
 
     def finished(self) -> str | None:
-        """``budget spent``, ``hours spent`` or ``grid exhausted``; None while a trial runs, waits or may be proposed."""
+        """``budget spent``, ``hours spent`` or ``grid exhausted``; None while anything is open or may be proposed."""
         study = self._context.study
         now = self._context.storage.read(lambda connection: progress(connection, study.id))
         return finished(study.spec, now)
@@ -84,8 +84,7 @@ class WorkerSession:
     def begin(self, token: str, *, train: dict[str, Any], operating_point: OperatingPoint | None, folder: str) -> None:
         """Opens the attempt. ``train`` is complete: what the trial's process is asked to train."""
         active = self._of(token)
-        silent = rungs.plan(self._context.study.spec, train).silent
-        self._active[token] = Active(active.proposal, active.trial_id, silent, int(train["epochs"]))
+        self._active[token] = replace(active, pruning=rungs.plan(self._context.study.spec, train))
         point = None if operating_point is None else asdict(operating_point)
         recording.write_attempt(self._context, active.proposal, folder, {"train": train, "operating_point": point})
 
@@ -95,13 +94,13 @@ class WorkerSession:
         recording.write_effective(self._context, token, effective)
 
     def report(self, token: str, report: EpochReport) -> bool:
-        """Stores an epoch and says whether to stop the trial; the baseline never is, the others are compared with it."""
+        """Stores an epoch and says whether to stop the trial."""
         active = self._of(token)
         recording.write_epoch(self._context, active.proposal, report)
         recording.tell_epoch(self._context, active.trial_id, report)
-        if active.proposal.baseline or report.epoch in active.unasked or report.epoch >= active.epochs:
-            return False
-        return recording.should_prune(self._context, self._pruner, active.trial_id, report.epoch)
+        return active.asks(report.epoch) and recording.should_prune(
+            self._context, self._pruner, active.trial_id, report.epoch
+        )
 
     def checkpointed(self, token: str, epoch: int, path: str) -> None:
         """The attempt can be resumed after ``epoch`` from the file at ``path``."""
@@ -146,8 +145,8 @@ class WorkerSession:
         context, now = self._context, self._context.clock()
         row = {"worker": context.worker, "host": socket.gethostname(), "pid": os.getpid()}
         statement = insert(tables.workers).values(study_id=context.study.id, started_at=now, seen_at=now, **row)
-        key = context.storage.write(lambda connection: connection.execute(statement).inserted_primary_key)
-        return int(key[0])
+        returning = statement.returning(tables.workers.c.id)
+        return int(context.storage.write(lambda connection: connection.execute(returning).scalar_one()))
 
     def _update_worker(self, **values: datetime) -> None:
         mine = tables.workers.c.id == self._worker_id

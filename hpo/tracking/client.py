@@ -50,7 +50,7 @@ def connect(tracking_uri: str) -> Any:
         if path is None:
             return MlflowClient(tracking_uri=tracking_uri)
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Two processes that migrate an empty store at once break each other (MLflow 3.17 locks at a server's start only).
+        # Two processes that migrate an empty store at once break each other (3.17 locks at a server's start only).
         with FileLock(f"{path}.lock"):
             if not path.exists():
                 _set_wal(path)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from hpo.study import lifecycle, snapshot
 from hpo.study.records import EpochRow, StudyRow, TrialRow
-
-if TYPE_CHECKING:
-    from hpo.study.storage import Storage
+from hpo.study.storage import Storage
 
 
 class Reader(Protocol):
@@ -37,26 +36,16 @@ class StudyReader:
     study: StudyRow
 
     def trials(self) -> list[TrialRow]:
-        from hpo.study import snapshot
-
         return snapshot.trials(self.storage, self.study)
 
     def trial(self, number: int) -> TrialRow:
-        from hpo.study import snapshot
-
         return snapshot.trial(self.storage, self.study, number)
 
     def epochs(self, number: int) -> list[EpochRow]:
-        from hpo.study import snapshot
-
         return snapshot.epochs(self.storage, self.study, number)
 
     def set_run(self, number: int, run_id: str) -> None:
-        from hpo.study import snapshot
-
         snapshot.set_mlflow_run(self.storage, self.study, number, run_id)
 
     def set_experiment(self, experiment_id: str) -> None:
-        from hpo.study import lifecycle
-
         lifecycle.set_experiment(self.storage, self.study.id, experiment_id)

@@ -74,9 +74,7 @@ class Runs:
         found = self.find(content.key)
         if not found:
             tags = {KEY_TAG: content.key}
-            self._client.create_run(
-                self.experiment_id, start_time=content.started_ms, tags=tags, run_name=content.name
-            )
+            self._client.create_run(self.experiment_id, start_time=content.started_ms, tags=tags, run_name=content.name)
             found = self.find(content.key)
         return self.keep_oldest(found)
 

@@ -66,11 +66,11 @@ class ProjectionThread:
             self._plan(number, self._pace.trial_s)
             self._changed.notify()
 
-    def close(self, timeout_s: float) -> list[int]:
+    def close(self, timeout_s: float) -> int:
         """Writes what is left, for at most ``timeout_s``, and ends the thread.
 
-        Returns the trials that MLflow does not show in full, in order; ``hpo sync`` writes them later. A call that
-        hangs goes on in the daemon thread and ends with the process.
+        Returns how many runs MLflow does not show in full (the study's own counts too); ``hpo sync`` writes them later.
+        A call that hangs goes on in the daemon thread and ends with the process.
         """
         with self._changed:
             for number in (STUDY, *self._refused):
@@ -79,8 +79,8 @@ class ProjectionThread:
             self._changed.notify()
         self._thread.join(timeout_s)
         with self._changed:
-            left = set(self._due) | self._refused | ({self._in_hand} - {None})
-        return sorted(number for number in left if number is not None and number != STUDY)
+            in_hand = set() if self._in_hand is None else {self._in_hand}
+            return len(set(self._due) | self._refused | in_hand)
 
     def _run(self) -> None:
         while (number := self._next()) is not None:

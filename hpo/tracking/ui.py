@@ -48,11 +48,22 @@ def is_server(tracking_uri: str) -> bool:
     return urllib.parse.urlsplit(tracking_uri).scheme in {"http", "https"}
 
 
+def without_credentials(uri: str) -> str:
+    """An HTTP address as it may be printed and opened."""
+    parts = urllib.parse.urlsplit(uri)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
 def page(base: str, experiment_id: str | None) -> str:
     """The prepared view of an experiment, or the list of experiments where MLflow does not hold it (any more)."""
     if experiment_id is None or not _holds(base, experiment_id):
         return f"{base.rstrip('/')}/#/experiments"
     return f"{base.rstrip('/')}/{view.address(experiment_id)}"
+
+
+def is_view(url: str) -> bool:
+    """Whether ``page`` found the study."""
+    return view.VIEW_KEY in url
 
 
 def serve(settings: Settings, address: Address, ready: Callable[[str], None]) -> None:

@@ -18,6 +18,7 @@ VIEW_KEY = "study"
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW_KEY}"
 _SECTION = "comparison"
 """Sections are sorted by name, and "Comparison" comes before those that the UI makes of metrics' prefixes."""
+_SECTION_OF_CARDS = {"uuid": _SECTION, "name": "Comparison", "display": True, "isReordered": False, "columns": 2}
 _SCATTERS = 8
 _LINE = {
     "selectedMetricKeys": ["objective"],
@@ -67,7 +68,7 @@ def state(spec: StudySpec) -> dict[str, Any]:
         "modelVersionFilter": "All Runs",
         "selectedColumns": ["metrics.`value`", "metrics.`objective`", *params, "tags.`state`", "tags.`reason`"],
         "runsHiddenMode": "FIRST_10_RUNS",
-        "compareRunSections": [{"uuid": _SECTION, "name": "Comparison", "display": True, "isReordered": False}],
+        "compareRunSections": [_SECTION_OF_CARDS],
         "compareRunCharts": [{**chart, "metricSectionId": _SECTION, "deleted": False} for chart in _charts(spec)],
     }
 

@@ -111,7 +111,9 @@ def make_epochs(number: int, epochs: int, attempt: int = 1, start: int = 0) -> l
     ]
 
 
-def make_trial(number: int, reason: Reason | None = Reason.COMPLETE, *, epochs: int = 5, folder: str | None = None) -> TrialRow:
+def make_trial(
+    number: int, reason: Reason | None = Reason.COMPLETE, *, epochs: int = 5, folder: str | None = None
+) -> TrialRow:
     """A trial that ended with ``reason``; running for None."""
     rng = random.Random(number)
     began = BEGIN + timedelta(minutes=10 * number)
@@ -158,7 +160,7 @@ def make_trial(number: int, reason: Reason | None = Reason.COMPLETE, *, epochs: 
 def make_rows(reasons: list[Reason | None], *, epochs: int = 5, study: StudyRow | None = None) -> Rows:
     rows = Rows(study or make_study())
     for number, reason in enumerate(reasons):
-        trained = epochs if reason in {Reason.COMPLETE} else min(epochs, 3)
+        trained = epochs if reason is Reason.COMPLETE else min(epochs, 3)
         rows.put(make_trial(number, reason, epochs=trained), make_epochs(number, trained))
     return rows
 

@@ -1,0 +1,56 @@
+"""What the children of the launcher tests do instead of a training; imported by name in the forked process."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import time
+from multiprocessing.connection import Connection
+
+from hpo.training import lifeline as life
+from hpo.trial.messages import Progress, encode
+
+
+def misbehave(_request: str, pipe: Connection, lifeline: Connection) -> None:
+    """Say one thing, then do what the request's ``study`` names."""
+    life.hold(lifeline)
+    from hpo.trial.request import TrialRequest
+
+    pipe.send_bytes(encode(Progress("train", 1, 0.5)))
+    match TrialRequest.from_json(_request).study:
+        case "exit":
+            os._exit(3)
+        case "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "segfault":
+            ctypes.string_at(0)
+        case "silent":
+            time.sleep(600)
+        case "deaf":
+            os.kill(os.getpid(), signal.SIGINT)
+            pipe.send_bytes(encode(Progress("train", 1, 1.0)))
+
+
+def with_loader_workers(_request: str, pipe: Connection, lifeline: Connection) -> None:
+    """Start two processes of a real data loader, tell their ids, and hang."""
+    life.hold(lifeline)
+    from torch.utils.data import DataLoader
+
+    loader = DataLoader(range(1000), num_workers=2, persistent_workers=True)
+    batches = iter(loader)
+    next(batches)
+    workers = " ".join(str(worker.pid) for worker in batches._workers)
+    pipe.send_bytes(f"{os.getpid()} {workers}".encode())
+    time.sleep(600)
+
+
+def devices_of_the_preload(_request: str, pipe: Connection, lifeline: Connection) -> None:
+    """Tell what the preload has imported, and whether it touched a GPU."""
+    life.hold(lifeline)
+    import sys
+
+    import torch
+
+    loaded = [name for name in ("torch._inductor", "ultralytics", "polars", "mlflow", "optuna") if name in sys.modules]
+    pipe.send_bytes(f"{torch.cuda.is_initialized()} {' '.join(loaded)}".encode())

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from multiprocessing import forkserver
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from hpo.launchers.forkserver import ForkserverLauncher
+from hpo.training import environment
+from hpo.trial.messages import Ended, Progress
+from hpo.trial.vocabulary import Reason
+from tests.conftest import ROOT, Talk
+from tests.launchers import entries
+
+
+@pytest.fixture(scope="module")
+def misbehaving(tmp_path_factory: pytest.TempPathFactory) -> ForkserverLauncher:
+    home = tmp_path_factory.mktemp("home")
+    return ForkserverLauncher(entries.misbehave, "hpo.training.preload", environment.prepare(home))
+
+
+@pytest.mark.parametrize(("how", "code"), [("exit", 3), ("killed", -9), ("segfault", -11), ("nothing", 0)])
+def test_the_end_of_a_process_is_seen_with_its_exit_code(
+    misbehaving: ForkserverLauncher, request_for: Any, how: str, code: int
+) -> None:
+    talk = Talk(misbehaving.start(request_for(study=how)))
+    assert talk.messages == [Progress("train", 1, 0.5)]
+    assert talk.exit_code == code
+
+
+def test_a_killed_process_is_gone(misbehaving: ForkserverLauncher, request_for: Any) -> None:
+    process = misbehaving.start(request_for(study="silent"))
+    assert process.receive(60) is not None
+    assert process.receive(0.05) is None
+    process.kill()
+    assert not psutil.pid_exists(process.pid)
+    process.kill()  # and again: harmless
+
+
+def test_a_child_is_deaf_to_ctrl_c(misbehaving: ForkserverLauncher, request_for: Any) -> None:
+    talk = Talk(misbehaving.start(request_for(study="deaf")))
+    assert len(talk.messages) == 2
+
+
+def test_a_dead_forkserver_is_started_anew(misbehaving: ForkserverLauncher, request_for: Any) -> None:
+    before = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    os.kill(before, signal.SIGKILL)
+    _wait_until(lambda: psutil.Process(before).status() == psutil.STATUS_ZOMBIE)
+    talk = Talk(misbehaving.start(request_for(study="nothing")))
+    assert talk.messages == [Progress("train", 1, 0.5)]
+    assert forkserver._forkserver._forkserver_pid != before  # type: ignore[attr-defined]
+
+
+def test_a_training_outlives_its_forkserver(launcher: ForkserverLauncher, request_for: Any) -> None:
+    process = launcher.start(request_for(train={"epochs": 1, "close_mosaic": 0}))
+    assert process.receive(60) is not None
+    os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)  # type: ignore[attr-defined]
+    ended = next(message for message in Talk(process).messages if isinstance(message, Ended))
+    assert ended.reason is Reason.COMPLETE
+
+
+def test_the_preload_imports_what_is_slow_and_touches_no_gpu(misbehaving: ForkserverLauncher) -> None:
+    answer = misbehaving.call(entries.devices_of_the_preload, "", 60)
+    assert answer == "False torch._inductor ultralytics"
+
+
+def test_nothing_is_left_two_seconds_after_the_worker_was_killed(tmp_path: Path) -> None:
+    """Child, its loader's workers and the forkserver: a parent-death signal would reach none of them."""
+    command = [sys.executable, "-m", "tests.launchers.worker_to_kill", str(tmp_path)]
+    worker = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert worker.stdout is not None
+    family = [int(pid) for pid in worker.stdout.readline().split()]
+    assert len(family) == 3
+    family += [child.pid for child in psutil.Process(worker.pid).children(recursive=True)]
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
+    _wait_until(lambda: not any(_runs(pid) for pid in family), limit_s=2.0)
+
+
+def _runs(pid: int) -> bool:
+    """A zombie does not: whoever is process 1 may be slow to collect it."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _wait_until(holds: Any, limit_s: float = 10.0) -> None:
+    end = time.monotonic() + limit_s
+    while not holds():
+        assert time.monotonic() < end, "still not so"
+        time.sleep(0.02)
