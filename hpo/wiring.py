@@ -72,7 +72,7 @@ class Opened:
                 Worker(self.study, self.site, company, stop).run()
             finally:
                 session.close()
-                self.unsynced = len(mirror.close(DRAIN_S))
+                self.unsynced = mirror.close(DRAIN_S)
 
 
 @contextmanager
@@ -89,6 +89,7 @@ def opened(
     from hpo.study.storage import open_storage
 
     spec = load_file(file, overrides)
+    _refuse_if_busy(settings, spec.name)
     dataset = describe(Path(spec.data), settings.cache)
     launcher = _launcher(settings)
     model = _probe(launcher, spec, settings)
@@ -159,6 +160,13 @@ def _baseline(spec: StudySpec, dataset: DatasetSummary) -> BaselinePlan | None:
     if not spec.baseline:
         return None
     return plan.baseline(spec, nc=dataset.nc, train_images=dataset.splits["train"].images)
+
+
+def _refuse_if_busy(settings: Settings, name: str) -> None:
+    """Say so before seconds are spent; ``exclusive`` is what holds."""
+    if (settings.home / "locks" / f"{name}.lock").exists():
+        with exclusive(settings, name):
+            return
 
 
 @contextmanager

@@ -31,6 +31,7 @@ TRAIN: dict[str, Scalar] = {
     "warmup_epochs": 1.0,
     "mosaic": 0.5,
     "close_mosaic": 1,
+    "fliplr": 0.0,
     "seed": 0,
 }
 

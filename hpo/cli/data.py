@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from hpo.dataset import description, digits
 from hpo.errors import UsageError
 
 
@@ -16,7 +17,7 @@ def data() -> None:
 
 
 @data.command()
-@click.argument("folder", type=click.Path(path_type=Path), default=Path("data", "digits"))
+@click.argument("folder", type=click.Path(path_type=Path), default=digits.DEFAULT_FOLDER)
 @click.option("--if-missing", is_flag=True, help="Leave a set that is there as it is, instead of calling it an error.")
 def demo(folder: Path, *, if_missing: bool) -> None:
     """Make the demo set: scenes of handwritten digits, in FOLDER (default: data/digits).
@@ -26,8 +27,6 @@ def demo(folder: Path, *, if_missing: bool) -> None:
     """
     if (folder / "data.yaml").exists() and not if_missing:
         raise UsageError(f"{folder}: a data set is here already; keep it with --if-missing, or remove the folder first")
-    from hpo.dataset import description, digits
-
     yaml = digits.make(folder)
     summary = description.describe(yaml)
     counts = ", ".join(f"{split} {part.images} scenes ({part.boxes} digits)" for split, part in summary.splits.items())
@@ -37,4 +36,4 @@ def demo(folder: Path, *, if_missing: bool) -> None:
 
 def _override(folder: Path, yaml: Path) -> str:
     """The quick-start study names the default folder; for another one it needs an override."""
-    return "" if folder == Path("data", "digits") else f" {shlex.quote(f'data={yaml.resolve()}')}"
+    return "" if folder == digits.DEFAULT_FOLDER else f" {shlex.quote(f'data={yaml.resolve()}')}"

@@ -70,4 +70,4 @@ def ui(study: str | None, port: int, host: str, *, no_open: bool) -> None:
 def _shown(settings: Settings) -> str:
     from hpo.tracking.client import without_password
 
-    return without_password(settings.tracking_uri)
+    return without_password(settings.tracking_uri, settings.tracking_uri)

@@ -129,76 +129,74 @@ def _ordered(placed: Mapping[str, _Placed]) -> list[_Placed]:
 
 
 def _resolve(ordered: list[_Placed], context: Context) -> Space:
-    placed = _Resolved({}, dict(context.train), set())
+    known = _Known({}, dict(context.train), set())
     fixed: dict[str, Scalar] = {}
     for item in ordered:
         entry = item.entry
         if isinstance(entry.content, Fixed):
             if entry.when:
                 entry.field.fail("a fixed value has no condition: give it choices, or drop `when`")
-            fixed[entry.name] = placed.fixed[entry.name] = entry.content.value
+            fixed[entry.name] = known.fixed[entry.name] = entry.content.value
             continue
-        when = _when(item, placed)
+        when = _when(item, known)
         if when is None:
-            placed.dropped.add(entry.name)
+            known.dropped.add(entry.name)
         else:
-            placed.dimensions[entry.name] = (Dimension(entry.name, entry.content, when), item.part)
-    return Space(tuple(dimension for dimension, _ in placed.dimensions.values()), tuple(sorted(fixed.items())))
+            known.dimensions[entry.name] = Dimension(entry.name, entry.content, when)
+    return Space(tuple(known.dimensions.values()), tuple(sorted(fixed.items())))
 
 
 @dataclass(frozen=True)
-class _Resolved:
+class _Known:
     """What is known of the names before an entry."""
 
-    dimensions: dict[str, tuple[Dimension, str | None]]
+    dimensions: dict[str, Dimension]
     fixed: dict[str, Any]
     """In the space or under ``train``."""
     dropped: set[str]
     """Entries that can never be sampled."""
 
 
-def _when(item: _Placed, placed: _Resolved) -> tuple[Condition, ...] | None:
+def _when(item: _Placed, known: _Known) -> tuple[Condition, ...] | None:
     """The conditions that remain; None where the dimension can never be sampled.
 
-    What a part says of a parent that something else defines is narrowed to what is there (so ``[yolov8-full,
-    {optimizer: AdamW}]`` drops what only SGD has); a condition of the study file, or within one part, must fit.
+    A condition of the study file must fit its parent. That of a part is narrowed to what the parent can be in this
+    study, so that ``[yolov8-full, {optimizer: AdamW}]`` drops what only SGD has.
     """
     remaining: list[Condition] = []
     for parent, values in item.entry.when:
-        possible = _possible(item, parent, placed)
+        possible = _possible(item, parent, known)
         if possible is None:
             return None
         outside = [value for value in values if value not in possible]
-        if outside and (item.part is None or item.part == _part_of(parent, placed)):
+        if outside and item.part is None:
             listed = " or ".join(str(value) for value in possible)
             item.entry.field.fail(f"its condition wants {parent} {outside[0]}, but that can only be {listed}")
-            return None
         kept = tuple(value for value in values if value in possible)
         if not kept:
             return None
-        if parent in placed.dimensions:
+        if parent in known.dimensions:
             remaining.append(Condition(parent, kept))
     return tuple(remaining)
 
 
-def _possible(item: _Placed, parent: str, placed: _Resolved) -> tuple[Scalar, ...] | None:
+def _possible(item: _Placed, parent: str, known: _Known) -> tuple[Scalar, ...] | None:
     """The values that a parent can have; None where the entry is dropped, or its condition wrong (reported)."""
-    if parent in placed.dropped:
+    if parent in known.dropped:
         return None
-    if parent in placed.dimensions:
-        domain = placed.dimensions[parent][0].domain
+    if parent in known.dimensions:
+        domain = known.dimensions[parent].domain
         if isinstance(domain, Choices):
             return domain.values
         item.entry.field.fail(f"its condition names {parent}, which is a range: a parent has choices")
         return None
-    if parent in placed.fixed:
-        return (placed.fixed[parent],)
-    item.entry.field.fail(
-        f"its condition names {parent}, which is neither in the space nor under `train`: "
-        f"write `train: {{{parent}: ...}}` or `space: {{{parent}: {{choices: [...]}}}}`"
-    )
+    if parent in known.fixed:
+        return (known.fixed[parent],)
+    if not item.entry.field.report.touches(f"space.{parent}") and not item.entry.field.report.touches(
+        f"train.{parent}"
+    ):
+        item.entry.field.fail(
+            f"its condition names {parent}, which is neither in the space nor under `train`: "
+            f"write `train: {{{parent}: ...}}` or `space: {{{parent}: {{choices: [...]}}}}`"
+        )
     return None
-
-
-def _part_of(name: str, placed: _Resolved) -> str | None:
-    return placed.dimensions[name][1] if name in placed.dimensions else None

@@ -28,6 +28,7 @@ MAX_DEPTH = 30
 OVERRIDE = "override"
 
 _TAG = "tag:yaml.org,2002:"
+_SCALARS = frozenset({"null", "bool", "int", "float", "str", "timestamp", "merge"})
 _NUMBER = re.compile(r"[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][-+]?\d+)?")
 
 
@@ -118,7 +119,7 @@ class _Builder:
             return self._mapping(node, path)
         if isinstance(node, SequenceNode) and tag == f"{_TAG}seq":
             return [self._node(item, self._line(item), f"{path}[{i}]") for i, item in enumerate(node.value)]
-        if isinstance(node, ScalarNode) and tag.startswith(_TAG):
+        if isinstance(node, ScalarNode) and tag.removeprefix(_TAG) in _SCALARS:
             return scalar(node.value, tag.removeprefix(_TAG))
         self._report.add(Problem(self._file, self._line(node), path, f"the tag {tag} has no meaning here: remove it"))
         return None

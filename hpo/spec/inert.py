@@ -104,11 +104,11 @@ def _warmup_momentum(spec: StudySpec) -> Iterator[Finding]:
 
 def _where_active(spec: StudySpec, dimension: Dimension, parent: str) -> tuple[Scalar, ...]:
     """The values of ``parent`` under which ``dimension`` is sampled."""
-    possible = possible(spec, parent) or ()
+    values = possible(spec, parent) or ()
     for condition in dimension.when:
         if condition.parent == parent:
-            possible = tuple(value for value in possible if value in condition.values)
-    return possible
+            values = tuple(value for value in values if value in condition.values)
+    return values
 
 
 def _warmup_too_long(spec: StudySpec) -> Iterator[Finding]:

@@ -45,10 +45,10 @@ def _find(field: Field, name: str, folders: Folders) -> str | None:
     path = Path(name).expanduser()
     plain_name = path.name == name
     order = folders.order(working_first=field.node.file == OVERRIDE)
-    tried = [folder / path for folder in (*order, *(shipped("models") if plain_name else []))]
+    tried = [(folder / path).resolve() for folder in (*order, *(shipped("models") if plain_name else []))]
     found = next((candidate for candidate in tried if candidate.is_file()), None)
     if found is not None:
-        return str(found.resolve())
+        return str(found)
     if not plain_name:
         field.fail(f"no such file (tried {', '.join(dict.fromkeys(str(candidate) for candidate in tried))})")
         return None

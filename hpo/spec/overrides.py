@@ -44,6 +44,8 @@ def _set(node: Node, keys: tuple[str, ...], above: tuple[str, ...], value: Node)
     first = keys[0]
     child = entries.get(first, Node({}, OVERRIDE, 0))
     changed = _set(child, keys[1:], (*above, first), value)
+    if not isinstance(node.value, Mapping):
+        return Node({**entries, first: changed}, OVERRIDE, 0)
     return Node({**entries, first: changed}, node.file, node.line)
 
 

@@ -22,7 +22,7 @@ from hpo.spec.values import BadValue, coerce
 from hpo.trial.vocabulary import Metric, Postprocess
 
 REQUIRED = ("name", "data", "model", "space")
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _DEMO = ("data", "digits", "data.yaml")
 
 
@@ -95,10 +95,11 @@ class StudyReader:
         if name is None:
             return None
         path = Path(name).expanduser()
-        tried = [folder / path for folder in self.folders.order(working_first=place.node.file == OVERRIDE)]
+        order = self.folders.order(working_first=place.node.file == OVERRIDE)
+        tried = [(folder / path).resolve() for folder in order]
         found = next((candidate for candidate in tried if candidate.is_file()), None)
         if found is not None:
-            return str(found.resolve())
+            return str(found)
         way_out = "make it with `hpo data demo`" if path.parts[-3:] == _DEMO else "name the data.yaml of a dataset"
         listed = ", ".join(dict.fromkeys(str(candidate) for candidate in tried))
         place.fail(f"no such file (tried {listed}): {way_out}")
@@ -112,7 +113,7 @@ def _later(place: Field) -> Field:
 
 def _name(place: Field) -> str | None:
     name = fields.text(place)
-    if name is None or _NAME.fullmatch(name):
+    if name is None or NAME.fullmatch(name):
         return name
     better = re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._")[:63]
     hint = f", such as {better}" if better else ""

@@ -117,8 +117,6 @@ class SplitFacts(Protocol):
     @property
     def images(self) -> int: ...
     @property
-    def labelled(self) -> int: ...
-    @property
     def boxes(self) -> int: ...
     @property
     def polygons(self) -> int: ...
@@ -132,21 +130,12 @@ class DatasetFacts(Protocol):
 
 
 def check_facts(spec: StudySpec, dataset: DatasetFacts, model: ModelFacts | None) -> list[Finding]:
-    """What is wrong with the study on this dataset and model; what needs an unknown model is left out."""
-    findings = [*_splits_are_usable(dataset), *_copy_paste_has_polygons(spec, dataset), *_single_image(spec, dataset)]
+    """What is wrong with the study on this dataset and model; what needs an unknown model is left out.
+
+    That every split has images and labels is checked where they are read (``hpo.dataset.description``).
+    """
+    findings = [*_copy_paste_has_polygons(spec, dataset), *_single_image(spec, dataset)]
     return findings if model is None else [*findings, *_model_fits(spec, model)]
-
-
-def _splits_are_usable(dataset: DatasetFacts) -> Iterator[Finding]:
-    for name, split in dataset.splits.items():
-        if split.images == 0:
-            yield Finding("data", f"the {name} split has no images: check its path in the data.yaml")
-        elif split.labelled == 0:
-            yield Finding(
-                "data",
-                f"none of the {split.images} images of the {name} split has labels: Ultralytics looks for them "
-                "where the last `images` of the path is replaced by `labels`",
-            )
 
 
 def _copy_paste_has_polygons(spec: StudySpec, dataset: DatasetFacts) -> Iterator[Finding]:

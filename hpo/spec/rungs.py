@@ -37,15 +37,13 @@ class PruningPlan:
 def plan(spec: StudySpec, train_args: Mapping[str, Any] | None = None) -> PruningPlan:
     """The plan of a trial with ``train_args``; without them, what holds for every trial of the study.
 
-    Where ``close_mosaic`` is sampled, only a trial's own plan knows the epochs around it.
+    They differ where ``close_mosaic`` or what it closes is sampled: then only a trial's own plan knows the epochs around it.
     """
     options = pruner_options(spec)
     silent = _silent(spec, train_args)
     first = _first_option(spec.search.pruner, options)
     if first is None:
         return PruningPlan(None, silent, ())
-    if train_args is not None and not _is_explicit(spec.search.pruner):
-        first = max(first, _first(spec, _warmup_of(train_args)))
     rungs = _rungs(spec.search.pruner, options, first, spec.epochs, silent)
     return PruningPlan(first if rungs else None, silent, rungs)
 
@@ -96,10 +94,6 @@ def _number(value: Any) -> float:
     return float(value)
 
 
-def _warmup_of(train_args: Mapping[str, Any]) -> float:
-    return _number(train_args.get("warmup_epochs", arguments.defaults()["warmup_epochs"]))
-
-
 def _first(spec: StudySpec, warmup: float) -> int:
     """The first epoch whose report says something, from 1."""
     after_warmup = math.floor(min(warmup, spec.epochs - 1)) + 1
@@ -123,12 +117,6 @@ def _first_option(pruner: Method, options: Mapping[str, Any]) -> int | None:
             return None if inner is None else max(own, inner)
         case _:
             return None
-
-
-def _is_explicit(pruner: Method) -> bool:
-    given = dict(pruner.options)
-    inner = given.get("wrapped")
-    return bool({"min_resource", "n_warmup_steps"} & set(given)) or (inner is not None and _is_explicit(inner))
 
 
 def _silent(spec: StudySpec, train_args: Mapping[str, Any] | None) -> frozenset[int]:

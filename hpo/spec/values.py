@@ -76,13 +76,13 @@ def _whole(name: str, raw: Any) -> int:
 
 
 def _bounded(name: str, value: float) -> float:
+    if abs(value) > 2**53:
+        raise BadValue("is beyond any sensible value")
     low, high = arguments.lowest(name), arguments.highest(name)
     if low is not None and high is not None and not low <= value <= high:
         raise BadValue(f"{value:g} is outside {low:g} to {high:g}, which is all that Ultralytics accepts")
     if low is not None and value < low:
         raise BadValue(f"{value:g} is below {low:g}, the least that can be honoured")
-    if abs(value) > 2**53:
-        raise BadValue(f"{value:g} is beyond any sensible value")
     return value
 
 

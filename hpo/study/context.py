@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 import optuna
 from optuna.pruners import NopPruner
-from optuna.samplers import RandomSampler
+from optuna.samplers import BaseSampler, RandomSampler
 
 from hpo.study.history import SearchHistory
 from hpo.study.records import StudyRow
@@ -27,23 +28,26 @@ class Context:
     """Aware UTC."""
     failpoint: Failpoint
     history: SearchHistory
-    search: optuna.Study
-    """On ``history``. Without a pruner, because under Hyperband Optuna shows samplers the trials of one bracket alone:
-    with four brackets TPE would stay at random for its first forty trials."""
+
+    def search(self, sampler: BaseSampler) -> optuna.Study:
+        """Optuna's study on ``history`` for one proposal. One that lives on would show its sampler the same trials for
+        ever: it forgets what it read in ``ask`` and ``tell`` alone (``_get_trials``, Optuna 5.0.0).
+
+        Without a pruner, because under Hyperband Optuna shows samplers the trials of one bracket alone: with four
+        brackets TPE would stay at random for its first forty trials.
+        """
+        return self.storage.call_optuna(
+            lambda _rdb: optuna.load_study(
+                study_name=self.study.name, storage=self.history, sampler=sampler, pruner=NopPruner()
+            )
+        )
+
+    @cached_property
+    def plain(self) -> optuna.Study:
+        """Optuna's study on ``history`` where no sampler is asked."""
+        return self.search(RandomSampler())
 
     def trial_id(self, number: int) -> int:
         return self.storage.call_optuna(
             lambda _rdb: self.history.get_trial_id_from_study_id_trial_number(self.study.id, number)
         )
-
-
-def open_context(
-    storage: Storage, study: StudyRow, worker: str, clock: Callable[[], datetime], failpoint: Failpoint
-) -> Context:
-    history = SearchHistory(storage.optuna)
-    search = storage.call_optuna(
-        lambda _rdb: optuna.load_study(
-            study_name=study.name, storage=history, sampler=RandomSampler(), pruner=NopPruner()
-        )
-    )
-    return Context(storage, study, worker, clock, failpoint, history, search)

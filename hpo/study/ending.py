@@ -133,7 +133,7 @@ def _tell(context: Context, outcome: Row[Any], rows: list[EpochRow]) -> FrozenTr
         if state is not TrialState.COMPLETE:
             context.history.set_trial_user_attr(trial_id, REASON, outcome.reason)
         if reaction.infeasible:
-            handle = optuna.Trial(context.search, trial_id)
+            handle = optuna.Trial(context.plain, trial_id)
             if _CONSTRAINT not in handle.constraints:
                 handle.set_constraint(_CONSTRAINT, 1.0)
         context.history.set_trial_state_values(trial_id, state, values)

@@ -62,11 +62,11 @@ def ask(context: Context, ordinal: int, planned: Source) -> tuple[int, Params]:
         user_attrs=attributes,
         system_attrs={"fixed_params": planned.given} if planned.given else {},
     )
-    context.search.sampler = build_sampler(context.study.spec, ordinal)
+    study = context.search(build_sampler(context.study.spec, ordinal))
     call = context.storage.call_optuna
     trial_id = call(lambda _rdb: context.history.create_new_trial(context.study.id, template))
     context.failpoint("asked")
-    trial = call(lambda _rdb: optuna.Trial(context.search, trial_id))
+    trial = call(lambda _rdb: optuna.Trial(study, trial_id))
     space = context.study.spec.space
     if planned.outside:
         call(lambda _rdb: suggest(trial, _holding(space, planned.given)))

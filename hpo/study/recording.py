@@ -116,7 +116,7 @@ def should_prune(context: Context, pruner: BasePruner, trial_id: int, epoch: int
     def ask() -> bool:
         trial = context.history.get_trial(trial_id)
         trial.intermediate_values = {step: value for step, value in trial.intermediate_values.items() if step <= epoch}
-        return pruner.prune(context.search, trial)
+        return bool(pruner.prune(context.plain, trial))  # some return numpy's
 
     return context.storage.call_optuna(lambda _rdb: ask())
 

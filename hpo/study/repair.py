@@ -106,8 +106,14 @@ def _last_sign(connection: Connection, claim: Row[Any], attempt: Row[Any] | None
     if attempt is None:
         return epochs, None
     workers = tables.workers
-    same = and_(workers.c.study_id == claim.study_id, workers.c.host == attempt.host, workers.c.pid == attempt.pid)
-    seen = connection.execute(select(workers.c.seen_at).where(same).order_by(workers.c.id.desc()).limit(1)).scalar()
+    lives = select(workers.c.seen_at).where(
+        workers.c.study_id == claim.study_id,
+        workers.c.worker == attempt.worker,
+        workers.c.host == attempt.host,
+        workers.c.pid == attempt.pid,
+        workers.c.started_at <= attempt.started_at,
+    )
+    seen = connection.execute(lives.order_by(workers.c.id.desc()).limit(1)).scalar()
     signs = [attempt.started_at, seen, rows[-1].recorded_at if rows else None]
     return epochs, max(sign for sign in signs if sign is not None)
 

@@ -8,12 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from sqlalchemy import URL, Connection, make_url, text
+from sqlalchemy import URL, Connection, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
 
 from hpo.errors import StorageUnavailable, StudyConflict, UsageError
-from hpo.study import engines
-from hpo.study.tables import OLDER_VERSIONS, SCHEMA_VERSION, VERSION_TABLE
+from hpo.study import engines, tables
+from hpo.study.tables import OLDER_VERSIONS, SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -143,10 +143,9 @@ def open_storage(url: str, *, create: bool) -> Storage:
 
 def stored_version(connection: Connection) -> str | None:
     """The revision of our tables; None where there are none."""
-    if not connection.dialect.has_table(connection, VERSION_TABLE):
+    if not connection.dialect.has_table(connection, tables.VERSION_TABLE):
         return None
-    version: str | None = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608
-    return version
+    return connection.execute(select(tables.version.c.version_num)).scalar()
 
 
 def _check_schema(storage: Storage, *, create: bool) -> None:

@@ -23,6 +23,8 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    column,
+    table,
 )
 from typing_extensions import override
 
@@ -31,6 +33,8 @@ SCHEMA_VERSION = "0001"
 """The newest revision in ``migrations/versions`` (kept here so that opening a database need not import alembic)."""
 OLDER_VERSIONS: frozenset[str] = frozenset()
 """Revisions that ``hpo create`` can bring up to ``SCHEMA_VERSION``."""
+version = table(VERSION_TABLE, column("version_num", String))
+"""Alembic's own table of our revision: one row."""
 
 metadata = MetaData(
     naming_convention={

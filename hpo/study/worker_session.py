@@ -14,7 +14,8 @@ from sqlalchemy import insert, update
 from hpo.errors import ClaimLost
 from hpo.spec import rungs
 from hpo.study import admission, ending, recording, tables
-from hpo.study.context import Failpoint, open_context
+from hpo.study.context import Context, Failpoint
+from hpo.study.history import SearchHistory
 from hpo.study.progress import finished, progress
 from hpo.study.pruning import build_pruner
 from hpo.study.recording import Active
@@ -56,7 +57,7 @@ class WorkerSession:
         clock: Callable[[], datetime] = _utc_now,
         failpoint: Failpoint = _nothing,
     ) -> None:
-        self._context = open_context(storage, study, worker, clock, failpoint)
+        self._context = Context(storage, study, worker, clock, failpoint, SearchHistory(storage.optuna))
         self._baseline = baseline
         self._pruner = build_pruner(study.spec)
         self._active: dict[str, Active] = {}

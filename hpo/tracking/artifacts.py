@@ -39,11 +39,12 @@ def of_trial(trial: TrialRow, plots: Plots) -> tuple[Artifact, ...] | None:
     if trial.state is not TrialState.COMPLETE or trial.folder is None or not Path(trial.folder).is_dir():
         return None
     paths = AttemptPaths(Path(trial.folder))
-    files = {path.name: path for path in (paths.best, paths.args, paths.results) if path.is_file()}
+    files = {path.name: path for path in (paths.best, paths.args, paths.results)}
     if plots != "none":
         pictures = sorted(path for path in paths.folder.iterdir() if path.suffix.lower() in _PICTURES)
         files |= {f"plots/{path.name}": path for path in pictures}
-    return tuple(Artifact(name, path, _file_digest(path)) for name, path in files.items())
+    digests = {name: _file_digest(path) for name, path in files.items()}
+    return tuple(Artifact(name, files[name], digest) for name, digest in digests.items() if digest is not None)
 
 
 def of_study(study: StudyRow) -> tuple[Artifact, ...]:
@@ -77,7 +78,12 @@ def _upload(client: Any, run_id: str, artifact: Artifact) -> None:
         client.log_text(run_id, artifact.content, artifact.path)
         return
     folder, _, _ = artifact.path.rpartition("/")
-    client.log_artifact(run_id, str(artifact.content), folder or None)
+    try:
+        client.log_artifact(run_id, str(artifact.content), folder or None)
+    except FileNotFoundError:
+        if artifact.content.exists():
+            raise
+        # Cleaned up since it was listed; the clean-up makes the trial due again.
 
 
 def _delete(client: Any, artifact_uri: str, paths: list[str]) -> None:
@@ -89,6 +95,10 @@ def _delete(client: Any, artifact_uri: str, paths: list[str]) -> None:
         repository.delete_artifacts(path)
 
 
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+def _file_digest(path: Path) -> str | None:
+    """None where the file is not there (any more)."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    except FileNotFoundError:
+        return None

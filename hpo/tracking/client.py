@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock
 
-from hpo.errors import StorageUnavailable
+from hpo.errors import HpoError, StorageUnavailable
 
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -43,32 +43,33 @@ def connect(tracking_uri: str) -> Any:
     Raises StorageUnavailable where the store can't be opened. An HTTP server is asked with the first call only.
     """
     _load()
-    from mlflow.tracking import MlflowClient
-
     path = _sqlite_path(tracking_uri)
     with reaching(tracking_uri):
         if path is None:
-            return MlflowClient(tracking_uri=tracking_uri)
+            return _open(tracking_uri)
         path.parent.mkdir(parents=True, exist_ok=True)
         # Two processes that migrate an empty store at once break each other (3.17 locks at a server's start only).
         with FileLock(f"{path}.lock"):
             if not path.exists():
                 _set_wal(path)
-            return MlflowClient(tracking_uri=tracking_uri)
+            return _open(tracking_uri)
 
 
 @contextmanager
 def reaching(tracking_uri: str) -> Iterator[None]:
-    """Turns what MLflow raises while it is down into StorageUnavailable; what it refuses passes as it is."""
+    """Turns what MLflow raises: StorageUnavailable while it is down, HpoError for what it refuses."""
     _load()
     from mlflow.exceptions import MlflowException
 
     try:
         yield
     except MlflowException as error:
-        if error.error_code not in _OUTAGE:
-            raise
-        raise _unavailable(tracking_uri, error) from error
+        if error.error_code in _OUTAGE:
+            raise _unavailable(tracking_uri, error) from error
+        raise HpoError(
+            f"MLflow at {without_password(tracking_uri, tracking_uri)} refuses what the database holds: {error}\n"
+            "delete that run in MLflow; `hpo sync STUDY` makes it anew"
+        ) from error
     except OSError as error:  # requests' errors too
         raise _unavailable(tracking_uri, error) from error
 
@@ -83,18 +84,26 @@ def _load() -> None:
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 
-def without_password(uri: str) -> str:
-    """``uri`` as it may be printed."""
-    parts = urlsplit(uri)
-    if parts.password is None:
-        return uri
-    return uri.replace(f":{parts.password}@", ":***@", 1)
+def without_password(text: str, tracking_uri: str) -> str:
+    """``text`` as it may be printed, where it may contain ``tracking_uri`` or its ``user:password``."""
+    credentials, at, _ = urlsplit(tracking_uri).netloc.rpartition("@")
+    return text.replace(f"{credentials}{at}", "***@") if at else text
+
+
+def _open(tracking_uri: str) -> Any:
+    from mlflow.tracking import MlflowClient
+
+    try:
+        return MlflowClient(tracking_uri=tracking_uri)
+    except Exception as error:
+        # SQLAlchemy's errors come through as they are here, and the database has its only door elsewhere.
+        raise _unavailable(tracking_uri, error) from error
 
 
 def _unavailable(tracking_uri: str, error: Exception) -> StorageUnavailable:
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    said = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
     return StorageUnavailable(
-        f"MLflow at {without_password(tracking_uri)} does not answer: {first[:300]}\n"
+        f"MLflow at {without_password(tracking_uri, tracking_uri)}: {without_password(said, tracking_uri)}\n"
         "nothing is lost: the database has it all, and `hpo sync STUDY` writes it to MLflow when it is back "
         "(MLFLOW_TRACKING_URI names another place)"
     )

@@ -67,7 +67,7 @@ def state(spec: StudySpec) -> dict[str, Any]:
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
         "selectedColumns": ["metrics.`value`", "metrics.`objective`", *params, "tags.`state`", "tags.`reason`"],
-        "runsHiddenMode": "FIRST_10_RUNS",
+        "runsHiddenMode": "FIRST_20_RUNS",
         "compareRunSections": [_SECTION_OF_CARDS],
         "compareRunCharts": [{**chart, "metricSectionId": _SECTION, "deleted": False} for chart in _charts(spec)],
     }

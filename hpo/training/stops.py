@@ -22,29 +22,38 @@ _OUT_OF_MEMORY = (
     "CUDNN_STATUS_INTERNAL_ERROR",
     "unable to find an engine",
 )
+_HOST_OUT_OF_MEMORY = ("DefaultCPUAllocator", "could not create a primitive", "Cannot allocate memory")
+"""torch's, oneDNN's (which says no more than that) and the C library's words."""
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 def classify(error: BaseException) -> tuple[Reason, str]:
     """The reason that an exception from a training stands for, and one line for a person."""
-    line = f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
     if isinstance(error, Stop):
         return error.reason, error.detail
-    if isinstance(error, MemoryError):
-        return Reason.HOST_OOM, line
-    if isinstance(error, RuntimeError) and any(sign in str(error) for sign in _OUT_OF_MEMORY):
-        # a plain CPU allocation that fails reads "DefaultCPUAllocator: can't allocate memory": that is the host's
-        return Reason.OOM, line
-    if "DefaultCPUAllocator" in str(error):
-        return Reason.HOST_OOM, line
+    reason, line = _reason(error), f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
+    return reason, f"the host's memory ran out ({line})" if reason is Reason.HOST_OOM else line
+
+
+def _reason(error: BaseException) -> Reason:
+    text = str(error)
+    if isinstance(error, MemoryError) or any(sign in text for sign in _HOST_OUT_OF_MEMORY):
+        return Reason.HOST_OOM
+    if isinstance(error, RuntimeError) and any(sign in text for sign in _OUT_OF_MEMORY):
+        return Reason.OOM
+    if _is_full_disk(error):
+        return Reason.DISK
+    return Reason.DATA if _is_about_data(error) else Reason.CRASH
+
+
+def _is_full_disk(error: BaseException) -> bool:
+    """Of the error itself or of what led to it: torch and Ultralytics wrap what the disk says."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno in _NO_SPACE:
-            return Reason.DISK, line
+            return True
         cause = cause.__cause__ or cause.__context__
-    if _is_about_data(error):
-        return Reason.DATA, line
-    return Reason.CRASH, line
+    return False
 
 
 def _is_about_data(error: BaseException) -> bool:

@@ -13,7 +13,6 @@ from hpo.spec.plan import BaselinePlan
 from hpo.spec.schema import Budget, Method, Recovery, Search, StudySpec
 from hpo.spec.space import Choices, Condition, Dimension, FloatRange, IntRange, Space
 from hpo.study.records import Facts, Identity, Proposal, StudyRow
-from hpo.study.storage import Storage
 from hpo.study.worker_session import WorkerSession
 from hpo.trial.messages import Ended, EpochReport
 from hpo.trial.vocabulary import Reason, Scalar
@@ -50,7 +49,7 @@ OUTSIDE = BaselinePlan(
 
 def study_spec(name: str = "digits", *, sampler: str = "random", pruner: str = "none", **changes: Any) -> StudySpec:
     """Ten epochs a trial; keyword arguments replace fields of the specification or of its search and budget."""
-    nested = {
+    nested: dict[str, tuple[Any, tuple[str, ...]]] = {
         "search": (Search(sampler=Method(sampler), pruner=Method(pruner)), ("seed", "enqueue")),
         "budget": (Budget(trials=5), ("trials", "hours")),
         "recovery": (Recovery(), ("retries",)),
@@ -118,4 +117,4 @@ def params_of(proposals: Sequence[Proposal]) -> list[dict[str, Scalar]]:
     return [proposal.params for proposal in proposals]
 
 
-Opened = Callable[..., tuple[Storage, StudyRow]]
+Opened = Callable[[StudySpec], StudyRow]

@@ -1,0 +1,96 @@
+"""The command as a user runs it: a process of its own, a folder of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT, SMALLEST_MODEL
+
+HPO = [sys.executable, "-m", "hpo"]
+STUDY = """\
+name: {name}
+data: {data}
+model: {model}
+train: {{epochs: 3, imgsz: 64, batch: 8, optimizer: AdamW, warmup_epochs: 1, close_mosaic: 1}}
+space:
+  lr0: {{low: 1e-4, high: 3e-2, log: true}}
+  mosaic: {{low: 0, high: 1}}
+objective: map50
+search: {{seed: 3, sampler: {{name: tpe, n_startup_trials: 2}}, pruner: none}}
+budget: {{trials: 4}}
+{more}"""
+
+
+@dataclass
+class Shell:
+    """A user's shell in ``folder``; everything that is written goes below it."""
+
+    folder: Path
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "runs"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        own = {"HPO_STORAGE", "MLFLOW_TRACKING_URI", "HPO_HOME"}
+        kept = {name: value for name, value in os.environ.items() if name not in own}
+        return kept | {"PYTHONPATH": str(ROOT)}
+
+    def start(self, *words: str | Path) -> subprocess.Popen[str]:
+        command = [*HPO, *map(str, words)]
+        return subprocess.Popen(
+            command, cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def run(self, *words: str | Path, code: int = 0) -> str:
+        """What the command prints to stdout, and to stderr where it fails; its exit code must be ``code``."""
+        process = self.start(*words)
+        out, err = process.communicate(timeout=240)
+        assert process.returncode == code, f"exit {process.returncode}\n{out}\n{err}"
+        return out if code == 0 else out + err
+
+    def json(self, *words: str | Path) -> Any:  # noqa: ANN401
+        return json.loads(self.run(*words, "--json"))
+
+    def run_until(self, line: str, *words: str | Path) -> subprocess.Popen[str]:
+        """The running command, once it has printed a line that holds ``line``."""
+        process = self.start(*words)
+        assert process.stdout is not None
+        for printed in process.stdout:
+            if line in printed:
+                return process
+        raise AssertionError(f"ended with {process.wait()} before it said {line!r}: {process.stderr and process.stderr.read()}")
+
+    def end(self, process: subprocess.Popen[str], *signals: signal.Signals) -> int:
+        for each in signals:
+            process.send_signal(each)
+        process.communicate(timeout=120)
+        return process.returncode
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+@pytest.fixture
+def study(tiny: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Writes a study file; ``more`` is appended."""
+
+    def write(name: str = "small", more: str = "") -> Path:
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(STUDY.format(name=name, data=tiny, model=SMALLEST_MODEL, more=more))
+        return path
+
+    return write

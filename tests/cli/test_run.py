@@ -1,0 +1,202 @@
+"""Studies run as a user runs them, to the end and through every kind of interruption."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.cli.conftest import Shell
+
+Study = Callable[..., Path]
+
+
+def without_clock(trials: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the same seed must give again."""
+    return [{name: trial[name] for name in ("state", "value", "params", "metrics")} for trial in trials]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """The trials of the small study, run through without a stop."""
+    from tests.cli.conftest import STUDY
+    from tests.conftest import SMALLEST_MODEL
+
+    folder = tmp_path_factory.mktemp("undisturbed")
+    (folder / "small.yaml").write_text(STUDY.format(name="small", data=tiny, model=SMALLEST_MODEL, more=""))
+    shell = Shell(folder)
+    shell.run("run", "small.yaml")
+    trials: list[dict[str, Any]] = shell.json("trials")
+    return trials
+
+
+def test_a_study_runs_to_its_budget_and_hands_over_its_winner(shell: Shell, study: Study) -> None:
+    said = shell.run("run", study())
+    assert "4 of 4 trials" in said
+    assert "hpo ui small" in said
+
+    trials = shell.json("trials", "small")
+    assert [trial["number"] for trial in trials] == [0, 1, 2, 3]
+    assert {trial["state"] for trial in trials} == {"COMPLETE"}
+    assert all(trial["mlflow_run_id"] for trial in trials)
+    assert all(set(trial["metrics"]) == {"map50", "map50_95", "precision", "recall", "f1"} for trial in trials)
+    assert len({trial["params"]["lr0"] for trial in trials}) == 4
+
+    status = shell.json("status")
+    assert status["state"] == "finished"
+    assert status["counts"] == {"waiting": 0, "running": 0, "complete": 4, "pruned": 0, "fail": 0}
+
+    best = shell.json("best", "--save", "winner")
+    assert best["value"] == max(trial["value"] for trial in trials)
+    assert all(Path(best[name]).exists() for name in ("weights", "hyperparameters", "predict"))
+    _ultralytics_takes(shell, "train", best["hyperparameters"], "epochs=1")
+    _ultralytics_takes(shell, "predict", best["predict"], f"source={_an_image(study())}")
+
+
+def _an_image(study_file: Path) -> Path:
+    data = next(line.split()[1] for line in study_file.read_text().splitlines() if line.startswith("data:"))
+    return next((Path(data).parent / "images" / "val").iterdir())
+
+
+def _ultralytics_takes(shell: Shell, mode: str, settings: str, *words: str) -> None:
+    environment = shell.environment | {"YOLO_CONFIG_DIR": str(shell.home / "ultralytics"), "YOLO_OFFLINE": "true"}
+    command = [sys.executable, "-m", "ultralytics.cfg.__init__", mode, f"cfg={settings}", "device=cpu", *words]
+    done = subprocess.run(command, cwd=shell.folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_running_again_changes_nothing(shell: Shell, study: Study) -> None:
+    file = study(more="keep: {weights: 1}\n")
+    shell.run("run", file, "budget.trials=2")
+    before = shell.json("trials")
+    shell.run("run", file, "budget.trials=2")
+    assert shell.json("trials") == before
+    assert len(list(shell.home.glob("studies/small/trials/*/weights/best.pt"))) == 1
+
+
+def test_a_study_stopped_in_the_middle_proposes_and_finds_the_same(
+    shell: Shell, study: Study, undisturbed: list[dict[str, Any]]
+) -> None:
+    file = study()
+    running = shell.run_until("trial 2", "run", file)
+    assert shell.end(running, signal.SIGINT) == 130
+    stopped = shell.json("status")
+    assert stopped["counts"]["running"] == 0
+    assert stopped["counts"]["waiting"] == 1
+    shell.run("run", file)
+    trials = shell.json("trials")
+    assert without_clock(trials) == without_clock(undisturbed)
+
+
+def test_two_interrupts_end_at_once_and_lose_nothing(shell: Shell, study: Study, undisturbed: list[dict[str, Any]]) -> None:
+    file = study()
+    running = shell.run_until("trial 1", "run", file)
+    assert shell.end(running, signal.SIGINT, signal.SIGINT) == 130
+    assert shell.json("status")["counts"]["fail"] == 0
+    shell.run("run", file)
+    assert without_clock(shell.json("trials")) == without_clock(undisturbed)
+
+
+def test_a_killed_worker_costs_time_and_no_budget(shell: Shell, study: Study) -> None:
+    file = study()
+    running = shell.run_until("trial 1", "run", file)
+    family = psutil.Process(running.pid).children(recursive=True)
+    assert shell.end(running, signal.SIGKILL) == -signal.SIGKILL
+    psutil.wait_procs(family, timeout=2)
+    shell.run("run", file)
+    trials = shell.json("trials")
+    dead = [trial for trial in trials if trial["state"] == "FAIL"]
+    assert [trial["reason"] for trial in dead] == ["killed"]
+    assert sum(trial["state"] == "COMPLETE" for trial in trials) == 4
+    retry = trials[-1] if trials[-1]["params"] == dead[0]["params"] else trials[2]
+    assert retry["params"] == dead[0]["params"]
+
+
+def test_a_killed_training_is_tried_again_by_the_same_worker(shell: Shell, study: Study) -> None:
+    running = shell.run_until("trial 1", "run", study())
+    _training(running.pid).kill()
+    assert shell.end(running) == 0
+    states = [(trial["state"], trial["reason"]) for trial in shell.json("trials")]
+    assert states.count(("FAIL", "killed")) == 1
+    assert states.count(("COMPLETE", "complete")) == 4
+
+
+def test_a_hung_training_is_ended_and_tried_again(shell: Shell, study: Study) -> None:
+    running = shell.run_until("trial 1", "run", study(more="recovery: {hung_s: 3}\n"))
+    _training(running.pid).suspend()
+    assert shell.end(running) == 0
+    reasons = [trial["reason"] for trial in shell.json("trials")]
+    assert reasons.count("hung") == 1
+    assert reasons.count("complete") == 4
+
+
+def _training(worker: int) -> psutil.Process:
+    """The forked training: it leads a session of its own below the worker."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        for process in psutil.Process(worker).children(recursive=True):
+            with suppress(ProcessLookupError):
+                if os.getsid(process.pid) == process.pid:
+                    return process
+        time.sleep(0.05)
+    raise AssertionError("no training was started")
+
+
+def test_two_workers_on_one_machine_are_refused(shell: Shell, study: Study) -> None:
+    file = study()
+    running = shell.run_until("trial 0", "run", file, "budget.trials=100")
+    said = shell.run("run", file, "budget.trials=100", code=3)
+    assert "is being run by another process" in said
+    assert shell.end(running, signal.SIGINT) == 130
+
+
+def test_another_spec_under_a_stored_name_is_refused_with_the_differences(shell: Shell, study: Study) -> None:
+    file = study()
+    shell.run("create", file)
+    said = shell.run("run", file, "train.epochs=5", code=3)
+    assert "epochs" in said
+    assert "3" in said
+    assert "5" in said
+
+
+def test_a_wrong_file_is_reported_whole_and_nothing_is_written(shell: Shell, study: Study) -> None:
+    file = study(more="bugdet: {trials: 3}\n")
+    said = shell.run("run", file, "train.imgsz=abc", code=2)
+    assert f"{file}:" in said
+    assert "budget" in said
+    assert "imgsz" in said
+    assert not shell.home.exists()
+
+
+def test_what_is_stored_is_read_by_optunas_own_command(shell: Shell, study: Study) -> None:
+    shell.run("run", study(), "budget.trials=2")
+    command = [sys.executable, "-c", "from optuna.cli import main; main()", "trials", "--study-name", "small", "-f", "json"]
+    storage = ["--storage", f"sqlite:///{shell.home / 'hpo.db'}"]
+    done = subprocess.run(command + storage, capture_output=True, text=True, check=True)
+    assert '"COMPLETE"' in done.stdout
+
+
+def test_mlflow_holds_a_run_a_trial_and_one_for_the_study(shell: Shell, study: Study) -> None:
+    shell.run("run", study(), "budget.trials=2")
+    with sqlite3.connect(shell.home / "mlflow.db") as store:
+        runs = store.execute("select name, status from runs order by name").fetchall()
+    assert runs == [("study", "FINISHED"), ("trial-00000", "FINISHED"), ("trial-00001", "FINISHED")]
+
+
+def test_a_deleted_study_is_gone_and_can_be_made_again(shell: Shell, study: Study) -> None:
+    file = study()
+    shell.run("run", file, "budget.trials=1")
+    shell.run("delete", "small", "--yes")
+    assert not (shell.home / "studies" / "small").exists()
+    shell.run("create", file, "train.epochs=5")
+    assert shell.json("trials") == []

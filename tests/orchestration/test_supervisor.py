@@ -1,0 +1,127 @@
+"""Real processes that end, hang and die, seen from the worker."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from hpo.launchers.forkserver import ForkserverLauncher
+from hpo.orchestration.stop import StopRequest
+from hpo.orchestration.trial import Supervisor
+from hpo.training import environment
+from hpo.trial.messages import Ended, EpochReport
+from hpo.trial.ports import TrialProcess
+from hpo.trial.vocabulary import Reason, Scalar
+from tests.launchers import entries
+
+
+@dataclass
+class Notes:
+    """A recorder that keeps what it is told; prunes at ``prune_at``; calls ``at_epoch`` at each report."""
+
+    prune_at: int | None = None
+    at_epoch: Callable[[int], None] = lambda _epoch: None
+    reports: list[int] = field(default_factory=list)
+    checkpoints: list[int] = field(default_factory=list)
+    effective: dict[str, Scalar] = field(default_factory=dict)
+    stages: set[str] = field(default_factory=set)
+
+    def started(self, effective: dict[str, Scalar]) -> None:
+        self.effective = effective
+
+    def progress(self, stage: str, epoch: int, fraction: float) -> None:
+        self.stages.add(stage)
+        assert 0 <= fraction <= 1
+
+    def report(self, report: EpochReport) -> bool:
+        self.reports.append(report.epoch)
+        self.at_epoch(report.epoch)
+        return report.epoch == self.prune_at
+
+    def checkpointed(self, epoch: int) -> None:
+        self.checkpoints.append(epoch)
+
+
+@pytest.fixture(scope="module")
+def misbehaving(tmp_path_factory: pytest.TempPathFactory) -> ForkserverLauncher:
+    home = tmp_path_factory.mktemp("home")
+    return ForkserverLauncher(entries.misbehave, "hpo.training.preload", environment.prepare(home))
+
+
+def follow(process: TrialProcess, notes: Notes | None = None, *, stop: Any = None, hung_s: float = 60) -> Ended:
+    return Supervisor(process, notes or Notes(), stop or StopRequest(), hung_s).follow()
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [("exit", Reason.CRASH), ("segfault", Reason.CRASH), ("killed", Reason.KILLED), ("nothing", Reason.CRASH)],
+)
+def test_a_process_that_ends_without_a_word_has_a_reason(
+    misbehaving: ForkserverLauncher, request_for: Any, how: str, reason: Reason
+) -> None:
+    assert follow(misbehaving.start(request_for(study=how))).reason is reason
+
+
+def test_a_process_without_progress_is_hung_and_ended(misbehaving: ForkserverLauncher, request_for: Any) -> None:
+    process = misbehaving.start(request_for(study="silent"))
+    ended = follow(process, hung_s=0.5)
+    assert ended.reason is Reason.HUNG
+    with pytest.raises(ProcessLookupError):
+        os.kill(process.pid, 0)
+
+
+def test_a_training_that_makes_progress_is_not_hung(launcher: ForkserverLauncher, request_for: Any) -> None:
+    """It takes several times as long as the limit."""
+    notes = Notes()
+    assert follow(launcher.start(request_for()), notes, hung_s=2.0).reason is Reason.COMPLETE
+    assert notes.reports == [1, 2, 3]
+    assert {"load", "train"} <= notes.stages
+    assert notes.effective["batch"] == 8
+
+
+def test_a_stopped_process_is_hung(launcher: ForkserverLauncher, request_for: Any) -> None:
+    process = launcher.start(request_for(train={"epochs": 50}))
+    notes = Notes(at_epoch=lambda _epoch: os.kill(process.pid, signal.SIGSTOP))
+    assert follow(process, notes, hung_s=1.0).reason is Reason.HUNG
+
+
+def test_the_pruners_word_is_obeyed(launcher: ForkserverLauncher, request_for: Any) -> None:
+    notes = Notes(prune_at=2)
+    ended = follow(launcher.start(request_for()), notes)
+    assert ended.reason is Reason.PRUNED
+    assert notes.reports == [1, 2]
+
+
+def test_one_request_to_stop_gives_back_at_the_next_epoch(launcher: ForkserverLauncher, request_for: Any) -> None:
+    stop = StopRequest()
+    notes = Notes(at_epoch=lambda _epoch: stop.ask(signal.SIGINT))
+    ended = follow(launcher.start(request_for()), notes, stop=stop)
+    assert ended.reason is Reason.GIVEN_BACK
+    assert ended.epochs == 1
+    assert notes.checkpoints == [1]
+
+
+def test_two_requests_to_stop_end_at_once_with_what_the_checkpoint_holds(
+    launcher: ForkserverLauncher, request_for: Any
+) -> None:
+    stop = StopRequest()
+    process = launcher.start(request_for(train={"epochs": 500}))
+    threading.Timer(3.0, lambda: [stop.ask(signal.SIGINT), stop.ask(signal.SIGINT)]).start()
+    notes = Notes()
+    ended = follow(process, notes, stop=stop)
+    assert ended.reason is Reason.GIVEN_BACK
+    assert ended.epochs == (notes.checkpoints[-1] if notes.checkpoints else 0)
+
+
+def test_a_request_to_stop_in_the_last_epoch_lets_the_training_finish(
+    launcher: ForkserverLauncher, request_for: Any
+) -> None:
+    stop = StopRequest()
+    notes = Notes(at_epoch=lambda epoch: stop.ask(signal.SIGINT) if epoch == 3 else None)
+    assert follow(launcher.start(request_for()), notes, stop=stop).reason is Reason.COMPLETE

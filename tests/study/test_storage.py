@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, event, select, text, update
+from sqlalchemy.exc import OperationalError
+
+from hpo.errors import StorageUnavailable, UsageError
+from hpo.study import optuna_tables, schema
+from hpo.study.storage import SchemaConflict, Storage, open_storage
+from hpo.study.tables import OLDER_VERSIONS, SCHEMA_VERSION, VERSION_TABLE, metadata, version
+
+OPEN = "import sys; from hpo.study.storage import open_storage; open_storage(sys.argv[1], create=True).optuna"
+
+
+def test_a_database_that_is_not_there_is_an_error_that_names_the_command(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no study yet: `hpo run FILE`"):
+        open_storage(f"sqlite:///{tmp_path / 'hpo.db'}", create=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_without_our_tables_is_an_error_that_names_the_command(tmp_path: Path) -> None:
+    (tmp_path / "hpo.db").touch()
+    with pytest.raises(UsageError, match="no study yet"):
+        open_storage(f"sqlite:///{tmp_path / 'hpo.db'}", create=False)
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://u:secret@h/d", "no url", "oracle://h"])
+def test_a_url_that_can_not_be_used_is_refused_without_showing_it(url: str) -> None:
+    with pytest.raises(UsageError, match="HPO_STORAGE") as caught:
+        open_storage(url, create=True)
+    assert "secret" not in str(caught.value)
+
+
+def test_processes_that_create_a_database_at_once_all_open_it(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'deep' / 'hpo.db'}"
+    command = [sys.executable, "-c", OPEN, url]
+    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(5)]
+    errors = [process.communicate()[1] for process in processes]
+    assert [process.returncode for process in processes] == [0] * 5, errors
+    assert errors == [""] * 5
+
+
+def test_tables_of_a_newer_version_are_refused_with_a_way_out(storage: Storage, storage_url: str) -> None:
+    storage.write(lambda connection: connection.execute(update(version).values(version_num="9999")))
+    for create in (True, False):
+        with pytest.raises(SchemaConflict, match=r"9999.*update hpo") as caught:
+            open_storage(storage_url, create=create)
+        assert caught.value.exit_code == 3
+
+
+def test_migrations_and_tables_agree(storage: Storage) -> None:
+    with storage.engine.connect() as connection:
+        ours = {"include_name": lambda name, kind, _: kind != "table" or (name or "").startswith("hpo_")}
+        context = MigrationContext.configure(connection, opts={**ours, "version_table": VERSION_TABLE})
+        assert compare_metadata(context, metadata) == []
+        scripts = ScriptDirectory.from_config(schema.alembic_config(connection))
+    assert scripts.get_current_head() == SCHEMA_VERSION
+    assert {script.revision for script in scripts.walk_revisions()} == {SCHEMA_VERSION, *OLDER_VERSIONS}
+
+
+def test_the_names_of_optunas_tables_are_optunas_own(storage: Storage) -> None:
+    from optuna.storages._rdb import models
+
+    theirs = models.BaseModel.metadata.tables
+    by_trial = {name for name, table in theirs.items() if "trial_id" in table.c} - {"trials"}
+    by_study = {name for name, table in theirs.items() if "study_id" in table.c}
+    assert by_trial == set(optuna_tables.TRIAL_TABLES)
+    assert by_study == set(optuna_tables.STUDY_TABLES)
+    for ours in (optuna_tables.studies, optuna_tables.trials):
+        assert {column.name for column in ours.columns} <= {column.name for column in theirs[ours.name].columns}
+
+
+def test_a_password_is_never_shown() -> None:
+    with pytest.raises(StorageUnavailable, match=r"\*\*\*@") as caught:
+        open_storage("postgresql://me:sesame@127.0.0.1:1/hpo", create=True)
+    chain: BaseException | None = caught.value
+    while chain is not None:
+        assert "sesame" not in str(chain)
+        chain = chain.__cause__
+
+
+@pytest.fixture
+def sqlite(storage: Storage) -> Storage:
+    if storage.engine.name != "sqlite":
+        pytest.skip("SQLite's own settings")
+    return storage
+
+
+def test_every_sqlite_connection_has_the_settings_that_several_processes_need(sqlite: Storage) -> None:
+    for engine in (sqlite.engine, sqlite.reader, sqlite.optuna.engine):
+        with engine.connect() as connection:
+            values = [
+                connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+                for name in ("journal_mode", "busy_timeout", "synchronous")
+            ]
+        assert values == ["wal", 30_000, 1]
+
+
+def test_reading_never_waits_for_a_writer_nor_a_writer_for_a_reader(sqlite: Storage) -> None:
+    with sqlite.engine.begin() as writer:
+        writer.execute(update(version).values(version_num="x"))
+        with sqlite.reader.connect() as reader:
+            assert reader.execute(select(version.c.version_num)).scalar() == SCHEMA_VERSION
+            writer.commit()
+            assert reader.execute(select(version.c.version_num)).scalar() == SCHEMA_VERSION
+
+
+def test_optunas_transactions_take_the_write_lock_when_they_begin(sqlite: Storage) -> None:
+    _impatient(sqlite)
+    with sqlite.optuna.engine.connect() as theirs:
+        theirs.execute(text("SELECT 1"))
+        with pytest.raises(OperationalError, match="locked"), sqlite.engine.begin():
+            pass
+
+
+def test_a_lock_that_is_held_for_good_ends_as_storage_unavailable(sqlite: Storage) -> None:
+    _impatient(sqlite)
+    other = create_engine(sqlite.url)
+    with other.connect() as holder:
+        holder.exec_driver_sql("BEGIN EXCLUSIVE")
+        with pytest.raises(StorageUnavailable, match="database is locked") as caught:
+            sqlite.write(lambda connection: connection.execute(text("SELECT 1")))
+    other.dispose()
+    assert caught.value.exit_code == 4
+
+
+def test_an_error_that_passes_is_not_seen_and_optunas_wrapping_does_not_hide_it(sqlite: Storage) -> None:
+    _impatient(sqlite)
+    other = create_engine(sqlite.url)
+    holder = other.connect()
+    holder.exec_driver_sql("BEGIN EXCLUSIVE")
+    tries: list[None] = []
+
+    def call(rdb: Any) -> int:
+        tries.append(None)
+        if len(tries) == 2:
+            holder.close()
+        return len(rdb.get_all_studies())
+
+    event.listen(sqlite.optuna.engine, "connect", _short_timeout)
+    sqlite.optuna.engine.dispose()
+    assert sqlite.call_optuna(call) == 0
+    assert len(tries) >= 2
+    other.dispose()
+
+
+def test_readers_import_neither_optuna_nor_alembic() -> None:
+    code = (
+        "import sys, hpo.study.snapshot, hpo.study.lifecycle;"
+        "sys.exit(' '.join({'optuna', 'alembic', 'numpy', 'torch'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, stderr=subprocess.PIPE).stderr == b"\n"
+
+
+def _short_timeout(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA busy_timeout=1")
+
+
+def _impatient(storage: Storage) -> None:
+    """Locks are reported at once, not after SQLite's half a minute."""
+    event.listen(storage.engine, "connect", _short_timeout)
+    storage.engine.dispose()

@@ -1,0 +1,254 @@
+"""Trials in a real MLflow store."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from hpo.errors import StorageUnavailable
+from hpo.settings import Settings
+from hpo.tracking.content import trial_content
+from hpo.tracking.projection import Projector
+from hpo.trial.vocabulary import Reason
+from tests.tracking.support import (
+    UUID,
+    Rows,
+    attempt_folder,
+    make_epochs,
+    make_rows,
+    make_study,
+    make_trial,
+    runs_by_key,
+    shown,
+    store,
+    uploaded,
+)
+
+Make = Callable[[Rows], Projector]
+ALL = [Reason.COMPLETE, Reason.PRUNED, Reason.DIVERGED, Reason.CRASH, Reason.GIVEN_BACK, None]
+
+
+def test_every_number_of_the_rows_is_in_the_run(projector: Make, settings: Settings) -> None:
+    rows = make_rows(list(ALL))
+    for number in range(len(ALL)):
+        projector(rows).trial(number)
+    runs = shown(settings)
+    for number in range(len(ALL)):
+        wanted = trial_content(rows.study, rows.trial(number), rows.epochs(number))
+        run: dict[str, Any] = runs[f"{UUID}/{number}"]
+        points = sorted((p.key, p.value, p.time_ms, p.step, 0) for p in wanted.points)
+        assert sorted(run["metrics"]) == points
+        assert run["params"] == wanted.params
+        assert wanted.tags.items() <= run["tags"].items()
+        assert run["info"] == [wanted.name, wanted.status.value, wanted.started_ms, wanted.ended_ms]
+
+
+def test_a_trial_has_one_run_however_often_it_is_projected(projector: Make, settings: Settings) -> None:
+    rows = make_rows([Reason.COMPLETE])
+    ids = {projector(rows).trial(0) for _ in range(3)}
+    rows.by_number[0] = replace(rows.trial(0), mlflow_run_id=None)  # killed before the id was stored
+    ids.add(projector(rows).trial(0))
+    assert len(ids) == 1
+    assert runs_by_key(settings) == {f"{UUID}/0": 1}
+    assert rows.trial(0).mlflow_run_id in ids
+
+
+def test_a_trial_projected_while_it_grew_is_as_one_projected_at_its_end(
+    projector: Make, settings: Settings, other_settings: Settings
+) -> None:
+    rows = Rows(make_study())
+    live = projector(rows)
+    for epochs in (1, 2, 4):
+        rows.put(make_trial(0, None, epochs=epochs), make_epochs(0, epochs))
+        live.trial(0)
+        assert shown(settings)[f"{UUID}/0"]["info"][1] == "RUNNING"  # type: ignore[index]
+    rows.put(make_trial(0, Reason.COMPLETE), make_epochs(0, 5))
+    live.trial(0)
+    Projector(other_settings, rows.study, rows).trial(0)
+    assert shown(settings) == shown(other_settings)
+
+
+def test_a_trial_that_was_given_back_runs_again_in_the_same_run(projector: Make, settings: Settings) -> None:
+    rows = make_rows([Reason.GIVEN_BACK])
+    first = projector(rows).trial(0)
+    rows.put(make_trial(0, Reason.COMPLETE), make_epochs(0, 3) + make_epochs(0, 5, attempt=2, start=3))
+    assert projector(rows).trial(0) == first
+    assert shown(settings)[f"{UUID}/0"]["info"][1] == "FINISHED"  # type: ignore[index]
+
+
+def test_a_trial_that_waits_for_its_first_attempt_has_no_run(projector: Make, settings: Settings) -> None:
+    rows = Rows(make_study())
+    rows.put(replace(make_trial(0, Reason.GIVEN_BACK), attempts=()), [])
+    assert projector(rows).trial(0) == ""
+    assert runs_by_key(settings) == {}
+
+
+def test_nan_is_written_once(projector: Make, settings: Settings) -> None:
+    rows = make_rows([Reason.DIVERGED])
+    rows.epochs_of[0][-1] = replace(rows.epochs_of[0][-1], objective=math.nan)
+    for _ in range(2):
+        store_sees_everything(projector(rows), settings)
+        projector(rows).trial(0)
+    nan = [row for row in shown(settings)[f"{UUID}/0"]["metrics"] if row[4]]  # type: ignore[attr-defined]
+    assert [(row[0], row[3]) for row in nan] == [("objective", 3)]
+
+
+def store_sees_everything(projecting: Projector, settings: Settings) -> None:
+    """Makes the projector write all again: without the digest, a run counts as half written."""
+    projecting.trial(0)
+    with sqlite3.connect(store(settings)) as connection:
+        connection.execute("DELETE FROM tags WHERE key = 'hpo.projected'")
+
+
+def test_more_than_a_batch_of_params_and_points_arrives(projector: Make, settings: Settings) -> None:
+    rows = Rows(make_study())
+    many = {f"argument_{index}": index / 7 for index in range(230)}
+    rows.put(replace(make_trial(0, epochs=120), train=many), make_epochs(0, 120))
+    projector(rows).trial(0)
+    run: dict[str, Any] = shown(settings)[f"{UUID}/0"]
+    wanted = trial_content(rows.study, rows.trial(0), rows.epochs(0))
+    assert run["params"] == wanted.params
+    assert len(run["metrics"]) == len(wanted.points) > 1000
+
+
+def test_a_run_deleted_in_mlflow_is_made_anew(projector: Make, settings: Settings) -> None:
+    rows = make_rows([None])
+    live = projector(rows)
+    first = live.trial(0)
+    MlflowClient(settings.tracking_uri).delete_run(first)
+    rows.put(make_trial(0, Reason.COMPLETE), make_epochs(0, 5))
+    second = live.trial(0)
+    assert second != first
+    assert runs_by_key(settings) == {f"{UUID}/0": 1}
+    assert rows.trial(0).mlflow_run_id == second
+
+
+def test_a_twin_made_at_the_same_moment_goes_and_everyone_keeps_the_same_run(
+    projector: Make, settings: Settings
+) -> None:
+    rows = make_rows([Reason.COMPLETE])
+    kept = projector(rows).trial(0)
+    client = MlflowClient(settings.tracking_uri)
+    assert rows.experiment_id is not None
+    client.create_run(rows.experiment_id, tags={"hpo.trial": f"{UUID}/0"})
+    assert projector(rows).trial(0) == kept
+    assert runs_by_key(settings) == {f"{UUID}/0": 1}
+
+
+def test_an_experiment_of_that_name_which_is_not_ours_is_left_alone(projector: Make, settings: Settings) -> None:
+    client = MlflowClient(settings.tracking_uri)
+    foreign = client.create_experiment("digits")
+    rows = make_rows([Reason.COMPLETE])
+    projector(rows).trial(0)
+    assert client.search_runs([foreign]) == []
+    assert client.get_experiment(rows.experiment_id).name == f"digits-{UUID[:8]}"
+    other = make_rows([Reason.COMPLETE], study=make_study(uuid="ffffffff-0000-4000-8000-000000000002"))
+    projector(other).trial(0)
+    assert client.get_experiment(other.experiment_id).name == "digits-ffffffff"
+
+
+def test_a_deleted_experiment_of_the_study_comes_back(projector: Make, settings: Settings) -> None:
+    rows = make_rows([Reason.COMPLETE])
+    projector(rows).trial(0)
+    experiment_id = rows.experiment_id
+    MlflowClient(settings.tracking_uri).delete_experiment(experiment_id)
+    for stored in (experiment_id, None):
+        rows.study = replace(rows.study, mlflow_experiment_id=stored)
+        projector(rows).trial(0)
+        assert rows.experiment_id == experiment_id
+    assert runs_by_key(settings) == {f"{UUID}/0": 1}
+
+
+def test_artifacts_are_those_of_a_complete_trial(projector: Make, settings: Settings, tmp_path: Path) -> None:
+    rows = Rows(make_study(plots="all"))
+    complete = attempt_folder(tmp_path / "00000-1", pictures=("results.png", "labels.jpg"))
+    pruned = attempt_folder(tmp_path / "00001-1")
+    rows.put(make_trial(0, Reason.COMPLETE, folder=str(complete)), make_epochs(0, 5))
+    rows.put(make_trial(1, Reason.PRUNED, folder=str(pruned)), make_epochs(1, 5))
+    held = uploaded(settings, projector(rows).trial(0))
+    assert held.keys() == {"best.pt", "args.yaml", "results.csv", "plots/results.png", "plots/labels.jpg"}
+    assert held["best.pt"] == (complete / "weights" / "best.pt").read_bytes()
+    assert uploaded(settings, projector(rows).trial(1)) == {}
+
+
+def test_no_plots_are_uploaded_where_the_study_asks_for_none(
+    projector: Make, settings: Settings, tmp_path: Path
+) -> None:
+    rows = Rows(make_study(plots="none"))
+    folder = attempt_folder(tmp_path / "00000-1", pictures=("results.png",))
+    rows.put(make_trial(0, folder=str(folder)), make_epochs(0, 5))
+    assert uploaded(settings, projector(rows).trial(0)).keys() == {"best.pt", "args.yaml", "results.csv"}
+
+
+def test_weights_that_were_cleaned_up_leave_mlflow_too_and_the_rest_stays(
+    projector: Make, settings: Settings, tmp_path: Path
+) -> None:
+    rows = Rows(make_study())
+    folder = attempt_folder(tmp_path / "00000-1")
+    rows.put(make_trial(0, folder=str(folder)), make_epochs(0, 5))
+    live = projector(rows)
+    run_id = live.trial(0)
+    (folder / "weights" / "best.pt").unlink()
+    live.trial(0)
+    assert uploaded(settings, run_id).keys() == {"args.yaml", "results.csv"}
+
+
+def test_an_artifact_is_uploaded_once(projector: Make, settings: Settings, tmp_path: Path) -> None:
+    rows = Rows(make_study())
+    folder = attempt_folder(tmp_path / "00000-1")
+    rows.put(make_trial(0, folder=str(folder)), make_epochs(0, 5))
+    run_id = projector(rows).trial(0)
+    assert settings.artifact_root is not None
+    (copy,) = settings.artifact_root.rglob("best.pt")
+    copy.write_bytes(b"would be overwritten by a second upload")
+    (folder / "args.yaml").write_text("epochs: 6\n")
+    projector(rows).trial(0)
+    held = uploaded(settings, run_id)
+    assert held["best.pt"] == b"would be overwritten by a second upload"
+    assert held["args.yaml"] == b"epochs: 6\n"
+
+
+def test_artifacts_stay_where_the_attempts_folder_is_on_another_machine(
+    projector: Make, settings: Settings, tmp_path: Path
+) -> None:
+    rows = Rows(make_study())
+    folder = attempt_folder(tmp_path / "00000-1")
+    rows.put(make_trial(0, folder=str(folder)), make_epochs(0, 5))
+    run_id = projector(rows).trial(0)
+    rows.by_number[0] = replace(rows.trial(0), folder="/nowhere/00000-1", detail="changed")
+    projector(rows).trial(0)
+    assert "best.pt" in uploaded(settings, run_id)
+
+
+def test_the_studys_run_holds_what_was_asked_for(projector: Make, settings: Settings) -> None:
+    rows = make_rows([Reason.COMPLETE, Reason.COMPLETE])
+    projector(rows).study()
+    assert shown(settings)[f"{UUID}/study"]["info"][0] == "study"  # type: ignore[index]
+    (run,) = MlflowClient(settings.tracking_uri).search_runs([rows.experiment_id], "tags.stage = 'study'")
+    held = uploaded(settings, run.info.run_id)
+    assert held.keys() == {"study.yaml", "dataset.json", "model.yaml"}
+    assert b"name: digits" in held["study.yaml"]
+    assert "best_value" in run.data.metrics
+
+
+def test_a_store_that_does_not_answer_is_an_outage(tmp_path: Path) -> None:
+    rows = make_rows([Reason.COMPLETE])
+    nobody = Settings(tmp_path, "", "http://user:secret@127.0.0.1:9", None)
+    with pytest.raises(StorageUnavailable, match="hpo sync") as told:
+        Projector(nobody, rows.study, rows).trial(0)
+    assert "secret" not in str(told.value)
+
+
+def test_a_store_that_is_no_database_is_an_outage(tmp_path: Path) -> None:
+    rows = make_rows([Reason.COMPLETE])
+    (tmp_path / "mlflow.db").write_bytes(b"not a database" * 100)
+    broken = Settings(tmp_path, "", f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "mlartifacts")
+    with pytest.raises(StorageUnavailable, match=r"mlflow\.db"):
+        Projector(broken, rows.study, rows).trial(0)

@@ -1,0 +1,51 @@
+"""Trainings with one thing wrong, as entries of forked processes."""
+
+from __future__ import annotations
+
+import errno
+import resource
+from multiprocessing.connection import Connection
+from typing import Any
+
+from hpo.training import child
+
+
+def out_of_device_memory(request: str, pipe: Connection, lifeline: Connection) -> None:
+    """The forward pass runs out of memory, as on a GPU; Ultralytics would halve the batch and go on."""
+    from hpo.training.yolo import TrialRun
+
+    def fail(_self: Any, _batch: Any) -> Any:
+        raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB")
+
+    TrialRun.preprocess_batch = fail
+    child.main(request, pipe, lifeline)
+
+
+def out_of_host_memory(request: str, pipe: Connection, lifeline: Connection) -> None:
+    """The process may grow by 64 MiB from here."""
+    with open("/proc/self/statm") as file:  # noqa: PTH123
+        pages = int(file.read().split()[0])
+    limit = pages * resource.getpagesize() + 64 * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    child.main(request, pipe, lifeline)
+
+
+def full_disk(request: str, pipe: Connection, lifeline: Connection) -> None:
+    """The first checkpoint of Ultralytics finds no room."""
+    from hpo.training.yolo import TrialRun
+
+    def fail(_self: Any) -> bool:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    TrialRun.save_model = fail
+    child.main(request, pipe, lifeline)
+
+
+def bug(request: str, pipe: Connection, lifeline: Connection) -> None:
+    from hpo.training.yolo import TrialRun
+
+    def fail(_self: Any) -> Any:
+        raise ZeroDivisionError("a bug of ours")
+
+    TrialRun.validate = fail
+    child.main(request, pipe, lifeline)

@@ -1,0 +1,91 @@
+"""Every way in which a training can fail has its reason."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpo.launchers.forkserver import Entry, ForkserverLauncher
+from hpo.training.guard import DEAD_EPOCHS, DivergenceGuard
+from hpo.training.stops import Stop, classify
+from hpo.trial.paths import AttemptPaths
+from hpo.trial.vocabulary import Reason
+from tests.conftest import Talk
+from tests.training import entries
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason", "words"),
+    [
+        (entries.out_of_device_memory, Reason.OOM, "batch=4"),
+        (entries.out_of_host_memory, Reason.HOST_OOM, "memory"),
+        (entries.full_disk, Reason.DISK, "No space left"),
+        (entries.bug, Reason.CRASH, "ZeroDivisionError: a bug of ours"),
+    ],
+)
+def test_a_failed_training_ends_with_its_reason(
+    launcher: ForkserverLauncher, request_for: Any, entry: Entry, reason: Reason, words: str
+) -> None:
+    request = request_for()
+    talk = Talk(launcher._spawn(entry, request.to_json()))
+    assert talk.ended.reason is reason
+    assert words in talk.ended.detail
+    assert talk.ended.value is None
+    assert talk.exit_code == 0
+
+
+def test_the_trace_of_a_crash_is_in_the_attempts_log(launcher: ForkserverLauncher, request_for: Any) -> None:
+    request = request_for()
+    Talk(launcher._spawn(entries.bug, request.to_json()))
+    log = AttemptPaths(Path(request.folder)).log.read_text()
+    assert "Traceback" in log
+    assert "a bug of ours" in log
+
+
+def test_a_full_disk_is_found_behind_what_wraps_it() -> None:
+    try:
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        except OSError as full:
+            raise RuntimeError("PytorchStreamWriter failed writing file") from full
+    except RuntimeError as error:
+        assert classify(error)[0] is Reason.DISK
+
+
+def test_a_stop_keeps_its_reason() -> None:
+    assert classify(Stop(Reason.PRUNED, "")) == (Reason.PRUNED, "")
+
+
+HEALTHY = {"train/cls_loss": 3.0, "val/box_loss": 1.0}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_is_divergence(value: float) -> None:
+    assert "val/box_loss" in (DivergenceGuard().epoch(HEALTHY | {"val/box_loss": value}, 0.1) or "")
+
+
+def test_a_class_loss_over_ten_times_the_first_epochs_is_divergence() -> None:
+    guard = DivergenceGuard()
+    assert guard.epoch(HEALTHY, 0.1) is None
+    assert guard.epoch(HEALTHY | {"train/cls_loss": 30.0}, 0.1) is None
+    assert guard.epoch(HEALTHY | {"train/cls_loss": 30.1}, 0.1) is not None
+
+
+def test_zero_from_the_start_is_never_divergence() -> None:
+    guard = DivergenceGuard()
+    assert all(guard.epoch(HEALTHY, 0.0) is None for _ in range(50))
+
+
+def test_falling_to_zero_for_three_epochs_after_having_learned_is_divergence() -> None:
+    guard = DivergenceGuard()
+    assert guard.epoch(HEALTHY, 0.051) is None
+    assert [guard.epoch(HEALTHY, 0.0) is None for _ in range(DEAD_EPOCHS)] == [True, True, False]
+
+
+def test_a_recovery_in_between_starts_the_count_again() -> None:
+    guard = DivergenceGuard()
+    for objective in (0.2, 0.0, 0.0, 0.1, 0.0, 0.0):
+        assert guard.epoch(HEALTHY, objective) is None
