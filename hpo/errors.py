@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from typing_extensions import override
+
 
 class HpoError(Exception):
     """Base of every error that a user may see; ends a command with ``exit_code``."""
@@ -23,6 +25,7 @@ class Problem:
     message: str
     """What is wrong and what would be right."""
 
+    @override
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
         return f"{place}: {self.path}: {self.message}" if self.path else f"{place}: {self.message}"

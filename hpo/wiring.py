@@ -76,10 +76,8 @@ class Opened:
 
 
 @contextmanager
-def opened(
-    file: Path, overrides: Sequence[str], settings: Settings, device: str = "auto"
-) -> Iterator[Opened]:
-    """Check a study file against its data and model, store it or join what is stored; nothing is written before that."""
+def opened(file: Path, overrides: Sequence[str], settings: Settings, device: str = "auto") -> Iterator[Opened]:
+    """Check a study file against its data and model, then store it or join what is stored."""
     from hpo.dataset.description import describe, write_resolved
     from hpo.orchestration.worker import Site
     from hpo.spec import rules
@@ -120,7 +118,9 @@ def projector(settings: Settings, storage: Storage, study: StudyRow) -> Projecto
 def versions() -> dict[str, str]:
     """Of what a result depends on; read from the installed packages without importing them."""
     packages = ("optuna", "torch", "torchvision", "ultralytics", "mlflow", "numpy", "opencv-python")
-    return {"hpo": __version__, "python": platform.python_version()} | {name: metadata.version(name) for name in packages}
+    return {"hpo": __version__, "python": platform.python_version()} | {
+        name: metadata.version(name) for name in packages
+    }
 
 
 def _launcher(settings: Settings) -> ForkserverLauncher:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +66,11 @@ def launcher(tmp_path_factory: pytest.TempPathFactory) -> ForkserverLauncher:
 
 
 @pytest.fixture
-def request_for(tiny: Path, tmp_path: Path) -> Iterator[Any]:
-    """Makes requests for attempts under the test's folder; keyword arguments change the request, ``train`` is merged."""
+def request_for(tiny: Path, tmp_path: Path) -> Any:
+    """Makes requests for attempts in the test's folder; keywords change the request, ``train`` is merged."""
     made = 0
 
-    def make(train: dict[str, Scalar] | None = None, **changes: Any) -> TrialRequest:  # noqa: ANN401
+    def make(train: dict[str, Scalar] | None = None, **changes: Any) -> TrialRequest:
         nonlocal made
         made += 1
         values: dict[str, Any] = {
@@ -88,14 +87,14 @@ def request_for(tiny: Path, tmp_path: Path) -> Iterator[Any]:
         }
         return TrialRequest(**(values | changes))
 
-    yield make
+    return make
 
 
 @pytest.fixture(scope="session")
 def trained(launcher: ForkserverLauncher, scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights (.pt) that have learned something: ten epochs on the whole demo set."""
     folder = tmp_path_factory.mktemp("trained")
-    train: dict[str, Scalar] = {**TRAIN, "epochs": 10, "imgsz": 96, "lr0": 0.01}
+    train: dict[str, Any] = {**TRAIN, "epochs": 10, "imgsz": 96, "lr0": 0.01}
     data = folder / "data.yaml"
     data.write_text(scenes.read_text() + f"path: {scenes.parent}\n")
     request = TrialRequest("t", 0, 0, 1, str(folder / "run"), str(SMALLEST_MODEL), str(data), train, Metric.MAP50, None)

@@ -48,10 +48,15 @@ def _bytecode(_settings: Settings) -> Finding:
     import importlib.util
 
     spec = importlib.util.find_spec("ultralytics")
-    compiled = spec is not None and spec.origin is not None and Path(importlib.util.cache_from_source(spec.origin)).exists()
+    compiled = (
+        spec is not None and spec.origin is not None and Path(importlib.util.cache_from_source(spec.origin)).exists()
+    )
     if compiled:
         return "ok", "packages are compiled to bytecode"
-    return "warn", "packages are not compiled: every start is slower by seconds. Run: python -m compileall -q on site-packages"
+    return (
+        "warn",
+        "packages are not compiled: every start is slower by seconds. Run: python -m compileall -q on site-packages",
+    )
 
 
 def _machine(_settings: Settings) -> Finding:
@@ -68,7 +73,11 @@ def _torch(settings: Settings) -> Finding:
         devices = wiring.devices(settings)
     except HpoError as error:
         return "fail", str(error)
-    return ("ok", "GPU: " + ", ".join(devices)) if devices else ("warn", "no GPU that torch can use: trials train on the CPU")
+    return (
+        ("ok", "GPU: " + ", ".join(devices))
+        if devices
+        else ("warn", "no GPU that torch can use: trials train on the CPU")
+    )
 
 
 def _folder(settings: Settings) -> Finding:
@@ -96,7 +105,7 @@ def _mlflow(settings: Settings) -> Finding:
     path = settings.tracking_uri.removeprefix("sqlite:///")
     if path != settings.tracking_uri and not Path(path).exists():
         return "ok", f"MLflow store {path}: made by the first run"
-    return "ok", f"MLflow at {without_password(settings.tracking_uri)}"
+    return "ok", f"MLflow at {without_password(settings.tracking_uri, settings.tracking_uri)}"
 
 
 def _trying(look: Callable[[], str]) -> Finding:

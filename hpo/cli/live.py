@@ -16,7 +16,7 @@ from hpo.study.records import StudyRow, TrialRow
 from hpo.trial.messages import Ended, EpochReport
 from hpo.trial.ports import Watcher
 from hpo.trial.request import TrialRequest
-from hpo.trial.vocabulary import Reaction, Reason, Scalar
+from hpo.trial.vocabulary import Reaction, Reason
 
 STYLES = {Reason.COMPLETE: "green", Reason.PRUNED: "yellow", Reason.GIVEN_BACK: "cyan"}
 
@@ -29,7 +29,9 @@ def watcher(study: StudyRow, known: list[TrialRow], *, quiet: bool) -> Iterator[
     if quiet or not console.is_terminal:
         yield lines
         return
-    with Progress(TextColumn("{task.description}"), BarColumn(28), TextColumn("{task.fields[note]}"), console=console) as bars:
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(28), TextColumn("{task.fields[note]}"), console=console
+    ) as bars:
         yield Bars(lines, bars)
 
 
@@ -154,12 +156,9 @@ class Bars(Watcher):
 def settings_text(study: StudyRow, request: TrialRequest) -> str:
     """The sampled values of a trial, short."""
     point = {} if request.operating_point is None else vars(request.operating_point)
-    values: dict[str, Scalar] = {
-        name: {**request.train, **point}.get(name)  # type: ignore[dict-item]
-        for name in study.spec.space.names
-    }
-    return " ".join(f"{name}={short(value)}" for name, value in values.items() if value is not None)
+    values = {**request.train, **point}
+    return " ".join(f"{name}={short(values[name])}" for name in study.spec.space.names if name in values)
 
 
-def short(value: Scalar) -> str:
+def short(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -59,9 +59,11 @@ def cli(*, debug: bool) -> None:
     hpo best --save winner/              weights and settings of the best trial
 
     Files go under $HPO_HOME (default ./runs). HPO_STORAGE and MLFLOW_TRACKING_URI name other stores.
-    """  # noqa: D301  (click's own mark for "keep these lines")
+    """
     logging.basicConfig(
-        level=logging.DEBUG if debug else logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
+        level=logging.DEBUG if debug else logging.WARNING,
+        format="%(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
     )
 
 

@@ -83,11 +83,11 @@ def name_in_file(path: Path) -> str:
     return name
 
 
-def print_json(value: Any) -> None:  # noqa: ANN401  (anything that JSON can say)
+def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, default=_plain))
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401
+def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} has no JSON form")

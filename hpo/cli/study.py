@@ -56,17 +56,22 @@ def trials(study: str | None, sort: str, *, as_json: bool) -> None:
 @json_option
 def trial(names: tuple[str, ...], *, as_json: bool) -> None:
     """All that is stored of trial N: its settings, its attempts, its curve."""
-    if len(names) > 2 or not names[-1].isdecimal():  # noqa: PLR2004
-        raise click.UsageError("give a trial's number, with the study before it where there are several: hpo trial digits 3")
+    if len(names) > 2 or not names[-1].isdecimal():
+        raise click.UsageError(
+            "give a trial's number, with the study before it where there are several: hpo trial digits 3"
+        )
     with stored() as (_, storage):
         from hpo.study import snapshot
 
-        row = find_study(storage, names[0] if len(names) == 2 else None)  # noqa: PLR2004
+        row = find_study(storage, names[0] if len(names) == 2 else None)
         found = snapshot.trial(storage, row, int(names[-1]))
         curve = snapshot.epochs(storage, row, found.number)
     if as_json:
         curve_json = [{"epoch": e.epoch, "attempt": e.attempt, "objective": e.objective, **e.metrics} for e in curve]
-        print_json(trial_json(found) | {"train": found.train, "attempts": [vars(a) for a in found.attempts], "curve": curve_json})
+        print_json(
+            trial_json(found)
+            | {"train": found.train, "attempts": [vars(a) for a in found.attempts], "curve": curve_json}
+        )
         return
     from hpo.cli.summary import trial_page
 
@@ -125,5 +130,3 @@ def status_json(row: StatusRow) -> dict[str, Any]:
         "best": None if row.best is None else trial_json(row.best),
         "workers": [vars(worker) for worker in row.workers],
     }
-
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,11 @@ def trials_table(spec: StudySpec, rows: list[TrialRow]) -> None:
         table.add_column(name, justify="right")
     best = _best(rows)
     for row in rows:
-        state = row.state.value if row.reason in (None, Reason.COMPLETE, Reason.PRUNED) else f"{row.state.value} {row.reason}"
+        state = (
+            row.state.value
+            if row.reason in (None, Reason.COMPLETE, Reason.PRUNED)
+            else f"{row.state.value} {row.reason}"
+        )
         mark = "*" if row is best else ("b" if row.baseline else "")
         table.add_row(
             f"{mark}{row.number}",
@@ -84,7 +89,9 @@ def trial_page(spec: StudySpec, row: TrialRow, curve: list[EpochRow]) -> None:
     for attempt in row.attempts:
         resumed = f", from epoch {attempt.resumed_from + 1}" if attempt.resumed_from else ""
         ended = f"{attempt.reason or 'running'} {attempt.detail}".strip()
-        out.print(f"attempt {attempt.attempt} on {attempt.worker}{resumed}: {escape(ended)}\n  {escape(attempt.folder)}")
+        out.print(
+            f"attempt {attempt.attempt} on {attempt.worker}{resumed}: {escape(ended)}\n  {escape(attempt.folder)}"
+        )
     table = Table("epoch", "objective", "mAP50", "mAP50-95", "seconds", box=None, pad_edge=False, header_style="bold")
     for epoch in curve:
         values = (epoch.objective, epoch.metrics.get("metrics/mAP50B"), epoch.metrics.get("metrics/mAP50-95B"))
@@ -93,7 +100,7 @@ def trial_page(spec: StudySpec, row: TrialRow, curve: list[EpochRow]) -> None:
         out.print(table)
 
 
-def _pairs(out: Console, title: str, values: dict[str, object] | dict[str, float]) -> None:  # type: ignore[type-arg]
+def _pairs(out: Console, title: str, values: Mapping[str, object]) -> None:
     if values:
         out.print(f"[bold]{title}[/]  " + escape("  ".join(f"{name}={short(value)}" for name, value in values.items())))
 

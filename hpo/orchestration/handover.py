@@ -9,6 +9,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.representer import RoundTripRepresenter
+from typing_extensions import override
 
 from hpo.errors import HpoError
 from hpo.spec.schema import StudySpec
@@ -33,10 +34,12 @@ def weights_of(row: TrialRow) -> Path | None:
 
 
 def save(spec: StudySpec, row: TrialRow, folder: Path) -> Handover:
-    """Write ``best.pt``, ``hyperparameters.yaml`` (``yolo train cfg=``) and ``predict.yaml`` (``yolo predict cfg=``)."""
+    """Write ``best.pt``, ``hyperparameters.yaml`` (``yolo train cfg=``) and ``predict.yaml``."""
     source = weights_of(row)
     if source is None:
-        raise HpoError(f"trial {row.number}: its weights are no longer on this machine (keep.weights: {spec.keep.weights})")
+        raise HpoError(
+            f"trial {row.number}: its weights are no longer on this machine (keep.weights: {spec.keep.weights})"
+        )
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     out = Handover(folder / "best.pt", folder / "hyperparameters.yaml", folder / "predict.yaml")
@@ -46,7 +49,9 @@ def save(spec: StudySpec, row: TrialRow, folder: Path) -> Handover:
     title = f"trial {row.number} of study {spec.name}: {spec.objective.metric} {row.value:.4f} on the validation split"
     train = {"task": "detect", "mode": "train", "model": spec.model, "data": spec.data, **row.train, "patience": 0}
     _write(out.hyperparameters, f"{title}\nTrain it again: yolo train cfg={out.hyperparameters.name}", train)
-    _write(out.predict, f"{title}\nUse it: yolo predict cfg={out.predict.name} source=IMAGES", _predict(row, out.weights))
+    _write(
+        out.predict, f"{title}\nUse it: yolo predict cfg={out.predict.name} source=IMAGES", _predict(row, out.weights)
+    )
     return out
 
 
@@ -67,7 +72,8 @@ def _predict(row: TrialRow, weights: Path) -> dict[str, Any]:
 class _ForPyYaml(RoundTripRepresenter):
     """PyYAML, which Ultralytics reads with, takes ``1e-05`` for text: a number needs its dot."""
 
-    def represent_float(self, data: float) -> Any:  # noqa: ANN401
+    @override
+    def represent_float(self, data: float) -> Any:
         text = repr(data)
         if "e" in text and "." not in text:
             text = text.replace("e", ".0e")

@@ -1,4 +1,4 @@
-"""One attempt, seen from the worker: messages in, database first, an answer out, and in the end exactly one ``Ended``."""
+"""One attempt, seen from the worker: messages in, database first, an answer out, and in the end one ``Ended``."""
 
 from __future__ import annotations
 
@@ -59,24 +59,25 @@ class Supervisor:
                 message = self._process.receive(POLL_S)
             except EOFError:
                 return self._died()
-            if message is None:
-                continue
-            heard = time.monotonic()
-            match message:
-                case Started(effective):
-                    self._recorder.started(effective)
-                case Progress(stage, epoch, fraction):
-                    self._recorder.progress(stage, epoch, fraction)
-                case EpochReport():
-                    self._process.answer(self._answer(message))
-                    heard = time.monotonic()
-                case Checkpointed(epoch):
-                    self._checkpoint = epoch
-                    self._recorder.checkpointed(epoch)
-                case Ended():
-                    return message
-                case _:
-                    assert_never(message)
+            if isinstance(message, Ended):
+                return message
+            if message is not None:
+                self._note(message)
+                heard = time.monotonic()
+
+    def _note(self, message: Started | Progress | EpochReport | Checkpointed) -> None:
+        match message:
+            case Started(effective):
+                self._recorder.started(effective)
+            case Progress(stage, epoch, fraction):
+                self._recorder.progress(stage, epoch, fraction)
+            case EpochReport():
+                self._process.answer(self._answer(message))
+            case Checkpointed(epoch):
+                self._checkpoint = epoch
+                self._recorder.checkpointed(epoch)
+            case _:
+                assert_never(message)
 
     def _answer(self, report: EpochReport) -> Answer:
         self._epochs = report.epoch

@@ -37,7 +37,8 @@ class PruningPlan:
 def plan(spec: StudySpec, train_args: Mapping[str, Any] | None = None) -> PruningPlan:
     """The plan of a trial with ``train_args``; without them, what holds for every trial of the study.
 
-    They differ where ``close_mosaic`` or what it closes is sampled: then only a trial's own plan knows the epochs around it.
+    They differ where ``close_mosaic``, or what it closes, is sampled: then only a trial's own plan knows the epochs
+    around it.
     """
     options = pruner_options(spec)
     silent = _silent(spec, train_args)

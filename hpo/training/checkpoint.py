@@ -1,4 +1,4 @@
-"""Everything that a training needs to go on, which Ultralytics' last.pt does not hold (it keeps the EMA alone, in fp16).
+"""Everything that a training needs to go on; Ultralytics' last.pt does not hold it (only the EMA, in fp16).
 
 On a CPU, where the loader has no workers of its own and gradients are not accumulated over an epoch's end, a training
 that goes on from here is bit for bit the one that was never interrupted.
@@ -79,7 +79,7 @@ def save(run: TrialRun, path: Path) -> None:
 
 
 def restore(run: TrialRun, path: Path) -> None:
-    """Put a freshly set up training where ``path`` left off. One that can't be read is left: the training starts anew."""
+    """Put a freshly set up training where ``path`` left off; where that can't be read, the training starts anew."""
     try:
         # our own file, named by the database; its numpy and python random states are no plain tensors
         state = torch.load(path, map_location=run.device, weights_only=False)
@@ -117,7 +117,7 @@ def _restore_criterion(run: TrialRun, updates: int | None) -> None:
 
 
 def _advance_loader(run: TrialRun, epochs: int) -> None:
-    """Draw the indices of ``epochs`` epochs without loading an image, so that the next epoch is shuffled as it would be."""
+    """Draw the indices of ``epochs`` epochs without loading an image: the next one is shuffled as it would be."""
     loader = run.train_loader
     closes = run.epochs - run.args.close_mosaic if run.args.close_mosaic else None
     if loader.num_workers:
@@ -135,7 +135,7 @@ def _advance_loader(run: TrialRun, epochs: int) -> None:
         _skip_one_reset(loader)
 
 
-def _refill(dataset: Any, images: list[int]) -> None:  # noqa: ANN401
+def _refill(dataset: Any, images: list[int]) -> None:
     """Mosaic takes its other three images from those that were loaded lately: load the same, in the same order."""
     for index in images:
         dataset.load_image(index)

@@ -47,7 +47,7 @@ class Channel:
 
 
 def main(request_json: str, pipe: Connection, lifeline: Connection) -> None:
-    """Entry point in the forked process. Whatever happens, an ``Ended`` is on disk and sent, unless the process is killed."""
+    """Entry point in the forked process. Unless it is killed, an ``Ended`` is on disk and sent."""
     life.hold(lifeline)
     request = TrialRequest.from_json(request_json)
     paths = AttemptPaths(Path(request.folder))

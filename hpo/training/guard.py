@@ -15,7 +15,7 @@ DEAD_EPOCHS = 3
 
 @dataclass
 class DivergenceGuard:
-    """Told of every epoch; says why the training has diverged, or None. Its state is plain, so a checkpoint holds it."""
+    """Told of every epoch; says why the training has diverged, or None. Plain values, so a checkpoint holds it."""
 
     first_cls_loss: float | None = None
     was_alive: bool = False
@@ -31,7 +31,8 @@ class DivergenceGuard:
             if self.first_cls_loss is None:
                 self.first_cls_loss = cls_loss
             elif cls_loss > EXPLOSION * self.first_cls_loss:
-                return f"the class loss is {cls_loss:.4g}, over {EXPLOSION:g} times the first epoch's {self.first_cls_loss:.4g}"
+                first = f"{EXPLOSION:g} times the first epoch's {self.first_cls_loss:.4g}"
+                return f"the class loss is {cls_loss:.4g}, over {first}"
         self.was_alive |= objective > ALIVE
         self.dead_epochs = self.dead_epochs + 1 if objective == 0 else 0
         if self.was_alive and self.dead_epochs >= DEAD_EPOCHS:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 
 def hold(lifeline: Connection) -> None:
-    """Make this process the leader of a new session, deaf to Ctrl-C, and kill its whole group when the worker is gone."""
+    """Lead a new session, be deaf to Ctrl-C, and kill the whole group when the worker is gone."""
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(OSError):  # the kernel's out-of-memory killer shall take the trial, not the worker

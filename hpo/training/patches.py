@@ -1,4 +1,4 @@
-"""What must differ from stock Ultralytics 8.4.190 inside a trial's process; nothing here changes a training's result."""
+"""What must differ from stock Ultralytics 8.4.190 in a trial's process; nothing here changes a result."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def threads_per_trial() -> int:
 
 
 def save_label_cache(prefix: str, path: Path, x: dict[str, Any], version: str) -> None:
-    """Ultralytics unlinks and rewrites the label cache in place; another process then reads a torn one. Rename instead."""
+    """Ultralytics unlinks and rewrites the label cache in place, and others read a torn one: rename instead."""
     x["version"] = version
     aside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         with aside.open("wb") as file:
-            np.save(file, x, allow_pickle=True)
+            np.save(file, np.array(x, dtype=object), allow_pickle=True)
         aside.replace(path)
     except OSError as error:  # a read-only dataset is fine: the labels are scanned each time
         aside.unlink(missing_ok=True)
@@ -47,7 +47,7 @@ def save_label_cache(prefix: str, path: Path, x: dict[str, Any], version: str) -
 
 
 def amp_is_safe(model: Any) -> bool:
-    """Ultralytics' AMP check without its download of a second model: only the GPUs that it lists as broken are refused."""
+    """Ultralytics' AMP check without its download of a model: only the GPUs that it lists as broken are refused."""
     device = next(model.parameters()).device
     if device.type != "cuda":
         return False

@@ -61,7 +61,7 @@ def _facts(model: str, weights_folder: Path) -> dict[str, Any]:
 
 
 def _weights(model: str, folder: Path) -> Path:
-    """A file as named; else the copy under ``folder``, fetched by Ultralytics' own download where there is a network."""
+    """A file as named; else the copy under ``folder``, fetched by Ultralytics where there is a network."""
     path = Path(model)
     if path.is_file():
         return path.resolve()

@@ -1,4 +1,4 @@
-"""A training of Ultralytics that reports each epoch, obeys the answer, and keeps the objective's best epoch as best.pt."""
+"""Ultralytics' training that reports each epoch, obeys the answer, and keeps the objective's best epoch."""
 
 from __future__ import annotations
 
@@ -76,6 +76,7 @@ class TrialRun(DetectionTrainer):
         self.guard = DivergenceGuard()
         self.reports: list[EpochReport] = []
         self.checkpoints = checkpoint.Schedule()
+        self.best_fitness: float | None
         super().__init__(overrides=arguments)
         self.add_callback("on_fit_epoch_end", TrialRun._epoch_ended)
 
@@ -122,7 +123,7 @@ class TrialRun(DetectionTrainer):
     @override
     def final_eval(self) -> None:
         best = self.request.best_value
-        if self.request.plots == "best" and best is not None and self.best_fitness < best:
+        if self.request.plots == "best" and best is not None and (self.best_fitness or 0.0) < best:
             self.args.plots = False
         super().final_eval()
 

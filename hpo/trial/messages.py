@@ -14,7 +14,7 @@ class Started:
     """The model is built and the data is loaded; what will really be trained."""
 
     effective: dict[str, Scalar]
-    """Arguments as Ultralytics resolved them (batch, optimizer, lr0, imgsz, ...), and device, torch, ultralytics."""
+    """Arguments as Ultralytics resolved them (batch, optimizer, lr0, ...), device and versions."""
 
 
 @dataclass(frozen=True)

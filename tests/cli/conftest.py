@@ -60,7 +60,7 @@ class Shell:
         assert process.returncode == code, f"exit {process.returncode}\n{out}\n{err}"
         return out if code == 0 else out + err
 
-    def json(self, *words: str | Path) -> Any:  # noqa: ANN401
+    def json(self, *words: str | Path) -> Any:
         return json.loads(self.run(*words, "--json"))
 
     def run_until(self, line: str, *words: str | Path) -> subprocess.Popen[str]:
@@ -70,7 +70,9 @@ class Shell:
         for printed in process.stdout:
             if line in printed:
                 return process
-        raise AssertionError(f"ended with {process.wait()} before it said {line!r}: {process.stderr and process.stderr.read()}")
+        raise AssertionError(
+            f"ended with {process.wait()} before it said {line!r}: {process.stderr and process.stderr.read()}"
+        )
 
     def end(self, process: subprocess.Popen[str], *signals: signal.Signals) -> int:
         for each in signals:

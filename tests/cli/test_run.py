@@ -98,7 +98,9 @@ def test_a_study_stopped_in_the_middle_proposes_and_finds_the_same(
     assert without_clock(trials) == without_clock(undisturbed)
 
 
-def test_two_interrupts_end_at_once_and_lose_nothing(shell: Shell, study: Study, undisturbed: list[dict[str, Any]]) -> None:
+def test_two_interrupts_end_at_once_and_lose_nothing(
+    shell: Shell, study: Study, undisturbed: list[dict[str, Any]]
+) -> None:
     file = study()
     running = shell.run_until("trial 1", "run", file)
     assert shell.end(running, signal.SIGINT, signal.SIGINT) == 130
@@ -180,7 +182,16 @@ def test_a_wrong_file_is_reported_whole_and_nothing_is_written(shell: Shell, stu
 
 def test_what_is_stored_is_read_by_optunas_own_command(shell: Shell, study: Study) -> None:
     shell.run("run", study(), "budget.trials=2")
-    command = [sys.executable, "-c", "from optuna.cli import main; main()", "trials", "--study-name", "small", "-f", "json"]
+    command = [
+        sys.executable,
+        "-c",
+        "from optuna.cli import main; main()",
+        "trials",
+        "--study-name",
+        "small",
+        "-f",
+        "json",
+    ]
     storage = ["--storage", f"sqlite:///{shell.home / 'hpo.db'}"]
     done = subprocess.run(command + storage, capture_output=True, text=True, check=True)
     assert '"COMPLETE"' in done.stdout

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from multiprocessing.connection import Connection
+from typing import Any
 
 from hpo.training import lifeline as life
 from hpo.trial.messages import Progress, encode
@@ -30,6 +31,8 @@ def misbehave(_request: str, pipe: Connection, lifeline: Connection) -> None:
         case "deaf":
             os.kill(os.getpid(), signal.SIGINT)
             pipe.send_bytes(encode(Progress("train", 1, 1.0)))
+        case _:
+            return
 
 
 def with_loader_workers(_request: str, pipe: Connection, lifeline: Connection) -> None:
@@ -37,8 +40,9 @@ def with_loader_workers(_request: str, pipe: Connection, lifeline: Connection) -
     life.hold(lifeline)
     from torch.utils.data import DataLoader
 
-    loader = DataLoader(range(1000), num_workers=2, persistent_workers=True)
-    batches = iter(loader)
+    numbers: Any = range(1000)
+    loader: DataLoader[int] = DataLoader(numbers, num_workers=2, persistent_workers=True)
+    batches: Any = iter(loader)
     next(batches)
     workers = " ".join(str(worker.pid) for worker in batches._workers)
     pipe.send_bytes(f"{os.getpid()} {workers}".encode())

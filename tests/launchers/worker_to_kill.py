@@ -9,7 +9,10 @@ from hpo.training import environment
 from tests.launchers import entries
 
 if __name__ == "__main__":
-    launcher = ForkserverLauncher(entries.with_loader_workers, "hpo.training.preload", environment.prepare(Path(sys.argv[1])))
+    launcher = ForkserverLauncher(
+        entries.with_loader_workers, "hpo.training.preload", environment.prepare(Path(sys.argv[1]))
+    )
     process = launcher._spawn(entries.with_loader_workers, "{}")
-    print(process.receive_text(120), flush=True)
+    sys.stdout.write(process.receive_text(120) + "\n")
+    sys.stdout.flush()
     time.sleep(600)

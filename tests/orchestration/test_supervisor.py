@@ -26,7 +26,7 @@ class Notes:
     """A recorder that keeps what it is told; prunes at ``prune_at``; calls ``at_epoch`` at each report."""
 
     prune_at: int | None = None
-    at_epoch: Callable[[int], None] = lambda _epoch: None
+    at_epoch: Callable[[int], object] = lambda _epoch: None
     reports: list[int] = field(default_factory=list)
     checkpoints: list[int] = field(default_factory=list)
     effective: dict[str, Scalar] = field(default_factory=dict)
@@ -37,6 +37,7 @@ class Notes:
 
     def progress(self, stage: str, epoch: int, fraction: float) -> None:
         self.stages.add(stage)
+        assert epoch >= 0
         assert 0 <= fraction <= 1
 
     def report(self, report: EpochReport) -> bool:
@@ -112,7 +113,12 @@ def test_two_requests_to_stop_end_at_once_with_what_the_checkpoint_holds(
 ) -> None:
     stop = StopRequest()
     process = launcher.start(request_for(train={"epochs": 500}))
-    threading.Timer(3.0, lambda: [stop.ask(signal.SIGINT), stop.ask(signal.SIGINT)]).start()
+
+    def ask_twice() -> None:
+        stop.ask(signal.SIGINT)
+        stop.ask(signal.SIGINT)
+
+    threading.Timer(3.0, ask_twice).start()
     notes = Notes()
     ended = follow(process, notes, stop=stop)
     assert ended.reason is Reason.GIVEN_BACK
@@ -123,5 +129,10 @@ def test_a_request_to_stop_in_the_last_epoch_lets_the_training_finish(
     launcher: ForkserverLauncher, request_for: Any
 ) -> None:
     stop = StopRequest()
-    notes = Notes(at_epoch=lambda epoch: stop.ask(signal.SIGINT) if epoch == 3 else None)
+
+    def ask_at_the_end(epoch: int) -> None:
+        if epoch == 3:
+            stop.ask(signal.SIGINT)
+
+    notes = Notes(at_epoch=ask_at_the_end)
     assert follow(launcher.start(request_for()), notes, stop=stop).reason is Reason.COMPLETE

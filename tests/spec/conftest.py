@@ -11,7 +11,6 @@ from hpo.errors import Problem, SpecError
 from hpo.spec.loader import load_file
 from hpo.spec.schema import StudySpec
 
-
 MINIMAL = """\
 name: demo
 data: data.yaml

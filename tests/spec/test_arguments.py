@@ -30,7 +30,7 @@ def test_every_argument_has_one_place() -> None:
     assert set(DEFAULT_CFG_DICT) <= set().union(*groups)
     assert sum(len(group) for group in groups) == len(set().union(*groups))
     assert set(arguments.INERT) <= arguments.trainable()
-    assert arguments.OUTSIDE_TRAINING <= set(DEFAULT_CFG_DICT)
+    assert set(DEFAULT_CFG_DICT) >= arguments.OUTSIDE_TRAINING
     assert set(arguments.OWNED) - set(DEFAULT_CFG_DICT) == {"save_dir"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from types import SimpleNamespace
 from typing import Any
@@ -174,28 +175,26 @@ def _ultralytics(args: dict[str, Any], nc: int, images: int) -> tuple[str, float
 
 
 @pytest.mark.parametrize(
-    ("images", "epochs", "batch", "nbs", "warmup", "single_cls", "nc"),
+    ("images", "nc", "train"),
     [
-        (205, 12, 8, 64, 3.0, False, 3),
-        (205, 12, 8, 64, 3.0, True, 3),
-        (64_000, 10, 16, 64, 3.0, False, 80),  # 10,000 iterations: still AdamW
-        (64_001, 10, 16, 64, 3.0, False, 80),  # 10,010: MuSGD
-        (64_001, 10, 128, 64, 3.0, False, 80),  # the larger of batch and nbs counts
-        (200_000, 100, 16, 64, 0.0, False, 80),
-        (700_000, 1, 16, 64, 3.0, False, 80),  # one epoch leaves no warm-up
+        (205, 3, {"epochs": 12, "batch": 8}),
+        (205, 3, {"epochs": 12, "batch": 8, "single_cls": True}),
+        (64_000, 80, {"epochs": 10}),  # 10,000 iterations: still AdamW
+        (64_001, 80, {"epochs": 10}),  # 10,010: MuSGD
+        (64_001, 80, {"epochs": 10, "batch": 128}),  # the larger of batch and nbs counts
+        (64_001, 80, {"epochs": 10, "nbs": 128}),
+        (200_000, 80, {"epochs": 100, "warmup_epochs": 0.0}),
+        (700_000, 80, {"epochs": 1}),  # one epoch leaves no warm-up
     ],
 )
 def test_auto_is_resolved_as_ultralytics_resolves_it(
-    studio: Studio, images: int, epochs: int, batch: int, nbs: int, warmup: float, single_cls: bool, nc: int
+    studio: Studio, images: int, nc: int, train: dict[str, Any]
 ) -> None:
     torch.manual_seed(0)
-    args = {"epochs": epochs, "batch": batch, "nbs": nbs, "warmup_epochs": warmup, "single_cls": single_cls}
-    given = ", ".join(f"{name}: {str(value).lower()}" for name, value in args.items() if name != "warmup_epochs")
-    given += f", warmup_epochs: {warmup}" if warmup < epochs else ""
-    spec = studio.load(text=f"{HEAD}train: {{{given}}}\nspace: {{mosaic: [0, 1]}}\n")
-    train = plan.baseline(spec, nc=nc, train_images=images).train
-    found = (train["optimizer"], train["lr0"], train["momentum"], train["warmup_bias_lr"])
-    assert found == _ultralytics(args, nc, images)
+    spec = studio.load(text=f"{HEAD}train: {json.dumps(train)}\nspace: {{mosaic: [0, 1]}}\n")
+    planned = plan.baseline(spec, nc=nc, train_images=images).train
+    found = (planned["optimizer"], planned["lr0"], planned["momentum"], planned["warmup_bias_lr"])
+    assert found == _ultralytics({"batch": 16, "nbs": 64, "warmup_epochs": 3.0, **train}, nc, images)
 
 
 def test_a_search_under_auto_leaves_the_choice_to_ultralytics(studio: Studio) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import optuna
 import pytest
 
@@ -119,14 +121,15 @@ def _decisions(spec: StudySpec, silent: frozenset[int]) -> set[int]:
 
 def _pruner(spec: StudySpec) -> optuna.pruners.BasePruner:
     options = rungs.pruner_options(spec)
-    kinds = {
+    kinds: dict[str, Any] = {
         "hyperband": optuna.pruners.HyperbandPruner,
         "sha": optuna.pruners.SuccessiveHalvingPruner,
         "median": optuna.pruners.MedianPruner,
         "percentile": optuna.pruners.PercentilePruner,
         "threshold": optuna.pruners.ThresholdPruner,
     }
-    return kinds[spec.search.pruner.name](**options)
+    pruner: optuna.pruners.BasePruner = kinds[spec.search.pruner.name](**options)
+    return pruner
 
 
 @pytest.mark.parametrize("pruner", [*PRUNERS, "{name: median, interval_steps: 4}", "{name: sha, reduction_factor: 2}"])

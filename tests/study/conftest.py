@@ -53,6 +53,17 @@ def storage_url(template: str, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
+def empty_url(template: str, tmp_path: Path) -> Iterator[str]:
+    """Of a database without any table (SQLite: without file and folder)."""
+    if template.startswith("sqlite"):
+        yield f"sqlite:///{tmp_path / 'deep' / 'hpo.db'}"
+        return
+    name = _create_database("template0")
+    yield _postgres(name)
+    _administer(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
 def storage(storage_url: str) -> Iterator[Storage]:
     with open_storage(storage_url, create=False) as opened:
         yield opened

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from wsgiref.util import setup_testing_defaults
 
 import pytest
+from optuna_dashboard import wsgi
 from sqlalchemy import update
 
 from hpo.errors import UsageError
@@ -109,3 +113,17 @@ def test_optunas_own_command_line_reads_the_study(storage: Storage, make_study: 
     listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert listed.count('"state": "COMPLETE"') == 3
     assert all(name in listed for name in ('"lr0": ', '"mosaic": ', '"batch": ', '"ordinal": 2'))
+
+
+def test_optunas_dashboard_reads_the_study(storage: Storage, make_study: Opened) -> None:
+    study = make_study(study_spec(trials=2))
+    with WorkerSession(storage, study, "w", None) as session:
+        run(session)
+    environ: dict[str, Any] = {"PATH_INFO": f"/api/studies/{study.id}"}
+    setup_testing_defaults(environ)
+    status: list[str] = []
+    body = b"".join(wsgi(storage.optuna)(environ, lambda answer, _headers: status.append(answer)))
+    assert status == ["200 OK"]
+    answer = json.loads(body)
+    assert [trial["state"] for trial in answer["trials"]] == ["Complete", "Complete"]
+    assert {attribute["key"] for attribute in answer["user_attrs"]} >= {"spec_sha256", "data_fingerprint"}

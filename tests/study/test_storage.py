@@ -39,9 +39,8 @@ def test_a_url_that_can_not_be_used_is_refused_without_showing_it(url: str) -> N
     assert "secret" not in str(caught.value)
 
 
-def test_processes_that_create_a_database_at_once_all_open_it(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'deep' / 'hpo.db'}"
-    command = [sys.executable, "-c", OPEN, url]
+def test_processes_that_create_a_database_at_once_all_open_it(empty_url: str) -> None:
+    command = [sys.executable, "-c", OPEN, empty_url]
     processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(5)]
     errors = [process.communicate()[1] for process in processes]
     assert [process.returncode for process in processes] == [0] * 5, errors

@@ -49,7 +49,7 @@ def test_same_request_same_curve(launcher: ForkserverLauncher, request_for: Any)
 def test_what_is_trained_is_what_plain_ultralytics_trains(
     launcher: ForkserverLauncher, request_for: Any, tmp_path: Path
 ) -> None:
-    """The same arguments in ``YOLO().train()``, in a process of its own: the same losses and metrics to the last digit."""
+    """The same arguments in ``YOLO().train()``: the same losses and metrics to the last digit."""
     request: TrialRequest = request_for()
     ours = Talk(launcher.start(request))
     plain = tmp_path / "plain"
@@ -87,7 +87,11 @@ def test_a_sampled_operating_point_never_reaches_the_training(
 ) -> None:
     """Two operating points, one training: losses are equal, and conf does not touch AP."""
     low, high = (
-        Talk(launcher.start(request_for(FINE_TUNE, model=str(trained), metric=Metric.F1, operating_point=sampled(conf=conf))))
+        Talk(
+            launcher.start(
+                request_for(FINE_TUNE, model=str(trained), metric=Metric.F1, operating_point=sampled(conf=conf))
+            )
+        )
         for conf in (0.05, 0.9)
     )
     assert curve(low) == curve(high)
@@ -102,7 +106,9 @@ def test_the_sampled_suppression_is_the_one_that_validates(
     one, many = (
         Talk(
             launcher.start(
-                request_for(FINE_TUNE, model=str(trained), metric=Metric.MAP50, operating_point=sampled(0.6, 0.05, max_det))
+                request_for(
+                    FINE_TUNE, model=str(trained), metric=Metric.MAP50, operating_point=sampled(0.6, 0.05, max_det)
+                )
             )
         )
         for max_det in (1, 300)

@@ -46,13 +46,9 @@ def test_the_trace_of_a_crash_is_in_the_attempts_log(launcher: ForkserverLaunche
 
 
 def test_a_full_disk_is_found_behind_what_wraps_it() -> None:
-    try:
-        try:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        except OSError as full:
-            raise RuntimeError("PytorchStreamWriter failed writing file") from full
-    except RuntimeError as error:
-        assert classify(error)[0] is Reason.DISK
+    error = RuntimeError("PytorchStreamWriter failed writing file")
+    error.__cause__ = OSError(errno.ENOSPC, "No space left on device")
+    assert classify(error)[0] is Reason.DISK
 
 
 def test_a_stop_keeps_its_reason() -> None:
