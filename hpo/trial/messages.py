@@ -14,7 +14,7 @@ class Started:
     """The model is built and the data is loaded; what will really be trained."""
 
     effective: dict[str, Scalar]
-    """Arguments as Ultralytics resolved them (batch, optimizer, lr0, ...), device and versions."""
+    """As Ultralytics resolved them: batch, optimizer, lr0, ..., and the device and versions."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class EpochReport:
     objective: float
     """What the pruner sees, in [0, 1]; the epoch with the largest one is best.pt."""
     metrics: dict[str, float]
-    """By the names of Ultralytics' callback without brackets (``metrics/mAP50-95B``, ``train/box_loss``, ``lr/pg0``)."""
+    """As Ultralytics' callback names them, without brackets: ``metrics/mAP50-95B``, ``train/box_loss``, ``lr/pg0``."""
     seconds: float
     """Wall time of the epoch."""
     recorded_at: float

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from hpo.spec import arguments
 from hpo.spec.json_schema import json_schema
@@ -17,43 +19,53 @@ from hpo.spec.serialize import dump_yaml
 from tests.spec.conftest import Studio
 from tests.spec.test_serialize import RICH
 
+Schema = dict[str, Any]
+Check = Callable[[Any, Schema, Schema], bool]
 
-def _fits(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> bool:
+
+def _fits(value: Any, schema: Schema, root: Schema) -> bool:
     """A validator of just the keywords that the schema uses."""
-    if "$ref" in schema:
-        return _fits(value, root["$defs"][schema["$ref"].rsplit("/", 1)[-1]], root)
-    if "anyOf" in schema and not any(_fits(value, option, root) for option in schema["anyOf"]):
-        return False
-    if "enum" in schema and value not in schema["enum"]:
-        return False
-    if "const" in schema and value != schema["const"]:
-        return False
-    kinds = schema.get("type", [])
-    if kinds and _kind(value) not in ([kinds] if isinstance(kinds, str) else [*kinds, "integer"]) and not (
-        kinds == "number" and _kind(value) == "integer"
-    ):  # fmt: skip
-        return False
-    if isinstance(value, dict) and "additionalProperties" in schema:
-        known, rest = schema.get("properties", {}), schema["additionalProperties"]
-        if not set(schema.get("required", [])) <= set(value):
-            return False
-        return all(_fits(child, known[key], root) if key in known else rest and _fits(child, rest, root)
-                   for key, child in value.items())  # fmt: skip
-    if isinstance(value, list) and "items" in schema:
-        return all(_fits(item, schema["items"], root) for item in value)
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return schema.get("minimum", value) <= value <= schema.get("maximum", value)
-    return True
+    return all(check(value, schema, root) for keyword, check in CHECKS.items() if keyword in schema)
 
 
-def _kind(value: object) -> str:
+def _type_fits(value: Any, schema: Schema, _root: Schema) -> bool:
+    wanted = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
     names = {bool: "boolean", int: "integer", float: "number", str: "string", dict: "object", list: "array"}
-    return names.get(type(value), "null")
+    name = names.get(type(value), "null")
+    return name in wanted or (name == "integer" and "number" in wanted)
+
+
+def _properties_fit(value: Any, schema: Schema, root: Schema) -> bool:
+    if not isinstance(value, dict):
+        return True
+    known, rest = schema.get("properties", {}), schema["additionalProperties"]
+    return all(
+        _fits(child, known[key], root) if key in known else rest is not False and _fits(child, rest, root)
+        for key, child in value.items()
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+CHECKS: dict[str, Check] = {
+    "$ref": lambda value, schema, root: _fits(value, root["$defs"][schema["$ref"].rsplit("/", 1)[-1]], root),
+    "anyOf": lambda value, schema, root: any(_fits(value, option, root) for option in schema["anyOf"]),
+    "enum": lambda value, schema, _: value in schema["enum"],
+    "const": lambda value, schema, _: value == schema["const"],
+    "type": _type_fits,
+    "required": lambda value, schema, _: not isinstance(value, dict) or set(schema["required"]) <= set(value),
+    "additionalProperties": _properties_fit,
+    "items": lambda value, schema, root: (
+        not isinstance(value, list) or all(_fits(item, schema["items"], root) for item in value)
+    ),
+    "minimum": lambda value, schema, _: not _is_number(value) or value >= schema["minimum"],
+    "maximum": lambda value, schema, _: not _is_number(value) or value <= schema["maximum"],
+}
 
 
 def _document(text: str) -> Any:
-    from ruamel.yaml import YAML
-
     return json.loads(json.dumps(YAML(typ="safe", pure=True).load(text)))
 
 

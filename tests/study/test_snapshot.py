@@ -10,7 +10,7 @@ from typing import Any
 from wsgiref.util import setup_testing_defaults
 
 import pytest
-from optuna_dashboard import wsgi
+from optuna_dashboard import wsgi  # type: ignore[import-untyped]
 from sqlalchemy import update
 
 from hpo.errors import UsageError
@@ -122,7 +122,7 @@ def test_optunas_dashboard_reads_the_study(storage: Storage, make_study: Opened)
     environ: dict[str, Any] = {"PATH_INFO": f"/api/studies/{study.id}"}
     setup_testing_defaults(environ)
     status: list[str] = []
-    body = b"".join(wsgi(storage.optuna)(environ, lambda answer, _headers: status.append(answer)))
+    body = b"".join(wsgi(storage.optuna)(environ, lambda answer, *_: status.append(answer)))
     assert status == ["200 OK"]
     answer = json.loads(body)
     assert [trial["state"] for trial in answer["trials"]] == ["Complete", "Complete"]

@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from hpo.settings import Settings
 from hpo.spec.schema import Plots, StudySpec
@@ -193,7 +194,7 @@ def copy_store(source: Path, target: Path) -> None:
         old.backup(new)
 
 
-def shown(settings: Settings) -> dict[str, dict[str, object]]:
+def shown(settings: Settings) -> dict[str, dict[str, Any]]:
     """All that the store's active runs hold, by key; without run ids, which every store makes its own of."""
     connection = sqlite3.connect(store(settings))
     sql = "SELECT run_uuid, name, status, start_time, end_time FROM runs WHERE lifecycle_stage = 'active'"

@@ -8,7 +8,6 @@ import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -66,7 +65,7 @@ def test_every_stored_trial_is_projected_with_its_curve(storage: Storage, study:
     runs = shown(settings)
     assert set(runs_by_key(settings)) == {f"{study.uuid}/{name}" for name in (0, 1, 2, 3, "study")}
     for row in snapshot.trials(storage, study):
-        run: dict[str, Any] = runs[f"{study.uuid}/{row.number}"]
+        run = runs[f"{study.uuid}/{row.number}"]
         curve = [metric for metric in run["metrics"] if metric[0] == "metrics/mAP50B"]
         assert [(value, step) for _, value, _, step, _ in curve] == [
             (epoch.metrics["metrics/mAP50B"], epoch.epoch) for epoch in snapshot.epochs(storage, study, row.number)

@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from mlflow.tracking import MlflowClient
@@ -42,7 +41,7 @@ def test_every_number_of_the_rows_is_in_the_run(projector: Make, settings: Setti
     runs = shown(settings)
     for number in range(len(ALL)):
         wanted = trial_content(rows.study, rows.trial(number), rows.epochs(number))
-        run: dict[str, Any] = runs[f"{UUID}/{number}"]
+        run = runs[f"{UUID}/{number}"]
         points = sorted((p.key, p.value, p.time_ms, p.step, 0) for p in wanted.points)
         assert sorted(run["metrics"]) == points
         assert run["params"] == wanted.params
@@ -68,7 +67,7 @@ def test_a_trial_projected_while_it_grew_is_as_one_projected_at_its_end(
     for epochs in (1, 2, 4):
         rows.put(make_trial(0, None, epochs=epochs), make_epochs(0, epochs))
         live.trial(0)
-        assert shown(settings)[f"{UUID}/0"]["info"][1] == "RUNNING"  # type: ignore[index]
+        assert shown(settings)[f"{UUID}/0"]["info"][1] == "RUNNING"
     rows.put(make_trial(0, Reason.COMPLETE), make_epochs(0, 5))
     live.trial(0)
     Projector(other_settings, rows.study, rows).trial(0)
@@ -80,7 +79,7 @@ def test_a_trial_that_was_given_back_runs_again_in_the_same_run(projector: Make,
     first = projector(rows).trial(0)
     rows.put(make_trial(0, Reason.COMPLETE), make_epochs(0, 3) + make_epochs(0, 5, attempt=2, start=3))
     assert projector(rows).trial(0) == first
-    assert shown(settings)[f"{UUID}/0"]["info"][1] == "FINISHED"  # type: ignore[index]
+    assert shown(settings)[f"{UUID}/0"]["info"][1] == "FINISHED"
 
 
 def test_a_trial_that_waits_for_its_first_attempt_has_no_run(projector: Make, settings: Settings) -> None:
@@ -96,7 +95,7 @@ def test_nan_is_written_once(projector: Make, settings: Settings) -> None:
     for _ in range(2):
         store_sees_everything(projector(rows), settings)
         projector(rows).trial(0)
-    nan = [row for row in shown(settings)[f"{UUID}/0"]["metrics"] if row[4]]  # type: ignore[attr-defined]
+    nan = [row for row in shown(settings)[f"{UUID}/0"]["metrics"] if row[4]]
     assert [(row[0], row[3]) for row in nan] == [("objective", 3)]
 
 
@@ -112,7 +111,7 @@ def test_more_than_a_batch_of_params_and_points_arrives(projector: Make, setting
     many = {f"argument_{index}": index / 7 for index in range(230)}
     rows.put(replace(make_trial(0, epochs=120), train=many), make_epochs(0, 120))
     projector(rows).trial(0)
-    run: dict[str, Any] = shown(settings)[f"{UUID}/0"]
+    run = shown(settings)[f"{UUID}/0"]
     wanted = trial_content(rows.study, rows.trial(0), rows.epochs(0))
     assert run["params"] == wanted.params
     assert len(run["metrics"]) == len(wanted.points) > 1000
@@ -230,7 +229,7 @@ def test_artifacts_stay_where_the_attempts_folder_is_on_another_machine(
 def test_the_studys_run_holds_what_was_asked_for(projector: Make, settings: Settings) -> None:
     rows = make_rows([Reason.COMPLETE, Reason.COMPLETE])
     projector(rows).study()
-    assert shown(settings)[f"{UUID}/study"]["info"][0] == "study"  # type: ignore[index]
+    assert shown(settings)[f"{UUID}/study"]["info"][0] == "study"
     (run,) = MlflowClient(settings.tracking_uri).search_runs([rows.experiment_id], "tags.stage = 'study'")
     held = uploaded(settings, run.info.run_id)
     assert held.keys() == {"study.yaml", "dataset.json", "model.yaml"}

@@ -9,8 +9,9 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +25,10 @@ from hpo.errors import UsageError
 from hpo.settings import Settings
 from hpo.tracking import ui
 from hpo.tracking.projection import Projector
+from hpo.tracking.thread import Pace, ProjectionThread
 from hpo.trial.vocabulary import Reason
 from tests.tracking.support import (
+    UUID,
     Rows,
     attempt_folder,
     make_epochs,
@@ -104,6 +107,32 @@ def test_a_server_over_http_shows_what_a_local_store_would(served: Served, other
     assert Projector(remote, rows.study, rows).trial(0) != run_id  # the id of the other store was stored last
     assert len(list((served.settings.home / "mlartifacts").rglob("args.yaml"))) == 2
     assert len(list((served.settings.home / "mlartifacts").rglob("best.pt"))) == 1
+
+
+def test_what_happened_while_the_server_was_dead_is_there_when_it_is_back(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = make_rows(list(REASONS))
+    address = ui.Address("127.0.0.1", free_port())
+    remote = Settings(settings.home, "", address.url, None)
+    with ui.server(settings, address) as process:
+        thread = ProjectionThread(Projector(remote, rows.study, rows), Pace(trial_s=0, study_s=0))
+        thread.touch(0)
+        wait_until(lambda: rows.trial(0).mlflow_run_id is not None)
+        os.killpg(process.pid, signal.SIGKILL)
+    for number in range(len(REASONS)):
+        thread.touch(number)
+    wait_until(lambda: any("training goes on" in record.getMessage() for record in caplog.records))
+    with ui.server(settings, address):
+        assert thread.close(60) == 0
+    assert runs_by_key(settings) == {f"{UUID}/{name}": 1 for name in (*range(len(REASONS)), "study")}
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_the_page_is_the_view_only_where_mlflow_holds_the_experiment(served: Served) -> None:
