@@ -26,6 +26,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 from typing_extensions import override
@@ -122,8 +123,8 @@ def main() -> None:
         folder = Path(place)
         data = digits.make(folder / "digits")
         train = {"epochs": options.epochs, "imgsz": 96, "batch": 8, "nbs": 8, "optimizer": "AdamW", "close_mosaic": 1}
-        asked = {"model": str(MODEL), "data": str(data), "train": train | {"seed": 0, "warmup_epochs": 1.0}}
-        asked["lr0"] = list(LEARNING_RATES)  # type: ignore[assignment]
+        asked: dict[str, Any] = {"model": str(MODEL), "data": str(data), "train": train | {"seed": 0, "warmup_epochs": 1.0}}
+        asked["lr0"] = list(LEARNING_RATES)
         results: dict[str, list[Figures]] = {"bare loop": [], "hpo run": [], "model.tune": []}
         for number in range(options.rounds):
             for name, figures in results.items():
@@ -144,7 +145,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _measure(name: str, folder: Path, asked: dict[str, object], sampler: str) -> Figures:
+def _measure(name: str, folder: Path, asked: dict[str, Any], sampler: str) -> Figures:
     folder.mkdir()
     asked = asked | {"folder": str(folder)}
     match name:
@@ -169,7 +170,7 @@ def _measure(name: str, folder: Path, asked: dict[str, object], sampler: str) ->
     return Figures(wall_s, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime, peaks)
 
 
-def _study(folder: Path, asked: dict[str, object], sampler: str) -> Path:
+def _study(folder: Path, asked: dict[str, Any], sampler: str) -> Path:
     path = folder / "overhead.yaml"
     rates = asked["lr0"]
     assert isinstance(rates, list)
@@ -238,7 +239,7 @@ def _report(results: dict[str, list[Figures]]) -> None:
         print(f"hpo run / {other}: wall {wall:.2f}, CPU {cpu:.2f}")
 
 
-def _first_batches(folder: Path, asked: dict[str, object], sampler: str) -> list[float]:
+def _first_batches(folder: Path, asked: dict[str, Any], sampler: str) -> list[float]:
     from hpo import wiring
     from hpo.orchestration.stop import StopRequest
     from hpo.settings import load_settings

@@ -39,7 +39,7 @@ def sync(study: str | None, *, as_json: bool) -> None:
 @study_argument
 @click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
 @click.option(
-    "--host", default="127.0.0.1", show_default=True, help="Others than this machine see it without a password."
+    "--host", default="127.0.0.1", show_default=True, help="0.0.0.0 shows it to the whole network, without a password."
 )
 @click.option("--no-open", is_flag=True, help="Print the address, open no browser.")
 def ui(study: str | None, port: int, host: str, *, no_open: bool) -> None:

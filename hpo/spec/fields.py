@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from hpo.errors import Problem
 from hpo.spec.document import Node, number
 from hpo.spec.report import Report, nearest
-from hpo.trial.vocabulary import Scalar
 
 T = TypeVar("T")
 
@@ -150,9 +149,3 @@ def one_of(names: Collection[str]) -> Callable[[Field], str | None]:
         return None
 
     return read
-
-
-def scalar_of(field: Field) -> Scalar:
-    """The plain scalar of a node that is neither a mapping nor a list."""
-    value = field.node.value
-    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
