@@ -122,8 +122,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="overhead-") as place:
         folder = Path(place)
         data = digits.make(folder / "digits")
-        train = {"epochs": options.epochs, "imgsz": 96, "batch": 8, "nbs": 8, "optimizer": "AdamW", "close_mosaic": 1}
-        asked: dict[str, Any] = {"model": str(MODEL), "data": str(data), "train": train | {"seed": 0, "warmup_epochs": 1.0}}
+        train: dict[str, Any] = {
+            "epochs": options.epochs,
+            "imgsz": 96,
+            "batch": 8,
+            "nbs": 8,
+            "optimizer": "AdamW",
+            "close_mosaic": 1,
+        }
+        train |= {"seed": 0, "warmup_epochs": 1.0}
+        asked: dict[str, Any] = {"model": str(MODEL), "data": str(data), "train": train}
         asked["lr0"] = list(LEARNING_RATES)
         results: dict[str, list[Figures]] = {"bare loop": [], "hpo run": [], "model.tune": []}
         for number in range(options.rounds):
