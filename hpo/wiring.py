@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from hpo import __version__
-from hpo.errors import HpoError, Problem, SpecError, StudyBusy
+from hpo.errors import HpoError, SpecError, StudyBusy
 from hpo.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from hpo.launchers.forkserver import ForkserverLauncher
     from hpo.orchestration.stop import StopRequest
     from hpo.orchestration.worker import Site
+    from hpo.spec.loader import Loaded
     from hpo.spec.plan import BaselinePlan
+    from hpo.spec.rules import ModelFacts
     from hpo.spec.schema import StudySpec
     from hpo.study.records import StatusRow, StudyRow, TrialRow
     from hpo.study.storage import Storage
@@ -79,31 +82,31 @@ class Opened:
 def opened(file: Path, overrides: Sequence[str], settings: Settings, device: str = "auto") -> Iterator[Opened]:
     """Check a study file against its data and model, then store it or join what is stored."""
     from hpo.dataset.description import describe, write_resolved
+    from hpo.spec import loader, rules
+
+    loaded = loader.load(file, overrides)
+    spec = loaded.spec
+    _refuse_if_busy(settings, spec.name)
+    dataset = describe(Path(spec.data), settings.cache)
+    launcher = _launcher(settings)  # its seconds of imports go on beside ours
     from hpo.orchestration.worker import Site
-    from hpo.spec import rules
-    from hpo.spec.loader import load_file
     from hpo.study import lifecycle
     from hpo.study.records import Facts, Identity
     from hpo.study.storage import open_storage
 
-    spec = load_file(file, overrides)
-    _refuse_if_busy(settings, spec.name)
-    dataset = describe(Path(spec.data), settings.cache)
-    launcher = _launcher(settings)
-    model = _probe(launcher, spec, settings)
-    facts = rules.ModelFacts(head_has_nms=model["head_has_nms"], task=model["task"])
-    problems = rules.check_facts(spec, dataset, facts)
+    model = _look_at_model(launcher, loaded, settings)
+    problems = loaded.problems(rules.check_facts(spec, dataset, model.facts))
     if problems:
-        raise SpecError([Problem(str(file), 0, problem.path, problem.message) for problem in problems])
+        raise SpecError(problems)
     with open_storage(settings.storage_url, create=True) as storage:
-        identity = Identity(dataset.fingerprint, model["sha256"])
-        stored = Facts(model["yaml"], asdict(dataset), versions())
+        identity = Identity(dataset.fingerprint, model.sha256)
+        stored = Facts(model.yaml, asdict(dataset), versions())
         study = lifecycle.create_or_join(storage, spec, identity, stored)
         folder = settings.study_folder(study.name)
         folder.mkdir(parents=True, exist_ok=True)
         data = folder / "data.yaml"
         write_resolved(Path(spec.data), data)
-        site = Site(folder, model["path"], data, _baseline(spec, dataset), device)
+        site = Site(folder, model.path, data, _baseline(spec, dataset), device)
         yield Opened(settings, storage, study, site, launcher)
 
 
@@ -141,17 +144,44 @@ def devices(settings: Settings) -> list[str]:
     return found
 
 
-def _probe(launcher: ForkserverLauncher, spec: StudySpec, settings: Settings) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Model:
+    path: str
+    """What Ultralytics is given: a file, or a name of its own such as yolov8n.yaml."""
+    yaml: str | None
+    sha256: str
+    facts: ModelFacts
+
+
+def _look_at_model(launcher: ForkserverLauncher, loaded: Loaded, settings: Settings) -> _Model:
+    """A model YAML is read as text; weights are loaded in a process of their own (and fetched first, by name)."""
+    from hpo.spec import models
+
+    spec = loaded.spec
+    file, facts = models.yaml_file(spec.model), models.facts(spec.model)
+    if file is None or facts is None:
+        return _probe(launcher, loaded, settings)
+    text = file.read_text()
+    # the scale is a letter of the name: the same text is another model as yolov8n.yaml and as yolov8s.yaml
+    digest = hashlib.sha256(f"{Path(spec.model).name}\n{text}".encode()).hexdigest()
+    return _Model(spec.model, text, digest, facts)
+
+
+def _probe(launcher: ForkserverLauncher, loaded: Loaded, settings: Settings) -> _Model:
+    from hpo.spec.report import Finding
+    from hpo.spec.rules import ModelFacts
     from hpo.training import probe
 
+    spec = loaded.spec
     request = json.dumps({"model": spec.model, "weights_folder": str(settings.home / "weights")})
     try:
         answer: dict[str, Any] = json.loads(launcher.call(probe.main, request, PROBE_TIMEOUT_S))
     except (TimeoutError, EOFError) as error:
         raise HpoError(f"model {spec.model}: the process that looks at it gave no answer: {error}") from error
     if "error" in answer:
-        raise SpecError([Problem(spec.name, 0, "model", f"{spec.model}: {answer['error']}")])
-    return answer
+        raise SpecError(loaded.problems([Finding("model", f"{spec.model}: {answer['error']}")]))
+    facts = ModelFacts(head_has_nms=answer["head_has_nms"], task=answer["task"])
+    return _Model(answer["path"], None, answer["sha256"], facts)
 
 
 def _baseline(spec: StudySpec, dataset: DatasetSummary) -> BaselinePlan | None:

@@ -73,6 +73,13 @@ def _in_package(name: str) -> Path | None:
     return next((file for file in sorted(_package_models().rglob("*.yaml")) if file.stem in wanted), None)
 
 
+def yaml_file(model: str) -> Path | None:
+    """The file of a model that is trained from scratch (as ``StudySpec.model`` names it); None for weights."""
+    if model.endswith(".pt"):
+        return None
+    return Path(model) if Path(model).is_absolute() else _in_package(model)
+
+
 def facts(model: str) -> ModelFacts | None:
     """What the model's YAML says; None for weights of unknown origin (the training knows once it has loaded them)."""
     path = Path(model) if Path(model).is_absolute() and not model.endswith(".pt") else _in_package(Path(model).name)

@@ -40,7 +40,7 @@ def _claim_new(context: Context, owner: Owner) -> Row[Any] | None:
     def action(connection: Connection) -> Row[Any] | None:
         if spent(spec, progress(connection, study_id)) is not None:
             return None
-        return claims.insert_next(connection, study_id, owner, spec.budget.trials)
+        return claims.insert_next(connection, study_id, owner)
 
     while True:
         try:

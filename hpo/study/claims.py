@@ -48,14 +48,12 @@ def take_waiting(connection: Connection, study_id: int, owner: Owner) -> Row[Any
     return _take(connection, candidates, owner)
 
 
-def insert_next(connection: Connection, study_id: int, owner: Owner, limit: int) -> Row[Any] | None:
-    """A claim on the next ordinal; None when ``limit`` are issued. IntegrityError when another worker was quicker."""
+def insert_next(connection: Connection, study_id: int, owner: Owner) -> Row[Any] | None:
+    """A claim on the next ordinal. IntegrityError when another worker was quicker."""
     mine = _of_token(connection, owner.token)
     if mine is not None:
         return mine  # a repeated call after a lost acknowledgement
     ordinal = connection.execute(select(func.count()).where(claims.c.study_id == study_id)).scalar_one()
-    if ordinal >= limit:
-        return None
     connection.execute(
         insert(claims).values(
             study_id=study_id,

@@ -9,26 +9,27 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from filelock import FileLock
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 
 from hpo.study import engines
 from hpo.study.optuna_storage import open_rdb
-from hpo.study.storage import SchemaConflict, Storage, stored_version
-from hpo.study.tables import SCHEMA_VERSION
+from hpo.study.tables import SCHEMA_VERSION, stored_version
 
 _LOCK_KEY = 0x68706F  # "hpo"
 
 
-def upgrade(storage: Storage) -> None:
-    """Brings an empty or older database up to this version. Safe among processes that do it at once."""
-    with _lock(storage):
-        if storage.read(stored_version) == SCHEMA_VERSION:
-            return
-        try:
-            storage.patiently(lambda: open_rdb(storage.url, create_tables=True)).engine.dispose()
-        except RuntimeError as error:
-            raise SchemaConflict(f"{storage.place}: {error}") from error
-        storage.write(migrate)
+def upgrade(engine: Engine) -> None:
+    """Brings an empty or older database up to this version. Safe among processes that do it at once.
+
+    Raises RuntimeError when Optuna's tables are of another version; its text has the way out.
+    """
+    with _lock(engine):
+        with engine.connect() as connection:
+            if stored_version(connection) == SCHEMA_VERSION:
+                return
+        open_rdb(engine.url, create_tables=True).engine.dispose()
+        with engine.begin() as connection:
+            migrate(connection)
 
 
 def migrate(connection: Connection, revision: str = "head") -> None:
@@ -44,12 +45,12 @@ def alembic_config(connection: Connection) -> Config:
 
 
 @contextmanager
-def _lock(storage: Storage) -> Iterator[None]:
-    if engines.is_sqlite(storage.url):
-        with FileLock(f"{storage.url.database}.lock"):
+def _lock(engine: Engine) -> Iterator[None]:
+    if engines.is_sqlite(engine.url):
+        with FileLock(f"{engine.url.database}.lock"):
             yield
         return
-    with storage.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         # Whoever waits here waits for another process's CREATE TABLEs; lock_timeout must not end that.
         connection.execute(text("SET lock_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK_KEY})

@@ -8,12 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from sqlalchemy import URL, Connection, make_url, select
+from sqlalchemy import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
 
 from hpo.errors import StorageUnavailable, StudyConflict, UsageError
-from hpo.study import engines, tables
-from hpo.study.tables import OLDER_VERSIONS, SCHEMA_VERSION
+from hpo.study import engines
+from hpo.study.tables import OLDER_VERSIONS, SCHEMA_VERSION, stored_version
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -141,13 +141,6 @@ def open_storage(url: str, *, create: bool) -> Storage:
     return storage
 
 
-def stored_version(connection: Connection) -> str | None:
-    """The revision of our tables; None where there are none."""
-    if not connection.dialect.has_table(connection, tables.VERSION_TABLE):
-        return None
-    return connection.execute(select(tables.version.c.version_num)).scalar()
-
-
 def _check_schema(storage: Storage, *, create: bool) -> None:
     version = storage.read(stored_version)
     if version == SCHEMA_VERSION:
@@ -158,9 +151,7 @@ def _check_schema(storage: Storage, *, create: bool) -> None:
             "update hpo, or name another database with HPO_STORAGE"
         )
     if create:
-        from hpo.study.schema import upgrade
-
-        upgrade(storage)
+        _upgrade(storage)
     elif version is None:
         raise _nothing_there(storage.url)
     else:
@@ -168,6 +159,15 @@ def _check_schema(storage: Storage, *, create: bool) -> None:
             f"{storage.place}: the tables are of schema version {version}, this hpo needs {SCHEMA_VERSION}: "
             "back the database up, then run `hpo create` to bring it up to date"
         )
+
+
+def _upgrade(storage: Storage) -> None:
+    from hpo.study.schema import upgrade
+
+    try:
+        storage.patiently(lambda: upgrade(storage.engine))
+    except RuntimeError as error:
+        raise SchemaConflict(f"{storage.place}: {error}") from error
 
 
 def _parse(url: str) -> URL:

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import (
     Boolean,
     Column,
+    Connection,
     DateTime,
     Dialect,
     Float,
@@ -24,6 +25,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     column,
+    select,
     table,
 )
 from typing_extensions import override
@@ -74,6 +76,13 @@ class Utc(TypeDecorator[datetime]):
     @override
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         return None if value is None else value.replace(tzinfo=UTC)
+
+
+def stored_version(connection: Connection) -> str | None:
+    """The revision of our tables; None where there are none."""
+    if not connection.dialect.has_table(connection, VERSION_TABLE):
+        return None
+    return connection.execute(select(version.c.version_num)).scalar()
 
 
 def _study_key() -> Column[int]:

@@ -5,6 +5,10 @@ at import). Python 3.11's forkserver swallows an ImportError of a preload: ``chi
 """
 # ruff: noqa: F401
 
+import atexit
+import os
+import sys
+
 import cloudpickle
 import matplotlib.font_manager
 import requests
@@ -16,3 +20,15 @@ import ultralytics.utils.events
 
 import hpo.training.patches
 import hpo.training.yolo
+
+_FORKSERVER = os.getpid() if sys.argv[:1] == ["-c"] else None
+"""None where another process imports this module."""
+
+
+def _leave_at_once() -> None:
+    """Tearing torch down takes seconds of CPU, in which a dead worker's forkserver would live on; nothing needs it."""
+    if os.getpid() == _FORKSERVER:
+        os._exit(0)
+
+
+atexit.register(_leave_at_once)

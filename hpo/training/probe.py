@@ -1,4 +1,4 @@
-"""What a model is, before anything is trained: run in a process of its own, so that the worker never loads torch."""
+"""What weights are, before anything is trained: in a process of its own, so that the worker never loads torch."""
 
 from __future__ import annotations
 
@@ -39,24 +39,16 @@ def devices(_request: str, pipe: Connection, lifeline: Connection) -> None:
 
 
 def _facts(model: str, weights_folder: Path) -> dict[str, Any]:
-    from ultralytics.nn.tasks import guess_model_task, load_checkpoint, yaml_model_load
-    from ultralytics.utils.checks import check_yaml
+    from ultralytics.nn.tasks import guess_model_task, load_checkpoint
 
-    if model.endswith((".yaml", ".yml")):
-        path = Path(check_yaml(model)).resolve()
-        text = path.read_text()
-        config = yaml_model_load(path)
-        facts: dict[str, Any] = {"yaml": text, "sha256": hashlib.sha256(text.encode()).hexdigest()}
-    else:
-        path = _weights(model, weights_folder)
-        loaded, _ = load_checkpoint(str(path))
-        config = loaded.yaml
-        facts = {"yaml": None, "sha256": _sha256(path)}
-    head = config["head"][-1][2]
-    return facts | {
+    path = _weights(model, weights_folder)
+    loaded, _ = load_checkpoint(str(path))
+    head = type(loaded.model[-1]).__name__
+    return {
         "path": str(path),
-        "task": guess_model_task(config),
-        "head_has_nms": not config.get("end2end", False) and head not in {"v10Detect", "RTDETRDecoder"},
+        "sha256": _sha256(path),
+        "task": guess_model_task(loaded),
+        "head_has_nms": not getattr(loaded, "end2end", False) and head not in {"v10Detect", "RTDETRDecoder"},
     }
 
 

@@ -180,6 +180,22 @@ def test_a_wrong_file_is_reported_whole_and_nothing_is_written(shell: Shell, stu
     assert not shell.home.exists()
 
 
+def test_weights_that_are_none_are_named_with_their_place(shell: Shell, study: Study) -> None:
+    (shell.folder / "broken.pt").write_bytes(b"not a checkpoint")
+    file = study()
+    said = shell.run("run", file, "model=broken.pt", code=2)
+    assert "model:" in said
+    assert "broken.pt" in said
+    assert not (shell.home / "hpo.db").exists()
+
+
+def test_weights_can_be_started_from(shell: Shell, study: Study, trained: Path) -> None:
+    shell.run(
+        "run", study(), f"model={trained}", "budget.trials=1", "train.epochs=2", "train.imgsz=96", "train.lr0=0.001"
+    )
+    assert shell.json("best")["metrics"]["map50"] > 0.05
+
+
 def test_what_is_stored_is_read_by_optunas_own_command(shell: Shell, study: Study) -> None:
     shell.run("run", study(), "budget.trials=2")
     command = [

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import optuna
 import pytest
 
 from hpo.errors import ClaimLost
+from hpo.spec.schema import Method, Search
 from hpo.study import snapshot
 from hpo.study.records import Proposal, StudyRow
 from hpo.study.storage import Storage
@@ -218,6 +218,47 @@ def test_a_trial_given_back_is_the_next_one_admitted_and_goes_on(
     assert [attempt.resumed_from for attempt in row.attempts] == [0, 2]
 
 
+def test_epochs_after_the_checkpoint_leave_the_curve_when_the_trial_goes_on(
+    storage: Storage, study: StudyRow, session: WorkerSession, tmp_path: Path
+) -> None:
+    (tmp_path / "c.pt").touch()
+    first = _admit(session)
+    for epoch in (1, 2, 3):
+        session.report(first.token, epoch_report(epoch, 0.1))
+    session.give_back(first.token, 1, str(tmp_path / "c.pt"))
+    assert [row.epoch for row in snapshot.epochs(storage, study, first.number)] == [1, 2, 3]
+    _admit(session)
+    assert [row.epoch for row in snapshot.epochs(storage, study, first.number)] == [1]
+
+
+def test_a_death_between_two_transactions_of_admission_leaves_no_gap_in_the_attempts(
+    storage: Storage, study: StudyRow
+) -> None:
+    def die(point: str) -> None:
+        if point == "claimed":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        WorkerSession(storage, study, "w", None, failpoint=die).admit()
+    session = WorkerSession(storage, study, "w", None)
+    session.repair()
+    given_back = _admit(session)
+    session.give_back(given_back.token, 0, None)
+    with pytest.raises(KeyboardInterrupt):
+        WorkerSession(storage, study, "w", None, failpoint=die).admit()
+    session.repair()
+    again = _admit(session)
+    assert (given_back.ordinal, given_back.attempt) == (0, 1)
+    assert (again.ordinal, again.attempt) == (0, 2)
+
+
+def test_samplers_and_pruners_see_a_retry_and_not_its_dead(study: StudyRow, session: WorkerSession) -> None:
+    dead = _admit(session)
+    session.end(dead.token, ended(Reason.KILLED, epochs=0))
+    retry = _admit(session)
+    assert [trial.number for trial in session._context.plain.get_trials()] == [retry.number]
+
+
 def test_giving_back_again_before_a_new_checkpoint_keeps_the_old_one(session: WorkerSession, tmp_path: Path) -> None:
     (tmp_path / "c.pt").touch()
     session.give_back(_admit(session).token, 2, str(tmp_path / "c.pt"))
@@ -343,23 +384,20 @@ def test_the_pruner_stops_what_lags_behind_and_never_the_baseline(storage: Stora
     assert asked[8] == [False] * 3 + [True] * 6 + [False]  # from epoch 4 on, and not at the last one
 
 
-def test_rungs_of_a_retry_are_those_of_its_ordinal(storage: Storage, make_study: Opened, tmp_path: Path) -> None:
-    study = make_study(study_spec(pruner="hyperband", trials=2, train=(("epochs", 81),)))
+def test_a_retry_keeps_the_rungs_that_its_copied_epochs_had_passed(
+    storage: Storage, make_study: Opened, tmp_path: Path
+) -> None:
+    halving = Method("sha", (("min_resource", 4), ("reduction_factor", 2)))
+    spec = study_spec(search=Search(sampler=Method("random"), pruner=halving), trials=1, train=(("epochs", 40),))
     (tmp_path / "c.pt").touch()
-    with WorkerSession(storage, study, "w", None) as session:
-        run(session, at_most=1)
+    with WorkerSession(storage, make_study(spec), "w", None) as session:
         dead = _admit(session)
-        pruner = session._pruner
-        frozen = invariants.optuna_trials(storage, study)
-        for epoch in range(1, 41):
-            session.report(dead.token, epoch_report(epoch, 0.01 * epoch))
-        session.checkpointed(dead.token, 30, str(tmp_path / "c.pt"))
-        session.end(dead.token, ended(Reason.KILLED, epochs=40))
+        assert not any(session.report(dead.token, epoch_report(epoch, epoch / 100)) for epoch in range(1, 18))
+        session.checkpointed(dead.token, 10, str(tmp_path / "c.pt"))
+        session.end(dead.token, ended(Reason.KILLED, epochs=17))
         retry = _admit(session)
-        after = invariants.optuna_trials(storage, study)
-        bracket: Any = pruner._get_bracket_id  # type: ignore[attr-defined]
-        plain = session._context.plain
-        assert bracket(plain, after[retry.number]) == bracket(plain, frozen[dead.number])
-        rungs = {key: value for key, value in after[dead.number].system_attrs.items() if "rung" in key}
-        kept = {key: value for key, value in after[retry.number].system_attrs.items() if "rung" in key}
-        assert kept == {key: value for key, value in rungs.items() if value <= 0.30}
+        session.report(retry.token, epoch_report(11, 0.11))
+    theirs = session._context.storage.optuna.get_all_trials(session._context.study.id)
+    rungs = [{key: value for key, value in trial.system_attrs.items() if "rung" in key} for trial in theirs]
+    first, second, third = "completed_rung_0", "completed_rung_1", "completed_rung_2"
+    assert rungs == [{first: 0.04, second: 0.08, third: 0.16}, {first: 0.04, second: 0.08}]
