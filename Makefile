@@ -39,7 +39,7 @@ run: $(VENV)/.run  ## install, run the quick-start study to its end
 dev: $(VENV)/.dev  ## install everything, development extras included
 
 test: $(VENV)/.dev  ## the test suite (under 12 minutes on 2 cores)
-	@$(BIN)/python -m pytest -m "not long"
+	@$(BIN)/python -m pytest -m "not long" -n auto
 
 test-long: $(VENV)/.dev  ## the tests that take minutes each
 	@$(BIN)/python -m pytest -m long

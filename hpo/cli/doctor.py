@@ -10,24 +10,30 @@ from pathlib import Path
 
 import click
 
+from hpo.cli.options import json_option, print_json
 from hpo.errors import HpoError
 from hpo.settings import Settings, load_settings
 
 Finding = tuple[str, str]
 """``ok``, ``warn`` or ``fail``, and one line."""
+COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 GIB = 1024**3
 
 
 @click.command(short_help="Check this machine.")
-def doctor() -> None:
+@json_option
+def doctor(*, as_json: bool) -> None:
     """Check Python, packages, GPU, disk, the database and MLflow's store. Exit code 1 if something is in the way."""
     settings = load_settings()
-    failed = False
+    findings = []
     for check in (_python, _packages, _bytecode, _machine, _torch, _folder, _database, _mlflow):
         level, line = check(settings)
-        failed |= level == "fail"
-        click.echo(f"{click.style(f'{level:5}', fg={'ok': 'green', 'warn': 'yellow', 'fail': 'red'}[level])} {line}")
-    if failed:
+        findings.append({"check": check.__name__.lstrip("_"), "level": level, "finding": line})
+        if not as_json:
+            click.echo(f"{click.style(f'{level:5}', fg=COLOURS[level])} {line}")
+    if as_json:
+        print_json(findings)
+    if any(finding["level"] == "fail" for finding in findings):
         raise click.exceptions.Exit(1)
 
 

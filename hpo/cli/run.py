@@ -41,7 +41,8 @@ def run(file: Path, overrides: tuple[str, ...], device: str, *, as_json: bool) -
     else:
         from hpo.cli.summary import print_summary
 
-        print_summary(status, settings, stopped=stop.soon, unsynced=site.unsynced)
+        again = " ".join(["hpo run", str(file), *overrides]) if stop.soon else None
+        print_summary(status, settings, again=again, unsynced=site.unsynced)
     if stop.soon:
         raise click.exceptions.Exit(stop.exit_code)
 
@@ -49,10 +50,15 @@ def run(file: Path, overrides: tuple[str, ...], device: str, *, as_json: bool) -
 @click.command(short_help="Store a study without running it.")
 @FILE
 @OVERRIDES
-def create(file: Path, overrides: tuple[str, ...]) -> None:
+@json_option
+def create(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
     """Check FILE, initialise the database if it is empty, and store the study for later runs."""
     from hpo import wiring
 
     settings = load_settings()
     with wiring.opened(file, overrides, settings) as site:
-        click.echo(f"study {site.study.name!r} is stored. Run it: hpo run {file}")
+        study = site.study
+    if as_json:
+        print_json({"study": study.name, "uuid": study.uuid, "created": study.created_at})
+    else:
+        click.echo(f"study {study.name!r} is stored. Run it: {' '.join(['hpo run', str(file), *overrides])}")

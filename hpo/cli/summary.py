@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -120,19 +119,19 @@ def status_lines(row: StatusRow) -> list[str]:
     return lines
 
 
-def print_summary(status: StatusRow, settings: Settings, *, stopped: bool, unsynced: int) -> None:
-    """The end of a run: what came out, and what to do next."""
+def print_summary(status: StatusRow, settings: Settings, *, again: str | None, unsynced: int) -> None:
+    """The end of a run: what came out and what to do next; ``again`` is the command that goes on after a stop."""
     out = console()
     out.print()
     for line in status_lines(status):
         out.print(escape(line))
     if unsynced:
-        out.print(f"[yellow]MLflow has not taken {unsynced} trials yet; bring them: hpo sync {status.name}[/]")
-    steps = [f"go on:    hpo run {status.name}.yaml (the same file)"] if stopped else []
+        out.print(f"[yellow]MLflow has not taken {unsynced} runs yet; bring them: hpo sync {status.name}[/]")
+    steps = [f"go on:    {again}"] if again is not None else []
     if status.best is not None:
         steps += [
             f"compare:  hpo ui {status.name}        or: hpo trials {status.name}",
-            f"take it:  hpo best {status.name} --save {Path('winner')}",
+            f"take it:  hpo best {status.name} --save winner",
         ]
     out.print("\n".join(["", "next", *(f"  {step}" for step in steps)]) if steps else "")
     out.print(f"[dim]files: {settings.home}[/]")

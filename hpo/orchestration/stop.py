@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,10 +37,12 @@ class StopRequest:
 
 @contextmanager
 def on_signals(stop: StopRequest) -> Iterator[StopRequest]:
-    """Count SIGINT and SIGTERM in ``stop`` while the block runs (main thread only)."""
+    """Count SIGINT and SIGTERM in ``stop`` while the block runs, and say what follows (main thread only)."""
 
     def handler(signum: int, _frame: FrameType | None) -> None:
         stop.ask(signum)
+        # one write to the descriptor: buffered output must not be entered again from a signal handler
+        os.write(2, b"\nstopping now\n" if stop.now else b"\nstopping at the next epoch; once more to stop at once\n")
 
     before = {signum: signal.signal(signum, handler) for signum in (signal.SIGINT, signal.SIGTERM)}
     try:

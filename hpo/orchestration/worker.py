@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hpo.errors import HpoError
 from hpo.orchestration.cleanup import best_first, clean
 from hpo.orchestration.stop import StopRequest
 from hpo.orchestration.trial import Supervisor
@@ -23,6 +24,8 @@ from hpo.trial.vocabulary import Reason, Scalar, reaction
 
 log = logging.getLogger(__name__)
 SEEN_EVERY_S = 10.0
+FRUITLESS = 3
+"""So many attempts in a row that end before their first epoch through no choice of the sampler's stop the worker."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +61,14 @@ class Worker:
         self._site = site
         self._with = company
         self._stop = stop
+        self._fruitless = 0
 
     def run(self) -> None:
-        """Returns when there is nothing left to admit, or at the next epoch's end after a stop was asked for."""
+        """Returns when there is nothing left to admit, or at the next epoch's end after a stop was asked for.
+
+        Raises HpoError when trial after trial ends before its first epoch: the machine, the data or the model is at
+        fault, and going on would spend the budget on it.
+        """
         for number in self._with.session.repair():
             self._with.mirror.touch(number)
         while not self._stop.soon:
@@ -94,6 +102,16 @@ class Worker:
             self._with.mirror.touch(number)
         self._with.mirror.touch(proposal.number)
         self._with.watcher.trial_ended(proposal.number, ended, settled)
+        self._give_up_if_fruitless(ended, paths)
+
+    def _give_up_if_fruitless(self, ended: Ended, paths: AttemptPaths) -> None:
+        failed = ended.reason in (Reason.CRASH, Reason.DATA, Reason.DISK, Reason.HOST_OOM) and ended.epochs == 0
+        self._fruitless = self._fruitless + 1 if failed else 0
+        if self._fruitless >= FRUITLESS:
+            raise HpoError(
+                f"{FRUITLESS} attempts in a row ended before their first epoch, the last with {ended.reason}: "
+                f"{ended.detail}\nIts log: {paths.log}\nMend the cause and run the same command again."
+            )
 
     def _request(self, proposal: Proposal) -> TrialRequest:
         spec = self._study.spec

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING, Any
 
 from optuna.trial import TrialState
@@ -20,9 +19,12 @@ if TYPE_CHECKING:
     from hpo.spec.plan import BaselinePlan
 
 
-def admit(context: Context, baseline: BaselinePlan | None) -> Proposal | None:
-    """What waits first (the lowest ordinal before others), then a new ordinal while the budget has one; else None."""
-    owner = Owner(str(uuid.uuid4()), context.worker, context.clock())
+def admit(context: Context, baseline: BaselinePlan | None, token: str) -> Proposal | None:
+    """What waits first (the lowest ordinal before others), then a new ordinal while the budget has one; else None.
+
+    The attempt is owned by ``token``. After an error the claim may stand half made: see ``repair.undo_admission``.
+    """
+    owner = Owner(token, context.worker, context.clock())
     study_id = context.study.id
     claim = context.storage.write(lambda connection: claims.take_waiting(connection, study_id, owner))
     if claim is None:

@@ -35,6 +35,14 @@ def repair(context: Context) -> tuple[int, ...]:
     return tuple(touched)
 
 
+def undo_admission(context: Context, token: str) -> None:
+    """Frees what an admission that ended in an error left half made; nothing if it left nothing."""
+    _fail_orphans(context)
+    left = claims.left_behind(context.study.id).where(tables.claims.c.token == token)
+    for claim in context.storage.read(lambda connection: list(connection.execute(left))):
+        _settle(context, claim)
+
+
 def _fail_orphans(context: Context) -> None:
     """Asked or requeued by someone who died before the trial was a claim's: told FAIL, and never counted."""
     theirs, ours = optuna_tables.trials, tables.trials

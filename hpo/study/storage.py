@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
+from errno import EACCES
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -129,7 +131,7 @@ def open_storage(url: str, *, create: bool) -> Storage:
     if engines.is_sqlite(parsed):
         path = Path(str(parsed.database))
         if create:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(path.parent, parsed)
         elif not path.exists():
             raise _nothing_there(parsed)
     storage = Storage(parsed)
@@ -185,6 +187,16 @@ def _parse(url: str) -> URL:
     if backend == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise UsageError("HPO_STORAGE: a database in memory can't be shared: use sqlite:///FILE")
     return parsed
+
+
+def _make_folder(folder: Path, url: URL) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(EACCES, os.strerror(EACCES))
+    except OSError as error:
+        place = url.render_as_string(hide_password=True)
+        raise StorageUnavailable(f"{place}: {folder}: {error.strerror}: set HPO_HOME to a folder of yours") from error
 
 
 def _nothing_there(url: URL) -> UsageError:

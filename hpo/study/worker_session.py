@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import uuid
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from hpo.study.progress import finished, progress
 from hpo.study.pruning import build_pruner
 from hpo.study.recording import Active
 from hpo.study.records import Proposal, StudyRow
-from hpo.study.repair import repair
+from hpo.study.repair import repair, undo_admission
 from hpo.study.storage import Storage
 from hpo.trial.messages import Ended, EpochReport
 from hpo.trial.request import OperatingPoint
@@ -61,6 +62,8 @@ class WorkerSession:
         self._baseline = baseline
         self._pruner = build_pruner(study.spec)
         self._active: dict[str, Active] = {}
+        self._admitting: str | None = None
+        """Token of an admission that has not come to its end."""
         self._worker_id = self._register()
 
     def repair(self) -> tuple[int, ...]:
@@ -70,7 +73,11 @@ class WorkerSession:
     def admit(self) -> Proposal | None:
         """A trial to train now, or None: then ``finished`` says whether the search is over."""
         self.seen()
-        proposal = admission.admit(self._context, self._baseline)
+        if self._admitting is not None:
+            undo_admission(self._context, self._admitting)
+        self._admitting = str(uuid.uuid4())
+        proposal = admission.admit(self._context, self._baseline, self._admitting)
+        self._admitting = None
         if proposal is not None:
             trial_id = self._context.trial_id(proposal.number)
             self._active[proposal.token] = Active(proposal, trial_id)

@@ -110,7 +110,7 @@ def _arguments(request: TrialRequest, paths: AttemptPaths) -> dict[str, Any]:
         "data": request.data,
         "save_dir": str(paths.folder),
         "device": _device(request.device),
-        "plots": request.plots != "none",
+        "plots": request.plots == "all",
         "save": True,
         "val": True,
         "patience": 0,

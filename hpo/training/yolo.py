@@ -123,8 +123,8 @@ class TrialRun(DetectionTrainer):
     @override
     def final_eval(self) -> None:
         best = self.request.best_value
-        if self.request.plots == "best" and best is not None and (self.best_fitness or 0.0) < best:
-            self.args.plots = False
+        if self.request.plots == "best":  # what was drawn for a trial that falls short would be time lost
+            self.args.plots = best is None or (self.best_fitness or 0.0) >= best
         super().final_eval()
 
     @override

@@ -190,10 +190,23 @@ def test_weights_that_are_none_are_named_with_their_place(shell: Shell, study: S
 
 
 def test_weights_can_be_started_from(shell: Shell, study: Study, trained: Path) -> None:
-    shell.run(
-        "run", study(), f"model={trained}", "budget.trials=1", "train.epochs=2", "train.imgsz=96", "train.lr0=0.001"
-    )
+    shell.run("run", study(), f"model={trained}", "budget.trials=1", "train.epochs=2", "train.imgsz=96")
     assert shell.json("best")["metrics"]["map50"] > 0.05
+
+
+def test_a_study_in_which_nothing_can_be_trained_stops_and_keeps_its_budget(shell: Shell, study: Study) -> None:
+    (shell.folder / "broken.yaml").write_text("nc: 4\nbackbone: []\nhead: [[[0], 1, Detect, [nc]]]\n")
+    said = shell.run("run", study(), "model=broken.yaml", code=1)
+    assert "before their first epoch" in said
+    assert "log.txt" in said
+    assert shell.json("status")["budget"]["counted"] <= 1
+
+
+def test_plots_are_drawn_and_kept_where_the_study_asks(shell: Shell, study: Study) -> None:
+    shell.run("run", study(), "budget.trials=1", "plots=all", "train.epochs=2")
+    [run_id] = [trial["mlflow_run_id"] for trial in shell.json("trials")]
+    pictures = {path.name for path in shell.home.glob(f"mlartifacts/*/{run_id}/artifacts/plots/*")}
+    assert {"results.png", "confusion_matrix.png"} <= pictures
 
 
 def test_what_is_stored_is_read_by_optunas_own_command(shell: Shell, study: Study) -> None:

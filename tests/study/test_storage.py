@@ -86,6 +86,12 @@ def test_a_password_is_never_shown() -> None:
         chain = chain.__cause__
 
 
+def test_a_folder_that_can_not_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageUnavailable, match=r"/file/home: Not a directory: set HPO_HOME"):
+        open_storage(f"sqlite:///{tmp_path / 'file' / 'home' / 'hpo.db'}", create=True)
+
+
 @pytest.fixture
 def sqlite(storage: Storage) -> Storage:
     if storage.engine.name != "sqlite":

@@ -5,7 +5,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from hpo.errors import ClaimLost
+from hpo.errors import ClaimLost, StorageUnavailable
 from hpo.spec.schema import Method, Search
 from hpo.study import snapshot
 from hpo.study.records import Proposal, StudyRow
@@ -250,6 +250,50 @@ def test_a_death_between_two_transactions_of_admission_leaves_no_gap_in_the_atte
     again = _admit(session)
     assert (given_back.ordinal, given_back.attempt) == (0, 1)
     assert (again.ordinal, again.attempt) == (0, 2)
+
+
+@pytest.mark.parametrize("point", ["claimed", "asked", "suggested"])
+def test_an_admission_that_the_database_interrupted_is_made_again(
+    storage: Storage, study: StudyRow, point: str
+) -> None:
+    interruptions = [point]
+
+    def fail(reached: str) -> None:
+        if reached in interruptions:
+            interruptions.remove(reached)
+            raise StorageUnavailable(reached)
+
+    with WorkerSession(storage, study, "w", None, failpoint=fail) as session:
+        with pytest.raises(StorageUnavailable):
+            session.admit()
+        proposals = run(session)
+        assert [(proposal.ordinal, proposal.attempt) for proposal in proposals] == [(0, 1), (1, 1), (2, 1)]
+        assert session.finished() == "budget spent"
+    invariants.check_end(storage, study)
+
+
+@pytest.mark.parametrize("point", ["outcome", "told", "retry_asked", "requeued"])
+def test_an_end_that_the_database_interrupted_is_made_again(storage: Storage, study: StudyRow, point: str) -> None:
+    interruptions = [point]
+
+    def fail(reached: str) -> None:
+        if reached in interruptions:
+            interruptions.remove(reached)
+            raise StorageUnavailable(reached)
+
+    with WorkerSession(storage, study, "w", None, failpoint=fail) as session:
+        proposal = _admit(session)
+        message = ended(Reason.CRASH, epochs=0)
+        with pytest.raises(StorageUnavailable):
+            session.end(proposal.token, message)
+        if point == "requeued":
+            with pytest.raises(ClaimLost):
+                session.end(proposal.token, message)  # all of it was written
+        else:
+            assert session.end(proposal.token, message).retry
+        assert [(again.ordinal, again.attempt) for again in run(session)] == [(0, 2), (1, 1), (2, 1)]
+        session.repair()
+    invariants.check_end(storage, study)
 
 
 def test_samplers_and_pruners_see_a_retry_and_not_its_dead(study: StudyRow, session: WorkerSession) -> None:

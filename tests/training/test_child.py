@@ -118,6 +118,15 @@ def test_the_sampled_suppression_is_the_one_that_validates(
     assert [r.metrics["train/box_loss"] for r in one.reports] == [r.metrics["train/box_loss"] for r in many.reports]
 
 
+@pytest.mark.parametrize(("best_value", "drawn"), [(1.0, False), (0.0, True), (None, True)])
+def test_plots_best_draws_for_trials_that_reach_the_best_so_far(
+    launcher: ForkserverLauncher, request_for: Any, best_value: float | None, *, drawn: bool
+) -> None:
+    request = request_for(train={"epochs": 1, "close_mosaic": 0}, plots="best", best_value=best_value)
+    Talk(launcher.start(request))
+    assert (Path(request.folder) / "confusion_matrix.png").exists() is drawn
+
+
 def test_a_pruned_training_stops_at_that_epoch(launcher: ForkserverLauncher, request_for: Any) -> None:
     talk = Talk(launcher.start(request_for()), {2: Answer.PRUNE})
     assert talk.ended.reason is Reason.PRUNED
