@@ -36,7 +36,8 @@ def short(value: object) -> str:
 def trials_table(spec: StudySpec, rows: list[TrialRow]) -> None:
     """One line a trial; the best one marked."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("trial", "state", str(spec.objective.metric), "map50", "map50_95", "epochs", "time"):
+    others = [name for name in ("map50", "map50_95") if name != spec.objective.metric]
+    for name in ("trial", "state", str(spec.objective.metric), *others, "epochs", "time"):
         table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
     names = spec.space.names[:MAX_PARAMS]
     for name in names:
@@ -53,8 +54,7 @@ def trials_table(spec: StudySpec, rows: list[TrialRow]) -> None:
             f"{mark}{row.number}",
             state,
             short(row.value),
-            short(row.metrics.get("map50")),
-            short(row.metrics.get("map50_95")),
+            *(short(row.metrics.get(name)) for name in others),
             str(row.epochs),
             duration(row.duration_s),
             *(short(row.params.get(name)) for name in names),

@@ -12,8 +12,11 @@ import sys
 import cloudpickle
 import matplotlib.font_manager
 import requests
+import thop
 import torch._inductor  # torch.use_deterministic_algorithms, which every training calls, imports it
+import torch.utils.serialization
 import torchvision
+import ultralytics.engine.exporter
 import ultralytics.utils.callbacks.platform
 import ultralytics.utils.callbacks.raytune
 import ultralytics.utils.events

@@ -45,6 +45,10 @@ def test_a_study_runs_to_its_budget_and_hands_over_its_winner(shell: Shell, stud
     assert "4 of 4 trials" in said
     assert "hpo ui small" in said
 
+    # stock Ultralytics would leave mlflow.db, runs/detect and downloaded weights here
+    assert {path.name for path in shell.folder.iterdir()} == {"small.yaml", "runs"}
+    assert not (shell.home / "detect").exists()
+
     trials = shell.json("trials", "small")
     assert [trial["number"] for trial in trials] == [0, 1, 2, 3]
     assert {trial["state"] for trial in trials} == {"COMPLETE"}
@@ -154,12 +158,13 @@ def _training(worker: int) -> psutil.Process:
     raise AssertionError("no training was started")
 
 
-def test_two_workers_on_one_machine_are_refused(shell: Shell, study: Study) -> None:
+def test_two_workers_on_one_machine_are_refused_and_sigterm_gives_the_trial_back(shell: Shell, study: Study) -> None:
     file = study()
     running = shell.run_until("trial 0", "run", file, "budget.trials=100")
     said = shell.run("run", file, "budget.trials=100", code=3)
     assert "is being run by another process" in said
-    assert shell.end(running, signal.SIGINT) == 130
+    assert shell.end(running, signal.SIGTERM) == 128 + signal.SIGTERM
+    assert shell.json("status")["counts"]["waiting"] == 1
 
 
 def test_another_spec_under_a_stored_name_is_refused_with_the_differences(shell: Shell, study: Study) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from wsgiref.util import setup_testing_defaults
 
 import pytest
-from optuna_dashboard import wsgi  # type: ignore[import-untyped]
+from optuna_dashboard import wsgi
 from sqlalchemy import update
 
 from hpo.errors import UsageError

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 import multiprocessing
 from pathlib import Path
@@ -54,6 +55,19 @@ def _time_limit(_request: str, pipe: Any, _lifeline: Any) -> None:
 
     patches.apply(threads=1)
     pipe.send_bytes(str(ultralytics.utils.nms.non_max_suppression.keywords["max_time_img"]).encode())
+
+
+def test_results_are_read_as_polars_reads_them(tmp_path: Path) -> None:
+    import polars
+
+    from hpo.training.yolo import columns
+
+    table = tmp_path / "results.csv"
+    table.write_text("epoch,time,train/box_loss,metrics/mAP50(B)\n1,1.5,3.7,0\n2,3,1e-05,0\n")
+    with table.open(newline="") as file:
+        ours = columns(csv.DictReader(file))
+    assert ours == polars.read_csv(table, infer_schema_length=None).to_dict(as_series=False)
+    assert [type(column[0]) for column in ours.values()] == [int, float, float, int]
 
 
 def test_a_read_only_dataset_is_no_error(tmp_path: Path) -> None:
