@@ -1,12 +1,13 @@
 """What the service costs: the same six trials as a bare loop of Ultralytics, as ``hpo run``, and as ``model.tune``.
 
-    python benchmarks/overhead.py [--rounds 3] [--epochs 8] [--sampler tpe]
+    python benchmarks/overhead.py [--rounds 3] [--epochs 8]
 
 (a) one process that calls ``YOLO(model).train(...)`` six times, (b) ``hpo run`` on a study of the same six settings
 (``postprocess: none``, no pruner), (c) Ultralytics' ``model.tune`` with six iterations over the same name. Each is a
 whole process from a cold start with a store of its own, and they alternate. CPU seconds are those of the process and of
 all that it started: this script is their sub-reaper, so that no orphan is missed. Prints medians and ratios, the time
-from a trial's admission to its first batch, and peak memory (VmHWM, sampled at 20 Hz) of worker and training.
+from a trial's admission to its first batch, and peak memory (VmHWM, sampled at 20 Hz) of worker and training; that of
+a worker with the gp sampler, which loads torch, comes from a short study of its own in which gp really proposes.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from hpo.trial.vocabulary import Reaction
 ROOT = Path(__file__).parents[1]
 MODEL = ROOT / "configs" / "models" / "yolov8-w0625-r4.yaml"
 LEARNING_RATES = (0.002, 0.004, 0.006, 0.008, 0.01, 0.012)
+GP = ("search.sampler={name: gp, n_startup_trials: 2}", "search.enqueue=[]")
 PR_SET_CHILD_SUBREAPER = 36
 MIB = 2**20
 
@@ -73,7 +75,7 @@ model: {model}
 train: {train}
 space: {{lr0: {{low: 1e-3, high: 2e-2, log: true}}}}
 objective: map50_95
-search: {{sampler: {sampler}, pruner: none, enqueue: {enqueue}}}
+search: {{sampler: tpe, pruner: none, enqueue: {enqueue}}}
 budget: {{trials: {count}}}
 baseline: false
 postprocess: none
@@ -136,24 +138,26 @@ def main() -> None:
         results: dict[str, list[Figures]] = {"bare loop": [], "hpo run": [], "model.tune": []}
         for number in range(options.rounds):
             for name, figures in results.items():
-                figures.append(_measure(name, folder / f"{number}-{name.replace(' ', '-')}", asked, options.sampler))
+                figures.append(_measure(name, folder / f"{number}-{name.replace(' ', '-')}", asked))
                 print(
                     f"round {number + 1}, {name}: {figures[-1].wall_s:.1f} s, CPU {figures[-1].cpu_s:.1f} s", flush=True
                 )
         _report(results)
-        waits = _first_batches(folder / "first", asked, options.sampler)
+        waits = _first_batches(folder / "first", asked)
         print(f"first batch after admission: median {statistics.median(waits):.2f} s, largest {max(waits):.2f} s")
+        asked["train"] = train | {"epochs": 1, "close_mosaic": 0}
+        gp = _measure("hpo run", folder / "gp", asked, *GP)
+        print(f"worker with gp: {gp.peak_mib['main']:.0f} MiB")
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--sampler", default="tpe")
     return parser.parse_args()
 
 
-def _measure(name: str, folder: Path, asked: dict[str, Any], sampler: str) -> Figures:
+def _measure(name: str, folder: Path, asked: dict[str, Any], *overrides: str) -> Figures:
     folder.mkdir()
     asked = asked | {"folder": str(folder)}
     match name:
@@ -162,7 +166,7 @@ def _measure(name: str, folder: Path, asked: dict[str, Any], sampler: str) -> Fi
         case "model.tune":
             command = [sys.executable, "-c", TUNE, json.dumps(asked)]
         case _:
-            command = [sys.executable, "-m", "hpo", "run", str(_study(folder, asked, sampler))]
+            command = [sys.executable, "-m", "hpo", "run", str(_study(folder, asked)), *overrides]
     own = {"HPO_STORAGE", "MLFLOW_TRACKING_URI", "HPO_HOME"}
     env = {name: value for name, value in os.environ.items() if name not in own}
     env |= environment.prepare(folder / "runs") | {"HPO_HOME": str(folder / "runs"), "PYTHONPATH": str(ROOT)}
@@ -178,16 +182,14 @@ def _measure(name: str, folder: Path, asked: dict[str, Any], sampler: str) -> Fi
     return Figures(wall_s, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime, peaks)
 
 
-def _study(folder: Path, asked: dict[str, Any], sampler: str) -> Path:
+def _study(folder: Path, asked: dict[str, Any]) -> Path:
     path = folder / "overhead.yaml"
     rates = asked["lr0"]
     assert isinstance(rates, list)
     enqueue = json.dumps([{"lr0": rate} for rate in rates])
     train = json.dumps(asked["train"])
     path.write_text(
-        STUDY.format(
-            data=asked["data"], model=asked["model"], train=train, enqueue=enqueue, count=len(rates), sampler=sampler
-        )
+        STUDY.format(data=asked["data"], model=asked["model"], train=train, enqueue=enqueue, count=len(rates))
     )
     return path
 
@@ -247,7 +249,7 @@ def _report(results: dict[str, list[Figures]]) -> None:
         print(f"hpo run / {other}: wall {wall:.2f}, CPU {cpu:.2f}")
 
 
-def _first_batches(folder: Path, asked: dict[str, Any], sampler: str) -> list[float]:
+def _first_batches(folder: Path, asked: dict[str, Any]) -> list[float]:
     from hpo import wiring
     from hpo.orchestration.stop import StopRequest
     from hpo.settings import load_settings
@@ -255,7 +257,7 @@ def _first_batches(folder: Path, asked: dict[str, Any], sampler: str) -> list[fl
     folder.mkdir()
     watcher = FirstBatches()
     settings = load_settings({"HPO_HOME": str(folder / "runs")})
-    with wiring.opened(_study(folder, asked, sampler), ["train.epochs=2", "train.close_mosaic=0"], settings) as site:
+    with wiring.opened(_study(folder, asked), ["train.epochs=2", "train.close_mosaic=0"], settings) as site:
         site.work(watcher, StopRequest())
     return watcher.waits_s
 

@@ -27,11 +27,16 @@ def run(file: Path, overrides: tuple[str, ...], device: str, *, as_json: bool) -
     """
     from hpo import wiring
     from hpo.cli.live import watcher
+    from hpo.cli.summary import opening_line, print_summary
     from hpo.orchestration.stop import StopRequest, on_signals
 
     settings = load_settings()
-    with on_signals(StopRequest()) as stop, wiring.opened(file, overrides, settings, device=device) as site:
-        with watcher(site.study, site.known_trials(), quiet=as_json) as view:
+    stop = StopRequest()
+    with wiring.opened(file, overrides, settings, device=device) as site:
+        known = site.known_trials()
+        if not as_json:
+            click.echo(opening_line(site.study, sum(trial.counts for trial in known)))
+        with on_signals(stop), watcher(site.study, known, quiet=as_json) as view:
             site.work(view, stop)
         status = site.status()
     if as_json:
@@ -39,8 +44,6 @@ def run(file: Path, overrides: tuple[str, ...], device: str, *, as_json: bool) -
 
         print_json(status_json(status))
     else:
-        from hpo.cli.summary import print_summary
-
         again = " ".join(["hpo run", str(file), *overrides]) if stop.soon else None
         print_summary(status, settings, again=again, unsynced=site.unsynced)
     if stop.soon:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -16,7 +17,7 @@ from hpo.trial.vocabulary import Reason, TrialState
 if TYPE_CHECKING:
     from hpo.settings import Settings
     from hpo.spec.schema import StudySpec
-    from hpo.study.records import EpochRow, StatusRow, TrialRow
+    from hpo.study.records import EpochRow, StatusRow, StudyRow, TrialRow
 
 MAX_PARAMS = 8
 """Columns of sampled values before a table gets too wide; the rest is in ``hpo trial N`` and in MLflow."""
@@ -117,6 +118,19 @@ def status_lines(row: StatusRow) -> list[str]:
         params = "  ".join(f"{name}={short(value)}" for name, value in row.best.params.items())
         lines.append(f"best     {short(row.best.value)} (trial {row.best.number})  {params}")
     return lines
+
+
+def opening_line(study: StudyRow, counted: int) -> str:
+    """What is about to run, in a line."""
+    spec = study.spec
+    splits = {name: split for name, split in study.facts.dataset["splits"].items() if name in ("train", "val")}
+    images = ", ".join(
+        f"{split['images']} {name} images" + (f" ({split['background']} background)" if split["background"] else "")
+        for name, split in splits.items()
+    )
+    budget = f"{spec.budget.trials} trials of {spec.epochs} epochs" + (f", {counted} done" if counted else "")
+    model = Path(spec.model).name
+    return f"{spec.name}: {spec.objective.metric} of {model} on {images}; {budget}"
 
 
 def print_summary(status: StatusRow, settings: Settings, *, again: str | None, unsynced: int) -> None:
