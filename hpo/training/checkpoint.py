@@ -12,24 +12,18 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
+from ultralytics.engine.trainer import BaseTrainer
 from ultralytics.utils import LOGGER
 from ultralytics.utils.torch_utils import unwrap_model
 
-from hpo.training.guard import DivergenceGuard
-from hpo.trial.messages import EpochReport
-
-if TYPE_CHECKING:
-    from hpo.training.yolo import TrialRun
-
 SHARE = 0.02
 """Writing checkpoints takes at most about this share of a training's time."""
-FORMAT = 1
+FORMAT = 2
 
 
 class Schedule:
@@ -51,24 +45,23 @@ class Schedule:
         self._cost_s = self._written_at - start
 
 
-def save(run: TrialRun, path: Path) -> None:
-    """Write aside, flush to disk, rename: ``path`` is whole at any moment."""
-    criterion = getattr(unwrap_model(run.model), "criterion", None)
+def save(trainer: BaseTrainer, notes: dict[str, Any], path: Path) -> None:
+    """Write aside, flush to disk, rename: ``path`` is whole at any moment. ``notes``: what the caller keeps, plain."""
+    criterion = getattr(unwrap_model(trainer.model), "criterion", None)
     state = {
         "format": FORMAT,
-        "epoch": run.epoch + 1,
-        "model": unwrap_model(run.model).state_dict(),
-        "ema": run.ema.ema.state_dict(),
-        "updates": run.ema.updates,
+        "epoch": trainer.epoch + 1,
+        "model": unwrap_model(trainer.model).state_dict(),
+        "ema": trainer.ema.ema.state_dict(),
+        "updates": trainer.ema.updates,
         "criterion_updates": getattr(criterion, "updates", None),
-        "optimizer": run.optimizer.state_dict(),
-        "scaler": run.scaler.state_dict(),
-        "best_fitness": run.best_fitness,
-        "guard": asdict(run.guard),
-        "reports": [asdict(report) for report in run.reports],
-        "results": run.csv.read_text(),
-        "mosaic_buffer": list(getattr(run.train_loader.dataset, "buffer", [])),
+        "optimizer": trainer.optimizer.state_dict(),
+        "scaler": trainer.scaler.state_dict(),
+        "best_fitness": trainer.best_fitness,
+        "results": trainer.csv.read_text(),
+        "mosaic_buffer": list(getattr(trainer.train_loader.dataset, "buffer", [])),
         "random": _random_states(),
+        "notes": notes,
     }
     aside = path.with_suffix(".tmp")
     with aside.open("wb") as file:
@@ -78,48 +71,48 @@ def save(run: TrialRun, path: Path) -> None:
     aside.replace(path)
 
 
-def restore(run: TrialRun, path: Path) -> None:
-    """Put a freshly set up training where ``path`` left off; where that can't be read, the training starts anew."""
+def restore(trainer: BaseTrainer, path: Path) -> dict[str, Any] | None:
+    """Put a freshly set up training where ``path`` left off, and return its notes.
+
+    None where it can't be read: the training starts anew.
+    """
     try:
         # our own file, named by the database; its numpy and python random states are no plain tensors
-        state = torch.load(path, map_location=run.device, weights_only=False)
+        state = torch.load(path, map_location=trainer.device, weights_only=False)
         if state["format"] != FORMAT:
             raise ValueError(f"format {state['format']}, not {FORMAT}")  # noqa: TRY301
     except (OSError, RuntimeError, ValueError, KeyError, EOFError) as error:
         LOGGER.warning(f"checkpoint {path} can't be used ({error}); starting at epoch 1")
-        return
-    unwrap_model(run.model).load_state_dict(state["model"])
-    run.ema.ema.load_state_dict(state["ema"])
-    run.ema.updates = state["updates"]
-    _restore_criterion(run, state["criterion_updates"])
-    run.optimizer.load_state_dict(state["optimizer"])
-    run.scaler.load_state_dict(state["scaler"])
-    run.best_fitness = state["best_fitness"]
-    run.guard = DivergenceGuard(**state["guard"])
-    run.reports = [EpochReport(**report) for report in state["reports"]]
-    run.csv.write_text(state["results"])
-    run.start_epoch = state["epoch"]
-    if not run.paths.best.exists():
-        shutil.copyfile(path.with_name("best.pt"), run.paths.best)
-    _advance_loader(run, state["epoch"])
-    _refill(run.train_loader.dataset, state["mosaic_buffer"])
+        return None
+    unwrap_model(trainer.model).load_state_dict(state["model"])
+    trainer.ema.ema.load_state_dict(state["ema"])
+    trainer.ema.updates = state["updates"]
+    _restore_criterion(trainer, state["criterion_updates"])
+    trainer.optimizer.load_state_dict(state["optimizer"])
+    trainer.scaler.load_state_dict(state["scaler"])
+    trainer.best_fitness = state["best_fitness"]
+    trainer.csv.write_text(state["results"])
+    trainer.start_epoch = state["epoch"]
+    if not trainer.best.exists():
+        shutil.copyfile(path.with_name("best.pt"), trainer.best)
+    _advance_loader(trainer, state["epoch"])
+    _refill(trainer.train_loader.dataset, state["mosaic_buffer"])
     _restore_random(state["random"])
-    for report in run.reports[run.request.known_epochs :]:
-        run.epoch = report.epoch - 1
-        run.obey(run.report(report))
+    notes: dict[str, Any] = state["notes"]
+    return notes
 
 
-def _restore_criterion(run: TrialRun, updates: int | None) -> None:
+def _restore_criterion(trainer: BaseTrainer, updates: int | None) -> None:
     if updates is not None:  # heads with two losses weigh them by the epoch (nn/tasks.py E2ELoss)
-        model = unwrap_model(run.model)
+        model = unwrap_model(trainer.model)
         model.criterion = model.init_criterion()
         model.criterion.updates = updates
 
 
-def _advance_loader(run: TrialRun, epochs: int) -> None:
+def _advance_loader(trainer: BaseTrainer, epochs: int) -> None:
     """Draw the indices of ``epochs`` epochs without loading an image: the next one is shuffled as it would be."""
-    loader = run.train_loader
-    closes = run.epochs - run.args.close_mosaic if run.args.close_mosaic else None
+    loader = trainer.train_loader
+    closes = trainer.epochs - trainer.args.close_mosaic if trainer.args.close_mosaic else None
     if loader.num_workers:
         # worker processes prefetch over the epoch's end and draw their own randomness: only the order can be new
         loader.generator.manual_seed(loader.generator.initial_seed() + epochs)

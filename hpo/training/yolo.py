@@ -6,6 +6,7 @@ import csv
 import time
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -152,8 +153,16 @@ class TrialRun(DetectionTrainer):
 
     @override
     def resume_training(self, ckpt: Any) -> None:
+        notes = None
         if self.request.checkpoint is not None:
-            checkpoint.restore(self, Path(self.request.checkpoint))
+            notes = checkpoint.restore(self, Path(self.request.checkpoint))
+        if notes is None:
+            return
+        self.guard = DivergenceGuard(**notes["guard"])
+        self.reports = [EpochReport(**report) for report in notes["reports"]]
+        for report in self.reports[self.request.known_epochs :]:
+            if self.report(report) is Answer.PRUNE:  # a wish to give back is said again after the next epoch
+                raise Stop(Reason.PRUNED)
 
     @property
     def best_epoch(self) -> int | None:
@@ -181,7 +190,8 @@ class TrialRun(DetectionTrainer):
 
     def save_checkpoint(self) -> None:
         with self.checkpoints.timed():
-            checkpoint.save(self, self.paths.checkpoint)
+            notes = {"guard": asdict(self.guard), "reports": [asdict(report) for report in self.reports]}
+            checkpoint.save(self, notes, self.paths.checkpoint)
         self.checkpoints.announce(self.epoch + 1)
 
     def obey(self, answer: Answer) -> None:
