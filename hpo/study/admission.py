@@ -74,7 +74,6 @@ FRESH_TRIAL: dict[str, Any] = {
     "counts": False,
     "metrics": {},
     "epochs": 0,
-    "weights_kept": False,
 }
 """Columns of a trial that has not begun."""
 

@@ -83,11 +83,6 @@ def set_mlflow_run(storage: Storage, study: StudyRow, number: int, run_id: str) 
     _update(storage, study, number, mlflow_run_id=run_id)
 
 
-def set_weights_kept(storage: Storage, study: StudyRow, number: int, *, kept: bool) -> None:
-    """Remembers whether the trial's best.pt is still on disk."""
-    _update(storage, study, number, weights_kept=kept)
-
-
 def _update(storage: Storage, study: StudyRow, number: int, **values: Any) -> None:
     mine = and_(tables.trials.c.study_id == study.id, tables.trials.c.number == number)
     statement = update(tables.trials).where(mine).values(**values)

@@ -135,7 +135,6 @@ trials = Table(
     Column("metrics", Json, nullable=False),
     Column("epochs", Integer, nullable=False),
     Column("best_epoch", Integer),
-    Column("weights_kept", Boolean, nullable=False),
     Column("mlflow_run_id", String(64)),
     Column("recorded_at", Utc, comment="of the outcome; null until the trial ended"),
 )

@@ -108,7 +108,6 @@ def upgrade() -> None:
         sa.Column("metrics", sa.Text(), nullable=False),
         sa.Column("epochs", sa.Integer(), nullable=False),
         sa.Column("best_epoch", sa.Integer(), nullable=True),
-        sa.Column("weights_kept", sa.Boolean(), nullable=False),
         sa.Column("mlflow_run_id", sa.String(length=64), nullable=True),
         sa.Column("recorded_at", sa.DateTime(), nullable=True, comment="of the outcome; null until the trial ended"),
         sa.ForeignKeyConstraint(["study_id"], ["hpo_studies.id"], name=op.f("fk_hpo_trials_study_id")),
