@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml as pyyaml  # type: ignore[import-untyped]
+import yaml as pyyaml
 from hypothesis import given
 from hypothesis import strategies as st
 
