@@ -145,7 +145,7 @@ def main() -> None:
         _report(results)
         waits = _first_batches(folder / "first", asked)
         print(f"first batch after admission: median {statistics.median(waits):.2f} s, largest {max(waits):.2f} s")
-        asked["train"] = train | {"epochs": 1, "close_mosaic": 0}
+        asked["train"] = train | {"epochs": 1, "close_mosaic": 0, "warmup_epochs": 0.0}
         gp = _measure("hpo run", folder / "gp", asked, *GP)
         print(f"worker with gp: {gp.peak_mib['main']:.0f} MiB")
 

@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.representer import RoundTripRepresenter
 from typing_extensions import override
 
+from hpo.dataset.description import write_resolved
 from hpo.errors import HpoError
 from hpo.spec.schema import StudySpec
 from hpo.study.records import TrialRow
@@ -34,7 +35,7 @@ def weights_of(row: TrialRow) -> Path | None:
 
 
 def save(spec: StudySpec, row: TrialRow, folder: Path) -> Handover:
-    """Write ``best.pt``, ``hyperparameters.yaml`` (``yolo train cfg=``) and ``predict.yaml``."""
+    """Write best.pt, hyperparameters.yaml (with the data.yaml it names) and predict.yaml into ``folder``."""
     source = weights_of(row)
     if source is None:
         raise HpoError(
@@ -47,12 +48,22 @@ def save(spec: StudySpec, row: TrialRow, folder: Path) -> Handover:
     shutil.copyfile(source, aside)
     aside.replace(out.weights)
     title = f"trial {row.number} of study {spec.name}: {spec.objective.metric} {row.value:.4f} on the validation split"
-    train = {"task": "detect", "mode": "train", "model": spec.model, "data": spec.data, **row.train, "patience": 0}
+    data = _place_data(spec, folder)
+    train = {"task": "detect", "mode": "train", "model": spec.model, "data": data, **row.train, "patience": 0}
     _write(out.hyperparameters, f"{title}\nTrain it again: yolo train cfg={out.hyperparameters.name}", train)
     _write(
         out.predict, f"{title}\nUse it: yolo predict cfg={out.predict.name} source=IMAGES", _predict(row, out.weights)
     )
     return out
+
+
+def _place_data(spec: StudySpec, folder: Path) -> str:
+    """A data.yaml with an absolute ``path``: Ultralytics takes a relative one from the working folder."""
+    source = Path(spec.data)
+    if not source.exists():
+        return spec.data
+    write_resolved(source, folder / "data.yaml")
+    return str(folder / "data.yaml")
 
 
 def _predict(row: TrialRow, weights: Path) -> dict[str, Any]:
