@@ -11,7 +11,7 @@ import click
 from typing_extensions import override
 
 from hpo import __version__
-from hpo.errors import HpoError
+from hpo.errors import HpoError, SpecError
 
 COMMANDS = {
     "run": "hpo.cli.run:run",
@@ -79,6 +79,10 @@ def main() -> None:
     except click.Abort:
         click.echo("aborted", err=True)
         sys.exit(130)
+    except SpecError as error:
+        count = len(error.problems)
+        click.echo(f"{error}\n{count} problem{'s' if count > 1 else ''}; nothing was written", err=True)
+        sys.exit(error.exit_code)
     except HpoError as error:
         if "--debug" in sys.argv:
             traceback.print_exc()
