@@ -101,6 +101,9 @@ def delete(study: str | None, *, yes: bool) -> None:
     click.echo(f"deleted {row.name!r}: {count} trials. Its MLflow runs are still there; see: hpo ui")
 
 
+METRICS = ("map50", "map50_95", "precision", "recall", "f1")
+
+
 def trial_json(row: TrialRow) -> dict[str, Any]:
     """The documented JSON form of a trial."""
     return {
@@ -108,7 +111,7 @@ def trial_json(row: TrialRow) -> dict[str, Any]:
         "state": row.state.value,
         "value": row.value,
         "params": row.params,
-        "metrics": row.metrics or None,
+        "metrics": {name: row.metrics.get(name) for name in METRICS},
         "reason": row.reason,
         "epochs": row.epochs,
         "worker": row.worker,
