@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ class Shell:
     """A user's shell in ``folder``; everything that is written goes below it."""
 
     folder: Path
+    variables: dict[str, str] = field(default_factory=dict)
 
     @property
     def home(self) -> Path:
@@ -45,12 +46,18 @@ class Shell:
     def environment(self) -> dict[str, str]:
         own = {"HPO_STORAGE", "MLFLOW_TRACKING_URI", "HPO_HOME"}
         kept = {name: value for name, value in os.environ.items() if name not in own}
-        return kept | {"PYTHONPATH": str(ROOT)}
+        return kept | {"PYTHONPATH": str(ROOT)} | self.variables
 
     def start(self, *words: str | Path) -> subprocess.Popen[str]:
         command = [*HPO, *map(str, words)]
         return subprocess.Popen(
-            command, cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
 
     def run(self, *words: str | Path, code: int = 0) -> str:

@@ -48,3 +48,17 @@ def test_doctor_finds_nothing_in_the_way_of_a_fresh_folder(shell: Shell) -> None
     said = shell.run("doctor")
     assert "Python" in said
     assert "fail" not in said
+
+
+def test_doctor_names_what_is_in_the_way_and_hides_the_password(shell: Shell) -> None:
+    shell.variables["HPO_STORAGE"] = "postgresql://hpo:canary@127.0.0.1:9/hpo"
+    said = shell.run("doctor", code=1)
+    assert "fail" in said
+    assert "127.0.0.1:9" in said
+    assert "canary" not in said
+
+
+def test_a_database_that_can_not_be_reached_is_exit_code_4(shell: Shell) -> None:
+    shell.variables["HPO_STORAGE"] = "postgresql://hpo:canary@127.0.0.1:9/hpo"
+    said = shell.run("status", code=4)
+    assert "canary" not in said

@@ -238,6 +238,12 @@ def test_mlflow_holds_a_run_a_trial_and_one_for_the_study(shell: Shell, study: S
     assert runs == [("study", "FINISHED"), ("trial-00000", "FINISHED"), ("trial-00001", "FINISHED")]
 
 
+def test_nothing_is_deleted_without_a_yes(shell: Shell, study: Study) -> None:
+    shell.run("create", study())
+    assert "delete study 'small'" in shell.run("delete", "small", code=130)
+    assert shell.json("status", "small")["study"] == "small"
+
+
 def test_a_deleted_study_is_gone_and_can_be_made_again(shell: Shell, study: Study) -> None:
     file = study()
     shell.run("run", file, "budget.trials=1")

@@ -47,6 +47,14 @@ def _spec(sampler: str, name: str, seed: int = 7) -> Any:
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
+def test_what_is_proposed_is_of_pythons_own_types(storage: Storage, make_study: Opened, sampler: str) -> None:
+    """Ultralytics refuses numpy's numbers, or takes them and fails when it writes args.yaml."""
+    with WorkerSession(storage, make_study(_spec(sampler, "types")), "w", INSIDE) as session:
+        proposals = params_of(run(session, at_most=8))
+    assert {type(value) for params in proposals for value in params.values()} == {int, float}
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
 def test_one_seed_gives_one_sequence_also_across_a_stop_and_a_restart(
     storage: Storage, make_study: Opened, sampler: str
 ) -> None:

@@ -57,6 +57,22 @@ def _time_limit(_request: str, pipe: Any, _lifeline: Any) -> None:
     pipe.send_bytes(str(ultralytics.utils.nms.non_max_suppression.keywords["max_time_img"]).encode())
 
 
+def test_a_training_has_the_threads_that_it_is_given(launcher: ForkserverLauncher) -> None:
+    """Ultralytics counts the machine's cores, whatever the process may use, and sets them anew at each training."""
+    assert launcher.call(_threads_of_a_training, "", 60) == "3"
+
+
+def _threads_of_a_training(_request: str, pipe: Any, _lifeline: Any) -> None:
+    import torch
+    from ultralytics.utils.torch_utils import select_device
+
+    from hpo.training import patches
+
+    patches.apply(threads=3)
+    select_device("cpu")
+    pipe.send_bytes(str(torch.get_num_threads()).encode())
+
+
 def test_results_are_read_as_polars_reads_them(tmp_path: Path) -> None:
     import polars
 
