@@ -18,7 +18,8 @@ from hpo.spec.schema import StudySpec
 from hpo.study.lifecycle import create_or_join
 from hpo.study.records import StudyRow
 from hpo.study.storage import Storage, open_storage
-from tests.study.support import FACTS, IDENTITY, Clock, Opened
+from hpo.study.worker_session import WorkerSession
+from tests.study.support import FACTS, IDENTITY, Clock, Opened, study_spec
 
 POSTGRES = os.environ.get("HPO_TEST_POSTGRES")
 
@@ -77,6 +78,16 @@ def make_study(storage: Storage) -> Opened:
         return create_or_join(storage, spec, IDENTITY, FACTS)
 
     return make
+
+
+@pytest.fixture
+def study(make_study: Opened) -> StudyRow:
+    return make_study(study_spec(trials=3))
+
+
+@pytest.fixture
+def session(storage: Storage, study: StudyRow) -> WorkerSession:
+    return WorkerSession(storage, study, "w", None)
 
 
 @pytest.fixture

@@ -118,3 +118,16 @@ def params_of(proposals: Sequence[Proposal]) -> list[dict[str, Scalar]]:
 
 
 Opened = Callable[[StudySpec], StudyRow]
+
+
+def admit(session: WorkerSession, folder: Path | str = "/attempt") -> Proposal:
+    proposal = session.admit()
+    assert proposal is not None
+    begin(session, proposal, folder)
+    return proposal
+
+
+def admit_only(session: WorkerSession) -> Proposal:
+    proposal = session.admit()
+    assert proposal is not None
+    return proposal
