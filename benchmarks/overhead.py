@@ -143,11 +143,12 @@ def main() -> None:
                     f"round {number + 1}, {name}: {figures[-1].wall_s:.1f} s, CPU {figures[-1].cpu_s:.1f} s", flush=True
                 )
         _report(results)
+        short = asked | {"train": train | {"epochs": 1, "close_mosaic": 0, "warmup_epochs": 0.0}}
+        gp = _measure("hpo run", folder / "gp", short, *GP)
+        print(f"worker with gp: {gp.peak_mib['main']:.0f} MiB")
+        # last: it leaves a forkserver below this process, for which `_collect_orphans` would wait for ever
         waits = _first_batches(folder / "first", asked)
         print(f"first batch after admission: median {statistics.median(waits):.2f} s, largest {max(waits):.2f} s")
-        asked["train"] = train | {"epochs": 1, "close_mosaic": 0, "warmup_epochs": 0.0}
-        gp = _measure("hpo run", folder / "gp", asked, *GP)
-        print(f"worker with gp: {gp.peak_mib['main']:.0f} MiB")
 
 
 def _options() -> argparse.Namespace:
