@@ -17,6 +17,9 @@ class Metric(StrEnum):
     PRECISION = "precision"
     RECALL = "recall"
     F1 = "f1"
+    MAP_SMALL = "map_small"
+    MAP_MEDIUM = "map_medium"
+    MAP_LARGE = "map_large"
 
 
 class Postprocess(StrEnum):

@@ -1,0 +1,143 @@
+"""A split's raw predictions and ground truth, as arrays: what every sweep starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+MAX_CANDIDATES = 30_000
+"""An image, the best scores first: ``max_nms`` of Ultralytics."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Candidates (rows of the detector's raw output above a floor, before any suppression) and labels of I images.
+
+    Candidates of image i are rows ``offsets[i]:offsets[i + 1]``, in falling order of score; ties keep the order of the
+    detector's output, which is the order in which torchvision's NMS takes them.
+    """
+
+    boxes: Floats
+    """(N, 4) x1, y1, x2, y2 in pixels of the network's input; suppression works on these."""
+    scores: Floats
+    """(N,) in [0, 1]."""
+    classes: NDArray[np.int32]
+    """(N,)"""
+    offsets: NDArray[np.int64]
+    """(I + 1,)"""
+    frames: Floats
+    """(I, 6) gain_x, gain_y, pad_x, pad_y, width, height: how a box goes to the pixels that the truth is in, as
+    clip((x - pad) / gain, 0, size). Identity, with an infinite size, where the truth is in network pixels itself."""
+    truth_boxes: Floats
+    """(M, 4) x1, y1, x2, y2 in pixels: of the original image under ``deploy``, of the network's input under ``val``."""
+    truth_classes: NDArray[np.int32]
+    """(M,)"""
+    truth_offsets: NDArray[np.int64]
+    """(I + 1,)"""
+    truth_areas: Floats
+    """(M,) in square pixels of the original image: which of COCO's sizes a label is."""
+    images: tuple[str, ...]
+    """Names, for people."""
+    names: tuple[str, ...]
+    """Of the classes, by index."""
+    capture: str
+    """``deploy`` or ``val``."""
+    suppressed: bool = False
+    """Whether the detector's head needs no suppression: only the confidence is an axis then."""
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def subset(self, images: Sequence[int]) -> Predictions:
+        """The images of these indices, in this order."""
+        picked, truth = _rows(self.offsets, images), _rows(self.truth_offsets, images)
+        return Predictions(
+            boxes=self.boxes[picked],
+            scores=self.scores[picked],
+            classes=self.classes[picked],
+            offsets=_offsets(np.diff(self.offsets)[list(images)]),
+            frames=self.frames[list(images)],
+            truth_boxes=self.truth_boxes[truth],
+            truth_classes=self.truth_classes[truth],
+            truth_offsets=_offsets(np.diff(self.truth_offsets)[list(images)]),
+            truth_areas=self.truth_areas[truth],
+            images=tuple(self.images[i] for i in images),
+            names=self.names,
+            capture=self.capture,
+            suppressed=self.suppressed,
+        )
+
+
+@dataclass(frozen=True)
+class ImagePredictions:
+    """One image, as a capture hands it over: candidates in any order."""
+
+    name: str
+    boxes: NDArray[Any]
+    scores: NDArray[Any]
+    classes: NDArray[Any]
+    frame: tuple[float, float, float, float, float, float]
+    truth_boxes: NDArray[Any]
+    truth_classes: NDArray[Any]
+    truth_areas: NDArray[Any]
+
+
+def collect(
+    images: Sequence[ImagePredictions], names: Sequence[str], capture: str, *, suppressed: bool = False
+) -> Predictions:
+    """One value of all images (shapes and units: see ``Predictions``), candidates sorted, at most ``MAX_CANDIDATES``.
+
+    Raises ValueError, naming the image, for a score or a box that is not a number, a score outside [0, 1], and a class
+    that has no name.
+    """
+    ordered = [_sorted(image, len(names)) for image in images]
+    return Predictions(
+        boxes=_joined([part[0] for part in ordered], np.float32, 4),
+        scores=_joined([part[1] for part in ordered], np.float32),
+        classes=_joined([part[2] for part in ordered], np.int32),
+        offsets=_offsets([len(part[1]) for part in ordered]),
+        frames=np.asarray([image.frame for image in images], np.float32).reshape(-1, 6),
+        truth_boxes=_joined([image.truth_boxes for image in images], np.float32, 4),
+        truth_classes=_joined([image.truth_classes for image in images], np.int32),
+        truth_offsets=_offsets([len(image.truth_classes) for image in images]),
+        truth_areas=_joined([image.truth_areas for image in images], np.float32),
+        images=tuple(image.name for image in images),
+        names=tuple(names),
+        capture=capture,
+        suppressed=suppressed,
+    )
+
+
+def _sorted(image: ImagePredictions, classes: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    scores = np.asarray(image.scores, np.float32)
+    boxes = np.asarray(image.boxes, np.float32).reshape(-1, 4)
+    if not np.all((scores >= 0) & (scores <= 1)) or not np.isfinite(boxes).all():
+        raise ValueError(
+            f"{image.name}: the detector predicts scores that are no numbers in [0, 1], or boxes that are no numbers: "
+            "its weights are broken (a training that diverged)"
+        )
+    for kind, found in (("candidate", image.classes), ("label", image.truth_classes)):
+        if len(found) and not 0 <= np.min(found) <= np.max(found) < classes:
+            raise ValueError(f"{image.name}: a {kind} of class {np.max(found)}; there are {classes} classes")
+    order = np.argsort(-scores, kind="stable")[:MAX_CANDIDATES]
+    return boxes[order], scores[order], np.asarray(image.classes)[order]
+
+
+def _joined(parts: Sequence[NDArray[Any]], dtype: type, width: int = 0) -> NDArray[Any]:
+    shape = (-1, width) if width else (-1,)
+    whole = np.concatenate([np.asarray(part, dtype).reshape(shape) for part in parts]) if parts else np.empty(0, dtype)
+    return np.ascontiguousarray(whole.reshape(shape))
+
+
+def _offsets(counts: Any) -> NDArray[np.int64]:
+    return np.concatenate(([0], np.cumsum(counts, dtype=np.int64))).astype(np.int64)
+
+
+def _rows(offsets: NDArray[np.int64], images: Sequence[int]) -> NDArray[np.int64]:
+    spans = [np.arange(offsets[i], offsets[i + 1]) for i in images]
+    return np.concatenate(spans) if spans else np.empty(0, np.int64)
