@@ -51,6 +51,8 @@ class OperatingPoint:
     """Of Gaussian Soft-NMS: a score is multiplied by exp(-IoU^2 / sigma)."""
     per_class_conf: tuple[float, ...] | None = None
     """Thresholds by class index, in place of ``conf``, which is then their minimum."""
+    floor: float = FLOOR
+    """Candidates of a lower score are not looked at; it matters for ``wbf`` alone, which averages scores."""
 
     @property
     def agnostic_nms(self) -> bool:
@@ -94,6 +96,8 @@ class SweepPlan:
     """Lowest and highest confidence threshold."""
     sigmas: tuple[float, ...] = DEFAULT_SIGMAS
     """Of Gaussian Soft-NMS, each above 0."""
+    floors: tuple[float, ...] = (FLOOR, 0.01, 0.05, 0.1, 0.25)
+    """Of weighted boxes fusion."""
     max_dets: tuple[int, ...] = (300,)
     per_class: bool = False
     """Whether each class gets a confidence threshold of its own."""

@@ -1,0 +1,246 @@
+"""Precision, recall, F and AP of one suppression setting at every confidence threshold at once.
+
+Detections are taken in falling order of score, and running counts give the scores of every prefix. Rows exist only where
+the score changes: detections of equal score stay or go together.
+
+AP is Ultralytics' (101-point interpolation) of the prefix. Its envelope at recall x is the best precision at any later
+true positive, so that AP is a sum over steps of falling height, kept on a stack: a true positive of precision p removes
+the steps that p reaches over, and adds one. Each is added and removed once, so that AP at all prefixes costs as much as
+AP at one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpo.detection.events import Events
+from hpo.detection.kernel import compiled
+from hpo.detection.predictions import Predictions
+from hpo.detection.suppression import Words
+from hpo.trial.operating_point import FLOOR
+
+Vector = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+_GRID: Vector = np.linspace(0, 1, 101)
+_WEIGHTS: Vector = np.convolve(np.diff(_GRID), [0.5, 0.5])
+"""Of the trapezoidal rule."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Counts of the ground truth of some images."""
+
+    counts: Counts
+    """(C,) labels of each class; for AP by size without those that are ignored."""
+    images: int
+    used: NDArray[np.bool_]
+    """(I,) which images of the split are looked at."""
+
+    @staticmethod
+    def of(predictions: Predictions, used: NDArray[np.bool_] | None = None, areas: tuple[float, float] | None = None) -> Labels:
+        chosen = np.ones(len(predictions), np.bool_) if used is None else used
+        of_image = np.repeat(np.arange(len(predictions)), np.diff(predictions.truth_offsets))
+        counted = chosen[of_image]
+        if areas is not None:
+            counted &= (predictions.truth_areas >= areas[0]) & (predictions.truth_areas < areas[1])
+        counts = np.bincount(predictions.truth_classes[counted], minlength=len(predictions.names))
+        return Labels(counts.astype(np.int64), int(chosen.sum()), chosen)
+
+    @cached_property
+    def steps(self) -> tuple[Vector, Counts]:
+        """For each class and k = 0 .. count: the weight of the grid points below recall k / count; where each starts."""
+        parts = [_weight_below(count) for count in self.counts]
+        return np.concatenate(parts), np.cumsum([0, *(len(part) for part in parts)])[:-1].astype(np.int64)
+
+
+def _weight_below(count: int) -> Vector:
+    recall = np.arange(count + 1) / (count + 1e-16)
+    return np.concatenate(([0.0], np.cumsum(_WEIGHTS)))[np.searchsorted(_GRID, recall, side="left")]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """K rows, one a distinct score, from the highest down: what is kept are the detections of at least this score."""
+
+    scores: Vector
+    """(K,) the lowest score that is kept."""
+    precision: Vector
+    """Macro, as recall and f."""
+    recall: Vector
+    f: Vector
+    """F-beta."""
+    hits: Counts
+    """True positives over all classes."""
+    found: Counts
+    """Detections over all classes, those without labels included."""
+    map50: Vector
+    map50_95: Vector
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    @property
+    def next_lower(self) -> Vector:
+        """The highest score that is not kept any more; the floor behind the last row."""
+        return np.append(self.scores[1:], min(FLOOR, self.scores[-1]) if len(self) else FLOOR)
+
+
+def curve(events: Events, bit: int, labels: Labels, beta: float = 1.0, *, ap: bool = True) -> Curve:
+    """Every confidence threshold of ``events.settings[bit]`` on the images of ``labels``; without ``ap`` AP stays 0."""
+    steps, starts = labels.steps
+    rows = _count(events.words, events.images, np.uint64(bit), labels.used)
+    rates, counts = np.zeros((6, rows)), np.zeros((2, rows), np.int64)
+    arrays = (events.scores, events.classes, events.images, events.words, events.rows)
+    used = _curve(
+        arrays, events.hits, np.uint64(bit), labels.used, labels.counts, (steps, starts), beta * beta, ap, rates, counts
+    )
+    scores, precision, recall, f, map50, map50_95 = rates[:, :used]
+    return Curve(scores, precision, recall, f, counts[0, :used], counts[1, :used], map50, map50_95)
+
+
+@compiled
+def _count(words: Words, images: NDArray[np.int32], bit: np.uint64, used: NDArray[np.bool_]) -> int:
+    total = 0
+    for e in range(len(words)):
+        total += ((words[e] >> bit) & np.uint64(1) != 0) and used[images[e]]
+    return total
+
+
+@compiled
+def _push(
+    levels: Vector, reach: Vector, first: int, depth: int, precision: float, end: float
+) -> tuple[int, float]:
+    """Adds a true positive to a stack of steps; returns the new depth and how much AP grew."""
+    grown = 0.0
+    while depth > 0 and levels[first + depth - 1] <= precision:
+        depth -= 1
+        before = reach[first + depth - 1] if depth > 0 else 0.0
+        grown -= levels[first + depth] * (reach[first + depth] - before)
+    before = reach[first + depth - 1] if depth > 0 else 0.0
+    levels[first + depth], reach[first + depth] = precision, end
+    return depth + 1, grown + precision * (end - before)
+
+
+@compiled
+def _curve(
+    arrays: tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32], Words, NDArray[np.int32]],
+    hits: Words,
+    bit: np.uint64,
+    used: NDArray[np.bool_],
+    labels: Counts,
+    grid: tuple[Vector, Counts],
+    beta2: float,
+    with_ap: bool,
+    rates: NDArray[np.float64],
+    counts: NDArray[np.int64],
+) -> int:
+    scores, classes, images, words, rows = arrays
+    steps, starts = grid
+    n_classes, one = len(labels), np.uint64(1)
+    present = 0
+    for c in range(n_classes):
+        present += labels[c] > 0
+    share = 1.0 / present if present > 0 else 0.0
+    found, true = np.zeros(n_classes, np.int64), np.zeros((n_classes, 10), np.int64)
+    size = len(steps)
+    levels, reach = np.empty(10 * size), np.empty(10 * size)
+    depths = np.zeros((n_classes, 10), np.int64)
+    # sums over classes, with the rounding of each addition carried along (Kahan): 10^6 of them leave no trace
+    sums, lost = np.zeros(5), np.zeros(5)
+    all_true, all_found, row = 0, 0, -1
+    last = np.float32(-1.0)
+    for e in range(len(scores)):
+        if (words[e] >> bit) & one == 0 or not used[images[e]]:
+            continue
+        if scores[e] != last:
+            row += 1
+            last = scores[e]
+        c = classes[e]
+        found[c] += 1
+        all_found += 1
+        if labels[c] > 0:
+            n, g, k = found[c], labels[c], true[c, 0]
+            hit = 0
+            gain50, gain = 0.0, 0.0
+            if rows[e] >= 0:
+                hit = np.int64((hits[rows[e], 0] >> bit) & one)
+                for t in range(10):
+                    if (hits[rows[e], t] >> bit) & one != 0:
+                        true[c, t] += 1
+                        if with_ap:
+                            first = 10 * starts[c] + t * (g + 1)
+                            end = steps[starts[c] + true[c, t]]
+                            depths[c, t], grown = _push(levels, reach, first, depths[c, t], true[c, t] / n, end)
+                            gain += grown
+                            if t == 0:
+                                gain50 = grown
+            all_true += hit
+            changes = (
+                (k + hit) / n - (k / (n - 1) if n > 1 else 0.0),
+                hit / g,
+                (1.0 + beta2) * ((k + hit) / (n + beta2 * g) - k / (n - 1 + beta2 * g)),
+                gain50,
+                0.1 * gain,
+            )
+            for q in range(5):
+                step = changes[q] * share - lost[q]
+                total = sums[q] + step
+                lost[q] = (total - sums[q]) - step
+                sums[q] = total
+        rates[0, row] = scores[e]
+        for q in range(5):
+            rates[q + 1, row] = sums[q]
+        counts[0, row], counts[1, row] = all_true, all_found
+    return row + 1
+
+
+def average_precisions(events: Events, bit: int, labels: Labels) -> NDArray[np.float64]:
+    """(C, 10) AP of each class at each of ``matching.IOUS``, of all detections; 0 for classes without labels.
+
+    What ``events.ignored`` marks counts neither as a hit nor as a false positive.
+    """
+    steps, starts = labels.steps
+    arrays = (events.classes, events.images, events.words, events.rows)
+    return _average_precisions(
+        arrays, (events.hits, events.ignored), np.uint64(bit), labels.used, labels.counts, (steps, starts)
+    )
+
+
+@compiled
+def _average_precisions(
+    arrays: tuple[NDArray[np.int32], NDArray[np.int32], Words, NDArray[np.int32]],
+    results: tuple[Words, Words],
+    bit: np.uint64,
+    used: NDArray[np.bool_],
+    labels: Counts,
+    grid: tuple[Vector, Counts],
+) -> NDArray[np.float64]:
+    classes, images, words, rows = arrays
+    steps, starts = grid
+    n_classes, one = len(labels), np.uint64(1)
+    found, true = np.zeros((n_classes, 10), np.int64), np.zeros((n_classes, 10), np.int64)
+    levels, reach = np.empty(10 * len(steps)), np.empty(10 * len(steps))
+    depths, areas = np.zeros((n_classes, 10), np.int64), np.zeros((n_classes, 10))
+    for e in range(len(classes)):
+        c = classes[e]
+        if (words[e] >> bit) & one == 0 or not used[images[e]] or labels[c] == 0:
+            continue
+        for t in range(10):
+            found[c, t] += 1
+        if rows[e] < 0:
+            continue
+        for t in range(10):
+            if (results[1][rows[e], t] >> bit) & one != 0:
+                found[c, t] -= 1
+            elif (results[0][rows[e], t] >> bit) & one != 0:
+                true[c, t] += 1
+                first = 10 * starts[c] + t * (labels[c] + 1)
+                end, precision = steps[starts[c] + true[c, t]], true[c, t] / found[c, t]
+                depths[c, t], grown = _push(levels, reach, first, depths[c, t], precision, end)
+                areas[c, t] += grown
+    return areas

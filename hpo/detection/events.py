@@ -1,0 +1,348 @@
+"""Kept detections of a split in falling order of score, with the settings that keep them and where they hit.
+
+One ``Events`` stands for up to 64 suppression settings; every confidence threshold is a prefix of it. Images are worked
+through in blocks, so that what is needed besides the result stays small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpo.detection import fusion, matching, soft, suppression
+from hpo.detection.kernel import compiled
+from hpo.detection.predictions import Predictions
+from hpo.detection.suppression import Words
+from hpo.trial.operating_point import FLOOR, MAX_IOUS, Kind, OperatingPoint, SweepPlan
+
+BLOCK = 64
+"""Images."""
+Areas = tuple[float, float]
+EVERY_SIZE: Areas = (0.0, np.inf)
+
+
+@dataclass(frozen=True)
+class Events:
+    """E kept detections; bit b of the words belongs to ``settings[b]``."""
+
+    settings: tuple[OperatingPoint, ...]
+    """At ``conf`` = ``FLOOR``."""
+    scores: NDArray[np.float32]
+    """(E,) falling; ties in order of image."""
+    classes: NDArray[np.int32]
+    images: NDArray[np.int32]
+    words: Words
+    """(E,) which settings keep it."""
+    rows: NDArray[np.int32]
+    """(E,) its row in ``hits`` and ``ignored``, or -1: then neither holds anywhere."""
+    hits: Words
+    """(R, 10) in which settings it is a true positive, at each of ``matching.IOUS``."""
+    ignored: Words
+    """(R, 10) in which settings it is no false positive either (see ``matching.match``)."""
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """Of a block of images after suppression, in falling order of score within each."""
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    classes: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    words: Words
+
+
+Suppress = Callable[[Predictions, int, int], list[_Candidates]]
+"""Of the images ``first:last``: one value for each tuple of settings of a group."""
+Group = tuple[list[tuple[OperatingPoint, ...]], Suppress]
+
+
+def every(
+    predictions: Predictions, plan: SweepPlan, kind: Kind, *, areas: Areas = EVERY_SIZE, threads: int = 1
+) -> Iterator[Events]:
+    """The events of all settings of ``kind`` that ``plan`` names, group by group."""
+    for max_det in plan.max_dets:
+        for group in _groups(plan, kind, max_det):
+            yield from _collect(predictions, group, areas, threads)
+
+
+def single(predictions: Predictions, point: OperatingPoint, *, areas: Areas = EVERY_SIZE, threads: int = 1) -> Events:
+    """The events of one setting, whatever its confidence."""
+    one = SweepPlan(
+        kinds=(point.kind,),
+        ious=() if point.iou is None else (point.iou,),
+        sigmas=() if point.sigma is None else (point.sigma,),
+        floors=(point.floor,),
+        max_dets=(point.max_det,),
+    )
+    return next(every(predictions, one, point.kind, areas=areas, threads=threads))
+
+
+def _groups(plan: SweepPlan, kind: Kind, max_det: int) -> Iterator[Group]:
+    base = OperatingPoint(iou=None, conf=FLOOR, max_det=max_det, kind=kind)
+    match kind:
+        case Kind.HARD | Kind.AGNOSTIC | Kind.DIOU:
+            for first in range(0, len(plan.ious), MAX_IOUS):
+                ious = plan.ious[first : first + MAX_IOUS]
+                points = tuple(replace(base, iou=iou) for iou in ious)
+                yield [points], partial(_greedy, kind=kind, ious=ious, limit=max_det)
+        case Kind.SOFT:
+            soft_points: list[tuple[OperatingPoint, ...]] = [(replace(base, sigma=sigma),) for sigma in plan.sigmas]
+            yield soft_points, partial(_soft, gaussian=True, values=plan.sigmas, limit=max_det)
+        case Kind.SOFT_LINEAR:
+            linear: list[tuple[OperatingPoint, ...]] = [(replace(base, iou=iou),) for iou in plan.ious]
+            yield linear, partial(_soft, gaussian=False, values=plan.ious, limit=max_det)
+        case Kind.WBF:
+            for floor in plan.floors:
+                for iou in plan.ious:
+                    point = replace(base, iou=iou, floor=floor)
+                    yield [(point,)], partial(_fused, iou=iou, floor=floor, limit=max_det)
+        case Kind.NONE:
+            yield [(base,)], partial(_all, limit=max_det)
+
+
+def _greedy(
+    predictions: Predictions, first: int, last: int, *, kind: Kind, ious: tuple[float, ...], limit: int
+) -> list[_Candidates]:
+    thresholds = np.asarray(ious, np.float64)
+    block = _block(predictions, first, last)
+    grid = (thresholds, suppression.bins(thresholds))
+    mode = {Kind.HARD: 0, Kind.AGNOSTIC: 1, Kind.DIOU: 2}[kind]
+    _greedy_block(block.boxes, block.classes, block.offsets, len(predictions.names), mode, grid, limit, block.words)
+    return [block]
+
+
+@compiled
+def _greedy_block(
+    boxes: NDArray[np.float32],
+    classes: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    n_classes: int,
+    mode: int,
+    grid: suppression.Grid,
+    limit: int,
+    words: Words,
+) -> None:
+    for image in range(len(offsets) - 1):
+        span = (offsets[image], offsets[image + 1])
+        if mode == 2:
+            suppression.diou_words(boxes, classes, span, n_classes, grid, words)
+        else:
+            suppression.hard_words(boxes, classes, span, n_classes, mode == 0, grid, words)
+        suppression.close(words, span, limit)
+
+
+def _all(predictions: Predictions, first: int, last: int, *, limit: int) -> list[_Candidates]:
+    block = _block(predictions, first, last)
+    block.words[:] = 1
+    for image in range(last - first):
+        suppression.close(block.words, (block.offsets[image], block.offsets[image + 1]), limit)
+    return [block]
+
+
+def _soft(
+    predictions: Predictions, first: int, last: int, *, gaussian: bool, values: tuple[float, ...], limit: int
+) -> list[_Candidates]:
+    block = _block(predictions, first, last)
+    scores = np.zeros((len(values), len(block.scores)))
+    arrays = (block.boxes, block.scores, block.classes)
+    for image in range(last - first):
+        span = (block.offsets[image], block.offsets[image + 1])
+        soft.soft_scores(*arrays, span, len(predictions.names), gaussian, np.asarray(values, float), FLOOR, scores)
+    images = np.repeat(np.arange(last - first), np.diff(block.offsets))
+    return [_ranked(block.boxes, line, block.classes, images, limit, last - first) for line in scores]
+
+
+def _fused(
+    predictions: Predictions, first: int, last: int, *, iou: float, floor: float, limit: int
+) -> list[_Candidates]:
+    block = _block(predictions, first, last)
+    n = len(block.scores)
+    boxes, scores, classes = np.zeros((n, 4)), np.zeros(n), np.zeros(n, np.int32)
+    images, total = np.zeros(n, np.int64), 0
+    for image in range(last - first):
+        span = (int(block.offsets[image]), int(block.offsets[image + 1]))
+        out = (boxes[total:], scores[total:], classes[total:])
+        made = fusion.fuse(
+            block.boxes, block.scores, block.classes, span, len(predictions.names), iou, max(floor, FLOOR), out
+        )
+        images[total : total + made] = image
+        total += made
+    return [_ranked(boxes[:total], scores[:total], classes[:total], images[:total], limit, last - first)]
+
+
+def _ranked(
+    boxes: NDArray[np.float64] | NDArray[np.float32],
+    scores: NDArray[np.float64],
+    classes: NDArray[np.int32],
+    images: NDArray[np.int64],
+    limit: int,
+    n_images: int,
+) -> _Candidates:
+    """Sorted within each image, what is 0 or beyond ``limit`` left out."""
+    order = np.lexsort((-scores, images))
+    order = order[scores[order] > 0]
+    begins = np.searchsorted(images[order], np.arange(n_images + 1))
+    place = np.arange(len(order)) - begins[images[order]]
+    order = order[place < limit]
+    return _Candidates(
+        np.ascontiguousarray(boxes[order], np.float32),
+        scores[order].astype(np.float32),
+        classes[order],
+        np.searchsorted(images[order], np.arange(n_images + 1)).astype(np.int64),
+        np.ones(len(order), np.uint64),
+    )
+
+
+def _block(predictions: Predictions, first: int, last: int) -> _Candidates:
+    begin, end = predictions.offsets[first], predictions.offsets[last]
+    return _Candidates(
+        predictions.boxes[begin:end],
+        predictions.scores[begin:end],
+        predictions.classes[begin:end],
+        predictions.offsets[first : last + 1] - begin,
+        np.zeros(end - begin, np.uint64),
+    )
+
+
+def _collect(predictions: Predictions, group: Group, areas: Areas, threads: int) -> Iterator[Events]:
+    settings, suppress = group
+    truth = _Truth.of(predictions, areas)
+    firsts = range(0, len(predictions), BLOCK)
+
+    def work(first: int) -> list[_Part]:
+        blocks = suppress(predictions, first, min(first + BLOCK, len(predictions)))
+        return [_matched(predictions, block, truth, first, areas) for block in blocks]
+
+    if threads > 1:
+        with ThreadPoolExecutor(threads) as pool:
+            parts = list(pool.map(work, firsts))
+    else:
+        parts = [work(first) for first in firsts]
+    for index, points in enumerate(settings):
+        yield _merged(points, [part[index] for part in parts])
+
+
+@dataclass(frozen=True)
+class _Truth:
+    boxes: NDArray[np.float32]
+    classes: NDArray[np.int32]
+    ignored: NDArray[np.bool_]
+    scale: NDArray[np.float64]
+    """(I,) square pixels of the original image in one of the truth's."""
+
+    @staticmethod
+    def of(predictions: Predictions, areas: Areas) -> _Truth:
+        low, high = areas
+        area = predictions.truth_areas.astype(np.float64)
+        ignored = (area < low) | (area >= high)
+        return _Truth(predictions.truth_boxes, predictions.truth_classes, ignored, _scales(predictions, area))
+
+
+def _scales(predictions: Predictions, area: NDArray[np.float64]) -> NDArray[np.float64]:
+    """From the labels themselves, which are known in both; an image without any has the mean of the others."""
+    boxes = predictions.truth_boxes.astype(np.float64)
+    here = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    image = np.repeat(np.arange(len(predictions)), np.diff(predictions.truth_offsets))
+    n = len(predictions)
+    above, below = np.bincount(image, area, n), np.bincount(image, here, n)
+    mean = above.sum() / below.sum() if below.sum() > 0 else 1.0
+    return np.where(below > 0, above / np.where(below > 0, below, 1.0), mean)
+
+
+@dataclass(frozen=True)
+class _Part:
+    scores: NDArray[np.float32]
+    classes: NDArray[np.int32]
+    images: NDArray[np.int32]
+    words: Words
+    rows: NDArray[np.int32]
+    hits: Words
+    ignored: Words
+
+
+def _matched(predictions: Predictions, block: _Candidates, truth: _Truth, first: int, areas: Areas) -> _Part:
+    n = len(block.offsets) - 1
+    rows = np.full(len(block.scores), -1, np.int32)
+    results = (np.zeros((len(rows), 10), np.uint64), np.zeros((len(rows), 10), np.uint64))
+    used = _match_block(
+        (block.boxes, block.classes, block.words, block.offsets),
+        predictions.frames[first : first + n],
+        (truth.boxes, truth.classes, truth.ignored),
+        predictions.truth_offsets[first : first + n + 1],
+        areas,
+        truth.scale[first : first + n],
+        rows,
+        results,
+    )
+    kept = np.flatnonzero(block.words)
+    images = np.repeat(np.arange(first, first + n, dtype=np.int32), np.diff(block.offsets))
+    hits, ignored = (result[:used].copy() for result in results)
+    return _Part(block.scores[kept], block.classes[kept], images[kept], block.words[kept], rows[kept], hits, ignored)
+
+
+@compiled
+def _match_block(
+    block: tuple[NDArray[np.float32], NDArray[np.int32], Words, NDArray[np.int64]],
+    frames: NDArray[np.float32],
+    truth: tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.bool_]],
+    truth_offsets: NDArray[np.int64],
+    areas: tuple[float, float],
+    scale: NDArray[np.float64],
+    rows: NDArray[np.int32],
+    results: tuple[Words, Words],
+) -> int:
+    boxes, classes, words, offsets = block
+    used = 0
+    for image in range(len(offsets) - 1):
+        used = matching.match(
+            boxes,
+            classes,
+            words,
+            (offsets[image], offsets[image + 1]),
+            frames[image],
+            truth,
+            (truth_offsets[image], truth_offsets[image + 1]),
+            (areas[0], areas[1], scale[image]),
+            rows,
+            results,
+            used,
+        )
+    return used
+
+
+def _merged(settings: tuple[OperatingPoint, ...], parts: list[_Part]) -> Events:
+    shift = np.cumsum([0, *(len(part.hits) for part in parts)])
+    rows = [np.where(part.rows >= 0, part.rows + shift[i], -1) for i, part in enumerate(parts)]
+    scores = np.concatenate([part.scores for part in parts])
+    order = falling(scores)
+    return Events(
+        settings=settings,
+        scores=scores[order],
+        classes=np.concatenate([part.classes for part in parts])[order],
+        images=np.concatenate([part.images for part in parts])[order],
+        words=np.concatenate([part.words for part in parts])[order],
+        rows=np.concatenate(rows).astype(np.int32)[order],
+        hits=np.concatenate([part.hits for part in parts]),
+        ignored=np.concatenate([part.ignored for part in parts]),
+    )
+
+
+def falling(scores: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The stable order by falling score.
+
+    Not negative fp32 numbers compare as their bits do: with the index in the lower half all keys are distinct, and
+    NumPy's fastest sort, which is not stable, gives the stable order.
+    """
+    bits = ~np.ascontiguousarray(scores, np.float32).view(np.uint32)
+    keys = (bits.astype(np.uint64) << np.uint64(32)) | np.arange(len(scores), dtype=np.uint64)
+    keys.sort()
+    return (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)

@@ -1,0 +1,68 @@
+"""Weighted boxes fusion (Solovyev et al. 2021) of one model's boxes: clusters are averaged instead of thinned out.
+
+In falling order of score each candidate joins the cluster of its class whose fused box has the largest IoU with it, if
+that is above the threshold, else it opens one. A fused box is the mean of its members' corners weighted by score; its
+score is their mean score. Low candidates pull that mean down: the floor that candidates must reach is part of a setting.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpo.detection.kernel import compiled
+from hpo.detection.suppression import Span, class_order
+
+
+@compiled
+def fuse(
+    boxes: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    classes: NDArray[np.int32],
+    span: Span,
+    n_classes: int,
+    iou: float,
+    floor: float,
+    fused: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int32]],
+) -> int:
+    """Writes the fused boxes (n, 4), scores (n,) and classes (n,) of one image, class by class; returns how many.
+
+    Candidates below ``floor`` are not looked at; those without area neither.
+    """
+    out_boxes, out_scores, out_classes = fused
+    order, begins = class_order(classes, span[0], span[1], n_classes)
+    total = 0
+    for group in range(n_classes):
+        first = total
+        members = np.zeros(begins[group + 1] - begins[group])
+        weights = np.zeros(len(members))
+        sums = np.zeros((len(members), 4))
+        for at in range(begins[group], begins[group + 1]):
+            row = order[at]
+            score = np.float64(scores[row])
+            x1, y1 = np.float64(boxes[row, 0]), np.float64(boxes[row, 1])
+            x2, y2 = np.float64(boxes[row, 2]), np.float64(boxes[row, 3])
+            own = (x2 - x1) * (y2 - y1)
+            if score < floor or own <= 0.0:
+                continue
+            best, where = iou, total
+            for k in range(first, total):
+                w = min(x2, out_boxes[k, 2]) - max(x1, out_boxes[k, 0])
+                h = min(y2, out_boxes[k, 3]) - max(y1, out_boxes[k, 1])
+                if w > 0.0 and h > 0.0:
+                    inter = w * h
+                    area = (out_boxes[k, 2] - out_boxes[k, 0]) * (out_boxes[k, 3] - out_boxes[k, 1])
+                    overlap = inter / (area + own - inter)
+                    if overlap > best:
+                        best, where = overlap, k
+            if where == total:
+                total += 1
+                out_classes[where] = group
+            cluster = where - first
+            members[cluster] += 1
+            weights[cluster] += score
+            for side in range(4):
+                sums[cluster, side] += score * boxes[row, side]
+                out_boxes[where, side] = sums[cluster, side] / weights[cluster]
+            out_scores[where] = weights[cluster] / members[cluster]
+    return total

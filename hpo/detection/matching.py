@@ -1,0 +1,120 @@
+"""Which detections are true positives, at ten IoU thresholds and all suppression settings at once.
+
+Detections of an image come in falling order of score; each takes the best still free label of its class, and counts at a
+threshold T (.50 to .95 in steps of .05) if their IoU is at least T. A hit at a higher T does not imply one at a lower.
+Settings are bits of a word, as in ``suppression``: a label is free or taken in each of them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpo.detection.kernel import compiled
+from hpo.detection.suppression import Span, Words
+
+IOUS = np.linspace(0.5, 0.95, 10, dtype=np.float32)
+"""As Ultralytics' validator has them, in fp32."""
+_EPS = np.float32(1e-7)
+"""Of Ultralytics' ``box_iou``."""
+
+
+@compiled
+def to_truth(box: NDArray[np.float32], frame: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+    """A box of the network's pixels in the truth's: unpadded, scaled back, clipped to the image, in fp32."""
+    for side in range(4):
+        axis = side & 1
+        value = (box[side] - frame[2 + axis]) / frame[axis]
+        out[side] = min(max(value, np.float32(0.0)), frame[4 + axis]) if np.isfinite(frame[4]) else value
+
+
+@compiled
+def _candidates_for(
+    box: NDArray[np.float32],
+    cls: int,
+    truth: tuple[NDArray[np.float32], NDArray[np.int32]],
+    span: Span,
+    found: tuple[NDArray[np.float32], NDArray[np.int64]],
+) -> int:
+    """Labels of class ``cls`` with an IoU of at least .5, by falling IoU, the first of equals first; how many."""
+    boxes, classes = truth
+    ious, which = found
+    own, count, zero = (box[2] - box[0]) * (box[3] - box[1]), 0, np.float32(0.0)
+    for g in range(span[0], span[1]):
+        if classes[g] != cls:
+            continue
+        w = max(zero, min(box[2], boxes[g, 2]) - max(box[0], boxes[g, 0]))
+        h = max(zero, min(box[3], boxes[g, 3]) - max(box[1], boxes[g, 1]))
+        inter = w * h
+        area = (boxes[g, 2] - boxes[g, 0]) * (boxes[g, 3] - boxes[g, 1])
+        iou = inter / (area + own - inter + _EPS)
+        if iou >= IOUS[0]:
+            k = count
+            while k > 0 and ious[k - 1] < iou:
+                ious[k], which[k] = ious[k - 1], which[k - 1]
+                k -= 1
+            ious[k], which[k] = iou, g
+            count += 1
+    return count
+
+
+@compiled
+def match(
+    boxes: NDArray[np.float32],
+    classes: NDArray[np.int32],
+    words: Words,
+    span: Span,
+    frame: NDArray[np.float32],
+    truth: tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.bool_]],
+    truth_span: Span,
+    areas: tuple[float, float, float],
+    rows: NDArray[np.int32],
+    results: tuple[Words, Words],
+    used: int,
+) -> int:
+    """Matches one image. ``rows[i]`` is where candidate i's words stand in ``results``, or -1 where all would be 0.
+
+    ``results``: (R, 10) words, one a threshold: where the candidate is a true positive, and where it is neither that nor
+    a false positive. The latter is COCO's rule for a range of sizes: labels that are ``truth[2]`` (outside the range)
+    count neither way, nor do the detections that find nothing better than those; nor unmatched detections outside
+    ``areas`` = (low, high, square pixels of the original image in one of the truth's). Returns the rows used so far.
+    """
+    truth_boxes, truth_classes, truth_ignored = truth
+    labels = truth_span[1] - truth_span[0]
+    taken = np.zeros((labels, 10), np.uint64)
+    found = (np.empty(labels, np.float32), np.empty(labels, np.int64))
+    box, nothing = np.empty(4, np.float32), np.uint64(0)
+    for row in range(span[0], span[1]):
+        rows[row] = -1
+        if words[row] == 0:
+            continue
+        to_truth(boxes[row], frame, box)
+        count = _candidates_for(box, classes[row], (truth_boxes, truth_classes), truth_span, found)
+        area = (box[2] - box[0]) * (box[3] - box[1]) * areas[2]
+        outside = area < areas[0] or area >= areas[1]
+        if count == 0 and not outside:
+            continue
+        any_hit = nothing
+        for t in range(10):
+            hit, ignored, open_ = nothing, nothing, words[row]
+            for ignoring in range(2):
+                for k in range(count):
+                    g = found[1][k]
+                    if found[0][k] < IOUS[t] or open_ == 0:
+                        break
+                    if truth_ignored[g] != (ignoring == 1):
+                        continue
+                    free = open_ & ~taken[g - truth_span[0], t]
+                    taken[g - truth_span[0], t] |= free
+                    open_ &= ~free
+                    if ignoring == 1:
+                        ignored |= free
+                    else:
+                        hit |= free
+            results[0][used, t] = hit
+            results[1][used, t] = ignored | open_ if outside else ignored
+            any_hit |= hit | results[1][used, t]
+        if any_hit != 0:
+            rows[row] = used
+            used += 1
+    return used

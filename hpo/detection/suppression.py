@@ -1,0 +1,225 @@
+"""Greedy suppression at up to 64 thresholds in one pass: one bit of a machine word a threshold.
+
+A candidate's word has bit b set where greedy NMS at threshold ``ious[b]`` keeps it. Lower-scored boxes never suppress
+higher ones, so what NMS keeps above a confidence t is what it keeps at the floor, above t: one pass per suppression
+gives every confidence.
+
+For candidate j and each earlier kept candidate i that can suppress it, the bits of all thresholds below their overlap at
+which i is kept are taken from j; when none is left, j is done. One overlap a pair serves all thresholds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpo.detection.kernel import compiled
+
+Words = NDArray[np.uint64]
+Kept = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
+"""x1, y1, x2, y2 and area of kept boxes, an array each."""
+Box = tuple[Any, Any, Any, Any, Any]
+"""The same of one box."""
+Span = tuple[int, int]
+"""First candidate of an image, and first of the next."""
+Grid = tuple[NDArray[np.float64], NDArray[np.int64]]
+"""Thresholds, ascending, at most 64, each in (0, 1]; and their ``bins``."""
+
+CLASS_SHIFT_PX = 7680.0
+"""Ultralytics parts classes by adding class * 7680 px in fp32, which itself rounds the boxes of high class indices."""
+_BLOCK = 64
+"""Overlaps are computed for so many kept boxes at a time, by vector instructions, before any is looked at."""
+_BINS = 1024
+
+
+def bins(ious: NDArray[np.float64]) -> NDArray[np.int64]:
+    """(1025,) the number of ``ious`` (ascending) surely below k / 1024: where the search for an overlap's bits starts."""
+    return np.searchsorted(ious, np.arange(_BINS + 1) / _BINS, side="left").astype(np.int64)
+
+
+@compiled
+def thresholds_below(overlap: float, ious: NDArray[np.float64], starts: NDArray[np.int64]) -> int:
+    """How many of ``ious`` lie below ``overlap``."""
+    if not overlap > 0.0:  # negative (DIoU), or NaN (two boxes without area)
+        return 0
+    found = starts[min(int(overlap * _BINS), _BINS)]
+    while found < len(ious) and ious[found] < overlap:
+        found += 1
+    return found
+
+
+@compiled
+def class_order(classes: NDArray[np.int32], first: int, last: int, n_classes: int) -> tuple[NDArray[np.int64], ...]:
+    """Rows ``first:last`` grouped by class, in falling order of score within one; and where each group begins."""
+    begins = np.zeros(n_classes + 1, np.int64)
+    for row in range(first, last):
+        begins[classes[row] + 1] += 1
+    for cls in range(n_classes):
+        begins[cls + 1] += begins[cls]
+    free, order = begins.copy(), np.empty(last - first, np.int64)
+    for row in range(first, last):
+        cls = classes[row]
+        order[free[cls]] = row
+        free[cls] += 1
+    return order, begins
+
+
+@compiled
+def _ious(kept: Kept, begin: int, end: int, box: Box, out: NDArray[np.float32], least: np.float32) -> bool:
+    """Of ``box`` with the kept ones ``begin:end``, as torchvision's NMS has it; whether any is above ``least``.
+
+    Unsigned indices need no check for negative ones: without that, no vector instructions come out.
+    """
+    left, top, right, bottom, area = kept
+    x1, y1, x2, y2, own = box
+    zero, offset, found = np.float32(0.0), np.uint64(begin), False
+    for k in range(np.uint64(end - begin)):
+        i = offset + k
+        w = max(zero, min(x2, right[i]) - max(x1, left[i]))
+        h = max(zero, min(y2, bottom[i]) - max(y1, top[i]))
+        inter = w * h
+        out[k] = inter / (area[i] + own - inter)
+    for k in range(np.uint64(end - begin)):
+        found |= out[k] > least
+    return found
+
+
+@compiled
+def _dious(kept: Kept, begin: int, end: int, box: Box, out: NDArray[np.float64], least: np.float64) -> bool:
+    """As ``_ious``: IoU - (distance of the centres / diagonal of the smallest enclosing box)^2 (Zheng et al. 2020)."""
+    left, top, right, bottom, area = kept
+    x1, y1, x2, y2, own = box
+    offset, found = np.uint64(begin), False
+    for k in range(np.uint64(end - begin)):
+        i = offset + k
+        w = max(0.0, min(x2, right[i]) - max(x1, left[i]))
+        h = max(0.0, min(y2, bottom[i]) - max(y1, top[i]))
+        inter = w * h
+        across, down = max(x2, right[i]) - min(x1, left[i]), max(y2, bottom[i]) - min(y1, top[i])
+        apart_x, apart_y = x1 + x2 - left[i] - right[i], y1 + y2 - top[i] - bottom[i]
+        distance = 0.25 * (apart_x * apart_x + apart_y * apart_y)
+        out[k] = inter / (area[i] + own - inter) - distance / (across * across + down * down)
+    for k in range(np.uint64(end - begin)):
+        found |= out[k] > least
+    return found
+
+
+@compiled
+def _remaining(
+    overlaps: NDArray[Any], count: int, kept_words: Words, begin: int, word: np.uint64, grid: Grid
+) -> np.uint64:
+    """``word`` without the thresholds at which one of the kept boxes from ``begin`` on suppresses it."""
+    ious, starts = grid
+    everything = np.uint64(0xFFFFFFFFFFFFFFFF)
+    for k in range(count):
+        if overlaps[k] > ious[0]:
+            below = thresholds_below(overlaps[k], ious, starts)
+            word &= ~(kept_words[begin + k] & (everything >> np.uint64(64 - below)))
+    return word
+
+
+@compiled
+def hard_words(
+    boxes: NDArray[np.float32],
+    classes: NDArray[np.int32],
+    span: Span,
+    n_classes: int,
+    by_class: bool,
+    grid: Grid,
+    words: Words,
+) -> None:
+    """Fills ``words`` for the candidates ``span`` of one image, with IoU as torchvision's NMS computes it, in fp32.
+
+    ``by_class``: only boxes of one class suppress each other.
+    """
+    first, last = span
+    n, ious = last - first, grid[0]
+    if by_class:
+        order, begins = class_order(classes, first, last, n_classes)
+    else:
+        order, begins = np.arange(first, last), np.array([0, n])
+    least = _below(ious[0])
+    left, top, right, bottom, area = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.float32)  # fmt: skip  # noqa: E501
+    kept_words, overlaps = np.empty(n, np.uint64), np.empty(_BLOCK, np.float32)
+    for group in range(len(begins) - 1):
+        shift = np.float32(group * CLASS_SHIFT_PX) if by_class else np.float32(0.0)
+        count = 0
+        for at in range(begins[group], begins[group + 1]):
+            row = order[at]
+            x1, y1 = boxes[row, 0] + shift, boxes[row, 1] + shift
+            x2, y2 = boxes[row, 2] + shift, boxes[row, 3] + shift
+            own = (x2 - x1) * (y2 - y1)
+            word, begin = np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - len(ious)), 0
+            while begin < count and word != 0:
+                end = min(begin + _BLOCK, count)
+                if _ious((left, top, right, bottom, area), begin, end, (x1, y1, x2, y2, own), overlaps, least):
+                    word = _remaining(overlaps, end - begin, kept_words, begin, word, grid)
+                begin = end
+            words[row] = word
+            if word != 0:
+                left[count], top[count], right[count], bottom[count], area[count] = x1, y1, x2, y2, own
+                kept_words[count] = word
+                count += 1
+
+
+@compiled
+def diou_words(
+    boxes: NDArray[np.float32], classes: NDArray[np.int32], span: Span, n_classes: int, grid: Grid, words: Words
+) -> None:
+    """As ``hard_words`` within each class, with DIoU in place of IoU, in float64."""
+    first, last = span
+    n, ious = last - first, grid[0]
+    order, begins = class_order(classes, first, last, n_classes)
+    left, top, right, bottom, area = np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+    kept_words, overlaps = np.empty(n, np.uint64), np.empty(_BLOCK)
+    for group in range(n_classes):
+        count = 0
+        for at in range(begins[group], begins[group + 1]):
+            row = order[at]
+            x1, y1 = np.float64(boxes[row, 0]), np.float64(boxes[row, 1])
+            x2, y2 = np.float64(boxes[row, 2]), np.float64(boxes[row, 3])
+            own = (x2 - x1) * (y2 - y1)
+            word, begin = np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - len(ious)), 0
+            while begin < count and word != 0:
+                end = min(begin + _BLOCK, count)
+                if _dious((left, top, right, bottom, area), begin, end, (x1, y1, x2, y2, own), overlaps, ious[0]):
+                    word = _remaining(overlaps, end - begin, kept_words, begin, word, grid)
+                begin = end
+            words[row] = word
+            if word != 0:
+                left[count], top[count], right[count], bottom[count], area[count] = x1, y1, x2, y2, own
+                kept_words[count] = word
+                count += 1
+
+
+@compiled
+def _below(threshold: float) -> np.float32:
+    """The largest fp32 number that is not above ``threshold``."""
+    near = np.float32(threshold)
+    return near if near <= threshold else np.nextafter(near, np.float32(0.0))
+
+
+@compiled
+def close(words: Words, span: Span, max_det: int) -> None:
+    """Of one image, in falling order of score: clears each bit once its threshold has ``max_det`` detections.
+
+    The counts of all thresholds go up together: plane p holds bit p of each of the 64 counts.
+    """
+    first, last = span
+    if last - first <= max_det:
+        return
+    planes = np.zeros(20, np.uint64)
+    closed = np.uint64(0)
+    for row in range(first, last):
+        words[row] &= ~closed
+        carry, plane = words[row], 0
+        while carry != 0:
+            both = planes[plane] & carry
+            planes[plane] ^= carry
+            carry, plane = both, plane + 1
+        full = words[row]  # only what was counted just now can have become full
+        for plane in range(20):
+            full &= planes[plane] if (max_det >> plane) & 1 else ~planes[plane]
+        closed |= full
