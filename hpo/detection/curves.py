@@ -1,7 +1,7 @@
 """Precision, recall, F and AP of one suppression setting at every confidence threshold at once.
 
-Detections are taken in falling order of score, and running counts give the scores of every prefix. Rows exist only where
-the score changes: detections of equal score stay or go together.
+Detections are taken in falling order of score, and running counts give the scores of every prefix. Rows exist only
+where the score changes: detections of equal score stay or go together.
 
 AP is Ultralytics' (101-point interpolation) of the prefix. Its envelope at recall x is the best precision at any later
 true positive, so that AP is a sum over steps of falling height, kept on a stack: a true positive of precision p removes
@@ -42,7 +42,9 @@ class Labels:
     """(I,) which images of the split are looked at."""
 
     @staticmethod
-    def of(predictions: Predictions, used: NDArray[np.bool_] | None = None, areas: tuple[float, float] | None = None) -> Labels:
+    def of(
+        predictions: Predictions, used: NDArray[np.bool_] | None = None, areas: tuple[float, float] | None = None
+    ) -> Labels:
         chosen = np.ones(len(predictions), np.bool_) if used is None else used
         of_image = np.repeat(np.arange(len(predictions)), np.diff(predictions.truth_offsets))
         counted = chosen[of_image]
@@ -53,7 +55,7 @@ class Labels:
 
     @cached_property
     def steps(self) -> tuple[Vector, Counts]:
-        """For each class and k = 0 .. count: the weight of the grid points below recall k / count; where each starts."""
+        """For each class and k = 0 .. count: weight of the grid points below recall k / count; where it starts."""
         parts = [_weight_below(count) for count in self.counts]
         return np.concatenate(parts), np.cumsum([0, *(len(part) for part in parts)])[:-1].astype(np.int64)
 
@@ -112,9 +114,7 @@ def _count(words: Words, images: NDArray[np.int32], bit: np.uint64, used: NDArra
 
 
 @compiled
-def _push(
-    levels: Vector, reach: Vector, first: int, depth: int, precision: float, end: float
-) -> tuple[int, float]:
+def _push(levels: Vector, reach: Vector, first: int, depth: int, precision: float, end: float) -> tuple[int, float]:
     """Adds a true positive to a stack of steps; returns the new depth and how much AP grew."""
     grown = 0.0
     while depth > 0 and levels[first + depth - 1] <= precision:
@@ -127,7 +127,7 @@ def _push(
 
 
 @compiled
-def _curve(
+def _curve(  # noqa: C901  (one pass over all detections: splitting it would walk them twice)
     arrays: tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32], Words, NDArray[np.int32]],
     hits: Words,
     bit: np.uint64,
@@ -168,7 +168,7 @@ def _curve(
             hit = 0
             gain50, gain = 0.0, 0.0
             if rows[e] >= 0:
-                hit = np.int64((hits[rows[e], 0] >> bit) & one)
+                hit = int((hits[rows[e], 0] >> bit) & one)
                 for t in range(10):
                     if (hits[rows[e], t] >> bit) & one != 0:
                         true[c, t] += 1

@@ -6,19 +6,19 @@ through in blocks, so that what is needed besides the result stays small.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hpo.detection import fusion, matching, soft, suppression
+from hpo.detection import matching
 from hpo.detection.kernel import compiled
+from hpo.detection.kinds import Candidates, Group, groups
 from hpo.detection.predictions import Predictions
 from hpo.detection.suppression import Words
-from hpo.trial.operating_point import FLOOR, MAX_IOUS, Kind, OperatingPoint, SweepPlan
+from hpo.trial.operating_point import Kind, OperatingPoint, SweepPlan
 
 BLOCK = 64
 """Images."""
@@ -49,168 +49,38 @@ class Events:
         return len(self.scores)
 
 
-@dataclass(frozen=True)
-class _Candidates:
-    """Of a block of images after suppression, in falling order of score within each."""
-
-    boxes: NDArray[np.float32]
-    scores: NDArray[np.float32]
-    classes: NDArray[np.int32]
-    offsets: NDArray[np.int64]
-    words: Words
-
-
-Suppress = Callable[[Predictions, int, int], list[_Candidates]]
-"""Of the images ``first:last``: one value for each tuple of settings of a group."""
-Group = tuple[list[tuple[OperatingPoint, ...]], Suppress]
-
-
 def every(
     predictions: Predictions, plan: SweepPlan, kind: Kind, *, areas: Areas = EVERY_SIZE, threads: int = 1
 ) -> Iterator[Events]:
     """The events of all settings of ``kind`` that ``plan`` names, group by group."""
     for max_det in plan.max_dets:
-        for group in _groups(plan, kind, max_det):
+        for group in groups(plan, kind, max_det):
             yield from _collect(predictions, group, areas, threads)
 
 
 def single(predictions: Predictions, point: OperatingPoint, *, areas: Areas = EVERY_SIZE, threads: int = 1) -> Events:
     """The events of one setting, whatever its confidence."""
-    one = SweepPlan(
+    return next(every(predictions, _plan_of(point), point.kind, areas=areas, threads=threads))
+
+
+def _plan_of(point: OperatingPoint) -> SweepPlan:
+    return SweepPlan(
         kinds=(point.kind,),
         ious=() if point.iou is None else (point.iou,),
         sigmas=() if point.sigma is None else (point.sigma,),
         floors=(point.floor,),
         max_dets=(point.max_det,),
     )
-    return next(every(predictions, one, point.kind, areas=areas, threads=threads))
 
 
-def _groups(plan: SweepPlan, kind: Kind, max_det: int) -> Iterator[Group]:
-    base = OperatingPoint(iou=None, conf=FLOOR, max_det=max_det, kind=kind)
-    match kind:
-        case Kind.HARD | Kind.AGNOSTIC | Kind.DIOU:
-            for first in range(0, len(plan.ious), MAX_IOUS):
-                ious = plan.ious[first : first + MAX_IOUS]
-                points = tuple(replace(base, iou=iou) for iou in ious)
-                yield [points], partial(_greedy, kind=kind, ious=ious, limit=max_det)
-        case Kind.SOFT:
-            soft_points: list[tuple[OperatingPoint, ...]] = [(replace(base, sigma=sigma),) for sigma in plan.sigmas]
-            yield soft_points, partial(_soft, gaussian=True, values=plan.sigmas, limit=max_det)
-        case Kind.SOFT_LINEAR:
-            linear: list[tuple[OperatingPoint, ...]] = [(replace(base, iou=iou),) for iou in plan.ious]
-            yield linear, partial(_soft, gaussian=False, values=plan.ious, limit=max_det)
-        case Kind.WBF:
-            for floor in plan.floors:
-                for iou in plan.ious:
-                    point = replace(base, iou=iou, floor=floor)
-                    yield [(point,)], partial(_fused, iou=iou, floor=floor, limit=max_det)
-        case Kind.NONE:
-            yield [(base,)], partial(_all, limit=max_det)
-
-
-def _greedy(
-    predictions: Predictions, first: int, last: int, *, kind: Kind, ious: tuple[float, ...], limit: int
-) -> list[_Candidates]:
-    thresholds = np.asarray(ious, np.float64)
-    block = _block(predictions, first, last)
-    grid = (thresholds, suppression.bins(thresholds))
-    mode = {Kind.HARD: 0, Kind.AGNOSTIC: 1, Kind.DIOU: 2}[kind]
-    _greedy_block(block.boxes, block.classes, block.offsets, len(predictions.names), mode, grid, limit, block.words)
-    return [block]
-
-
-@compiled
-def _greedy_block(
-    boxes: NDArray[np.float32],
-    classes: NDArray[np.int32],
-    offsets: NDArray[np.int64],
-    n_classes: int,
-    mode: int,
-    grid: suppression.Grid,
-    limit: int,
-    words: Words,
-) -> None:
-    for image in range(len(offsets) - 1):
-        span = (offsets[image], offsets[image + 1])
-        if mode == 2:
-            suppression.diou_words(boxes, classes, span, n_classes, grid, words)
-        else:
-            suppression.hard_words(boxes, classes, span, n_classes, mode == 0, grid, words)
-        suppression.close(words, span, limit)
-
-
-def _all(predictions: Predictions, first: int, last: int, *, limit: int) -> list[_Candidates]:
-    block = _block(predictions, first, last)
-    block.words[:] = 1
-    for image in range(last - first):
-        suppression.close(block.words, (block.offsets[image], block.offsets[image + 1]), limit)
-    return [block]
-
-
-def _soft(
-    predictions: Predictions, first: int, last: int, *, gaussian: bool, values: tuple[float, ...], limit: int
-) -> list[_Candidates]:
-    block = _block(predictions, first, last)
-    scores = np.zeros((len(values), len(block.scores)))
-    arrays = (block.boxes, block.scores, block.classes)
-    for image in range(last - first):
-        span = (block.offsets[image], block.offsets[image + 1])
-        soft.soft_scores(*arrays, span, len(predictions.names), gaussian, np.asarray(values, float), FLOOR, scores)
-    images = np.repeat(np.arange(last - first), np.diff(block.offsets))
-    return [_ranked(block.boxes, line, block.classes, images, limit, last - first) for line in scores]
-
-
-def _fused(
-    predictions: Predictions, first: int, last: int, *, iou: float, floor: float, limit: int
-) -> list[_Candidates]:
-    block = _block(predictions, first, last)
-    n = len(block.scores)
-    boxes, scores, classes = np.zeros((n, 4)), np.zeros(n), np.zeros(n, np.int32)
-    images, total = np.zeros(n, np.int64), 0
-    for image in range(last - first):
-        span = (int(block.offsets[image]), int(block.offsets[image + 1]))
-        out = (boxes[total:], scores[total:], classes[total:])
-        made = fusion.fuse(
-            block.boxes, block.scores, block.classes, span, len(predictions.names), iou, max(floor, FLOOR), out
-        )
-        images[total : total + made] = image
-        total += made
-    return [_ranked(boxes[:total], scores[:total], classes[:total], images[:total], limit, last - first)]
-
-
-def _ranked(
-    boxes: NDArray[np.float64] | NDArray[np.float32],
-    scores: NDArray[np.float64],
-    classes: NDArray[np.int32],
-    images: NDArray[np.int64],
-    limit: int,
-    n_images: int,
-) -> _Candidates:
-    """Sorted within each image, what is 0 or beyond ``limit`` left out."""
-    order = np.lexsort((-scores, images))
-    order = order[scores[order] > 0]
-    begins = np.searchsorted(images[order], np.arange(n_images + 1))
-    place = np.arange(len(order)) - begins[images[order]]
-    order = order[place < limit]
-    return _Candidates(
-        np.ascontiguousarray(boxes[order], np.float32),
-        scores[order].astype(np.float32),
-        classes[order],
-        np.searchsorted(images[order], np.arange(n_images + 1)).astype(np.int64),
-        np.ones(len(order), np.uint64),
-    )
-
-
-def _block(predictions: Predictions, first: int, last: int) -> _Candidates:
-    begin, end = predictions.offsets[first], predictions.offsets[last]
-    return _Candidates(
-        predictions.boxes[begin:end],
-        predictions.scores[begin:end],
-        predictions.classes[begin:end],
-        predictions.offsets[first : last + 1] - begin,
-        np.zeros(end - begin, np.uint64),
-    )
+def matched_block(
+    predictions: Predictions, point: OperatingPoint, first: int, last: int
+) -> tuple[Candidates, NDArray[np.int32], Words]:
+    """The images ``first:last`` at one setting: what is left of them, and the rows of ``hits`` as in ``Events``."""
+    _, suppress = next(groups(_plan_of(point), point.kind, point.max_det))
+    block = suppress(predictions, first, last)[0]
+    rows, (hits, _) = _match(predictions, block, _Truth.of(predictions, EVERY_SIZE), first, EVERY_SIZE)
+    return block, rows, hits
 
 
 def _collect(predictions: Predictions, group: Group, areas: Areas, threads: int) -> Iterator[Events]:
@@ -269,7 +139,17 @@ class _Part:
     ignored: Words
 
 
-def _matched(predictions: Predictions, block: _Candidates, truth: _Truth, first: int, areas: Areas) -> _Part:
+def _matched(predictions: Predictions, block: Candidates, truth: _Truth, first: int, areas: Areas) -> _Part:
+    n = len(block.offsets) - 1
+    rows, (hits, ignored) = _match(predictions, block, truth, first, areas)
+    kept = np.flatnonzero(block.words)
+    images = np.repeat(np.arange(first, first + n, dtype=np.int32), np.diff(block.offsets))
+    return _Part(block.scores[kept], block.classes[kept], images[kept], block.words[kept], rows[kept], hits, ignored)
+
+
+def _match(
+    predictions: Predictions, block: Candidates, truth: _Truth, first: int, areas: Areas
+) -> tuple[NDArray[np.int32], tuple[Words, Words]]:
     n = len(block.offsets) - 1
     rows = np.full(len(block.scores), -1, np.int32)
     results = (np.zeros((len(rows), 10), np.uint64), np.zeros((len(rows), 10), np.uint64))
@@ -283,10 +163,7 @@ def _matched(predictions: Predictions, block: _Candidates, truth: _Truth, first:
         rows,
         results,
     )
-    kept = np.flatnonzero(block.words)
-    images = np.repeat(np.arange(first, first + n, dtype=np.int32), np.diff(block.offsets))
-    hits, ignored = (result[:used].copy() for result in results)
-    return _Part(block.scores[kept], block.classes[kept], images[kept], block.words[kept], rows[kept], hits, ignored)
+    return rows, (results[0][:used].copy(), results[1][:used].copy())
 
 
 @compiled

@@ -1,8 +1,8 @@
 """Weighted boxes fusion (Solovyev et al. 2021) of one model's boxes: clusters are averaged instead of thinned out.
 
-In falling order of score each candidate joins the cluster of its class whose fused box has the largest IoU with it, if
-that is above the threshold, else it opens one. A fused box is the mean of its members' corners weighted by score; its
-score is their mean score. Low candidates pull that mean down: the floor that candidates must reach is part of a setting.
+In falling order of score each candidate joins the cluster of its class whose fused box has the largest IoU with it,
+if that is above the threshold, else it opens one. A fused box is the mean of its members' corners weighted by score;
+its score is their mean score. Low candidates pull that mean down: the floor that they must reach is part of a setting.
 """
 
 from __future__ import annotations

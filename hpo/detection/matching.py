@@ -1,7 +1,7 @@
 """Which detections are true positives, at ten IoU thresholds and all suppression settings at once.
 
-Detections of an image come in falling order of score; each takes the best still free label of its class, and counts at a
-threshold T (.50 to .95 in steps of .05) if their IoU is at least T. A hit at a higher T does not imply one at a lower.
+Detections of an image come in falling order of score; each takes the best still free label of its class, and counts at
+a threshold T (.50 to .95 in steps of .05) if their IoU is at least T. A hit at a higher T implies none at a lower.
 Settings are bits of a word, as in ``suppression``: a label is free or taken in each of them.
 """
 
@@ -59,7 +59,7 @@ def _candidates_for(
 
 
 @compiled
-def match(
+def match(  # noqa: C901  (the loop over labels is the rule itself)
     boxes: NDArray[np.float32],
     classes: NDArray[np.int32],
     words: Words,
@@ -74,8 +74,8 @@ def match(
 ) -> int:
     """Matches one image. ``rows[i]`` is where candidate i's words stand in ``results``, or -1 where all would be 0.
 
-    ``results``: (R, 10) words, one a threshold: where the candidate is a true positive, and where it is neither that nor
-    a false positive. The latter is COCO's rule for a range of sizes: labels that are ``truth[2]`` (outside the range)
+    ``results``: (R, 10) words, one a threshold: where the candidate is a true positive, and where it is neither that
+    nor a false positive. The latter is COCO's rule for a range of sizes: labels with ``truth[2]`` (outside the range)
     count neither way, nor do the detections that find nothing better than those; nor unmatched detections outside
     ``areas`` = (low, high, square pixels of the original image in one of the truth's). Returns the rows used so far.
     """

@@ -17,7 +17,7 @@ from hpo.detection.kernel import compiled
 from hpo.detection.suppression import Span, class_order
 
 _DENSE = 2048
-"""Classes with more candidates in an image compute their overlaps anew for each setting: the table would take 32 MiB."""
+"""Of more candidates of a class in an image, overlaps are computed anew for each setting: the table takes 32 MiB."""
 
 
 @compiled

@@ -4,8 +4,8 @@ A candidate's word has bit b set where greedy NMS at threshold ``ious[b]`` keeps
 higher ones, so what NMS keeps above a confidence t is what it keeps at the floor, above t: one pass per suppression
 gives every confidence.
 
-For candidate j and each earlier kept candidate i that can suppress it, the bits of all thresholds below their overlap at
-which i is kept are taken from j; when none is left, j is done. One overlap a pair serves all thresholds.
+For candidate j and each earlier kept candidate i that can suppress it, the bits of all thresholds below their overlap
+at which i is kept are taken from j; when none is left, j is done. One overlap a pair serves all thresholds.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _BINS = 1024
 
 
 def bins(ious: NDArray[np.float64]) -> NDArray[np.int64]:
-    """(1025,) the number of ``ious`` (ascending) surely below k / 1024: where the search for an overlap's bits starts."""
+    """(1025,) how many of ``ious`` (ascending) lie below k / 1024: where the search for an overlap's bits starts."""
     return np.searchsorted(ious, np.arange(_BINS + 1) / _BINS, side="left").astype(np.int64)
 
 
@@ -44,7 +44,7 @@ def thresholds_below(overlap: float, ious: NDArray[np.float64], starts: NDArray[
     """How many of ``ious`` lie below ``overlap``."""
     if not overlap > 0.0:  # negative (DIoU), or NaN (two boxes without area)
         return 0
-    found = starts[min(int(overlap * _BINS), _BINS)]
+    found = int(starts[min(int(overlap * _BINS), _BINS)])
     while found < len(ious) and ious[found] < overlap:
         found += 1
     return found

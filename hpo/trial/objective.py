@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from typing_extensions import override
+
 from hpo.trial.vocabulary import Metric
 
 AP_METRICS = (Metric.MAP50_95, Metric.MAP50, Metric.MAP_SMALL, Metric.MAP_MEDIUM, Metric.MAP_LARGE)
@@ -38,6 +40,7 @@ class Constraint:
     cls: str | None = None
     """Name of a class; None for the average over classes (``fp_per_image``: all classes together)."""
 
+    @override
     def __str__(self) -> str:
         of = "" if self.cls is None else f"[{self.cls}]"
         return f"{self.quantity}{of} {'<=' if self.upper else '>='} {self.bound:g}"
@@ -69,6 +72,7 @@ class Objective:
         """Whether it can be read off a single training's validation, without a sweep."""
         return self in (Objective(metric) for metric in PLAIN_METRICS)
 
+    @override
     def __str__(self) -> str:
         name = f"f{self.beta:g}" if self.metric is Metric.F1 else self.metric.value
         words = [name, *(["micro"] if self.average is Average.MICRO else [])]
@@ -122,7 +126,7 @@ def _constraint(part: str, text: str) -> Constraint:
     constraint = Constraint(quantity, bound, cls)
     if (sign == "<=") != constraint.upper:
         raise ValueError(f"{part!r}: {quantity} is bounded from {'above' if constraint.upper else 'below'}")
-    if not 0 <= bound or (not constraint.upper and bound > 1):
+    if not bound >= 0 or (not constraint.upper and bound > 1):
         raise ValueError(f"{part!r}: the bound of {quantity} lies in 0 to {'any number' if constraint.upper else '1'}")
     if constraint.upper and cls is not None:
         raise ValueError(f"{part!r}: false positives are counted over all classes; drop [{cls}]")

@@ -112,7 +112,9 @@ class SweepPlan:
 
     @staticmethod
     def from_dict(raw: dict[str, Any]) -> SweepPlan:
-        plain = {name: tuple(value) if isinstance(value, list) else value for name, value in raw.items()}
+        plain: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in raw.items()
+        }
         return SweepPlan(**{**plain, "kinds": tuple(Kind(kind) for kind in raw["kinds"])})
 
 
@@ -131,7 +133,8 @@ class Rated:
 
     point: OperatingPoint
     scores: dict[str, float]
-    """``precision, recall, f1`` (macro, IoU 0.5), ``map50, map50_95`` (of the detections above conf)."""
+    """``precision, recall, f1`` (macro, IoU 0.5) and ``map50, map50_95`` of the detections above the threshold;
+    ``map50_all, map50_95_all`` of all above the floor, which is what ``model.val`` reports."""
 
     def to_dict(self) -> dict[str, Any]:
         return {**self.point.to_dict(), **self.scores}
@@ -189,7 +192,9 @@ class SweepResult:
     default_value: float
     """The objective of Ultralytics' defaults."""
     feasible: bool
-    """Whether the best setting meets the objective's constraints."""
+    """Whether the best setting meets the objective's conditions."""
+    default_feasible: bool
+    """Whether the defaults do; gains compare the metric alone, whether conditions are met or not."""
     best: Rated
     default: Rated
     gain: Gain
@@ -197,8 +202,8 @@ class SweepResult:
 
     @property
     def recommended(self) -> str:
-        """``best`` where its gain is proven, else ``default``."""
-        return "best" if self.feasible and self.gain.proven else "default"
+        """``best`` where its gain is proven, or where only it meets the objective's conditions; else ``default``."""
+        return "best" if self.feasible and (self.gain.proven or not self.default_feasible) else "default"
 
     @property
     def recommended_point(self) -> OperatingPoint:
@@ -208,7 +213,7 @@ class SweepResult:
         """The documented JSON form."""
         plain = ("capture", "images", "settings", "points", "seconds", "objective", "value", "in_sample")
         return {
-            **{name: getattr(self, name) for name in (*plain, "default_value", "feasible")},
+            **{name: getattr(self, name) for name in (*plain, "default_value", "feasible", "default_feasible")},
             "best": self.best.to_dict(),
             "default": self.default.to_dict(),
             "gain": asdict(self.gain),
@@ -225,7 +230,8 @@ class SweepResult:
 
 
 def _rated(raw: dict[str, Any]) -> Rated:
-    scores = {name: raw[name] for name in ("precision", "recall", "f1", "map50", "map50_95")}
+    names = ("precision", "recall", "f1", "map50", "map50_95", "map50_all", "map50_95_all")
+    scores = {name: raw[name] for name in names}
     return Rated(OperatingPoint.from_dict(raw), scores)
 
 
