@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ MOST = 16
 VAL_BATCH = 16
 """Ultralytics' default; it is part of what ``model.val`` sees, because a batch shares one shape."""
 _Waiting = tuple[dict[str, Any], torch.Tensor, tuple[int, int]]
-"""An image before its inference: its label as the dataset has it, the network's input (1, 3, h, w), height and width."""
+"""An image before its inference: its label as the dataset has it, the network's input (1, 3, h, w), height, width."""
 
 
 def _silent(_done: int, _images: int) -> None:
@@ -71,15 +72,12 @@ class Pass:
 def capture(model: Any, mode: str, over: Pass) -> Predictions:
     """The predictions of ``model`` (Ultralytics' ``DetectionModel``, left as it is) in ``mode``: ``deploy`` or ``val``.
 
-    Images come in the order of their names. Raises UsageError for a split that the data.yaml does not name, and
-    ValueError, naming the image, for scores that are no numbers.
+    Images come in the order of their names. Raises UsageError for a split that the data.yaml does not name, an image
+    that can't be read, a device that is not there, and, naming the image, for scores that are no numbers.
     """
-    match mode:
-        case "deploy":
-            return _deploy(model, over)
-        case "val":
-            return _val(model, over)
-    raise ValueError(f"capture {mode!r}: must be deploy or val")
+    if mode not in ("deploy", "val"):
+        raise ValueError(f"capture {mode!r}: must be deploy or val")
+    return _deploy(model, over) if mode == "deploy" else _val(model, over)
 
 
 def _deploy(model: Any, over: Pass) -> Predictions:
@@ -91,7 +89,16 @@ def _deploy(model: Any, over: Pass) -> Predictions:
     names = predictor.model.names
     suppressed = bool(predictor.model.end2end)
     images = sorted(_predicted(predictor, dataset, over), key=lambda image: image.name)
-    return collect(images, [str(names[index]) for index in range(len(names))], "deploy", suppressed=suppressed)
+    with _broken_weights_named():
+        return collect(images, [str(names[index]) for index in range(len(names))], "deploy", suppressed=suppressed)
+
+
+@contextmanager
+def _broken_weights_named() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 @torch.inference_mode()
@@ -211,7 +218,8 @@ def _val(model: Any, over: Pass) -> Predictions:
         arguments = _arguments(over, folder, mode="val", batch=VAL_BATCH, data=str(over.data), split=over.split)
         validator = _Capture(over, save_dir=Path(folder), args=arguments)
         validator(model=model)
-    return validator.candidates.predictions()
+    with _broken_weights_named():
+        return validator.candidates.predictions()
 
 
 def _arguments(over: Pass, folder: str, **further: Any) -> dict[str, Any]:
@@ -230,7 +238,12 @@ def _arguments(over: Pass, folder: str, **further: Any) -> dict[str, Any]:
 
 
 def device(asked: str) -> str:
-    """``asked``, with ``auto`` resolved."""
-    if asked != "auto":
+    """``asked``, with ``auto`` resolved; raises UsageError for a GPU that is not there."""
+    if asked == "cpu":
         return asked
-    return "0" if torch.cuda.is_available() else "cpu"
+    gpus = torch.cuda.device_count()
+    if asked == "auto":
+        return "0" if gpus else "cpu"
+    if not (asked.isdigit() and int(asked) < gpus):
+        raise UsageError(f"device {asked}: this machine has {gpus} GPUs; choose auto, cpu or an index below {gpus}")
+    return asked

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -11,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ultralytics.nn.tasks as tasks
+from ultralytics.nn import tasks
 from ultralytics.nn.modules.head import Detect, v10Detect
 
 from hpo.errors import UsageError
+from hpo.training.cache import digest
 
 _MOST_DIFFERENCES = 10
 _REFUSED = re.compile(r"GLOBAL (\S+)|but got (\S+)")
@@ -67,12 +67,6 @@ def load(path: Path, *, trust: bool = False) -> Weights:
     )
 
 
-def digest(path: Path) -> str:
-    """sha256 of the file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def check_classes(weights: Weights, names: Sequence[str], yaml: Path) -> None:
     """Refuse data whose classes (``names``, of the data.yaml ``yaml``) are not those of the weights, in their order.
 
@@ -111,7 +105,7 @@ def _model(path: Path, *, trust: bool) -> Any:
     try:
         with _safe_loading(on=not trust):
             model, _ = tasks.load_checkpoint(str(path))
-    except Exception as error:  # noqa: BLE001  (whatever Ultralytics raises on a broken file is the user's answer)
+    except Exception as error:  # whatever Ultralytics raises on a broken file is the user's answer
         raise _explained(path, error) from error
     return model
 
@@ -155,6 +149,5 @@ def _refuse_others(path: Path, model: Any) -> None:
     if head in (Detect, v10Detect):
         return
     task = getattr(model, "task", None) or "unknown"
-    raise UsageError(
-        f"{path}: is no YOLO detector (its task is {task}, its head {head.__name__}); name weights of a detection training"
-    )
+    found = f"its task is {task}, its head {head.__name__}"
+    raise UsageError(f"{path}: is no YOLO detector ({found}); name the weights of a detection training")

@@ -1,0 +1,164 @@
+"""Captured predictions on disk, so that a later sweep of the same model runs no inference; numpy and nothing else.
+
+It only saves time: a file that is torn, foreign or of another format is treated as absent, and where nothing can be
+written, that is logged. Any number of processes may use one folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import time
+import uuid
+import zipfile
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hpo.detection.predictions import Predictions
+from hpo.trial.operating_point import FLOOR
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+"""Changes with what is written or with how predictions are made; older files are then never asked for."""
+_ARRAYS = (
+    ("boxes", np.float32),
+    ("scores", np.float32),
+    ("classes", np.int32),
+    ("offsets", np.int64),
+    ("frames", np.float32),
+    ("truth_boxes", np.float32),
+    ("truth_classes", np.int32),
+    ("truth_offsets", np.int64),
+    ("truth_areas", np.float32),
+)
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
+_LEFT_BEHIND_S = 3600.0
+"""A half-written file as old as this belongs to no living process."""
+
+
+def digest(weights: Path) -> str:
+    """sha256 of the file, in hexadecimal."""
+    with weights.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def key(weights: str, data: str, split: str, imgsz: int, capture: str) -> str:
+    """Name of what a capture gives. ``weights``: sha256 of the file; ``data``: the dataset's fingerprint."""
+    parts = [weights, data, split, imgsz, capture, FLOOR, FORMAT, metadata.version("ultralytics")]
+    return f"{_of_weights(weights)}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()}"
+
+
+def _of_weights(sha256: str) -> str:
+    return sha256[:16]
+
+
+class PredictionCache:
+    """The files of one folder, ``KEY.npz``; at most ``keep`` stay, the ones used last."""
+
+    def __init__(self, folder: Path, keep: int = 5) -> None:
+        self._folder = folder
+        self._keep = keep
+
+    def load(self, name: str) -> Predictions | None:
+        """What was saved under ``name``, or None."""
+        file = self._file(name)
+        try:
+            with np.load(file, allow_pickle=False) as arrays:
+                predictions = _read(arrays, name)
+            os.utime(file)
+        except FileNotFoundError:
+            return None
+        except _UNREADABLE as error:
+            log.warning("predictions.cache_unusable", extra={"file": str(file), "error": str(error)})
+            return None
+        return predictions
+
+    def save(self, name: str, predictions: Predictions, trained_imgsz: int) -> None:
+        """Keep ``predictions``: renamed into place, whole at any moment. ``trained_imgsz``: of the weights, in pixels."""
+        if self._keep < 1:
+            return
+        aside = self._folder / f".{name}-{uuid.uuid4().hex}.tmp"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with aside.open("wb") as file:
+                np.savez(file, allow_pickle=False, **_written(name, predictions, trained_imgsz))
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(self._file(name))
+            self._forget()
+        except OSError as error:
+            aside.unlink(missing_ok=True)
+            log.warning("predictions.cache_unusable", extra={"file": str(aside), "error": str(error)})
+
+    def trained_imgsz(self, weights: str) -> int | None:
+        """The image size, in pixels, that the weights with this sha256 were trained with, if it was ever saved."""
+        for file in sorted(self._folder.glob(f"{_of_weights(weights)}-*.npz")):
+            try:
+                with np.load(file, allow_pickle=False) as arrays:
+                    return int(_facts(arrays)["trained_imgsz"])
+            except _UNREADABLE:
+                continue
+        return None
+
+    def _file(self, name: str) -> Path:
+        return self._folder / f"{name}.npz"
+
+    def _forget(self) -> None:
+        """Remove what was used longest ago, and what dead processes left half-written."""
+        kept = sorted(self._folder.glob("*.npz"), key=_age)
+        dead = [file for file in self._folder.glob(".*.tmp") if _age(file) > _LEFT_BEHIND_S]
+        for file in [*kept[self._keep :], *dead]:
+            file.unlink(missing_ok=True)
+
+
+def _age(file: Path) -> float:
+    """Seconds since the file was used; infinite where another process has just removed it."""
+    try:
+        return time.time() - file.stat().st_mtime
+    except FileNotFoundError:
+        return float("inf")
+
+
+def _written(name: str, predictions: Predictions, trained_imgsz: int) -> dict[str, Any]:
+    facts = {
+        "key": name,
+        "images": predictions.images,
+        "names": predictions.names,
+        "capture": predictions.capture,
+        "suppressed": predictions.suppressed,
+        "trained_imgsz": trained_imgsz,
+    }
+    text = np.frombuffer(json.dumps(facts).encode(), np.uint8)
+    return {"facts": text} | {name: getattr(predictions, name) for name, _ in _ARRAYS}
+
+
+def _facts(arrays: Any) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads(arrays["facts"].tobytes())
+    return facts
+
+
+def _read(arrays: Any, name: str) -> Predictions:
+    """Raises one of ``_UNREADABLE`` where the file is none of ours."""
+    facts = _facts(arrays)
+    if facts["key"] != name:
+        raise ValueError(f"holds {facts['key']}")
+    found = {array: arrays[array] for array, _ in _ARRAYS}
+    if any(found[array].dtype != kind for array, kind in _ARRAYS):
+        raise ValueError("holds arrays of other types")
+    images = len(facts["images"])
+    ends = ((found["offsets"], len(found["scores"])), (found["truth_offsets"], len(found["truth_classes"])))
+    if any(len(offsets) != images + 1 or offsets[-1] != rows for offsets, rows in ends):
+        raise ValueError("holds arrays that do not fit each other")
+    return Predictions(
+        **found,
+        images=tuple(facts["images"]),
+        names=tuple(facts["names"]),
+        capture=facts["capture"],
+        suppressed=facts["suppressed"],
+    )
