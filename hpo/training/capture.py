@@ -245,5 +245,6 @@ def device(asked: str) -> str:
     if asked == "auto":
         return "0" if gpus else "cpu"
     if not (asked.isdigit() and int(asked) < gpus):
-        raise UsageError(f"device {asked}: this machine has {gpus} GPUs; choose auto, cpu or an index below {gpus}")
+        indices = f", or an index from 0 to {gpus - 1}" if gpus else ""
+        raise UsageError(f"device {asked}: this machine has {gpus} GPUs; choose auto or cpu{indices}")
     return asked

@@ -14,7 +14,7 @@ import ultralytics.utils.nms
 import ultralytics.utils.torch_utils
 from ultralytics.utils import LOGGER
 
-_NO_TIME_LIMIT_S = 1e9
+NO_TIME_LIMIT_S = 1e9
 
 
 def apply(threads: int) -> None:
@@ -24,7 +24,7 @@ def apply(threads: int) -> None:
     ultralytics.engine.trainer.check_amp = amp_is_safe
     # NMS stops after 2 s + 0.05 s an image and silently drops the rest: a result must not depend on the clock.
     ultralytics.utils.nms.non_max_suppression = functools.partial(
-        ultralytics.utils.nms.non_max_suppression, max_time_img=_NO_TIME_LIMIT_S
+        ultralytics.utils.nms.non_max_suppression, max_time_img=NO_TIME_LIMIT_S
     )
 
 
