@@ -80,7 +80,7 @@ class PredictionCache:
         return predictions
 
     def save(self, name: str, predictions: Predictions, trained_imgsz: int) -> None:
-        """Keep ``predictions``, whole at any moment. ``trained_imgsz``: image size of the weights' training, in pixels."""
+        """Keep ``predictions``, whole at any moment. ``trained_imgsz``: of the weights' training, in pixels."""
         if self._keep < 1:
             return
         aside = self._folder / f".{name}-{uuid.uuid4().hex}.tmp"

@@ -160,7 +160,7 @@ class Detector:
 def _check(weights: Weights, point: OperatingPoint) -> None:
     if point.kind is Kind.NONE and not weights.suppressed:
         raise UsageError(
-            f"{weights.path}: needs suppression, and the settings have none; sweep these weights: hpo sweep {weights.path}"
+            f"{weights.path}: needs suppression, and the settings have none; make them with: hpo sweep {weights.path}"
         )
     thresholds = point.per_class_conf
     if thresholds is not None and len(thresholds) != len(weights.names):
