@@ -12,6 +12,7 @@ from hpo.spec import arguments
 from hpo.spec.methods import PRUNERS, SAMPLERS, Kind
 from hpo.spec.reader import NAME, REQUIRED
 from hpo.spec.schema import Plots
+from hpo.trial.objective import GRAMMAR
 from hpo.trial.vocabulary import Metric, Postprocess
 
 Schema = dict[str, Any]
@@ -33,14 +34,14 @@ _TYPES: dict[str, Schema] = {
 
 def json_schema() -> Schema:
     """The schema, draft 2020-12."""
-    metrics = {"enum": [metric.value for metric in Metric]}
+    objective = _objective()
     properties: dict[str, Schema] = {
         "name": {"type": "string", "pattern": f"^{NAME.pattern}$"},
         "data": {"type": "string", "description": "a data.yaml, from the folder of the study file"},
         "model": {"type": "string", "pattern": r"\.(pt|yaml|yml)$"},
         "train": _closed({name: _argument(name) for name in sorted(arguments.trainable())}),
         "space": {"anyOf": [{"type": "string"}, _space(), {"type": "array", "items": _part()}]},
-        "objective": {"anyOf": [metrics, _closed({"metric": metrics, "goal": {"const": "maximize"}}, ["metric"])]},
+        "objective": {"anyOf": [objective, _closed({"metric": objective, "goal": {"const": "maximize"}}, ["metric"])]},
         "search": _closed(
             {
                 "sampler": _method(SAMPLERS),
@@ -53,7 +54,7 @@ def json_schema() -> Schema:
         "baseline": {"type": "boolean"},
         "postprocess": {"enum": [mode.value for mode in Postprocess]},
         "plots": {"enum": list(get_args(Plots))},
-        "keep": _closed({"weights": _FROM_1}),
+        "keep": _closed({"weights": _FROM_1, "caches": _FROM_1}),
         "recovery": _closed({"hung_s": _ABOVE_0, "retries": _COUNT}),
     }
     return {
@@ -67,6 +68,12 @@ def json_schema() -> Schema:
 def _closed(properties: dict[str, Schema], required: list[str] | None = None) -> Schema:
     closed: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
     return {**closed, "required": required} if required else closed
+
+
+def _objective() -> Schema:
+    metrics = [metric.value for metric in Metric]
+    pattern = rf"^(f[0-9]+(\.[0-9]+)?|{'|'.join(metrics)})( (micro|macro))?( at .+)?$"
+    return {"anyOf": [{"enum": metrics}, {"type": "string", "pattern": pattern, "description": GRAMMAR}]}
 
 
 def _argument(name: str) -> Schema:

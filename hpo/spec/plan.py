@@ -10,7 +10,8 @@ from typing import Any
 from hpo.spec import arguments
 from hpo.spec.schema import POSTPROCESSING_NAMES, StudySpec
 from hpo.spec.space import Dimension, FloatRange, contains, is_active
-from hpo.trial.request import OperatingPoint
+from hpo.spec.sweep import sweep_plan
+from hpo.trial.operating_point import DEFAULT, Kind, OperatingPoint, SweepPlan
 from hpo.trial.vocabulary import Postprocess, Scalar
 
 _AUTO_ITERATIONS = 10_000
@@ -29,7 +30,7 @@ class BaselinePlan:
     in_space: bool
     """Whether a trial of the search with ``params`` would be the same training at the same operating point."""
     operating_point: OperatingPoint | None
-    """Under ``postprocess: sampled`` Ultralytics' own for prediction, else None."""
+    """Ultralytics' own for prediction; None under ``postprocess: none``."""
 
 
 def search_args(spec: StudySpec, params: Mapping[str, Scalar]) -> dict[str, Any]:
@@ -56,15 +57,16 @@ def tied_close_mosaic(epochs: int) -> int:
 
 
 def operating_point(spec: StudySpec, params: Mapping[str, Scalar]) -> OperatingPoint | None:
-    """The post-processing that a trial is measured at; None unless it is sampled."""
+    """The post-processing that a trial is measured at; None where it is not sampled."""
     if spec.postprocess is not Postprocess.SAMPLED:
         return None
     chosen = {**dict(spec.space.fixed), **params}
-    return OperatingPoint(**{**_PREDICTION, **{k: v for k, v in chosen.items() if k in POSTPROCESSING_NAMES}})
+    setting = {**_PREDICTION, **{name: value for name, value in chosen.items() if name in POSTPROCESSING_NAMES}}
+    kind = Kind.AGNOSTIC if setting["agnostic_nms"] else Kind.HARD
+    return OperatingPoint(setting["iou"], setting["conf"], setting["max_det"], kind)
 
 
-_PREDICTION: dict[str, Any] = {"iou": 0.7, "conf": 0.25, "max_det": 300, "agnostic_nms": False}
-"""What ``yolo predict`` uses."""
+_PREDICTION: dict[str, Any] = {name: getattr(DEFAULT, name) for name in POSTPROCESSING_NAMES}
 
 
 def baseline(spec: StudySpec, *, nc: int, train_images: int) -> BaselinePlan:
@@ -75,12 +77,20 @@ def baseline(spec: StudySpec, *, nc: int, train_images: int) -> BaselinePlan:
     """
     given = {**_stated(), "nbs": 64, "close_mosaic": 10, **spec.train_args}
     train = dict(sorted(resolve_optimizer(given, nc=nc, train_images=train_images).items()))
-    point = OperatingPoint(**_PREDICTION) if spec.postprocess is Postprocess.SAMPLED else None
+    point = None if spec.postprocess is Postprocess.NONE else DEFAULT
     params = _params(spec, {**arguments.defaults(), **train, **_PREDICTION})
     asked = resolve_optimizer(search_args(spec, params), nc=nc, train_images=train_images)
     inside = all(contains(_dimension(spec, name).domain, value) for name, value in params.items())
     same = {**arguments.defaults(), **asked} == {**arguments.defaults(), **train}
-    return BaselinePlan(train, params, inside and same and operating_point(spec, params) == point, point)
+    return BaselinePlan(train, params, inside and same and _measured_alike(spec, params, point), point)
+
+
+def _measured_alike(spec: StudySpec, params: Mapping[str, Scalar], point: OperatingPoint | None) -> bool:
+    """Whether a trial of the search with ``params`` would be measured at ``point`` and nowhere else."""
+    if not spec.is_swept:
+        return operating_point(spec, params) == point
+    only = SweepPlan(kinds=(Kind.HARD,), ious=(0.7,), conf=(DEFAULT.conf, DEFAULT.conf), max_dets=(DEFAULT.max_det,))
+    return sweep_plan(spec) == only
 
 
 def resolve_optimizer(args: Mapping[str, Any], *, nc: int, train_images: int) -> dict[str, Any]:
@@ -110,7 +120,7 @@ def _stated() -> dict[str, Any]:
 def _params(spec: StudySpec, values: Mapping[str, Any]) -> dict[str, Scalar]:
     """``values`` of the dimensions that are active under them."""
     params: dict[str, Scalar] = {}
-    for dimension in spec.space.dimensions:
+    for dimension in spec.searched.dimensions:
         if is_active(dimension, params):
             value = values[dimension.name]
             params[dimension.name] = float(value) if isinstance(dimension.domain, FloatRange) else value

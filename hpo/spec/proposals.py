@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hpo.spec.fields import Field, plain, shown
 from hpo.spec.report import nearest
+from hpo.spec.schema import POSTPROCESSING_NAMES, StudySpec
 from hpo.spec.space import Choices, Dimension, Domain, FloatRange, IntRange, Space, contains
 from hpo.spec.values import BadValue, coerce
 from hpo.trial.vocabulary import Scalar
@@ -11,16 +12,17 @@ from hpo.trial.vocabulary import Scalar
 Proposal = tuple[tuple[str, Scalar], ...]
 
 
-def read_proposals(field: Field, space: Space) -> tuple[Proposal, ...]:
-    """The readable proposals, each sorted by name; problems go to the report."""
+def read_proposals(field: Field, spec: StudySpec) -> tuple[Proposal, ...]:
+    """The readable proposals for a study that is whole but for them, each sorted by name; problems go to the report."""
     items = field.items
     if items is None:
         field.fail(f"must be a list of proposals such as [{{lr0: 0.01}}], not {shown(field.node)}")
         return ()
-    return tuple(proposal for proposal in (_proposal(item, space) for item in items) if proposal)
+    return tuple(proposal for proposal in (_proposal(item, spec) for item in items) if proposal)
 
 
-def _proposal(field: Field, space: Space) -> Proposal:
+def _proposal(field: Field, spec: StudySpec) -> Proposal:
+    space = spec.searched
     entries = field.entries
     if not entries:
         field.fail(f"must be a mapping of names to values, not {shown(field.node)}")
@@ -30,7 +32,7 @@ def _proposal(field: Field, space: Space) -> Proposal:
         dimension = space.get(name)
         if dimension is None:
             if not child.report.touches("space"):  # else it may be sampled once the space is right
-                child.fail(_not_sampled(name, space))
+                child.fail(_not_sampled(name, spec))
             continue
         value = _value(child, dimension)
         if value is not None:
@@ -40,7 +42,10 @@ def _proposal(field: Field, space: Space) -> Proposal:
     return tuple(sorted(values.items()))
 
 
-def _not_sampled(name: str, space: Space) -> str:
+def _not_sampled(name: str, spec: StudySpec) -> str:
+    if spec.is_swept and name in POSTPROCESSING_NAMES:
+        return "is swept after each training, not proposed: drop it here; or write `postprocess: sampled`"
+    space = spec.searched
     fixed = dict(space.fixed)
     if name in fixed:
         return f"is fixed at {fixed[name]} in the space: drop it here, or give it a range there"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,9 +16,10 @@ from hpo.spec.models import read_model
 from hpo.spec.places import Folders
 from hpo.spec.proposals import read_proposals
 from hpo.spec.report import nearest
-from hpo.spec.schema import POSTPROCESSING_NAMES, Budget, Keep, Objective, Plots, Recovery, Search, StudySpec
+from hpo.spec.schema import POSTPROCESSING_NAMES, Budget, Keep, Plots, Recovery, Search, StudySpec
 from hpo.spec.space import Space
 from hpo.spec.values import BadValue, coerce
+from hpo.trial.objective import Objective, parse
 from hpo.trial.vocabulary import Metric, Postprocess
 
 REQUIRED = ("name", "data", "model", "space")
@@ -42,21 +43,22 @@ class StudyReader:
         train = given.get("train", {})
         space = self._space(given.pop("space", None), train)
         search = given.pop("search", {})
-        if "enqueue" in search:
-            search["enqueue"] = read_proposals(search["enqueue"], space)
-        named = {*space.names, *dict(space.fixed)} & set(POSTPROCESSING_NAMES)
-        return StudySpec(
+        proposals = search.pop("enqueue", None)
+        spec = StudySpec(
             **{
                 "name": "",
                 "data": "",
                 "model": "",
-                "postprocess": Postprocess.SAMPLED if named else Postprocess.NONE,
+                "postprocess": _usual_postprocess(space, given.get("objective", Objective())),
                 **given,
                 "train": tuple(sorted(train.items())),
             },
             space=space,
             search=Search(**search),
         )
+        if proposals is None:
+            return spec
+        return replace(spec, search=replace(spec.search, enqueue=read_proposals(proposals, spec)))
 
     def readers(self) -> dict[str, Reader]:
         """Every key of a study file."""
@@ -106,6 +108,12 @@ class StudyReader:
         return None
 
 
+def _usual_postprocess(space: Space, objective: Objective) -> Postprocess:
+    """Where the file says nothing."""
+    named = {*space.names, *dict(space.fixed)} & set(POSTPROCESSING_NAMES)
+    return Postprocess.SWEPT if named or not objective.is_plain else Postprocess.NONE
+
+
 def _later(place: Field) -> Field:
     """Read once the keys that it depends on are known."""
     return place
@@ -139,15 +147,26 @@ def _train(place: Field) -> dict[str, Any]:
 
 
 def _objective(place: Field) -> Objective | None:
-    metric = fields.one_of([metric.value for metric in Metric])
     if place.items is not None:
         place.fail("one objective is supported so far: name one metric")
         return None
     if place.entries is None:
-        name = metric(place)
-        return None if name is None else Objective(Metric(name))
-    read = fields.mapping(place, {"metric": metric, "goal": _goal}, ("metric",))
-    return Objective(Metric(read["metric"])) if "metric" in read else None
+        return _spelled(place)
+    read = fields.mapping(place, {"metric": _spelled, "goal": _goal}, ("metric",))
+    return read.get("metric")
+
+
+def _spelled(place: Field) -> Objective | None:
+    text = fields.text(place)
+    if text is None:
+        return None
+    try:
+        return parse(text)
+    except ValueError as error:
+        name, metrics = text.split()[0], [metric.value for metric in Metric]
+        hint = nearest(name, metrics).partition(" (")[0] if name not in metrics else ""
+        place.fail(f"{error}{hint}")
+        return None
 
 
 def _goal(place: Field) -> str | None:
@@ -181,7 +200,7 @@ def _budget(place: Field) -> Budget:
 
 
 def _keep(place: Field) -> Keep:
-    return Keep(**fields.mapping(place, {"weights": at_least(fields.whole, 1)}))
+    return Keep(**fields.mapping(place, dict.fromkeys(("weights", "caches"), at_least(fields.whole, 1))))
 
 
 def _recovery(place: Field) -> Recovery:
@@ -193,9 +212,6 @@ def _recovery(place: Field) -> Recovery:
 
 
 def _postprocess(place: Field) -> Postprocess | None:
-    if place.node.value == "swept":
-        place.fail("swept is not available yet: sampled suggests the pair with the rest, none leaves it alone")
-        return None
     names = [mode.value for mode in Postprocess]
     if place.node.value in names:
         return Postprocess(str(place.node.value))

@@ -6,15 +6,17 @@ same model whatever the sampler says. ``check`` needs the study alone, ``check_f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from hpo.spec import sweep
 from hpo.spec.extent import extremes, fixed, place, possible
 from hpo.spec.inert import INERT_RULES, Rule
-from hpo.spec.report import Finding
+from hpo.spec.report import Finding, nearest
 from hpo.spec.schema import POSTPROCESSING_NAMES, StudySpec
 from hpo.spec.space import FloatRange, IntRange
+from hpo.trial.objective import Quantity
 from hpo.trial.vocabulary import Metric, Postprocess
 
 _MONOTONE = (Metric.MAP50, Metric.MAP50_95, Metric.PRECISION, Metric.RECALL)
@@ -26,7 +28,16 @@ def check(spec: StudySpec) -> list[Finding]:
 
 
 def _something_is_sampled(spec: StudySpec) -> Iterator[Finding]:
-    if not spec.space.dimensions:
+    if spec.searched.dimensions:
+        return
+    if spec.space.dimensions:
+        yield Finding(
+            "space",
+            "names nothing but what is swept after each training, every trial would be the same: add a training "
+            "argument, as in `space: [yolov8-core, nms]`; finished weights are swept by `hpo sweep`",
+            ("train", "postprocess"),
+        )
+    else:
         yield Finding(
             "space", "samples nothing, every trial would be the same: give a name a range or choices", ("train",)
         )
@@ -45,13 +56,46 @@ def _fixed_and_in_the_space(spec: StudySpec) -> Iterator[Finding]:
 
 def _monotone_conf(spec: StudySpec) -> Iterator[Finding]:
     metric = spec.objective.metric
-    if "conf" in spec.space.names and metric in _MONOTONE:
+    if "conf" in spec.searched.names and metric in _MONOTONE:
         yield Finding(
             "space.conf",
             f"{metric.value} only rises or falls with conf, so the sampler would run to a bound: "
-            "use `objective: f1`, or leave conf out of the space",
-            ("objective",),
+            "use `objective: f1` or `postprocess: swept`, or leave conf out of the space",
+            ("objective", "postprocess"),
         )
+
+
+_HOLDS_BACK = {
+    Metric.PRECISION: (Quantity.RECALL, Quantity.F1),
+    Metric.RECALL: (Quantity.PRECISION, Quantity.F1, Quantity.FP_PER_IMAGE),
+}
+"""What gets worse where the metric alone is driven to its bound."""
+
+
+def _one_sided(spec: StudySpec) -> Iterator[Finding]:
+    """Precision is 1 for the one surest detection, and recall is best where everything is reported."""
+    objective = spec.objective
+    holds_back = _HOLDS_BACK.get(objective.metric, ())
+    if not spec.is_swept or not holds_back or any(each.quantity in holds_back for each in objective.constraints):
+        return
+    other = "recall" if objective.metric is Metric.PRECISION else "precision"
+    yield Finding(
+        "objective",
+        f"{objective} alone would run to a bound of conf: bound {other}, as in "
+        f"`{objective.metric} at {other} >= 0.9`, or use `objective: f1`",
+        ("postprocess",),
+    )
+
+
+def _objective_needs_a_sweep(spec: StudySpec) -> Iterator[Finding]:
+    if spec.is_swept or spec.objective.is_plain:
+        return
+    yield Finding(
+        "objective",
+        f"{spec.objective} is found by a sweep of the trained model's predictions, and `postprocess: "
+        f"{spec.postprocess}` makes none: write `postprocess: swept`, or one of map50_95, map50, precision, recall, f1",
+        ("postprocess",),
+    )
 
 
 def _postprocess_fits(spec: StudySpec) -> Iterator[Finding]:
@@ -60,7 +104,7 @@ def _postprocess_fits(spec: StudySpec) -> Iterator[Finding]:
         yield Finding(
             "postprocess",
             f"none measures at Ultralytics' own settings, but the space names {', '.join(named)}: "
-            "write `postprocess: sampled`, or remove them from the space",
+            "write `postprocess: swept` (or `sampled`), or remove them from the space",
             ("space",),
         )
     if not named and spec.postprocess is Postprocess.SAMPLED:
@@ -75,12 +119,12 @@ def _postprocess_fits(spec: StudySpec) -> Iterator[Finding]:
 def _grid_is_finite(spec: StudySpec) -> Iterator[Finding]:
     if spec.search.sampler.name != "grid":
         return
-    for dimension in spec.space.dimensions:
+    for dimension in spec.searched.dimensions:
         if isinstance(dimension.domain, FloatRange) and dimension.domain.step is None:
             yield Finding(
                 f"space.{dimension.name}",
                 "has no grid: with `sampler: grid` give it `step` or choices",
-                ("search.sampler",),
+                ("search.sampler", "postprocess"),
             )
 
 
@@ -95,7 +139,10 @@ _RULES: tuple[Rule, ...] = (
     _fixed_and_in_the_space,
     *INERT_RULES,
     _monotone_conf,
+    _one_sided,
+    _objective_needs_a_sweep,
     _postprocess_fits,
+    sweep.check,
     _grid_is_finite,
     _pruner_agrees,
 )
@@ -127,6 +174,10 @@ class DatasetFacts(Protocol):
 
     @property
     def splits(self) -> Mapping[str, SplitFacts]: ...
+    @property
+    def names(self) -> Sequence[str]:
+        """Of the classes."""
+        ...
 
 
 def check_facts(spec: StudySpec, dataset: DatasetFacts, model: ModelFacts | None) -> list[Finding]:
@@ -134,7 +185,11 @@ def check_facts(spec: StudySpec, dataset: DatasetFacts, model: ModelFacts | None
 
     That every split has images and labels is checked where they are read (``hpo.dataset.description``).
     """
-    findings = [*_copy_paste_has_polygons(spec, dataset), *_single_image(spec, dataset)]
+    findings = [
+        *_copy_paste_has_polygons(spec, dataset),
+        *_single_image(spec, dataset),
+        *_classes_exist(spec, dataset),
+    ]
     return findings if model is None else [*findings, *_model_fits(spec, model)]
 
 
@@ -164,6 +219,15 @@ def _single_image(spec: StudySpec, dataset: DatasetFacts) -> Iterator[Finding]:
             f"batch {bad} leaves a last batch of one of the {images} training images, which can't be trained at an "
             "imgsz below 64: choose another batch, or an imgsz (less multi_scale) of at least 64",
         )
+
+
+def _classes_exist(spec: StudySpec, dataset: DatasetFacts) -> Iterator[Finding]:
+    for constraint in spec.objective.constraints:
+        if constraint.cls is not None and constraint.cls not in dataset.names:
+            yield Finding(
+                "objective",
+                f"`{constraint}`: the dataset has no class {constraint.cls}{nearest(constraint.cls, dataset.names)}",
+            )
 
 
 def _batches(spec: StudySpec) -> list[int]:

@@ -6,18 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from hpo.spec.space import Space
-from hpo.trial.vocabulary import Metric, Postprocess, Scalar
+from hpo.trial.objective import Objective
+from hpo.trial.vocabulary import Postprocess, Scalar
 
 POSTPROCESSING_NAMES = ("iou", "conf", "max_det", "agnostic_nms")
 Samplers = Literal["tpe", "gp", "cmaes", "qmc", "random", "grid", "nsga2"]
 Pruners = Literal["hyperband", "sha", "median", "percentile", "patient", "threshold", "none"]
 Plots = Literal["none", "best", "all"]
-
-
-@dataclass(frozen=True)
-class Objective:
-    metric: Metric = Metric.MAP50_95
-    goal: Literal["maximize"] = "maximize"
 
 
 @dataclass(frozen=True)
@@ -57,6 +52,8 @@ class Recovery:
 class Keep:
     weights: int = 5
     """best.pt of so many best trials stay on disk."""
+    caches: int = 5
+    """Raw predictions of so many models stay on disk, those that were used last."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +79,15 @@ class StudySpec:
     @property
     def train_args(self) -> dict[str, Any]:
         return dict(self.train)
+
+    @property
+    def searched(self) -> Space:
+        """What proposals are made of: the space, less what is swept after each training."""
+        return self.space.without(POSTPROCESSING_NAMES) if self.is_swept else self.space
+
+    @property
+    def is_swept(self) -> bool:
+        return self.postprocess is Postprocess.SWEPT
 
     @property
     def epochs(self) -> int:

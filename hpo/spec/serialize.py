@@ -10,9 +10,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from hpo.spec.schema import Budget, Keep, Method, Objective, Recovery, Search, StudySpec
+from hpo.spec.schema import Budget, Keep, Method, Recovery, Search, StudySpec
 from hpo.spec.space import Choices, Condition, Dimension, Domain, FloatRange, IntRange, Space
-from hpo.trial.vocabulary import Metric, Postprocess
+from hpo.trial.objective import parse
+from hpo.trial.vocabulary import Postprocess
 
 
 def to_json(spec: StudySpec) -> str:
@@ -30,7 +31,7 @@ def from_json(text: str) -> StudySpec:
         model=raw["model"],
         train=_pairs(raw["train"]),
         space=Space(tuple(_dimension(entry) for entry in raw["space"]), _pairs(raw["fixed"])),
-        objective=Objective(Metric(objective["metric"]), objective["goal"]),
+        objective=parse(objective["metric"]),
         search=Search(
             sampler=_method(search["sampler"]),
             pruner=_method(search["pruner"]),
@@ -80,7 +81,7 @@ def _document(spec: StudySpec) -> dict[str, Any]:
         "train": dict(spec.train),
         "space": [_dimension_document(dimension) for dimension in spec.space.dimensions],
         "fixed": dict(spec.space.fixed),
-        "objective": {"metric": spec.objective.metric.value, "goal": spec.objective.goal},
+        "objective": {"metric": str(spec.objective), "goal": "maximize"},
         "search": {
             "sampler": _method_document(spec.search.sampler),
             "pruner": _method_document(spec.search.pruner),

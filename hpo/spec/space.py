@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from hpo.trial.vocabulary import Scalar
@@ -64,6 +64,13 @@ class Space:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(dimension.name for dimension in self.dimensions)
+
+    def without(self, names: Container[str]) -> Space:
+        """The rest of it; conditions must name none of ``names``."""
+        return Space(
+            tuple(dimension for dimension in self.dimensions if dimension.name not in names),
+            tuple((name, value) for name, value in self.fixed if name not in names),
+        )
 
     def get(self, name: str) -> Dimension | None:
         return next((dimension for dimension in self.dimensions if dimension.name == name), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -43,7 +44,7 @@ class Constraint:
     @override
     def __str__(self) -> str:
         of = "" if self.cls is None else f"[{self.cls}]"
-        return f"{self.quantity}{of} {'<=' if self.upper else '>='} {self.bound:g}"
+        return f"{self.quantity}{of} {'<=' if self.upper else '>='} {_text(self.bound)}"
 
     @property
     def upper(self) -> bool:
@@ -74,11 +75,16 @@ class Objective:
 
     @override
     def __str__(self) -> str:
-        name = f"f{self.beta:g}" if self.metric is Metric.F1 else self.metric.value
+        name = f"f{_text(self.beta)}" if self.metric is Metric.F1 else self.metric.value
         words = [name, *(["micro"] if self.average is Average.MICRO else [])]
         if self.constraints:
             words += ["at", " and ".join(str(constraint) for constraint in self.constraints)]
         return " ".join(words)
+
+
+def _text(number: float) -> str:
+    """Of every digit, so that ``parse`` gives the number back: ``0.9``, ``2``."""
+    return repr(float(number)).removesuffix(".0")
 
 
 PLAIN_METRICS = (Metric.MAP50_95, Metric.MAP50, Metric.PRECISION, Metric.RECALL, Metric.F1)
@@ -90,6 +96,8 @@ GRAMMAR = (
 )
 
 _F = re.compile(r"f(\d+(?:\.\d+)?)")
+_AND = re.compile(r" and (?![^\[]*\])")
+"""Between conditions; the name of a class may hold one."""
 _CONDITION = re.compile(r"([a-z0-9_]+)(?:\[([^\]]+)\])?\s*(>=|<=)\s*([0-9.eE+-]+)")
 
 
@@ -101,7 +109,7 @@ def parse(text: str) -> Objective:
         raise ValueError(f"{text!r} is no objective: write {GRAMMAR}")
     metric, beta = _metric(name, text)
     average = Average(rest[0]) if rest else Average.MACRO
-    constraints = tuple(_constraint(part.strip(), text) for part in tail.split(" and ")) if tail else ()
+    constraints = tuple(_constraint(part.strip(), text) for part in _AND.split(tail)) if tail else ()
     objective = Objective(metric, average, beta, constraints)
     _check(objective)
     return objective
@@ -126,7 +134,7 @@ def _constraint(part: str, text: str) -> Constraint:
     constraint = Constraint(quantity, bound, cls)
     if (sign == "<=") != constraint.upper:
         raise ValueError(f"{part!r}: {quantity} is bounded from {'above' if constraint.upper else 'below'}")
-    if not bound >= 0 or (not constraint.upper and bound > 1):
+    if bound < 0 or (not constraint.upper and bound > 1):
         raise ValueError(f"{part!r}: the bound of {quantity} lies in 0 to {'any number' if constraint.upper else '1'}")
     if constraint.upper and cls is not None:
         raise ValueError(f"{part!r}: false positives are counted over all classes; drop [{cls}]")
@@ -135,9 +143,12 @@ def _constraint(part: str, text: str) -> Constraint:
 
 def _number(text: str, part: str) -> float:
     try:
-        return float(text)
+        found = float(text)
     except ValueError:
         raise ValueError(f"{part!r}: {text} is no number") from None
+    if not math.isfinite(found):
+        raise ValueError(f"{part!r}: {text} is no finite number")
+    return found
 
 
 def _check(objective: Objective) -> None:

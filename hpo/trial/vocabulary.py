@@ -23,8 +23,14 @@ class Metric(StrEnum):
 
 
 class Postprocess(StrEnum):
+    """Where a trial's suppression and confidence come from."""
+
     NONE = "none"
+    """Nowhere: Ultralytics' own."""
     SAMPLED = "sampled"
+    """The sampler proposes them with the rest."""
+    SWEPT = "swept"
+    """After the training, from its model's predictions: the best of all."""
 
 
 class TrialState(StrEnum):

@@ -8,7 +8,8 @@ import pytest
 
 from hpo.errors import SpecError
 from hpo.spec.loader import load_file
-from hpo.spec.schema import Budget, Keep, Method, Objective, Recovery
+from hpo.spec.schema import Budget, Keep, Method, Recovery
+from hpo.trial.objective import Average, Objective
 from hpo.trial.vocabulary import Metric, Postprocess
 from tests.spec.conftest import MINIMAL, Studio, paths
 
@@ -98,8 +99,64 @@ def test_another_goal_and_several_objectives_are_refused_with_the_reason(studio:
     assert "did you mean map50?" in studio.problem("objective=map5").message
 
 
-def test_swept_postprocessing_is_not_available_yet(studio: Studio) -> None:
-    assert "not available yet" in studio.problem("postprocess=swept").message
+@pytest.mark.parametrize(
+    ("overrides", "postprocess"),
+    [
+        ((), Postprocess.NONE),
+        (("objective=f1",), Postprocess.NONE),
+        (("space.iou=[0.4, 0.7]",), Postprocess.SWEPT),
+        (("space.agnostic_nms=true",), Postprocess.SWEPT),
+        (("objective=f2",), Postprocess.SWEPT),
+        (("objective=f1 micro",), Postprocess.SWEPT),
+        (("objective=map_small",), Postprocess.SWEPT),
+        (("objective=recall at precision >= 0.9",), Postprocess.SWEPT),
+        (("space.iou=[0.4, 0.7]", "postprocess=sampled"), Postprocess.SAMPLED),
+    ],
+)
+def test_the_space_and_the_objective_say_where_the_operating_point_comes_from(
+    studio: Studio, overrides: tuple[str, ...], postprocess: Postprocess
+) -> None:
+    assert studio.load(*overrides).postprocess is postprocess
+
+
+def test_what_is_swept_is_not_searched(studio: Studio) -> None:
+    names = ("space.iou=[0.4, 0.7]", "space.conf=0.3", "space.max_det=100", "objective=f1")
+    swept = studio.load(*names)
+    assert swept.searched.names == ("lr0",)
+    assert swept.searched.fixed == ()
+    assert swept.space.names == ("lr0", "iou")
+    assert studio.load(*names, "postprocess=sampled").searched.names == ("lr0", "iou")
+
+
+@pytest.mark.parametrize("objective", ["f2 micro", "{metric: f2 micro}", "{metric: f2 micro, goal: maximize}"])
+def test_the_grammar_of_objectives_is_read_in_both_forms(studio: Studio, objective: str) -> None:
+    assert studio.load(f"objective={objective}").objective == Objective(Metric.F1, Average.MICRO, beta=2.0)
+
+
+@pytest.mark.parametrize(
+    ("objective", "message"),
+    [
+        ("f1 at recall > 0.5", "is no condition"),
+        ("recall at recall >= 0.5", "bound another quantity"),
+        ("f1 at fp_per_image >= 2", "bounded from above"),
+        ("map50 micro", "mean over classes"),
+        ("f1 at precision >= 1.5", "lies in 0 to 1"),
+        ("f1 at fp_per_image <= 1e999", "no finite number"),
+        ("7", "must be a text"),
+    ],
+)
+def test_an_objective_that_makes_no_sense_is_refused(studio: Studio, objective: str, message: str) -> None:
+    problem = studio.problem(f"objective={objective}")
+    assert problem.path == "objective"
+    assert message in problem.message
+
+
+def test_what_is_swept_can_not_be_proposed(studio: Studio) -> None:
+    swept = ("space.conf=[0.1, 0.5]", "objective=f1", "search.enqueue=[{lr0: 0.01, conf: 0.3}]")
+    problem = studio.problem(*swept)
+    assert problem.path == "search.enqueue[0].conf"
+    assert "swept after each training" in problem.message
+    assert studio.load(*swept, "postprocess=sampled").search.enqueue == ((("conf", 0.3), ("lr0", 0.01)),)
 
 
 def test_a_sampler_is_a_name_or_a_mapping_with_options(studio: Studio) -> None:

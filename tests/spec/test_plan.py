@@ -14,7 +14,7 @@ from ultralytics.engine.trainer import BaseTrainer
 
 from hpo.spec import plan
 from hpo.spec.arguments import OWNED
-from hpo.trial.request import OperatingPoint
+from hpo.trial.operating_point import DEFAULT, Kind, OperatingPoint
 from tests.spec.conftest import MINIMAL, Studio
 
 HEAD = "name: demo\ndata: data.yaml\nmodel: yolov8n.yaml\n"
@@ -62,8 +62,14 @@ def test_all_trials_share_the_seed(studio: Studio) -> None:
 
 def test_the_operating_point_takes_what_is_sampled_and_ultralytics_defaults(studio: Studio) -> None:
     assert plan.operating_point(studio.load(), {}) is None
-    spec = studio.load("space.iou=[0.4, 0.7]", "space.max_det=100", "objective=f1")
+    spec = studio.load("space.iou=[0.4, 0.7]", "space.max_det=100", "objective=f1", "postprocess=sampled")
     assert plan.operating_point(spec, {"iou": 0.5}) == OperatingPoint(iou=0.5, conf=0.25, max_det=100)
+    agnostic = studio.load("space.agnostic_nms={choices: [true, false]}", "postprocess=sampled")
+    assert plan.operating_point(agnostic, {"agnostic_nms": True}) == OperatingPoint(0.7, 0.25, kind=Kind.AGNOSTIC)
+
+
+def test_a_swept_trial_has_no_operating_point_before_it_was_swept(studio: Studio) -> None:
+    assert plan.operating_point(studio.load("space=[yolov8-core, nms]", "objective=f1"), {}) is None
 
 
 # the baseline
@@ -103,7 +109,7 @@ def test_the_baseline_keeps_what_train_names(studio: Studio) -> None:
 
 
 def test_the_baseline_is_measured_where_prediction_is(studio: Studio) -> None:
-    spec = studio.load("space=[yolov8-core, nms]", "objective=f1")
+    spec = studio.load("space=[yolov8-core, nms]", "objective=f1", "postprocess=sampled")
     planned = plan.baseline(spec, nc=3, train_images=205)
     assert planned.operating_point == OperatingPoint(iou=0.7, conf=0.25)
     assert planned.params == {"lr0": 0.01, "weight_decay": 0.0005, "mosaic": 1.0, "iou": 0.7, "conf": 0.25}
@@ -136,11 +142,28 @@ def test_the_sampler_learns_from_the_baseline_only_where_it_is_a_trial_of_the_se
     assert planned.in_space == bool(inside)
 
 
+def _in_space(studio: Studio, *overrides: str) -> bool:
+    return plan.baseline(studio.load(*overrides, text=HEAD + SAME), nc=3, train_images=9).in_space
+
+
 def test_another_operating_point_keeps_the_baseline_out_of_the_history(studio: Studio) -> None:
-    assert plan.baseline(studio.load("space.iou=[0.4, 0.7]", text=HEAD + SAME), nc=3, train_images=9).in_space
-    assert not plan.baseline(studio.load("space.iou=[0.4, 0.6]", text=HEAD + SAME), nc=3, train_images=9).in_space
-    fixed = studio.load("space.iou=[0.4, 0.7]", "space.max_det=100", text=HEAD + SAME)
-    assert not plan.baseline(fixed, nc=3, train_images=9).in_space
+    sampled = "postprocess=sampled"
+    assert _in_space(studio, "space.iou=[0.4, 0.7]", sampled)
+    assert not _in_space(studio, "space.iou=[0.4, 0.6]", sampled)
+    assert not _in_space(studio, "space.iou=[0.4, 0.7]", "space.max_det=100", sampled)
+
+
+def test_the_baseline_of_a_swept_study_is_plain_ultralytics_and_teaches_only_where_the_others_are_measured_as_it_is(
+    studio: Studio,
+) -> None:
+    swept = studio.load("space=[yolov8-core, nms]", "objective=f1")
+    planned = plan.baseline(swept, nc=3, train_images=205)
+    assert planned.operating_point == DEFAULT
+    assert planned.params == {"lr0": 0.01, "weight_decay": 0.0005, "mosaic": 1.0}
+    assert not planned.in_space
+    assert not _in_space(studio, "space.iou=[0.4, 0.7]")
+    only_default = ("space.iou=0.7", "space.conf=0.25", "space.max_det=300", "space.agnostic_nms=false", "objective=f1")
+    assert _in_space(studio, *only_default)
 
 
 def test_the_baseline_names_active_dimensions_only(studio: Studio) -> None:

@@ -137,22 +137,110 @@ CASES = {
         _study("optimizer: SGD, warmup_epochs: 0.5", "warmup_bias_lr: [0, 0.1]"),
     ),
     "conf is sampled under map50": Case(
-        _study("", "conf: [0.1, 0.5]", "objective: map50\n"),
+        _study("", "conf: [0.1, 0.5]", "objective: map50\npostprocess: sampled\n"),
         "space.conf",
         "objective: f1",
-        _study("", "conf: [0.1, 0.5]", "objective: f1\n"),
+        _study("", "conf: [0.1, 0.5]", "objective: f1\npostprocess: sampled\n"),
     ),
     "conf is sampled under precision": Case(
-        _study("", "conf: [0.1, 0.5], iou: [0.4, 0.7]", "objective: precision\n"),
+        _study("", "conf: [0.1, 0.5], iou: [0.4, 0.7]", "objective: precision\npostprocess: sampled\n"),
         "space.conf",
         "run to a bound",
-        _study("", "conf: 0.3, iou: [0.4, 0.7]", "objective: precision\n"),
+        _study("", "conf: 0.3, iou: [0.4, 0.7]", "objective: precision\npostprocess: sampled\n"),
     ),
     "conf is sampled under recall": Case(
-        _study("", "conf: [0.1, 0.5]", "objective: recall\n"),
+        _study("", "conf: [0.1, 0.5]", "objective: recall\npostprocess: sampled\n"),
         "space.conf",
         "leave conf out",
-        _study("", "iou: [0.4, 0.7]", "objective: recall\n"),
+        _study("", "iou: [0.4, 0.7]", "objective: recall\npostprocess: sampled\n"),
+    ),
+    "recall alone is swept": Case(
+        _study("", "mosaic: [0, 1], conf: [0.1, 0.5]", "objective: recall\n"),
+        "objective",
+        "`recall at precision >= 0.9`",
+        _study("", "mosaic: [0, 1], conf: [0.1, 0.5]", "objective: recall at precision >= 0.9\n"),
+    ),
+    "precision is swept, and nothing holds it back": Case(
+        _study("", "mosaic: [0, 1]", "objective: precision at fp_per_image <= 1\n"),
+        "objective",
+        "run to a bound",
+        _study("", "mosaic: [0, 1]", "objective: precision at recall >= 0.1 and fp_per_image <= 1\n"),
+    ),
+    "an objective that is not plain without a sweep": Case(
+        _study("", "mosaic: [0, 1]", "objective: f2\npostprocess: none\n"),
+        "objective",
+        "write `postprocess: swept`",
+        _study("", "mosaic: [0, 1]", "objective: f1\npostprocess: none\n"),
+    ),
+    "an objective that is not plain while the setting is sampled": Case(
+        _study("", "mosaic: [0, 1], iou: [0.4, 0.7]", "objective: f1 micro\npostprocess: sampled\n"),
+        "objective",
+        "`postprocess: sampled` makes none",
+        _study("", "mosaic: [0, 1], iou: [0.4, 0.7]", "objective: f1\npostprocess: sampled\n"),
+    ),
+    "nothing is left to search once the rest is swept": Case(
+        _study("", "iou: [0.4, 0.7]", "objective: f1\n"),
+        "space",
+        "`hpo sweep`",
+        _study("", "iou: [0.4, 0.7], mosaic: [0, 1]", "objective: f1\n"),
+    ),
+    "a swept name has a condition": Case(
+        _study("", "optimizer: {choices: [SGD, AdamW]}, iou: {low: 0.4, high: 0.7, when: {optimizer: SGD}}"),
+        "space.iou",
+        "whatever was trained",
+        _study(
+            "",
+            "optimizer: {choices: [SGD, AdamW]}, iou: {low: 0.4, high: 0.7, when: {optimizer: SGD}}",
+            "postprocess: sampled\n",
+        ),
+    ),
+    "a condition names what is swept": Case(
+        _study("", "agnostic_nms: {choices: [true, false]}, mosaic: {low: 0, high: 1, when: {agnostic_nms: true}}"),
+        "space.mosaic",
+        "has no value before",
+        _study("", "agnostic_nms: {choices: [true, false]}, mosaic: [0, 1]"),
+    ),
+    "more thresholds than a sweep takes": Case(
+        _study("", "mosaic: [0, 1], iou: {low: 0.2, high: 0.84, step: 0.01}"),
+        "space.iou",
+        "65 thresholds",
+        _study("", "mosaic: [0, 1], iou: {low: 0.2, high: 0.83, step: 0.01}"),
+    ),
+    "a threshold of 0 is swept": Case(
+        _study("", "mosaic: [0, 1], iou: [0, 0.5]"),
+        "space.iou",
+        "above 0",
+        _study("", "mosaic: [0, 1], iou: [0.1, 0.5]"),
+    ),
+    "single confidences are swept": Case(
+        _study("", "mosaic: [0, 1], conf: {choices: [0.1, 0.2]}", "objective: f1\n"),
+        "space.conf",
+        "a range such as",
+        _study("", "mosaic: [0, 1], conf: 0.2", "objective: f1\n"),
+    ),
+    "a confidence on a scale is swept": Case(
+        _study("", "mosaic: [0, 1], conf: {low: 0.1, high: 0.5, log: true}", "objective: f1\n"),
+        "space.conf",
+        "drop `log`",
+        _study("", "mosaic: [0, 1], conf: {low: 0.1, high: 0.5}", "objective: f1\n"),
+    ),
+    "a confidence below the floor": Case(
+        _study("", "mosaic: [0, 1], conf: 0.0001", "objective: f1\n"),
+        "space.conf",
+        "never looked at",
+        _study("", "mosaic: [0, 1], conf: [0.0001, 0.5]", "objective: f1\n"),
+    ),
+    "max_det is swept one by one": Case(
+        _study("", "mosaic: [0, 1], max_det: [1, 300]"),
+        "space.max_det",
+        "asks for 300 values",
+        _study("", "mosaic: [0, 1], max_det: {low: 100, high: 300, step: 100}"),
+    ),
+    "a grid over a range that is searched beside what is swept": Case(
+        _study("", "mosaic: [0, 1], iou: [0.4, 0.7]", "search: {sampler: grid}\n"),
+        "space.mosaic",
+        "`step` or choices",
+        _study("", "mosaic: {low: 0, high: 1, step: 0.5}, iou: [0.4, 0.7]", "search: {sampler: grid}\n"),
     ),
     "a post-processing name under postprocess none": Case(
         _study("", "mosaic: [0, 1], iou: [0.4, 0.7]", "postprocess: none\n"),
@@ -266,11 +354,18 @@ def test_copy_paste_needs_polygons(studio: Studio, where: str) -> None:
 
 def test_iou_needs_a_head_with_suppression(studio: Studio) -> None:
     without = ModelFacts(head_has_nms=False, task="detect")
-    text = _study("", "iou: [0.4, 0.7], conf: [0.1, 0.5]", "objective: f1\n")
+    text = _study("", "mosaic: [0, 1], iou: [0.4, 0.7], conf: [0.1, 0.5]", "objective: f1\n")
     assert list(_messages(studio, text, _dataset(), without)) == ["space.iou"]
     assert not _messages(studio, text, _dataset())
     assert not _messages(studio, text.replace("iou: [0.4, 0.7], ", ""), _dataset(), without)
     assert not _messages(studio, text, _dataset(), None)
+
+
+def test_a_condition_names_classes_of_the_dataset(studio: Studio) -> None:
+    text = _study("", "mosaic: [0, 1]", "objective: 'f1 at recall[a] >= 0.5 and precision[bb] >= 0.5'\n")
+    message = _messages(studio, text, _dataset())["objective"]
+    assert "no class bb; did you mean b?" in message
+    assert not _messages(studio, text.replace("[bb]", "[b]"), _dataset())
 
 
 def test_a_model_of_another_task_is_refused(studio: Studio) -> None:
