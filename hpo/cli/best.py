@@ -33,7 +33,7 @@ def best(study: str | None, save: Path | None, *, as_json: bool) -> None:
     if as_json:
         facts = trial_json(winner)
         print_json(
-            {name: facts[name] for name in ("number", "value", "params", "metrics")}
+            {name: facts[name] for name in ("number", "value", "params", "metrics", "operating_point", "sweep")}
             | {
                 "weights": None if weights is None else str(weights),
                 "hyperparameters": None if files is None else str(files.hyperparameters),
@@ -49,4 +49,5 @@ def best(study: str | None, save: Path | None, *, as_json: bool) -> None:
         f"\nwrote {files.weights}\n"
         f"      {files.hyperparameters}    yolo train cfg={files.hyperparameters}\n"
         f"      {files.predict}            yolo predict cfg={files.predict} source=IMAGES"
+        + (f"\n      {files.operating_point}    all that the sweep found" if files.operating_point else "")
     )

@@ -13,12 +13,22 @@ from typing_extensions import override
 
 from hpo.cli.options import duration
 from hpo.study.records import StudyRow, TrialRow
+from hpo.trial import wording
 from hpo.trial.messages import Ended, EpochReport
+from hpo.trial.operating_point import SweepResult
 from hpo.trial.ports import Watcher
 from hpo.trial.request import TrialRequest
 from hpo.trial.vocabulary import Reaction, Reason
 
 STYLES = {Reason.COMPLETE: "green", Reason.PRUNED: "yellow", Reason.GIVEN_BACK: "cyan"}
+
+
+_STAGES = {
+    "load": "loading",
+    "final": "validating best.pt",
+    "capture": "predicting with best.pt",
+    "sweep": "sweeping NMS and confidence",
+}
 
 
 @contextmanager
@@ -93,8 +103,7 @@ class Lines(Watcher):
     def trial_ended(self, number: int, ended: Ended, reaction: Reaction) -> None:
         seconds = time.monotonic() - self.started_at
         self.score.add(number, ended, reaction, seconds)
-        metric = self.study.spec.objective.metric
-        value = f" {metric} {ended.value:.4f}" if ended.value is not None else ""
+        value = f" {self.study.spec.objective} {ended.value:.4f}" if ended.value is not None else ""
         detail = f": {ended.detail}" if ended.detail else ""
         left = self.score.left_s()
         self.console.print(
@@ -103,6 +112,9 @@ class Lines(Watcher):
             f"[dim]{self.score.counted}/{self.score.total} done, best {self.score.best_text()}"
             f"{f', about {duration(left)} left' if left else ''}[/]"
         )
+        if ended.swept is not None:
+            found = SweepResult.from_dict(ended.swept)
+            self.console.print(f"  [dim]at {wording.setting(found.best.point)}: {wording.gain(found)}[/]")
 
 
 class Bars(Watcher):
@@ -129,7 +141,7 @@ class Bars(Watcher):
         if self._trial is None:
             return
         done = epoch - 1 + fraction * (0.8 if stage == "train" else 1.0) if stage in {"train", "val"} else epoch
-        shown = {"load": "loading", "final": "validating best.pt"}.get(stage, f"epoch {epoch}{self._objective}")
+        shown = _STAGES.get(stage, f"epoch {epoch}{self._objective}")
         self._bars.update(self._trial, completed=done, note=shown)
         self._note_study()
 
@@ -155,9 +167,9 @@ class Bars(Watcher):
 
 def settings_text(study: StudyRow, request: TrialRequest) -> str:
     """The sampled values of a trial, short."""
-    point = {} if request.operating_point is None else vars(request.operating_point)
+    point = {} if request.operating_point is None else request.operating_point.to_dict()
     values = {**request.train, **point}
-    return " ".join(f"{name}={short(values[name])}" for name in study.spec.space.names if name in values)
+    return " ".join(f"{name}={short(values[name])}" for name in study.spec.searched.names if name in values)
 
 
 def short(value: object) -> str:

@@ -55,6 +55,7 @@ def _facts(
     spec: StudySpec, dataset: DatasetSummary, pruning: PruningPlan, baseline: BaselinePlan | None
 ) -> dict[str, Any]:
     from hpo.spec import serialize
+    from hpo.spec.sweep import sweep_plan
 
     return {
         "spec": json.loads(serialize.to_json(spec)),
@@ -62,6 +63,7 @@ def _facts(
         "dataset": asdict(dataset),
         "pruning": {"first": pruning.first, "rungs": pruning.rungs, "silent": sorted(pruning.silent)},
         "baseline": None if baseline is None else asdict(baseline),
+        "sweep": sweep_plan(spec).to_dict() if spec.is_swept else None,
     }
 
 

@@ -8,7 +8,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from hpo.cli.summary import console
+from hpo.spec.plan import operating_point
 from hpo.spec.proposals import describe
+from hpo.spec.schema import POSTPROCESSING_NAMES
+from hpo.spec.sweep import sweep_plan
 
 if TYPE_CHECKING:
     from hpo.dataset.summary import DatasetSummary
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from hpo.spec.rungs import PruningPlan
     from hpo.spec.schema import Method, StudySpec
     from hpo.spec.space import Dimension
+    from hpo.trial.operating_point import SweepPlan
 
 _MOST_RUNGS = 8
 
@@ -26,7 +30,7 @@ def print_study(spec: StudySpec, dataset: DatasetSummary, pruning: PruningPlan, 
     page.add_column(style="bold", no_wrap=True)
     page.add_column()
     for title, text in (
-        ("study", f"{spec.name}: {spec.objective.metric.value} of {spec.model}"),
+        ("study", f"{spec.name}: {spec.objective} of {spec.model}"),
         ("data", _dataset(dataset)),
         ("every trial", _arguments(spec)),
         *([("measured at", _measured(spec))] if spec.postprocess.value != "none" else []),
@@ -34,7 +38,7 @@ def print_study(spec: StudySpec, dataset: DatasetSummary, pruning: PruningPlan, 
         ("sampler", f"{_method(spec.search.sampler)}, seed {spec.search.seed}{_enqueued(spec)}"),
         ("pruner", f"{_method(spec.search.pruner)}: {_rungs(spec, pruning)}"),
         ("baseline", "none" if baseline is None else _baseline(baseline)),
-        ("kept", f"best.pt of the {spec.keep.weights} best trials; plots: {spec.plots}"),
+        ("kept", f"best.pt of the {spec.keep.weights} best trials{_caches(spec)}; plots: {spec.plots}"),
         ("after a death", f"{spec.recovery.retries} retries; hung after {spec.recovery.hung_s:g} s without progress"),
     ):
         page.add_row(title, escape(text))
@@ -59,7 +63,7 @@ def _arguments(spec: StudySpec) -> str:
     from hpo.spec.plan import search_args
 
     fixed = search_args(spec, {})
-    sampled = set(spec.space.names)
+    sampled = set(spec.searched.names)
     # close_mosaic, nbs and the seed follow from others; what is sampled is in the table below
     if "batch" in sampled and "nbs" not in spec.train_args:
         fixed["nbs"] = "batch"
@@ -67,12 +71,28 @@ def _arguments(spec: StudySpec) -> str:
 
 
 def _measured(spec: StudySpec) -> str:
-    from hpo.spec.plan import operating_point
-
+    if spec.is_swept:
+        return _swept(sweep_plan(spec))
     point = operating_point(spec, {})
     sampled = set(spec.space.names)
-    shown = {name: "sampled" if name in sampled else value for name, value in vars(point).items()}
+    shown = {name: "sampled" if name in sampled else getattr(point, name) for name in POSTPROCESSING_NAMES}
     return "  ".join(f"{name}={_value(value)}" for name, value in shown.items())
+
+
+def _swept(plan: SweepPlan) -> str:
+    """What each model is swept over."""
+    low, high = plan.conf
+    ious = f"{plan.ious[0]:g} to {plan.ious[-1]:g} ({len(plan.ious)} values)" if len(plan.ious) > 1 else plan.ious[0]
+    confs = f"{low:g}" if low == high else f"every confidence from {low:g} to {high:g}"
+    max_dets = ", ".join(str(max_det) for max_det in plan.max_dets)
+    return (
+        f"the best setting of each trained model, swept on its predictions of the val split:\n"
+        f"iou {ious}, conf {confs}, max_det {max_dets}, NMS {', '.join(plan.kinds)}"
+    )
+
+
+def _caches(spec: StudySpec) -> str:
+    return f", predictions of {spec.keep.caches} models" if spec.is_swept else ""
 
 
 def _value(value: Any) -> str:
@@ -119,13 +139,13 @@ def _baseline(baseline: BaselinePlan) -> str:
 
 def _space(spec: StudySpec) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
-    conditional = any(dimension.when for dimension in spec.space.dimensions)
+    conditional = any(dimension.when for dimension in spec.searched.dimensions)
     for name in ("sampled", "range", *(["only where"] if conditional else [])):
         table.add_column(name)
-    for dimension in spec.space.dimensions:
+    for dimension in spec.searched.dimensions:
         row = [dimension.name, escape(describe(dimension.domain))]
         table.add_row(*row, *([_condition(dimension)] if conditional else []))
-    for name, value in spec.space.fixed:
+    for name, value in spec.searched.fixed:
         table.add_row(name, f"{_value(value)} (fixed)", *([""] if conditional else []))
     return table
 

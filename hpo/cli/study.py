@@ -119,7 +119,8 @@ def trial_json(row: TrialRow) -> dict[str, Any]:
         "finished": row.finished,
         "duration_s": row.duration_s,
         "mlflow_run_id": row.mlflow_run_id,
-        "operating_point": None if row.operating_point is None else vars(row.operating_point),
+        "operating_point": None if row.operating_point is None else row.operating_point.to_dict(),
+        "sweep": None if row.sweep is None else row.sweep.to_dict(),
     }
 
 

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hpo.cli.options import duration
+from hpo.trial import wording
 from hpo.trial.vocabulary import Reason, TrialState
 
 if TYPE_CHECKING:
@@ -37,11 +38,12 @@ def short(value: object) -> str:
 def trials_table(spec: StudySpec, rows: list[TrialRow]) -> None:
     """One line a trial; the best one marked."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    others = [name for name in ("map50", "map50_95") if name != spec.objective.metric]
-    for name in ("trial", "state", str(spec.objective.metric), *others, "epochs", "time"):
+    others = [name for name in ("map50", "map50_95") if name != str(spec.objective)]
+    for name in ("trial", "state", str(spec.objective), *others, "epochs", "time"):
         table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
-    names = spec.space.names[:MAX_PARAMS]
-    for name in names:
+    names = spec.searched.names[:MAX_PARAMS]
+    found = ("iou", "conf", "gain") if spec.is_swept else ()
+    for name in (*names, *found):
         table.add_column(name, justify="right")
     best = _best(rows)
     for row in rows:
@@ -59,16 +61,25 @@ def trials_table(spec: StudySpec, rows: list[TrialRow]) -> None:
             str(row.epochs),
             duration(row.duration_s),
             *(short(row.params.get(name)) for name in names),
+            *(_found(row) if found else ()),
             style="bold green" if row is best else None,
         )
     out = console()
     out.print(table)
-    hidden = spec.space.names[MAX_PARAMS:]
+    hidden = spec.searched.names[MAX_PARAMS:]
     out.print(
         "[dim]* best, b baseline (plain Ultralytics). One in full: hpo trial N"
+        + (". gain: of iou and conf over Ultralytics' defaults, ? not proven" if found else "")
         + (f". Not shown: {', '.join(hidden)}" if hidden else "")
         + "[/]"
     )
+
+
+def _found(row: TrialRow) -> tuple[str, str, str]:
+    """What a sweep chose, and what it gains."""
+    point, sweep = row.operating_point, row.sweep
+    gain = "-" if sweep is None else f"{sweep.gain.decisive.value:+.4f}{'' if sweep.recommended == 'best' else '?'}"
+    return short(point and point.iou), short(point and point.conf), gain
 
 
 def _best(rows: list[TrialRow]) -> TrialRow | None:
@@ -83,8 +94,10 @@ def trial_page(spec: StudySpec, row: TrialRow, curve: list[EpochRow]) -> None:
     out.print(f"[bold]{title}[/]  {row.state.value} {row.reason or ''}  {escape(row.detail)}")
     _pairs(out, "sampled", row.params)
     if row.operating_point is not None:
-        _pairs(out, "operating point", vars(row.operating_point))
-    _pairs(out, "metrics", {str(spec.objective.metric): row.value, **row.metrics})
+        out.print(f"[bold]operating point[/]  {escape(wording.setting(row.operating_point))}")
+    if row.sweep is not None:
+        out.print(f"[bold]gain[/]  {escape(wording.gain(row.sweep))}")
+    _pairs(out, "metrics", {str(spec.objective): row.value, **row.metrics})
     _pairs(out, "trained with", row.train)
     for attempt in row.attempts:
         resumed = f", from epoch {attempt.resumed_from + 1}" if attempt.resumed_from else ""
@@ -117,6 +130,8 @@ def status_lines(row: StatusRow) -> list[str]:
     if row.best is not None:
         params = "  ".join(f"{name}={short(value)}" for name, value in row.best.params.items())
         lines.append(f"best     {short(row.best.value)} (trial {row.best.number})  {params}")
+        if row.best.sweep is not None:
+            lines.append(f"         at {wording.setting(row.best.sweep.best.point)}: {wording.gain(row.best.sweep)}")
     return lines
 
 
@@ -130,7 +145,7 @@ def opening_line(study: StudyRow, counted: int) -> str:
     )
     budget = f"{spec.budget.trials} trials of {spec.epochs} epochs" + (f", {counted} done" if counted else "")
     model = Path(spec.model).name
-    return f"{spec.name}: {spec.objective.metric} of {model} on {images}; {budget}"
+    return f"{spec.name}: {spec.objective} of {model} on {images}; {budget}"
 
 
 def print_summary(status: StatusRow, settings: Settings, *, again: str | None, unsynced: int) -> None:

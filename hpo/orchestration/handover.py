@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from ruamel.yaml import YAML
-from ruamel.yaml.representer import RoundTripRepresenter
-from typing_extensions import override
 
 from hpo.dataset.description import write_resolved
 from hpo.errors import HpoError
 from hpo.spec.schema import StudySpec
+from hpo.spec.ultralytics_yaml import predict_arguments, write_arguments
 from hpo.study.records import TrialRow
+from hpo.trial import wording
+from hpo.trial.operating_point import DEFAULT, OperatingPoint
 from hpo.trial.paths import AttemptPaths
-
-DEFAULT_CONF, DEFAULT_IOU, DEFAULT_MAX_DET = 0.25, 0.7, 300
-"""Of ``yolo predict`` (ultralytics 8.4.190)."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +22,8 @@ class Handover:
     weights: Path
     hyperparameters: Path
     predict: Path
+    operating_point: Path | None
+    """Where the trial was swept: all that the sweep found, as JSON."""
 
 
 def weights_of(row: TrialRow) -> Path | None:
@@ -35,7 +33,8 @@ def weights_of(row: TrialRow) -> Path | None:
 
 
 def save(spec: StudySpec, row: TrialRow, folder: Path) -> Handover:
-    """Write best.pt, hyperparameters.yaml (with the data.yaml it names) and predict.yaml into ``folder``."""
+    """Write best.pt, hyperparameters.yaml (with the data.yaml it names), predict.yaml and, of a swept trial,
+    operating_point.json into ``folder``."""
     source = weights_of(row)
     if source is None:
         raise HpoError(
@@ -43,18 +42,29 @@ def save(spec: StudySpec, row: TrialRow, folder: Path) -> Handover:
         )
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    out = Handover(folder / "best.pt", folder / "hyperparameters.yaml", folder / "predict.yaml")
+    found = None if row.sweep is None else folder / "operating_point.json"
+    out = Handover(folder / "best.pt", folder / "hyperparameters.yaml", folder / "predict.yaml", found)
     aside = out.weights.with_suffix(".tmp")
     shutil.copyfile(source, aside)
     aside.replace(out.weights)
-    title = f"trial {row.number} of study {spec.name}: {spec.objective.metric} {row.value:.4f} on the validation split"
+    title = f"trial {row.number} of study {spec.name}: {spec.objective} {row.value:.4f} on the validation split"
     data = _place_data(spec, folder)
     train = {"task": "detect", "mode": "train", "model": spec.model, "data": data, **row.train, "patience": 0}
-    _write(out.hyperparameters, f"{title}\nTrain it again: yolo train cfg={out.hyperparameters.name}", train)
-    _write(
-        out.predict, f"{title}\nUse it: yolo predict cfg={out.predict.name} source=IMAGES", _predict(row, out.weights)
-    )
+    again = f"{title}\nTrain it again: yolo train cfg={out.hyperparameters.name}"
+    write_arguments(out.hyperparameters, again, train)
+    setting = "" if row.sweep is None else f"\n{wording.gain(row.sweep)}"
+    use = f"{title}{setting}\nUse it: yolo predict cfg={out.predict.name} source=IMAGES"
+    write_arguments(out.predict, use, predict_arguments(out.weights, row.train.get("imgsz", 640), _recommended(row)))
+    if out.operating_point is not None and row.sweep is not None:
+        out.operating_point.write_text(json.dumps(row.sweep.to_dict(), indent=2) + "\n")
     return out
+
+
+def _recommended(row: TrialRow) -> OperatingPoint:
+    """What a sweep found only where its gain is proven; what was sampled, because the trial was measured there."""
+    if row.sweep is not None:
+        return row.sweep.recommended_point
+    return row.operating_point or DEFAULT
 
 
 def _place_data(spec: StudySpec, folder: Path) -> str:
@@ -64,41 +74,3 @@ def _place_data(spec: StudySpec, folder: Path) -> str:
         return spec.data
     write_resolved(source, folder / "data.yaml")
     return str(folder / "data.yaml")
-
-
-def _predict(row: TrialRow, weights: Path) -> dict[str, Any]:
-    point = row.operating_point
-    return {
-        "task": "detect",
-        "mode": "predict",
-        "model": str(weights),
-        "imgsz": row.train.get("imgsz", 640),
-        "conf": DEFAULT_CONF if point is None else point.conf,
-        "iou": DEFAULT_IOU if point is None else point.iou,
-        "max_det": DEFAULT_MAX_DET if point is None else point.max_det,
-        "agnostic_nms": point is not None and point.agnostic_nms,
-    }
-
-
-class _ForPyYaml(RoundTripRepresenter):
-    """PyYAML, which Ultralytics reads with, takes ``1e-05`` for text: a number needs its dot."""
-
-    @override
-    def represent_float(self, data: float) -> Any:
-        text = repr(data)
-        if "e" in text and "." not in text:
-            text = text.replace("e", ".0e")
-        return self.represent_scalar("tag:yaml.org,2002:float", text)
-
-
-_ForPyYaml.add_representer(float, _ForPyYaml.represent_float)
-
-
-def _write(path: Path, title: str, values: dict[str, Any]) -> None:
-    yaml = YAML()
-    yaml.Representer = _ForPyYaml
-    aside = path.with_suffix(".tmp")
-    with aside.open("w") as file:
-        file.write("".join(f"# {line}\n" for line in title.splitlines()))
-        yaml.dump(values, file)
-    aside.replace(path)

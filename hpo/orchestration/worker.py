@@ -14,6 +14,7 @@ from hpo.orchestration.stop import StopRequest
 from hpo.orchestration.trial import Supervisor
 from hpo.spec import plan
 from hpo.spec.plan import BaselinePlan
+from hpo.spec.sweep import sweep_plan
 from hpo.study.records import Proposal, StudyRow, TrialRow
 from hpo.study.worker_session import WorkerSession
 from hpo.trial.messages import Ended, EpochReport
@@ -130,8 +131,9 @@ class Worker:
             model=self._site.model,
             data=str(self._site.data),
             train=train,
-            metric=spec.objective.metric,
+            objective=spec.objective,
             operating_point=point,
+            sweep=sweep_plan(spec) if spec.is_swept else None,
             plots=spec.plots,
             best_value=best[0].value if best else None,
             checkpoint=proposal.checkpoint,

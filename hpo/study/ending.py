@@ -23,6 +23,7 @@ from hpo.study.history import REASON, RETRY_OF
 from hpo.study.records import EpochRow
 from hpo.trial import vocabulary
 from hpo.trial.messages import Ended
+from hpo.trial.operating_point import DEFAULT, SweepResult
 from hpo.trial.vocabulary import Reaction, Reason
 
 _CONSTRAINT = "failure"
@@ -98,8 +99,20 @@ def _record(context: Context, connection: Connection, token: str, ended: Ended) 
         "best_epoch": ended.best_epoch,
         "recorded_at": at,
     }
+    if context.study.spec.is_swept:
+        outcome["operating_point"] = _operating_point(ended)
     connection.execute(update(tables.trials).where(_trial(claim)).values(outcome))
     return reaction
+
+
+def _operating_point(ended: Ended) -> dict[str, Any] | None:
+    """What a swept trial came to: the setting that was found with all that the sweep found, or, of the baseline and
+    where the sweep failed, the defaults that the trial was measured at."""
+    if ended.reason is not Reason.COMPLETE:
+        return None
+    if ended.swept is None:
+        return DEFAULT.to_dict()
+    return {**SweepResult.from_dict(ended.swept).best.point.to_dict(), "sweep": ended.swept}
 
 
 def _close_attempt(connection: Connection, token: str, reason: Reason, detail: str, at: datetime) -> None:

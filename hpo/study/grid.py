@@ -19,7 +19,7 @@ Point = dict[str, Scalar]
 def points(spec: StudySpec) -> list[Point]:
     """Every point of the grid that ``enqueue`` does not name, shuffled by ``search.seed``."""
     enqueued = [dict(given) for given in spec.search.enqueue]
-    found = [point for point in _combinations(spec.space) if point not in enqueued]
+    found = [point for point in _combinations(spec.searched) if point not in enqueued]
     random.Random(spec.search.seed).shuffle(found)  # noqa: S311 (no secret)
     return found
 

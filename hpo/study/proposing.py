@@ -67,7 +67,7 @@ def ask(context: Context, ordinal: int, planned: Source) -> tuple[int, Params]:
     trial_id = call(lambda _rdb: context.history.create_new_trial(context.study.id, template))
     context.failpoint("asked")
     trial = call(lambda _rdb: optuna.Trial(study, trial_id))
-    space = context.study.spec.space
+    space = context.study.spec.searched
     if planned.outside:
         call(lambda _rdb: suggest(trial, _holding(space, planned.given)))
         return trial.number, planned.given

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from hpo.spec.schema import StudySpec
-from hpo.trial.request import OperatingPoint
+from hpo.trial.operating_point import OperatingPoint, SweepResult
 from hpo.trial.vocabulary import Reason, Scalar, TrialState
 
 
@@ -116,11 +116,14 @@ class TrialRow:
     """Time in attempts of this trial, summed."""
     mlflow_run_id: str | None
     operating_point: OperatingPoint | None
+    """What the value and the metrics hold at; None while there is none, and where none is sampled or swept."""
     train: dict[str, Any]
     """The training arguments that were asked for, complete."""
     folder: str | None
     """Of the newest attempt."""
     attempts: tuple[AttemptRow, ...] = field(default=())
+    sweep: SweepResult | None = None
+    """Of a complete trial under ``postprocess: swept``, but for the baseline."""
 
 
 class StudyState(StrEnum):

@@ -76,7 +76,7 @@ def build_sampler(spec: StudySpec, ordinal: int) -> BaseSampler:
         seed = spec.search.seed
     if name in ("gp", "cmaes", "qmc"):
         options["warn_independent_sampling"] = False  # conditional and first values are drawn so on purpose
-    if name == "tpe" and options.get("multivariate") is not False and _has_conditions(spec.space):
+    if name == "tpe" and options.get("multivariate") is not False and _has_conditions(spec.searched):
         options.setdefault("group", True)
     sampler_class: Any = getattr(optuna.samplers, SAMPLERS[name].optuna)
     with quiet_experiments():

@@ -24,7 +24,7 @@ from hpo.study.records import (
     WorkerRow,
 )
 from hpo.study.storage import Storage
-from hpo.trial.request import OperatingPoint
+from hpo.trial.operating_point import OperatingPoint, SweepResult
 from hpo.trial.vocabulary import Reason, TrialState
 
 ALIVE_S = 60.0
@@ -136,11 +136,17 @@ def _trial_row(row: Row[Any], attempts: tuple[Row[Any], ...], reached: Mapping[i
         if attempts
         else None,
         mlflow_run_id=row.mlflow_run_id,
-        operating_point=None if row.operating_point is None else OperatingPoint(**row.operating_point),
+        operating_point=None if row.operating_point is None else OperatingPoint.from_dict(row.operating_point),
         train=row.train,
         folder=attempts[-1].folder if attempts else None,
         attempts=tuple(_attempt_row(each) for each in attempts),
+        sweep=_sweep(row.operating_point),
     )
+
+
+def _sweep(stored: dict[str, Any] | None) -> SweepResult | None:
+    found = None if stored is None else stored.get("sweep")
+    return None if found is None else SweepResult.from_dict(found)
 
 
 def _attempt_row(row: Row[Any]) -> AttemptRow:

@@ -6,7 +6,7 @@ import os
 import socket
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
@@ -24,7 +24,7 @@ from hpo.study.records import Proposal, StudyRow
 from hpo.study.repair import repair, undo_admission
 from hpo.study.storage import Storage
 from hpo.trial.messages import Ended, EpochReport
-from hpo.trial.request import OperatingPoint
+from hpo.trial.operating_point import OperatingPoint
 from hpo.trial.vocabulary import Reaction, Scalar
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class WorkerSession:
         """Opens the attempt. ``train`` is complete: what the trial's process is asked to train."""
         active = self._of(token)
         self._active[token] = replace(active, pruning=rungs.plan(self._context.study.spec, train))
-        point = None if operating_point is None else asdict(operating_point)
+        point = None if operating_point is None else operating_point.to_dict()
         recording.write_attempt(self._context, active.proposal, folder, {"train": train, "operating_point": point})
 
     def started(self, token: str, effective: dict[str, Scalar]) -> None:

@@ -106,7 +106,7 @@ def study_content(study: StudyRow, trials: Iterable[TrialRow]) -> RunContent:
     params = {
         "model": spec.model,
         "data": spec.data,
-        "metric": spec.objective.metric.value,
+        "metric": str(spec.objective),
         "sampler": spec.search.sampler.name,
         "pruner": spec.search.pruner.name,
         "seed": spec.search.seed,
@@ -139,7 +139,8 @@ def _status(trial: TrialRow) -> RunStatus:
 
 
 def _trial_params(study: StudyRow, trial: TrialRow) -> dict[str, str]:
-    point = trial.operating_point
+    # a param is never changed: what a sweep finds is known too late, and stands among the metrics
+    point = None if study.spec.is_swept else trial.operating_point
     asked: dict[str, Any] = {"model": study.spec.model, "data": study.spec.data, **trial.train, **trial.params}
     if point is not None:
         asked |= {name: getattr(point, name) for name in POSTPROCESSING_NAMES}
@@ -222,9 +223,31 @@ def _final_points(trial: TrialRow) -> Iterator[Point]:
     time_ms = milliseconds(trial.finished)
     for name, value in trial.metrics.items():
         yield Point(f"final/{name}", value, time_ms, 0)
+    for name, value in _swept(trial).items():
+        yield Point(f"final/{name}", value, time_ms, 0)
     if trial.state is TrialState.COMPLETE and trial.value is not None:
         yield Point("value", trial.value, time_ms, 0)
         yield Point("objective", trial.value, time_ms, trial.epochs + 1)
+
+
+def _swept(trial: TrialRow) -> dict[str, float]:
+    """What a sweep chose, and what that gains over Ultralytics' defaults."""
+    sweep = trial.sweep
+    if sweep is None:
+        return {}
+    point, gain = sweep.best.point, sweep.gain
+    found = {
+        "conf": point.conf,
+        "iou": point.iou,
+        "max_det": point.max_det,
+        "agnostic_nms": point.agnostic_nms,
+        "gain": gain.value,
+        "gain_low": gain.low,
+        "gain_high": gain.high,
+        "in_sample": sweep.in_sample,
+        "default_value": sweep.default_value,
+    }
+    return {name: float(value) for name, value in found.items() if value is not None}
 
 
 def _best_points(trials: list[TrialRow]) -> Iterator[Point]:

@@ -57,7 +57,8 @@ def address(experiment_id: str) -> str:
 
 def state(spec: StudySpec) -> dict[str, Any]:
     """The view as the UI's JSON: the search's trials, best first, with what was sampled, and charts of both."""
-    params = [f"params.`{name}`" for name in spec.space.names]
+    params = [f"params.`{name}`" for name in spec.searched.names]
+    found = [f"metrics.`final/{name}`" for name in ("iou", "conf", "gain")] if spec.is_swept else []
     return {
         "searchFilter": "tags.stage = 'search'",
         "orderByKey": "metrics.`value`",
@@ -66,7 +67,7 @@ def state(spec: StudySpec) -> dict[str, Any]:
         "lifecycleFilter": "Active",
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
-        "selectedColumns": ["metrics.`value`", "metrics.`objective`", *params, "tags.`state`", "tags.`reason`"],
+        "selectedColumns": ["metrics.`value`", "metrics.`objective`", *params, *found, "tags.`state`", "tags.`reason`"],
         "runsHiddenMode": "FIRST_20_RUNS",
         "compareRunSections": [_SECTION_OF_CARDS],
         "compareRunCharts": [{**chart, "metricSectionId": _SECTION, "deleted": False} for chart in _charts(spec)],
@@ -76,12 +77,21 @@ def state(spec: StudySpec) -> dict[str, Any]:
 def note(study: StudyRow) -> str:
     """What the study is, in Markdown; the UI shows it above the table, folded to its heading."""
     spec = study.spec
-    sampled = ", ".join(f"`{name}`" for name in spec.space.names) or "nothing"
+    sampled = ", ".join(f"`{name}`" for name in spec.searched.names) or "nothing"
+    swept = (
+        [
+            "- swept after each training: what was chosen is `final/iou` and `final/conf`, and `final/gain` is what it "
+            "gains over Ultralytics' defaults, cross-validated"
+        ]
+        if spec.is_swept
+        else []
+    )
     return "\n".join(
         [
-            f"# {spec.name}: {spec.objective.metric.value} of `{Path(spec.model).name}`",
+            f"# {spec.name}: {spec.objective} of `{Path(spec.model).name}`",
             f"- data: `{spec.data}`",
             f"- sampled: {sampled}",
+            *swept,
             f"- {spec.budget.trials} trials, sampler `{spec.search.sampler.name}`, pruner `{spec.search.pruner.name}`",
             "- `value`: what a complete trial came to; `objective`: the same, epoch by epoch, as the pruner saw it; "
             "its last point is the trial's value",
@@ -92,8 +102,9 @@ def note(study: StudyRow) -> str:
 
 def _charts(spec: StudySpec) -> list[dict[str, Any]]:
     """Curves of the objective, parallel coordinates of what every trial has, value against each ranged dimension."""
-    always = [dimension.name for dimension in spec.space.dimensions if not dimension.when]
-    ranged = [dimension.name for dimension in spec.space.dimensions if not isinstance(dimension.domain, Choices)]
+    dimensions = spec.searched.dimensions
+    always = [dimension.name for dimension in dimensions if not dimension.when]
+    ranged = [dimension.name for dimension in dimensions if not isinstance(dimension.domain, Choices)]
     curves = {"uuid": "curves", "type": "LINE", "metricKey": "objective", "displayName": "objective by epoch"}
     parallel = {"uuid": "parallel", "type": "PARALLEL", "selectedParams": always, "selectedMetrics": ["value"]}
     scatters = [

@@ -30,15 +30,16 @@ class Channel:
 
     pipe: Connection
     _last_progress: float = field(default=float("-inf"))
+    _last_stage: str = field(default="")
 
     def send(self, message: Message) -> None:
         self.pipe.send_bytes(encode(message))
 
     def progress(self, stage: str, epoch: int, fraction: float) -> None:
-        """At most one in ``PROGRESS_EVERY_S``, so that batches of a millisecond cost nothing."""
+        """At most one in ``PROGRESS_EVERY_S`` of a stage, so that batches of a millisecond cost nothing."""
         now = time.monotonic()
-        if now - self._last_progress >= PROGRESS_EVERY_S:
-            self._last_progress = now
+        if now - self._last_progress >= PROGRESS_EVERY_S or stage != self._last_stage:
+            self._last_progress, self._last_stage = now, stage
             self.send(Progress(stage, epoch, round(fraction, 3)))
 
     def report(self, report: EpochReport) -> Answer:
@@ -59,7 +60,7 @@ def main(request_json: str, pipe: Connection, lifeline: Connection) -> None:
         channel.send(Progress("load", 0, 0.0))
         run = _build(request, paths, channel)
         run.train()
-        ended = _completed(run)
+        ended = _completed(run, channel)
     except BaseException as error:  # noqa: BLE001  (every end has a reason; SystemExit and MemoryError too)
         ended = _stopped(error, run)
     _write(ended, paths.ended)
@@ -149,10 +150,17 @@ def _effective(run: TrialRun) -> dict[str, Scalar]:
     return {name: getattr(run.args, name) for name in names} | {"device": device} | versions
 
 
-def _completed(run: TrialRun) -> Ended:
-    scores = run.validator.scores(run.request)
-    value = scores[run.request.metric]
-    return Ended(Reason.COMPLETE, "", run.epochs, value, scores, run.best_epoch, time.time())
+def _completed(run: TrialRun, channel: Channel) -> Ended:
+    plan = run.request.sweep
+    if plan is None:
+        scores = run.validator.scores(run.request)
+        value = scores[run.request.objective.metric]
+        return Ended(Reason.COMPLETE, "", run.epochs, value, scores, run.best_epoch, time.time())
+    from hpo.training.swept import settle
+
+    found = settle(run, plan, lambda stage, share: channel.progress(stage, run.epochs, share))
+    at = time.time()
+    return Ended(Reason.COMPLETE, found.detail, run.epochs, found.value, found.metrics, run.best_epoch, at, found.swept)
 
 
 def _stopped(error: BaseException, run: TrialRun | None) -> Ended:

@@ -13,9 +13,12 @@ from typing import Any
 import numpy as np
 from typing_extensions import override
 from ultralytics.models.yolo.detect import DetectionTrainer, DetectionValidator
+from ultralytics.utils import LOGGER
 
 from hpo.detection.metrics import best_macro_f1, macro_at
+from hpo.detection.predictions import Predictions
 from hpo.training import checkpoint
+from hpo.training.candidates import KeepsCandidates
 from hpo.training.guard import DivergenceGuard
 from hpo.training.stops import Stop
 from hpo.trial.messages import Answer, EpochReport
@@ -23,7 +26,6 @@ from hpo.trial.paths import AttemptPaths
 from hpo.trial.request import TrialRequest
 from hpo.trial.vocabulary import Metric, Reason
 
-AP_METRICS = (Metric.MAP50_95, Metric.MAP50)
 Report = Callable[[EpochReport], Answer]
 
 
@@ -53,19 +55,41 @@ class TrialValidator(DetectionValidator):
         ap = {"map50": float(self.metrics.box.map50), "map50_95": float(self.metrics.box.map)}
         return ap | {"precision": float(at.precision), "recall": float(at.recall), "f1": float(at.f1)}
 
-    def objective(self, metric: Metric) -> float:
+    def objective(self, request: TrialRequest) -> float:
         """What the pruner sees: the metric, or for a metric at an operating point the best macro F1.
 
         Early scores are low, and a high confidence threshold must not prune a healthy training.
         """
-        match metric:
+        match request.objective.metric:
             case Metric.MAP50_95:
                 return float(self.metrics.box.map)
             case Metric.MAP50:
                 return float(self.metrics.box.map50)
-            case Metric.F1 | Metric.PRECISION | Metric.RECALL:
+            case _:
                 tp, conf, pred_cls, target_cls = self.detections.values()
                 return float(best_macro_f1(tp[:, 0].astype(bool), conf, pred_cls, target_cls)[1].f1)
+
+
+class SweptValidator(TrialValidator, KeepsCandidates):
+    """Of a trial whose post-processing is swept: keeps what a sweep starts from."""
+
+    def taken_predictions(self) -> Predictions:
+        """Of the last validation, once: they may be large. Raises ValueError where the model predicts no numbers."""
+        kept = self.candidates
+        del self.candidates
+        return kept.predictions()
+
+    @override
+    def objective(self, request: TrialRequest) -> float:
+        """What the pruner sees: the objective at the best setting of this validation's own predictions."""
+        from hpo.detection.sweep import best_value  # numba, which other trials need not import
+
+        assert request.sweep is not None  # noqa: S101  (it is what this validator is for)
+        try:
+            return best_value(self.taken_predictions(), request.sweep, request.objective)
+        except ValueError as error:
+            LOGGER.warning(f"no objective: {error}")
+            return float("nan")
 
 
 def columns(rows: Iterable[Mapping[str, str]]) -> dict[str, list[Any]]:
@@ -100,19 +124,20 @@ class TrialRun(DetectionTrainer):
 
     @override
     def get_validator(self) -> TrialValidator:
+        validator = TrialValidator if self.request.sweep is None else SweptValidator
         arguments = copy(self.args)
         point = self.request.operating_point
         if point is not None:
             # conf stays at 0.001: AP needs every detection, and a prefix of the score order is exact for any threshold
             arguments.iou, arguments.max_det, arguments.agnostic_nms = point.iou, point.max_det, point.agnostic_nms
-        return TrialValidator(self.test_loader, save_dir=self.save_dir, args=arguments, _callbacks=self.callbacks)
+        return validator(self.test_loader, save_dir=self.save_dir, args=arguments, _callbacks=self.callbacks)
 
     @override
     def validate(self) -> tuple[dict[str, float], float]:
         """As Ultralytics', with the objective as fitness: it decides which epoch is best.pt."""
         metrics = self.validator(self)
         metrics.pop("fitness", None)
-        fitness = self.validator.objective(self.request.metric)
+        fitness = self.validator.objective(self.request)
         if self.best_fitness is None or self.best_fitness < fitness:
             self.best_fitness = fitness
         return metrics, fitness

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
 
 from hpo.trial.vocabulary import Reason, Scalar
 
@@ -22,11 +23,11 @@ class Progress:
     """A sign of life: a batch of training or validation, or a stage."""
 
     stage: str
-    """``load``, ``train``, ``val``, ``final``."""
+    """``load``, ``train``, ``val``, ``final``, ``capture``, ``sweep``."""
     epoch: int
     """The epoch that is being trained, from 1; 0 before the first."""
     fraction: float
-    """Of the epoch, in [0, 1]."""
+    """Of the epoch or the stage, in [0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -58,17 +59,19 @@ class Ended:
 
     reason: Reason
     detail: str
-    """One line for a person; empty for complete and pruned."""
+    """One line for a person; empty for pruned, and for complete unless the sweep failed."""
     epochs: int
     """Epochs that were trained in full, over all attempts that led here."""
     value: float | None
-    """The objective of best.pt; for complete only."""
+    """The objective of best.pt, for complete only; under ``postprocess: swept`` cross-validated over images."""
     metrics: dict[str, float]
     """``map50, map50_95, precision, recall, f1`` of best.pt (complete), of the last epoch (pruned), or empty."""
     best_epoch: int | None
     """The epoch of best.pt, from 1."""
     recorded_at: float
     """Unix time, s."""
+    swept: dict[str, Any] | None = None
+    """``SweepResult.to_dict()`` of best.pt; for complete only, and only where a sweep was asked for and ran."""
 
 
 Message = Started | Progress | EpochReport | Checkpointed | Ended

@@ -39,6 +39,16 @@ class AttemptPaths:
         return self.folder / "results.csv"
 
     @property
+    def operating_point(self) -> Path:
+        """What a sweep found, ``SweepResult`` as JSON."""
+        return self.folder / "operating_point.json"
+
+    @property
+    def predict(self) -> Path:
+        """Arguments of ``yolo predict`` at the setting that the sweep recommends."""
+        return self.folder / "predict.yaml"
+
+    @property
     def ended(self) -> Path:
         """The ``Ended`` message as JSON, renamed into place before it is sent: a result is never lost."""
         return self.folder / "ended.json"

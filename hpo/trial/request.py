@@ -6,19 +6,9 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from hpo.trial.vocabulary import Metric, Scalar
-
-
-@dataclass(frozen=True)
-class OperatingPoint:
-    """A post-processing setting."""
-
-    iou: float
-    """NMS threshold in [0, 1]: a box is dropped when its IoU with a kept one is above it."""
-    conf: float
-    """Confidence threshold in [0, 1]: detections with a score above it stay."""
-    max_det: int = 300
-    agnostic_nms: bool = False
+from hpo.trial.objective import Objective, parse
+from hpo.trial.operating_point import OperatingPoint, SweepPlan
+from hpo.trial.vocabulary import Scalar
 
 
 @dataclass(frozen=True)
@@ -40,9 +30,13 @@ class TrialRequest:
     """Absolute path of a data.yaml whose ``path`` is absolute."""
     train: dict[str, Scalar | list[Any]]
     """Ultralytics training arguments, complete but for model, data, save_dir and device."""
-    metric: Metric
+    objective: Objective
     operating_point: OperatingPoint | None
-    """Under ``postprocess: sampled`` the sampled setting, else None."""
+    """The setting that the trained model is measured at: a sampled one, or the baseline's. None: what ``sweep`` finds,
+    or without one Ultralytics' own."""
+    sweep: SweepPlan | None = None
+    """Under ``postprocess: swept`` what is tried: after each epoch for the objective that is reported, and after the
+    training where no ``operating_point`` is given."""
     plots: Literal["none", "best", "all"] = "none"
     best_value: float | None = None
     """Best value of the study so far; under ``plots: best`` a trial that stays below it draws none."""
@@ -54,13 +48,20 @@ class TrialRequest:
     """``auto`` (first GPU, else CPU), ``cpu``, or a CUDA index such as ``0``."""
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), sort_keys=True)
+        own = {
+            "objective": str(self.objective),
+            "operating_point": None if self.operating_point is None else self.operating_point.to_dict(),
+            "sweep": None if self.sweep is None else self.sweep.to_dict(),
+        }
+        return json.dumps({**asdict(self), **own}, sort_keys=True)
 
     @staticmethod
     def from_json(text: str) -> TrialRequest:
         raw = json.loads(text)
-        point = raw.pop("operating_point")
-        return TrialRequest(
-            **{**raw, "metric": Metric(raw["metric"])},
-            operating_point=None if point is None else OperatingPoint(**point),
-        )
+        point, sweep = raw["operating_point"], raw["sweep"]
+        own = {
+            "objective": parse(raw["objective"]),
+            "operating_point": None if point is None else OperatingPoint.from_dict(point),
+            "sweep": None if sweep is None else SweepPlan.from_dict(sweep),
+        }
+        return TrialRequest(**{**raw, **own})

@@ -1,0 +1,54 @@
+"""YAML files of arguments that ``yolo ... cfg=FILE`` reads as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.representer import RoundTripRepresenter
+from typing_extensions import override
+
+from hpo.trial.operating_point import DEFAULT, OperatingPoint
+
+
+def predict_arguments(weights: Path, imgsz: int, point: OperatingPoint) -> dict[str, Any]:
+    """Of ``yolo predict`` with ``weights`` at ``point``, which must be plain (raises ValueError)."""
+    if not point.is_plain:
+        raise ValueError(f"yolo predict knows no suppression {point.kind} and no confidence a class: use hpo.deploy")
+    return {
+        "task": "detect",
+        "mode": "predict",
+        "model": str(weights),
+        "imgsz": imgsz,
+        "conf": point.conf,
+        "iou": DEFAULT.iou if point.iou is None else point.iou,
+        "max_det": point.max_det,
+        "agnostic_nms": point.agnostic_nms,
+    }
+
+
+class _ForPyYaml(RoundTripRepresenter):
+    """PyYAML, which Ultralytics reads with, takes ``1e-05`` for text: a number needs its dot."""
+
+    @override
+    def represent_float(self, data: float) -> Any:
+        text = repr(data)
+        if "e" in text and "." not in text:
+            text = text.replace("e", ".0e")
+        return self.represent_scalar("tag:yaml.org,2002:float", text)
+
+
+_ForPyYaml.add_representer(float, _ForPyYaml.represent_float)
+
+
+def write_arguments(path: Path, title: str, values: Mapping[str, Any]) -> None:
+    """In place at once; ``title`` goes above ``values`` as comment lines."""
+    yaml = YAML()
+    yaml.Representer = _ForPyYaml
+    aside = path.with_suffix(".tmp")
+    with aside.open("w") as file:
+        file.write("".join(f"# {line}\n" for line in title.splitlines()))
+        yaml.dump(dict(values), file)
+    aside.replace(path)

@@ -1,0 +1,104 @@
+"""What a trained model is worth at its best post-processing: captured, swept, and written down beside its weights."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpo.spec.ultralytics_yaml import predict_arguments, write_arguments
+from hpo.training.patches import threads_per_trial
+from hpo.trial import wording
+from hpo.trial.operating_point import DEFAULT, OperatingPoint, SweepPlan, SweepResult
+from hpo.trial.request import TrialRequest
+
+if TYPE_CHECKING:
+    from hpo.detection.predictions import Predictions
+    from hpo.training.yolo import TrialRun
+
+Progress = Callable[[str, float], None]
+"""Told the stage and how much of it is done, in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What a trial under ``postprocess: swept`` came to."""
+
+    value: float
+    metrics: dict[str, float]
+    detail: str = ""
+    """What failed, where the value is that of Ultralytics' defaults instead of the sweep's."""
+    swept: dict[str, Any] | None = None
+    """``SweepResult.to_dict()``."""
+
+
+def settle(run: TrialRun, plan: SweepPlan, progress: Progress) -> Settled:
+    """Of best.pt, which Ultralytics has just validated; writes what it finds into the attempt's folder.
+
+    A training is worth more than what is measured after it: where the capture or the sweep fails, what comes back is
+    what that validation saw at Ultralytics' defaults.
+    """
+    fallback = _at_defaults(run)
+    stage = "capture"
+    try:
+        progress(stage, 0.0)
+        predictions = _captured(run, progress)
+        stage = "sweep"
+        progress(stage, 0.0)
+        point = run.request.operating_point
+        return _swept(run, plan, predictions) if point is None else _measured(run.request, point, predictions)
+    except Exception as error:  # noqa: BLE001  (whatever it is, the training is done)
+        traceback.print_exception(error)
+        line = f"{type(error).__name__}: {' '.join(str(error).split())}"[:400]
+        return replace(fallback, detail=f"measured at Ultralytics' defaults, because the {stage} failed: {line}")
+
+
+def _at_defaults(run: TrialRun) -> Settled:
+    from hpo.detection.sweep import measure
+
+    predictions = run.validator.taken_predictions()
+    rated, value = measure(predictions, DEFAULT, run.request.objective)
+    return Settled(value, rated.scores)
+
+
+def _captured(run: TrialRun, progress: Progress) -> Predictions:
+    from hpo.training import weights
+    from hpo.training.capture import Pass, capture
+
+    loaded = weights.load(run.paths.best)
+    over = Pass(
+        data=Path(run.request.data),
+        split="val",
+        imgsz=int(run.args.imgsz),
+        device=run.request.device,
+        single_cls=loaded.single_cls,
+        progress=lambda done, images: progress("capture", done / max(images, 1)),
+    )
+    return capture(loaded.model, "deploy", over)
+
+
+def _measured(request: TrialRequest, point: OperatingPoint, predictions: Predictions) -> Settled:
+    from hpo.detection.sweep import measure
+
+    rated, value = measure(predictions, point, request.objective)
+    return Settled(value, rated.scores)
+
+
+def _swept(run: TrialRun, plan: SweepPlan, predictions: Predictions) -> Settled:
+    from hpo.detection.sweep import sweep
+
+    result = sweep(predictions, plan, run.request.objective, threads=threads_per_trial())
+    _write(result, run)
+    return Settled(result.value, result.best.scores, swept=result.to_dict())
+
+
+def _write(result: SweepResult, run: TrialRun) -> None:
+    request, paths = run.request, run.paths
+    aside = paths.operating_point.with_suffix(".tmp")
+    aside.write_text(json.dumps(result.to_dict(), indent=2))
+    aside.replace(paths.operating_point)
+    title = f"trial {request.number} of study {request.study}, {result.recommended} setting\n{wording.gain(result)}"
+    write_arguments(paths.predict, title, predict_arguments(paths.best, run.args.imgsz, result.recommended_point))

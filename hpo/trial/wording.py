@@ -1,0 +1,30 @@
+"""Operating points and what they gain, in words for a person; one line each."""
+
+from __future__ import annotations
+
+from hpo.trial.operating_point import DEFAULT, Kind, OperatingPoint, SweepResult
+
+
+def setting(point: OperatingPoint) -> str:
+    """``iou 0.55, conf 0.31``, and what else differs from the defaults."""
+    words = [] if point.kind in (Kind.HARD, Kind.NONE) else [str(point.kind)]
+    words += [f"iou {point.iou:.4g}"] if point.iou is not None else []
+    words += [f"sigma {point.sigma:.4g}"] if point.sigma is not None else []
+    if point.per_class_conf is None:
+        words.append(f"conf {point.conf:.4g}")
+    else:
+        words.append(f"conf a class {' '.join(f'{conf:.4g}' for conf in point.per_class_conf)}")
+    words += [f"max_det {point.max_det}"] if point.max_det != DEFAULT.max_det else []
+    return ", ".join(words)
+
+
+def gain(result: SweepResult) -> str:
+    """What the best setting is worth over Ultralytics' defaults, and what is recommended therefore."""
+    if not result.feasible:
+        return f"no setting meets the conditions of {result.objective}: the defaults are recommended"
+    found, images = result.gain.decisive, "test images" if result.gain.test else "images that did not choose it"
+    over = f"{found.value:+.4f} {result.objective} over {setting(result.default.point)} on {images}"
+    interval = f"95% interval {found.low:+.4f} to {found.high:+.4f}"
+    if result.gain.proven:
+        return f"{over}, {interval}: recommended"
+    return f"{over}, {interval}, which holds no proof of a gain: the defaults are recommended"
