@@ -12,8 +12,10 @@ from hpo.dataset import digits
 from hpo.launchers.forkserver import ForkserverLauncher
 from hpo.training import child, environment
 from hpo.trial.messages import Answer, Ended, EpochReport, Message
+from hpo.trial.objective import Objective
+from hpo.trial.operating_point import OperatingPoint
 from hpo.trial.ports import TrialProcess
-from hpo.trial.request import OperatingPoint, TrialRequest
+from hpo.trial.request import TrialRequest
 from hpo.trial.vocabulary import Metric, Scalar
 
 ROOT = Path(__file__).parents[1]
@@ -82,7 +84,7 @@ def request_for(tiny: Path, tmp_path: Path) -> Any:
             "model": str(SMALLEST_MODEL),
             "data": str(tiny),
             "train": {**TRAIN, **(train or {})},
-            "metric": Metric.MAP50_95,
+            "objective": Objective(),
             "operating_point": None,
         }
         return TrialRequest(**(values | changes))
@@ -97,7 +99,8 @@ def trained(launcher: ForkserverLauncher, scenes: Path, tmp_path_factory: pytest
     train: dict[str, Any] = {**TRAIN, "epochs": 10, "imgsz": 96, "lr0": 0.01}
     data = folder / "data.yaml"
     data.write_text(scenes.read_text() + f"path: {scenes.parent}\n")
-    request = TrialRequest("t", 0, 0, 1, str(folder / "run"), str(SMALLEST_MODEL), str(data), train, Metric.MAP50, None)
+    objective = Objective(Metric.MAP50)
+    request = TrialRequest("t", 0, 0, 1, str(folder / "run"), str(SMALLEST_MODEL), str(data), train, objective, None)
     talk = Talk(launcher.start(request))
     assert talk.ended.metrics["map50"] > 0.2, talk.ended
     return folder / "run" / "weights" / "best.pt"

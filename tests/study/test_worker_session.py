@@ -13,7 +13,7 @@ from hpo.study import snapshot
 from hpo.study.records import StudyRow
 from hpo.study.storage import Storage
 from hpo.study.worker_session import WorkerSession
-from hpo.trial.request import OperatingPoint
+from hpo.trial.operating_point import OperatingPoint
 from hpo.trial.vocabulary import Reason, TrialState
 from tests.study import invariants
 from tests.study.support import (

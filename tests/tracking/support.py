@@ -15,7 +15,7 @@ from hpo.settings import Settings
 from hpo.spec.schema import Plots, StudySpec
 from hpo.spec.space import Choices, Dimension, FloatRange, Space
 from hpo.study.records import AttemptRow, EpochRow, Facts, Identity, StudyRow, TrialRow
-from hpo.trial.request import OperatingPoint
+from hpo.trial.operating_point import OperatingPoint
 from hpo.trial.vocabulary import Postprocess, Reason, TrialState
 
 BEGIN = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)

@@ -11,11 +11,13 @@ import pytest
 
 from hpo.launchers.forkserver import ForkserverLauncher
 from hpo.trial.messages import Answer, Checkpointed, EpochReport, Started, decode
+from hpo.trial.objective import Objective
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.request import TrialRequest
 from hpo.trial.vocabulary import Metric, Reason, Scalar
 from tests.conftest import Talk, sampled
 
+F1 = Objective(Metric.F1)
 WITHOUT_CLOCK = ("epoch", "objective", "metrics")
 
 
@@ -74,7 +76,7 @@ def _plain_training(text: str, pipe: Any, _lifeline: Any) -> None:
 
 
 def test_best_pt_is_the_epoch_with_the_best_objective(launcher: ForkserverLauncher, request_for: Any) -> None:
-    talk = Talk(launcher.start(request_for(metric=Metric.F1, operating_point=sampled())))
+    talk = Talk(launcher.start(request_for(objective=F1, operating_point=sampled())))
     best = max(talk.reports, key=lambda report: (report.objective, report.epoch))
     assert talk.ended.best_epoch == best.epoch
 
@@ -88,9 +90,7 @@ def test_a_sampled_operating_point_never_reaches_the_training(
     """Two operating points, one training: losses are equal, and conf does not touch AP."""
     low, high = (
         Talk(
-            launcher.start(
-                request_for(FINE_TUNE, model=str(trained), metric=Metric.F1, operating_point=sampled(conf=conf))
-            )
+            launcher.start(request_for(FINE_TUNE, model=str(trained), objective=F1, operating_point=sampled(conf=conf)))
         )
         for conf in (0.05, 0.9)
     )
@@ -107,7 +107,10 @@ def test_the_sampled_suppression_is_the_one_that_validates(
         Talk(
             launcher.start(
                 request_for(
-                    FINE_TUNE, model=str(trained), metric=Metric.MAP50, operating_point=sampled(0.6, 0.05, max_det)
+                    FINE_TUNE,
+                    model=str(trained),
+                    objective=Objective(Metric.MAP50),
+                    operating_point=sampled(0.6, 0.05, max_det),
                 )
             )
         )

@@ -1,12 +1,24 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hpo.trial.messages import Checkpointed, Ended, EpochReport, Message, Progress, Started, decode, encode
-from hpo.trial.request import OperatingPoint, TrialRequest
+from hpo.trial.objective import Average, Constraint, Objective, Quantity
+from hpo.trial.operating_point import (
+    Gain,
+    Interval,
+    Kind,
+    KindResult,
+    OperatingPoint,
+    Rated,
+    SweepPlan,
+    SweepResult,
+)
+from hpo.trial.request import TrialRequest
 from hpo.trial.vocabulary import Metric, Reason
 
 TEXT = st.text(max_size=20)
@@ -14,14 +26,68 @@ NUMBER = st.floats(allow_nan=False, allow_infinity=False)
 EPOCH = st.integers(0, 10_000)
 NUMBERS = st.dictionaries(TEXT, NUMBER, max_size=4)
 SCALARS = st.dictionaries(TEXT, st.none() | st.booleans() | st.integers() | NUMBER | TEXT, max_size=4)
+SHARE = st.floats(0, 1)
+POINTS = st.builds(
+    OperatingPoint,
+    st.none() | SHARE,
+    SHARE,
+    EPOCH,
+    st.sampled_from(Kind),
+    st.none() | SHARE,
+    st.none() | st.lists(SHARE, max_size=3).map(tuple),
+)
+OBJECTIVES = st.builds(Objective, st.sampled_from(Metric)) | st.builds(
+    Objective,
+    st.just(Metric.F1),
+    st.sampled_from(Average),
+    st.floats(0.01, 100),
+    st.lists(st.builds(Constraint, st.just(Quantity.RECALL), SHARE, st.none() | st.just("a b")), max_size=2).map(tuple),
+)
+PLANS = st.builds(
+    SweepPlan,
+    kinds=st.lists(st.sampled_from(Kind), min_size=1, max_size=2, unique=True).map(tuple),
+    ious=st.lists(SHARE, min_size=1, max_size=5).map(tuple),
+    conf=st.tuples(SHARE, SHARE),
+    max_dets=st.lists(EPOCH, min_size=1, max_size=2).map(tuple),
+    per_class=st.booleans(),
+)
+SCORES = st.fixed_dictionaries(dict.fromkeys(("precision", "recall", "f1", "map50", "map50_95"), SHARE))
+RATED = st.builds(Rated, POINTS, SCORES)
+GAINS = st.builds(Gain, TEXT, NUMBER, NUMBER, NUMBER, st.none() | st.builds(Interval, NUMBER, NUMBER, NUMBER))
+RESULTS = st.builds(
+    SweepResult,
+    capture=st.sampled_from(["deploy", "val"]),
+    images=EPOCH,
+    settings=EPOCH,
+    points=EPOCH,
+    seconds=NUMBER,
+    objective=TEXT,
+    value=NUMBER,
+    in_sample=NUMBER,
+    default_value=NUMBER,
+    feasible=st.booleans(),
+    best=RATED,
+    default=RATED,
+    gain=GAINS,
+    by_kind=st.lists(st.builds(KindResult, RATED, GAINS), max_size=2).map(tuple),
+)
 MESSAGES: st.SearchStrategy[Message] = st.one_of(
     st.builds(Started, SCALARS),
     st.builds(Progress, TEXT, EPOCH, NUMBER),
     st.builds(EpochReport, EPOCH, NUMBER, NUMBERS, NUMBER, NUMBER),
     st.builds(Checkpointed, EPOCH),
-    st.builds(Ended, st.sampled_from(Reason), TEXT, EPOCH, st.none() | NUMBER, NUMBERS, st.none() | EPOCH, NUMBER),
+    st.builds(
+        Ended,
+        st.sampled_from(Reason),
+        TEXT,
+        EPOCH,
+        st.none() | NUMBER,
+        NUMBERS,
+        st.none() | EPOCH,
+        NUMBER,
+        st.none() | RESULTS.map(lambda result: json.loads(json.dumps(result.to_dict()))),
+    ),
 )
-POINTS = st.none() | st.builds(OperatingPoint, NUMBER, NUMBER, EPOCH, st.booleans())
 REQUESTS = st.builds(
     TrialRequest,
     study=TEXT,
@@ -32,8 +98,9 @@ REQUESTS = st.builds(
     model=TEXT,
     data=TEXT,
     train=SCALARS,
-    metric=st.sampled_from(Metric),
-    operating_point=POINTS,
+    objective=OBJECTIVES,
+    operating_point=st.none() | POINTS,
+    sweep=st.none() | PLANS,
     plots=st.sampled_from(["none", "best", "all"]),
     best_value=st.none() | NUMBER,
     checkpoint=st.none() | TEXT,
@@ -44,6 +111,29 @@ REQUESTS = st.builds(
 @given(MESSAGES)
 def test_a_message_is_the_same_after_the_pipe(message: Message) -> None:
     assert decode(encode(message)) == message
+
+
+def test_a_result_of_before_there_were_sweeps_is_still_read() -> None:
+    old = {"reason": "complete", "detail": "", "epochs": 3, "value": 0.5, "metrics": {}, "best_epoch": 2}
+    message = decode(json.dumps({"kind": "Ended", **old, "recorded_at": 1.0}).encode())
+    assert isinstance(message, Ended)
+    assert message.swept is None
+
+
+@given(RESULTS)
+def test_what_a_sweep_found_is_the_same_after_json(result: SweepResult) -> None:
+    assert SweepResult.from_dict(json.loads(json.dumps(result.to_dict()))) == result
+
+
+@given(POINTS)
+def test_an_operating_point_is_the_same_after_json_and_beside_other_keys(point: OperatingPoint) -> None:
+    stored = json.loads(json.dumps({**point.to_dict(), "sweep": {}}))
+    assert OperatingPoint.from_dict(stored) == point
+
+
+def test_an_operating_point_of_before_there_were_kinds_is_still_read() -> None:
+    old = {"iou": 0.6, "conf": 0.3, "max_det": 100, "agnostic_nms": True}
+    assert OperatingPoint.from_dict(old) == OperatingPoint(0.6, 0.3, 100, Kind.AGNOSTIC)
 
 
 @given(REQUESTS)

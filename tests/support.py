@@ -1,0 +1,35 @@
+"""Values that tests of several rooms need, without anything heavy."""
+
+from __future__ import annotations
+
+from hpo.trial.operating_point import DEFAULT, Gain, Kind, KindResult, OperatingPoint, Rated, SweepResult
+
+SCORES = {"precision": 0.6, "recall": 0.5, "f1": 0.54, "map50": 0.5, "map50_95": 0.3}
+
+
+def swept(
+    best: OperatingPoint = OperatingPoint(0.55, 0.41),  # noqa: B008  (frozen)
+    gain: Gain = Gain("f1", 0.03, 0.01, 0.05),  # noqa: B008
+    value: float = 0.53,
+) -> SweepResult:
+    """What a sweep might find."""
+    rated = Rated(best, SCORES)
+    return SweepResult(
+        capture="deploy",
+        images=24,
+        settings=66,
+        points=1200,
+        seconds=0.2,
+        objective=gain.metric,
+        value=value,
+        in_sample=0.54,
+        default_value=0.5,
+        feasible=True,
+        best=rated,
+        default=Rated(DEFAULT, {**SCORES, "f1": 0.5}),
+        gain=gain,
+        by_kind=(
+            KindResult(rated, gain),
+            KindResult(Rated(OperatingPoint(0.6, 0.4, kind=Kind.AGNOSTIC), SCORES), gain),
+        ),
+    )
