@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from hpo.trial.operating_point import DEFAULT, Gain, Kind, KindResult, OperatingPoint, Rated, SweepResult
 
-SCORES = {"precision": 0.6, "recall": 0.5, "f1": 0.54, "map50": 0.5, "map50_95": 0.3}
+SCORES = {
+    "precision": 0.6,
+    "recall": 0.5,
+    "f1": 0.54,
+    "map50": 0.5,
+    "map50_95": 0.3,
+    "map50_all": 0.52,
+    "map50_95_all": 0.31,
+}
 
 
 def swept(
@@ -13,7 +21,7 @@ def swept(
     value: float = 0.53,
 ) -> SweepResult:
     """What a sweep might find."""
-    rated = Rated(best, SCORES)
+    rated, other = Rated(best, SCORES), Rated(OperatingPoint(0.6, 0.4, kind=Kind.AGNOSTIC), SCORES)
     return SweepResult(
         capture="deploy",
         images=24,
@@ -25,11 +33,12 @@ def swept(
         in_sample=0.54,
         default_value=0.5,
         feasible=True,
+        default_feasible=True,
         best=rated,
         default=Rated(DEFAULT, {**SCORES, "f1": 0.5}),
         gain=gain,
         by_kind=(
             KindResult(rated, gain),
-            KindResult(Rated(OperatingPoint(0.6, 0.4, kind=Kind.AGNOSTIC), SCORES), gain),
+            KindResult(other, gain),
         ),
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hpo.spec.ultralytics_yaml import predict_arguments, write_arguments
 from hpo.training.patches import threads_per_trial
 from hpo.trial import wording
-from hpo.trial.operating_point import DEFAULT, OperatingPoint, SweepPlan, SweepResult
+from hpo.trial.operating_point import DEFAULT, OperatingPoint, Rated, SweepPlan, SweepResult
 from hpo.trial.request import TrialRequest
 
 if TYPE_CHECKING:
@@ -48,8 +48,9 @@ def settle(run: TrialRun, plan: SweepPlan, progress: Progress) -> Settled:
         predictions = _captured(run, progress)
         stage = "sweep"
         progress(stage, 0.0)
-        point = run.request.operating_point
-        return _swept(run, plan, predictions) if point is None else _measured(run.request, point, predictions)
+        if run.request.operating_point is not None:
+            return _measured(run.request, run.request.operating_point, predictions)
+        return _swept(run, plan, predictions)
     except Exception as error:  # noqa: BLE001  (whatever it is, the training is done)
         traceback.print_exception(error)
         line = f"{type(error).__name__}: {' '.join(str(error).split())}"[:400]
@@ -57,11 +58,11 @@ def settle(run: TrialRun, plan: SweepPlan, progress: Progress) -> Settled:
 
 
 def _at_defaults(run: TrialRun) -> Settled:
-    from hpo.detection.sweep import measure
+    from hpo.detection.sweep import default_for, measure
 
     predictions = run.validator.taken_predictions()
-    rated, value = measure(predictions, DEFAULT, run.request.objective)
-    return Settled(value, rated.scores)
+    rated, value = measure(predictions, default_for(predictions), run.request.objective)
+    return Settled(value, metrics(rated))
 
 
 def _captured(run: TrialRun, progress: Progress) -> Predictions:
@@ -81,10 +82,11 @@ def _captured(run: TrialRun, progress: Progress) -> Predictions:
 
 
 def _measured(request: TrialRequest, point: OperatingPoint, predictions: Predictions) -> Settled:
-    from hpo.detection.sweep import measure
+    from hpo.detection.sweep import default_for, measure
 
-    rated, value = measure(predictions, point, request.objective)
-    return Settled(value, rated.scores)
+    # of a head without NMS the defaults are another kind
+    rated, value = measure(predictions, default_for(predictions) if point == DEFAULT else point, request.objective)
+    return Settled(value, metrics(rated))
 
 
 def _swept(run: TrialRun, plan: SweepPlan, predictions: Predictions) -> Settled:
@@ -92,7 +94,20 @@ def _swept(run: TrialRun, plan: SweepPlan, predictions: Predictions) -> Settled:
 
     result = sweep(predictions, plan, run.request.objective, threads=threads_per_trial())
     _write(result, run)
-    return Settled(result.value, result.best.scores, swept=result.to_dict())
+    return Settled(result.value, metrics(result.best), swept=result.to_dict())
+
+
+def metrics(rated: Rated) -> dict[str, float]:
+    """A trial's five: precision, recall and F1 at the setting, AP of its suppression over all confidences.
+
+    So AP means what it means in every other trial, and what ``model.val`` reports.
+    """
+    scores = rated.scores
+    return {
+        "map50": scores["map50_all"],
+        "map50_95": scores["map50_95_all"],
+        **{name: scores[name] for name in ("precision", "recall", "f1")},
+    }
 
 
 def _write(result: SweepResult, run: TrialRun) -> None:

@@ -27,4 +27,6 @@ def gain(result: SweepResult) -> str:
     interval = f"95% interval {found.low:+.4f} to {found.high:+.4f}"
     if result.gain.proven:
         return f"{over}, {interval}: recommended"
+    if result.recommended == "best":
+        return f"{over}, {interval}: recommended, because the defaults miss the conditions"
     return f"{over}, {interval}, which holds no proof of a gain: the defaults are recommended"

@@ -51,7 +51,8 @@ PLANS = st.builds(
     max_dets=st.lists(EPOCH, min_size=1, max_size=2).map(tuple),
     per_class=st.booleans(),
 )
-SCORES = st.fixed_dictionaries(dict.fromkeys(("precision", "recall", "f1", "map50", "map50_95"), SHARE))
+KEYS = ("precision", "recall", "f1", "map50", "map50_95", "map50_all", "map50_95_all")
+SCORES = st.fixed_dictionaries(dict.fromkeys(KEYS, SHARE))
 RATED = st.builds(Rated, POINTS, SCORES)
 GAINS = st.builds(Gain, TEXT, NUMBER, NUMBER, NUMBER, st.none() | st.builds(Interval, NUMBER, NUMBER, NUMBER))
 RESULTS = st.builds(
@@ -66,6 +67,7 @@ RESULTS = st.builds(
     in_sample=NUMBER,
     default_value=NUMBER,
     feasible=st.booleans(),
+    default_feasible=st.booleans(),
     best=RATED,
     default=RATED,
     gain=GAINS,
