@@ -106,7 +106,7 @@ def opened(file: Path, overrides: Sequence[str], settings: Settings, device: str
         folder.mkdir(parents=True, exist_ok=True)
         data = folder / "data.yaml"
         write_resolved(Path(spec.data), data)
-        site = Site(folder, model.path, data, _baseline(spec, dataset), device)
+        site = Site(folder, model.path, data, _baseline(spec, dataset), device, settings.cache / "predictions")
         yield Opened(settings, storage, study, site, launcher)
 
 

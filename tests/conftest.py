@@ -126,8 +126,12 @@ class Talk:
                 return
             assert message is not None, "no message within two minutes"
             self.messages.append(message)
+            self.hear(message)
             if isinstance(message, EpochReport):
                 process.answer(answers.get(message.epoch, Answer.GO_ON))
+
+    def hear(self, message: Message) -> None:
+        """Of each message, before it is answered."""
 
     def all(self, kind: type[Any]) -> list[Any]:
         return [message for message in self.messages if isinstance(message, kind)]

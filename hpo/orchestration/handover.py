@@ -52,11 +52,12 @@ def save(spec: StudySpec, row: TrialRow, folder: Path) -> Handover:
     train = {"task": "detect", "mode": "train", "model": spec.model, "data": data, **row.train, "patience": 0}
     again = f"{title}\nTrain it again: yolo train cfg={out.hyperparameters.name}"
     write_arguments(out.hyperparameters, again, train)
+    imgsz = row.train.get("imgsz", 640)
     setting = "" if row.sweep is None else f"\n{wording.gain(row.sweep)}"
     use = f"{title}{setting}\nUse it: yolo predict cfg={out.predict.name} source=IMAGES"
-    write_arguments(out.predict, use, predict_arguments(out.weights, row.train.get("imgsz", 640), _recommended(row)))
+    write_arguments(out.predict, use, predict_arguments(out.weights, imgsz, _recommended(row)))
     if out.operating_point is not None and row.sweep is not None:
-        out.operating_point.write_text(json.dumps(row.sweep.to_dict(), indent=2) + "\n")
+        out.operating_point.write_text(json.dumps({**row.sweep.to_dict(), "imgsz": imgsz}, indent=2))
     return out
 
 

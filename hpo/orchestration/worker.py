@@ -20,7 +20,7 @@ from hpo.study.worker_session import WorkerSession
 from hpo.trial.messages import Ended, EpochReport
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.ports import Launcher, Mirror, Watcher
-from hpo.trial.request import TrialRequest
+from hpo.trial.request import PredictionFolder, TrialRequest
 from hpo.trial.vocabulary import Reason, Scalar, reaction
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,8 @@ class Site:
     """data.yaml with an absolute ``path``."""
     baseline: BaselinePlan | None
     device: str = "auto"
+    predictions: Path | None = None
+    """Where the raw predictions of trained models are kept."""
 
 
 @dataclass(frozen=True)
@@ -134,12 +136,19 @@ class Worker:
             objective=spec.objective,
             operating_point=point,
             sweep=sweep_plan(spec) if spec.is_swept else None,
+            predictions=self._prediction_folder(),
             plots=spec.plots,
             best_value=best[0].value if best else None,
             checkpoint=proposal.checkpoint,
             known_epochs=proposal.resume_epoch,
             device=self._site.device,
         )
+
+    def _prediction_folder(self) -> PredictionFolder | None:
+        folder, spec = self._site.predictions, self._study.spec
+        if folder is None or not spec.is_swept:
+            return None
+        return PredictionFolder(str(folder), spec.keep.caches, self._study.identity.data_fingerprint)
 
 
 class _AttemptRecorder:

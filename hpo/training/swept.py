@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.spec.ultralytics_yaml import predict_arguments, write_arguments
+from hpo.training.cache import PredictionCache, key
 from hpo.training.patches import threads_per_trial
 from hpo.trial import wording
 from hpo.trial.operating_point import DEFAULT, OperatingPoint, Rated, SweepPlan, SweepResult
@@ -52,9 +53,14 @@ def settle(run: TrialRun, plan: SweepPlan, progress: Progress) -> Settled:
             return _measured(run.request, run.request.operating_point, predictions)
         return _swept(run, plan, predictions)
     except Exception as error:  # noqa: BLE001  (whatever it is, the training is done)
-        traceback.print_exception(error)
-        line = f"{type(error).__name__}: {' '.join(str(error).split())}"[:400]
-        return replace(fallback, detail=f"measured at Ultralytics' defaults, because the {stage} failed: {line}")
+        told = _told(error)
+        return replace(fallback, detail=f"measured at Ultralytics' defaults, because the {stage} failed: {told}")
+
+
+def _told(error: Exception) -> str:
+    """One line for a person; the trace goes to the attempt's log."""
+    traceback.print_exception(error)
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:400]
 
 
 def _at_defaults(run: TrialRun) -> Settled:
@@ -73,12 +79,18 @@ def _captured(run: TrialRun, progress: Progress) -> Predictions:
     over = Pass(
         data=Path(run.request.data),
         split="val",
-        imgsz=int(run.args.imgsz),
+        imgsz=run.args.imgsz,
         device=run.request.device,
         single_cls=loaded.single_cls,
+        end2end=loaded.suppressed,
         progress=lambda done, images: progress("capture", done / max(images, 1)),
     )
-    return capture(loaded.model, "deploy", over)
+    found = capture(loaded.model, "deploy", over)
+    kept = run.request.predictions
+    if kept is not None:
+        name = key(loaded.sha256, kept.data, over.split, over.imgsz, found.capture)
+        PredictionCache(Path(kept.folder), kept.keep).save(name, found, loaded.imgsz)
+    return found
 
 
 def _measured(request: TrialRequest, point: OperatingPoint, predictions: Predictions) -> Settled:
@@ -93,8 +105,12 @@ def _swept(run: TrialRun, plan: SweepPlan, predictions: Predictions) -> Settled:
     from hpo.detection.sweep import sweep
 
     result = sweep(predictions, plan, run.request.objective, threads=threads_per_trial())
-    _write(result, run)
-    return Settled(result.value, metrics(result.best), swept=result.to_dict())
+    detail = ""
+    try:
+        _write(result, run)
+    except Exception as error:  # noqa: BLE001  (what was found is in the outcome too)
+        detail = f"what the sweep found could not be written beside the weights: {_told(error)}"
+    return Settled(result.value, metrics(result.best), detail, result.to_dict())
 
 
 def metrics(rated: Rated) -> dict[str, float]:
@@ -113,7 +129,7 @@ def metrics(rated: Rated) -> dict[str, float]:
 def _write(result: SweepResult, run: TrialRun) -> None:
     request, paths = run.request, run.paths
     aside = paths.operating_point.with_suffix(".tmp")
-    aside.write_text(json.dumps(result.to_dict(), indent=2))
+    aside.write_text(json.dumps({**result.to_dict(), "imgsz": run.args.imgsz}, indent=2))
     aside.replace(paths.operating_point)
     title = f"trial {request.number} of study {request.study}, {result.recommended} setting\n{wording.gain(result)}"
     write_arguments(paths.predict, title, predict_arguments(paths.best, run.args.imgsz, result.recommended_point))

@@ -12,6 +12,18 @@ from hpo.trial.vocabulary import Scalar
 
 
 @dataclass(frozen=True)
+class PredictionFolder:
+    """Where the raw predictions of trained models are kept, so that a later sweep of one runs no inference."""
+
+    folder: str
+    """Absolute."""
+    keep: int
+    """Of all that lie there, so many stay: those that were used last."""
+    data: str
+    """The dataset's fingerprint, by which they are found again."""
+
+
+@dataclass(frozen=True)
 class TrialRequest:
     """One attempt at one trial."""
 
@@ -37,6 +49,8 @@ class TrialRequest:
     sweep: SweepPlan | None = None
     """Under ``postprocess: swept`` what is tried: after each epoch for the objective that is reported, and after the
     training where no ``operating_point`` is given."""
+    predictions: PredictionFolder | None = None
+    """Of what a sweep starts from; None keeps nothing."""
     plots: Literal["none", "best", "all"] = "none"
     best_value: float | None = None
     """Best value of the study so far; under ``plots: best`` a trial that stays below it draws none."""
@@ -58,10 +72,11 @@ class TrialRequest:
     @staticmethod
     def from_json(text: str) -> TrialRequest:
         raw = json.loads(text)
-        point, sweep = raw["operating_point"], raw["sweep"]
+        point, sweep, kept = raw["operating_point"], raw["sweep"], raw["predictions"]
         own = {
             "objective": parse(raw["objective"]),
             "operating_point": None if point is None else OperatingPoint.from_dict(point),
             "sweep": None if sweep is None else SweepPlan.from_dict(sweep),
+            "predictions": None if kept is None else PredictionFolder(**kept),
         }
         return TrialRequest(**{**raw, **own})

@@ -10,13 +10,16 @@ from typing import Any
 
 import pytest
 import yaml
+from typing_extensions import override
 
 from hpo.launchers.forkserver import ForkserverLauncher
-from hpo.trial.messages import Answer, Progress
+from hpo.training.cache import PredictionCache, digest, key
+from hpo.trial.messages import Answer, EpochReport, Message, Progress
 from hpo.trial.objective import Objective, parse
 from hpo.trial.operating_point import DEFAULT, Kind, SweepPlan, SweepResult
 from hpo.trial.paths import AttemptPaths
-from hpo.trial.request import TrialRequest
+from hpo.trial.ports import TrialProcess
+from hpo.trial.request import PredictionFolder, TrialRequest
 from hpo.trial.vocabulary import Metric, Reason, Scalar
 from tests.conftest import Talk
 
@@ -54,3 +57,160 @@ def test_a_swept_trial_ends_with_the_operating_point_of_its_model(
     assert set(ended.metrics) == KEYS
     assert ended.metrics["f1"] == found.best.scores["f1"] == pytest.approx(found.in_sample)
     assert found.in_sample >= found.default_value
+
+
+def test_what_was_found_lies_in_the_attempts_folder(launcher: ForkserverLauncher, swept_request: Any) -> None:
+    request = swept_request()
+    ended = Talk(launcher.start(request)).ended
+    paths = AttemptPaths(Path(request.folder))
+    written = json.loads(paths.operating_point.read_text())
+    assert written == {**(ended.swept or {}), "imgsz": 96}
+    predict = yaml.safe_load(paths.predict.read_text())
+    recommended = SweepResult.from_dict(ended.swept or {}).recommended_point
+    assert (predict["conf"], predict["iou"], predict["imgsz"]) == (recommended.conf, recommended.iou, 96)
+    assert predict["model"] == str(paths.best)
+    assert "95% interval" in paths.predict.read_text()
+
+
+def test_every_epoch_reports_the_objective_at_the_best_setting_of_its_own_predictions(
+    launcher: ForkserverLauncher, swept_request: Any
+) -> None:
+    """A sweep that may do less finds less, and whatever is swept the training is the same."""
+    plans = [PLAN, replace(PLAN, conf=(0.6, 0.6)), replace(PLAN, kinds=(Kind.HARD,), ious=(0.9,), conf=(0.6, 0.6))]
+    talks = [Talk(launcher.start(swept_request(sweep=plan))) for plan in plans]
+    wide, conf, one = [[report.objective for report in talk.reports] for talk in talks]
+    assert all(more >= less for more, less in zip(wide, conf, strict=True))
+    assert all(more >= less for more, less in zip(conf, one, strict=True))
+    assert wide[-1] > one[-1] > 0
+    assert [[r.metrics for r in talk.reports] for talk in talks] == [[r.metrics for r in talks[0].reports]] * 3
+
+
+def test_best_pt_is_the_epoch_with_the_best_swept_objective(launcher: ForkserverLauncher, swept_request: Any) -> None:
+    talk = Talk(launcher.start(swept_request({"epochs": 4, "lr0": 0.02})))
+    best = max(talk.reports, key=lambda report: (report.objective, report.epoch))
+    assert talk.ended.best_epoch == best.epoch
+
+
+def test_the_value_is_told_once_and_never_as_an_epoch(launcher: ForkserverLauncher, swept_request: Any) -> None:
+    talk = Talk(launcher.start(swept_request()))
+    assert [report.epoch for report in talk.reports] == [1, 2]
+    stages = [progress.stage for progress in talk.all(Progress)]
+    assert stages.index("final") < stages.index("capture") < stages.index("sweep")
+
+
+@pytest.mark.parametrize(
+    "objective", ["recall at precision >= 0.5", "f2 micro", "map50_95", "map_small", "f1 at recall[four] >= 0.1"]
+)
+def test_any_objective_can_be_what_a_study_is_about(
+    launcher: ForkserverLauncher, swept_request: Any, objective: str
+) -> None:
+    ended = Talk(launcher.start(swept_request({"epochs": 1}, objective=parse(objective)))).ended
+    assert (ended.reason, ended.detail) == (Reason.COMPLETE, "")
+    assert ended.swept is not None
+    assert ended.swept["objective"] == objective
+    assert ended.value is not None
+    assert 0 <= ended.value <= 1
+
+
+def test_the_baseline_is_measured_at_ultralytics_defaults_as_it_would_be_deployed(
+    launcher: ForkserverLauncher, swept_request: Any
+) -> None:
+    baseline = Talk(launcher.start(swept_request(operating_point=DEFAULT)))
+    searched = Talk(launcher.start(swept_request()))
+    assert (baseline.ended.reason, baseline.ended.detail, baseline.ended.swept) == (Reason.COMPLETE, "", None)
+    assert searched.ended.swept is not None
+    assert baseline.ended.value == searched.ended.swept["default_value"]
+    assert baseline.ended.metrics["f1"] == searched.ended.swept["default"]["f1"]
+    assert [r.objective for r in baseline.reports] == [r.objective for r in searched.reports]
+
+
+def test_a_pruned_trial_is_not_swept(launcher: ForkserverLauncher, swept_request: Any) -> None:
+    request = swept_request()
+    talk = Talk(launcher.start(request), {1: Answer.PRUNE})
+    assert (talk.ended.reason, talk.ended.swept, talk.ended.value) == (Reason.PRUNED, None, None)
+    assert set(talk.ended.metrics) == KEYS
+    assert not AttemptPaths(Path(request.folder)).operating_point.exists()
+
+
+def test_predictions_are_kept_for_a_later_sweep_and_so_many_at_most(
+    launcher: ForkserverLauncher, swept_request: Any, tmp_path: Path
+) -> None:
+    kept = PredictionFolder(str(tmp_path / "predictions"), 2, "f" * 64)
+    requests = [swept_request({"epochs": 1, "seed": seed}, predictions=kept) for seed in range(3)]
+    for request in requests:
+        assert Talk(launcher.start(request)).ended.detail == ""
+    assert len(list((tmp_path / "predictions").glob("*.npz"))) == 2
+    name = key(digest(AttemptPaths(Path(requests[-1].folder)).best), kept.data, "val", 96, "deploy")
+    predictions = PredictionCache(Path(kept.folder)).load(name)
+    assert predictions is not None
+    assert len(predictions) == 24
+
+
+def test_where_nothing_can_be_kept_the_sweep_still_runs(
+    launcher: ForkserverLauncher, swept_request: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "predictions").write_text("a file where the folder should be")
+    request = swept_request({"epochs": 1}, predictions=PredictionFolder(str(tmp_path / "predictions"), 2, "f" * 64))
+    ended = Talk(launcher.start(request)).ended
+    assert (ended.reason, ended.detail) == (Reason.COMPLETE, "")
+    assert ended.swept is not None
+
+
+# what fails after the training
+
+
+@pytest.fixture
+def own_data(tiny: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny dataset that a test may destroy."""
+    folder = tmp_path / "data"
+    shutil.copytree(tiny.parent, folder)
+    yaml_file = folder / "data.yaml"
+    yaml_file.write_text(tiny.read_text().replace(str(tiny.parent), str(folder)))
+    return yaml_file
+
+
+class Destroying(Talk):
+    """Removes the validation images once the last epoch is over."""
+
+    def __init__(self, process: TrialProcess, images: Path) -> None:
+        self.images = images
+        super().__init__(process)
+
+    @override
+    def hear(self, message: Message) -> None:
+        if isinstance(message, EpochReport) and message.epoch == SHORT["epochs"]:
+            for image in self.images.iterdir():
+                image.unlink()
+
+
+@pytest.mark.parametrize("baseline", [True, False])
+def test_a_capture_that_fails_loses_no_training(
+    launcher: ForkserverLauncher, swept_request: Any, own_data: Path, *, baseline: bool
+) -> None:
+    """The images are gone, but for the copies in memory that Ultralytics validates with."""
+    changes = {"data": str(own_data), "operating_point": DEFAULT if baseline else None}
+    sound = Talk(launcher.start(swept_request({"cache": "ram"}, **changes)))
+    request = swept_request({"cache": "ram"}, **changes)
+    ended = Destroying(launcher.start(request), own_data.parent / "images" / "val").ended
+    assert ended.reason is Reason.COMPLETE
+    assert "measured at Ultralytics' defaults, because the capture failed" in ended.detail
+    assert ended.swept is None
+    assert set(ended.metrics) == KEYS
+    assert ended.value == ended.metrics["f1"] > 0
+    assert ended.best_epoch == sound.ended.best_epoch
+    default = sound.ended.value if baseline else (sound.ended.swept or {})["default_value"]
+    assert ended.value == pytest.approx(default, abs=0.05)  # as Ultralytics validates, not as it predicts
+    assert "Traceback" in AttemptPaths(Path(request.folder)).log.read_text()
+    assert AttemptPaths(Path(request.folder)).best.exists()
+
+
+def test_files_that_can_not_be_written_lose_nothing_that_was_found(
+    launcher: ForkserverLauncher, swept_request: Any
+) -> None:
+    request = swept_request({"epochs": 1})
+    AttemptPaths(Path(request.folder)).operating_point.mkdir(parents=True)
+    ended = Talk(launcher.start(request)).ended
+    assert ended.reason is Reason.COMPLETE
+    assert "could not be written beside the weights: IsADirectoryError" in ended.detail
+    assert ended.swept is not None
+    assert ended.value == ended.swept["value"]

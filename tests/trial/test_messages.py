@@ -18,7 +18,7 @@ from hpo.trial.operating_point import (
     SweepPlan,
     SweepResult,
 )
-from hpo.trial.request import TrialRequest
+from hpo.trial.request import PredictionFolder, TrialRequest
 from hpo.trial.vocabulary import Metric, Reason
 
 TEXT = st.text(max_size=20)
@@ -103,6 +103,7 @@ REQUESTS = st.builds(
     objective=OBJECTIVES,
     operating_point=st.none() | POINTS,
     sweep=st.none() | PLANS,
+    predictions=st.none() | st.builds(PredictionFolder, TEXT, EPOCH, TEXT),
     plots=st.sampled_from(["none", "best", "all"]),
     best_value=st.none() | NUMBER,
     checkpoint=st.none() | TEXT,
