@@ -158,5 +158,5 @@ def _check(objective: Objective) -> None:
     if one_sided and not objective.constraints:
         return  # without a sweep it is read at the confidence of the best F1; the study's rules refuse the rest
     same = [c for c in objective.constraints if c.quantity.value == objective.metric.value and c.cls is None]
-    if same:
+    if same and objective.beta == 1.0:
         raise ValueError(f"{objective}: {same[0]} bounds what is maximized; bound another quantity")

@@ -1,0 +1,52 @@
+"""Made-up detectors: clusters of candidates around labels, with scores that say something and errors of every kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hpo.detection.predictions import ImagePredictions, Predictions, collect
+
+
+@dataclass(frozen=True)
+class Scene:
+    images: int = 6
+    candidates: int = 60
+    classes: int = 3
+    labels: int = 5
+    seed: int = 0
+    width: float = 320.0
+    skill: float = 0.8
+    """Share of candidates with the class of the label they lie on; the others are anything."""
+    frame: tuple[float, float, float, float, float, float] = (1.0, 1.0, 0.0, 0.0, np.inf, np.inf)
+
+
+def make(scene: Scene) -> Predictions:
+    rng = np.random.default_rng(scene.seed)
+    return collect(
+        [_image(scene, rng, index) for index in range(scene.images)],
+        [f"class{index}" for index in range(scene.classes)],
+        "val",
+    )
+
+
+def _image(scene: Scene, rng: np.random.Generator, index: int) -> ImagePredictions:
+    n, m = scene.candidates, int(rng.integers(0, scene.labels + 1))
+    centres, sizes = rng.uniform(30, scene.width, (m, 2)), rng.uniform(10, 90, (m, 2))
+    classes = rng.integers(0, scene.classes, m)
+    near = rng.integers(0, m, n) if m else np.zeros(n, int)
+    where = centres[near] + rng.normal(0, 4, (n, 2)) if m else rng.uniform(30, scene.width, (n, 2))
+    extent = sizes[near] * rng.uniform(0.7, 1.3, (n, 2)) if m else rng.uniform(10, 90, (n, 2))
+    own = np.where(rng.random(n) < scene.skill, classes[near] if m else 0, rng.integers(0, scene.classes, n))
+    scores = rng.beta(0.4, 1.5, n).clip(0.0012, 0.999)
+    return ImagePredictions(
+        name=f"{index}.jpg",
+        boxes=np.concatenate([where - extent / 2, where + extent / 2], 1),
+        scores=scores,
+        classes=own,
+        frame=scene.frame,
+        truth_boxes=np.concatenate([centres - sizes / 2, centres + sizes / 2], 1),
+        truth_classes=classes,
+        truth_areas=sizes.prod(1),
+    )

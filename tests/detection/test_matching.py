@@ -1,0 +1,97 @@
+"""True positives against Ultralytics' own matching, and by size against COCO's rule."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ultralytics.engine.validator import BaseValidator
+from ultralytics.utils.metrics import box_iou
+
+from hpo.detection.apply import detections
+from hpo.detection.choice import SIZES
+from hpo.detection.events import every, single
+from hpo.detection.predictions import Predictions
+from hpo.trial.operating_point import DEFAULT, Kind, OperatingPoint, SweepPlan
+from hpo.trial.vocabulary import Metric
+from tests.detection import reference
+from tests.detection.scenes import Scene, make
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+class Matcher(BaseValidator):  # type: ignore[misc]
+    """Ultralytics' matching without the rest of a validator."""
+
+    def __init__(self) -> None:
+        self.iouv = torch.linspace(0.5, 0.95, 10)
+
+
+def labels_of(predictions: Predictions, image: int) -> tuple[np.ndarray, np.ndarray]:
+    own = slice(predictions.truth_offsets[image], predictions.truth_offsets[image + 1])
+    return predictions.truth_boxes[own], predictions.truth_classes[own]
+
+
+@given(SEEDS, st.sampled_from([0.1, 0.3, 0.7, 0.9]), st.sampled_from([Kind.HARD, Kind.AGNOSTIC, Kind.SOFT]))
+@settings(max_examples=40, deadline=None)
+def test_true_positives_are_those_of_ultralytics(seed: int, iou: float, kind: Kind) -> None:
+    predictions = make(Scene(images=3, seed=seed))
+    point = OperatingPoint(iou, 0.05, kind=kind, sigma=0.5)
+    for image, found in enumerate(detections(predictions, point)):
+        boxes, classes = labels_of(predictions, image)
+        overlaps = box_iou(torch.from_numpy(boxes), torch.from_numpy(found.boxes))
+        theirs = Matcher().match_predictions(torch.from_numpy(found.classes), torch.from_numpy(classes), overlaps)
+        np.testing.assert_array_equal(found.true_positive, theirs.numpy() if len(boxes) else False)
+
+
+@given(SEEDS)
+@settings(max_examples=30, deadline=None)
+def test_a_setting_alone_and_one_of_many_match_alike(seed: int) -> None:
+    predictions = make(Scene(images=4, seed=seed))
+    together = next(every(predictions, SweepPlan(), Kind.HARD))
+    for bit in (0, 12, 24, 32):
+        alone = single(predictions, together.settings[bit])
+        kept = np.flatnonzero((together.words >> np.uint64(bit)) & np.uint64(1))
+        np.testing.assert_array_equal(together.scores[kept], alone.scores)
+        rows = together.rows[kept]
+        hits = np.where(rows >= 0, (together.hits[rows, 0] >> np.uint64(bit)) & np.uint64(1), 0)
+        np.testing.assert_array_equal(hits == 1, np.where(alone.rows >= 0, alone.hits[alone.rows, 0], 0) == 1)
+
+
+@given(SEEDS, st.sampled_from(list(SIZES)))
+@settings(max_examples=60, deadline=None)
+def test_sizes_are_matched_as_coco_does(seed: int, metric: Metric) -> None:
+    predictions = make(Scene(images=2, candidates=40, seed=seed))
+    events = single(predictions, DEFAULT, areas=SIZES[metric])
+    for image in range(len(predictions)):
+        own = np.flatnonzero(events.images == image)
+        found = detections(predictions, OperatingPoint(0.7, 0.0))[image]
+        boxes, classes = labels_of(predictions, image)
+        hits, ignored = reference.match_sized(
+            found.boxes.astype(float), found.classes, boxes.astype(float), classes, SIZES[metric]
+        )
+        for ours, theirs in ((events.hits, hits), (events.ignored, ignored)):
+            rows = events.rows[own]
+            np.testing.assert_array_equal(np.where(rows[:, None] >= 0, ours[rows], 0) == 1, theirs)
+
+
+def test_boxes_are_scaled_back_and_clipped_before_they_are_matched() -> None:
+    frame = (0.5, 0.5, 8.0, 16.0, 640.0, 480.0)
+    framed = make(Scene(frame=frame))
+    for found in detections(framed, OperatingPoint(0.7, 0.0)):
+        assert (found.boxes >= 0).all()
+        assert (found.boxes <= np.array([640, 480, 640, 480])).all()
+    plain = detections(make(Scene()), OperatingPoint(0.7, 0.0))[1]
+    expected = (plain.boxes - np.array([8, 16, 8, 16], np.float32)) / np.float32(0.5)
+    np.testing.assert_allclose(detections(framed, OperatingPoint(0.7, 0.0))[1].boxes, expected.clip(0, [640, 480] * 2))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_threads_change_nothing(threads: int) -> None:
+    predictions = make(Scene(images=200, candidates=20))
+    events = next(every(predictions, SweepPlan(), Kind.HARD, threads=threads))
+    once = next(every(predictions, SweepPlan(), Kind.HARD))
+    for name in ("scores", "classes", "images", "words", "rows", "hits"):
+        np.testing.assert_array_equal(getattr(events, name), getattr(once, name))

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hpo.detection.predictions import MAX_CANDIDATES, ImagePredictions, collect
+
+FRAME = (1.0, 1.0, 0.0, 0.0, 640.0, 480.0)
+ONE = ImagePredictions(
+    "a.jpg",
+    boxes=np.array([[0, 0, 5, 5], [1, 1, 6, 6], [2, 2, 7, 7]]),
+    scores=np.array([0.2, 0.9, 0.2]),
+    classes=np.array([0, 1, 2]),
+    frame=FRAME,
+    truth_boxes=np.empty((0, 4)),
+    truth_classes=np.empty(0),
+    truth_areas=np.empty(0),
+)
+NAMES = ("x", "y", "z")
+
+
+def test_candidates_come_in_falling_order_of_score_and_ties_as_they_were() -> None:
+    found = collect([ONE], NAMES, "deploy")
+    assert found.classes.tolist() == [1, 0, 2]
+    assert (found.boxes.dtype, found.scores.dtype) == (np.float32, np.float32)
+
+
+def test_no_more_than_ultralytics_looks_at() -> None:
+    n = MAX_CANDIDATES + 5
+    crowd = replace(ONE, boxes=np.ones((n, 4)), scores=np.linspace(0, 1, n), classes=np.zeros(n, int))
+    found = collect([ONE, crowd], NAMES, "deploy")
+    assert np.diff(found.offsets).tolist() == [3, MAX_CANDIDATES]
+    assert found.scores[3] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"scores": np.array([0.1, np.nan, 0.3])}, "a.jpg: the detector predicts scores that are no numbers"),
+        ({"scores": np.array([0.1, 1.5, 0.3])}, "a.jpg: the detector predicts scores"),
+        ({"boxes": np.full((3, 4), np.inf)}, "boxes that are no numbers"),
+        ({"classes": np.array([0, 3, 1])}, "a candidate of class 3; there are 3 classes"),
+        ({"truth_classes": np.array([7])}, "a label of class 7"),
+    ],
+)
+def test_what_is_broken_names_the_image(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        collect([replace(ONE, **change)], NAMES, "deploy")
+
+
+def test_a_subset_is_what_these_images_alone_would_be() -> None:
+    other = replace(
+        ONE, name="b.jpg", truth_boxes=np.ones((2, 4)), truth_classes=np.array([1, 2]), truth_areas=np.ones(2)
+    )
+    both = collect([ONE, other, ONE], NAMES, "deploy")
+    some, alone = both.subset([1, 2]), collect([other, ONE], NAMES, "deploy")
+    for name in vars(alone):
+        np.testing.assert_array_equal(getattr(some, name), getattr(alone, name))
