@@ -22,6 +22,7 @@ COMMANDS = {
     "trials": "hpo.cli.study:trials",
     "trial": "hpo.cli.study:trial",
     "best": "hpo.cli.best:best",
+    "sweep": "hpo.cli.sweep:sweep",
     "sync": "hpo.cli.tracking:sync",
     "ui": "hpo.cli.tracking:ui",
     "doctor": "hpo.cli.doctor:doctor",

@@ -42,8 +42,8 @@ class Wanted:
 
 def captured(
     wanted: Wanted, settings: Settings, *, keep: int = 5, progress: Callable[[int, int], None] | None = None
-) -> Predictions:
-    """The predictions, which are then cached; of all that are, the ``keep`` used last stay.
+) -> tuple[Predictions, int]:
+    """The predictions, which are then cached (of all that are, the ``keep`` used last stay), and their image size, px.
 
     torch and Ultralytics are imported only where there is something to infer; ``progress`` is told images done and
     images in all. Raises SpecError for wrong data, and UsageError for wrong weights, data of other classes than the
@@ -60,14 +60,14 @@ def captured(
     if imgsz is not None:
         found = cache.load(key(sha256, dataset.fingerprint, wanted.split, imgsz, wanted.capture))
         if found is not None:
-            return found
+            return found, imgsz
     os.environ.update(environment.prepare(settings.home))  # before Ultralytics is imported
     return _inferred(wanted, dataset, cache, progress)
 
 
 def _inferred(
     wanted: Wanted, dataset: DatasetSummary, cache: PredictionCache, progress: Callable[[int, int], None] | None
-) -> Predictions:
+) -> tuple[Predictions, int]:
     from hpo.training import patches
     from hpo.training.capture import Pass, capture
     from hpo.training.weights import check_classes, load
@@ -91,4 +91,4 @@ def _inferred(
         predictions = capture(weights.model, wanted.capture, over)
     name = key(weights.sha256, dataset.fingerprint, wanted.split, imgsz, wanted.capture)
     cache.save(name, predictions, weights.imgsz)
-    return predictions
+    return predictions, imgsz
