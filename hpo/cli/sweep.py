@@ -50,7 +50,7 @@ ALL = tuple(kind for kind in Kind if kind is not Kind.NONE)
 @click.option("--trust", is_flag=True, help="Load weights that could run code of their author.")
 @click.option("--save", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write files to DIR.")
 @json_option
-def sweep(
+def sweep(  # noqa: PLR0913  (a command has as many arguments as options)
     weights: Path,
     data: Path,
     objective: str,

@@ -53,6 +53,13 @@ def held_out(chosen: list[Chosen], fold: NDArray[np.int64]) -> Picked:
     return joined(parts)
 
 
+def part_of(picked: Picked, images: NDArray[np.bool_]) -> Picked:
+    """What lies on ``images`` (a mask)."""
+    own = images[picked.images]
+    fields = ("scores", "classes", "images", "hits", "ignored", "above")
+    return Picked(**{name: getattr(picked, name)[own] for name in fields})
+
+
 def at(predictions: Predictions, point: OperatingPoint, objective: Objective) -> Picked:
     """Every image under one setting."""
     events = single(predictions, point, areas=areas_of(objective))

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpo.detection import evidence
-from hpo.detection.choice import Choice, Chooser
-from hpo.detection.counts import Picked, cut
+from hpo.detection.choice import TOLERANCE, Choice, Chooser
+from hpo.detection.counts import Picked, cut, joined, values
 from hpo.detection.curves import Labels, average_precisions, curve
 from hpo.detection.events import EVERY_SIZE, Events, every, single
 from hpo.detection.evidence import Bootstrap, Chosen, Opponent, areas_of
 from hpo.detection.predictions import Predictions
 from hpo.errors import UsageError
-from hpo.trial.objective import Objective, Quantity
+from hpo.trial.objective import Average, Objective, Quantity
 from hpo.trial.operating_point import (
     DEFAULT,
     Gain,
@@ -45,9 +45,10 @@ def sweep(
 ) -> SweepResult:
     """Every setting of ``plan`` with every confidence on ``predictions``; the best one, and what it gains on others.
 
-    The gain over Ultralytics' defaults is cross-validated over images: what a fold is measured at was chosen on the
-    others, the kind of suppression included. With ``test`` predictions the best setting is measured there too. Raises
-    UsageError for a plan that does not fit the objective or the detector.
+    Within a kind of suppression the best setting is the exact maximum. Between kinds the cross-validated value decides:
+    a kind with more settings has more chances to be lucky. The gain over Ultralytics' defaults is cross-validated over
+    images: what a fold is measured at was chosen on the others. With ``test`` predictions the best setting is measured
+    there too. Raises UsageError for a plan that does not fit the objective or the detector.
     """
     start = time.perf_counter()
     kinds = _kinds(predictions, plan)
@@ -57,10 +58,8 @@ def sweep(
     account = _Account.of(predictions, plan, objective, fold)
     found = [search.run(kind) for kind in kinds]
     by_kind = [account.rate(one) for one in found]
-    best = _best_of(found)
-    rated = by_kind[0] if len(kinds) == 1 else account.rate(best)
-    whole, default = best.whole.choice, account.default
-    gain = rated.gain
+    best, gain = account.choose(found, by_kind)
+    whole, default = found[best].whole.choice, account.default
     if test is not None:
         gain = replace(gain, test=account.on_test(test, whole.point))
     default_rated, default_value = measure(predictions, default_for(predictions), objective)
@@ -76,7 +75,7 @@ def sweep(
         default_value=default_value,
         feasible=whole.feasible,
         default_feasible=not violated(predictions, default_for(predictions), objective),
-        best=rated.best,
+        best=by_kind[best].best,
         default=default_rated,
         gain=gain,
         by_kind=tuple(by_kind),
@@ -85,9 +84,8 @@ def sweep(
 
 def best_value(predictions: Predictions, plan: SweepPlan, objective: Objective, *, threads: int = 1) -> float:
     """The objective at the best setting of these very predictions: optimistic, good for comparing epochs."""
-    kinds = _kinds(predictions, plan)
     search = _Search.of(predictions, plan, objective, None, threads)
-    return _best_of([search.run(kind) for kind in kinds]).whole.choice.value
+    return max(search.run(kind).whole.choice.value for kind in _kinds(predictions, plan))
 
 
 def measure(predictions: Predictions, point: OperatingPoint, objective: Objective) -> tuple[Rated, float]:
@@ -113,20 +111,14 @@ def violated(predictions: Predictions, point: OperatingPoint, objective: Objecti
             wrong = int((picked.above & ~picked.hits[:, 0]).sum())
             reached = wrong / max(len(predictions), 1)
         else:
-            wanted = Objective(Metric(constraint.quantity.value), objective.average)
-            some = picked if constraint.cls is None else _of_class(picked, predictions, constraint.cls)
+            # without labels other classes count for nothing in a mean over classes
+            average = objective.average if constraint.cls is None else Average.MACRO
             truth = predictions if constraint.cls is None else _labels_of(predictions, constraint.cls)
-            reached = evidence.value(some, truth, wanted)
+            reached = evidence.value(picked, truth, Objective(Metric(constraint.quantity.value), average))
         short = reached - constraint.bound if constraint.upper else constraint.bound - reached
         if short > 1e-9:
             missed.append(f"{constraint} ({reached:.3f})")
     return missed
-
-
-def _of_class(picked: Picked, predictions: Predictions, cls: str) -> Picked:
-    own = picked.classes == predictions.names.index(cls)
-    fields = ("scores", "classes", "images", "hits", "ignored", "above")
-    return Picked(**{name: getattr(picked, name)[own] for name in fields})
 
 
 def _labels_of(predictions: Predictions, cls: str) -> Predictions:
@@ -258,21 +250,6 @@ class _Search:
         yield from zip(plain, every(self.predictions, self.plan, kind, areas=areas, threads=self.threads), strict=True)
 
 
-def _best_of(found: Iterable[_Found]) -> _Found:
-    several = list(found)
-    lines = [[one.whole, *one.without] for one in several]
-    best = [_best(column) for column in zip(*lines, strict=True)]
-    return _Found(best[0], best[1:])
-
-
-def _best(chosen: tuple[Chosen, ...]) -> Chosen:
-    best = chosen[0]
-    for one in chosen[1:]:
-        if one.choice.better_than(best.choice):
-            best = one
-    return best
-
-
 @dataclass(frozen=True)
 class _Account:
     """What choices are worth beside Ultralytics' defaults."""
@@ -290,9 +267,27 @@ class _Account:
         return _Account(predictions, objective, fold, bootstrap, default)
 
     def rate(self, found: _Found) -> KindResult:
-        gain = self.default.beaten_by(evidence.held_out(found.without, self.fold))
         rated, _ = measure(self.predictions, found.whole.choice.point, self.objective)
-        return KindResult(rated, Gain(str(self.objective), gain.value, gain.low, gain.high))
+        return KindResult(rated, self._gain(evidence.held_out(found.without, self.fold)))
+
+    def choose(self, found: list[_Found], by_kind: list[KindResult]) -> tuple[int, Gain]:
+        """Which kind is best, and the gain of choosing between kinds, too, on images that the choice did not see."""
+        if len(found) == 1:
+            return 0, by_kind[0].gain
+        folds = range(int(self.fold.max()) + 1)
+        held = [evidence.held_out(one.without, self.fold) for one in found]
+        lines = np.stack([np.ones(len(self.fold), np.int64), *((self.fold != k).astype(np.int64) for k in folds)])
+        truths = self.default.truths
+        worth = np.stack([values(picked, truths, self.objective, lines) for picked in held])
+        feasible = np.array([one.whole.choice.feasible for one in found])
+        worth[~feasible & feasible.any()] = -1.0
+        best = [int(np.argmax(column >= column.max() - TOLERANCE)) for column in worth.T]
+        stitched = joined([evidence.part_of(held[best[1 + k]], self.fold == k) for k in folds])
+        return best[0], self._gain(stitched)
+
+    def _gain(self, ours: Picked) -> Gain:
+        gain = self.default.beaten_by(ours)
+        return Gain(str(self.objective), gain.value, gain.low, gain.high)
 
     def on_test(self, test: Predictions, point: OperatingPoint) -> Interval:
         default = Opponent.of(test, default_for(test), self.objective, self.bootstrap)

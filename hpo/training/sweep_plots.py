@@ -89,10 +89,11 @@ def _draw_kinds(axes: Any, result: SweepResult) -> None:
         axes.plot([gain.low, gain.high], [place, place], color=BEST if chosen else "grey", linewidth=2)
         axes.plot([gain.value], [place], "o", color=BEST if chosen else "grey")
     axes.axvline(0, color=DEFAULT, linewidth=1)
-    labels = [f"{kind.best.point.kind}\n{wording.setting(kind.best.point)}" for kind in result.by_kind]
+    points = [kind.best.point for kind in result.by_kind]
+    labels = [f"{point.kind}\n{wording.setting(point).removeprefix(f'{point.kind}, ')}" for point in points]
     axes.set_yticks(places, labels, fontsize=8)
     axes.set(
-        xlabel=f"gain in {result.objective} over the defaults (cross-validated, 95% interval)",
+        xlabel=f"gain in {result.objective} over the defaults,\ncross-validated, with its 95% interval",
         title="Gain by kind of suppression",
         ylim=(len(places) - 0.5, -0.5),
     )
