@@ -81,9 +81,7 @@ def built(raw: Raw) -> Predictions:
         for found, truth in zip(candidates_of(output, multi_label=True, end2end=False), labels, strict=True):
             boxes = truth["bboxes"].numpy()
             area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-            images.append(
-                ImagePredictions(truth["im_file"], *found, NETWORK_PIXELS, boxes, truth["cls"].numpy(), area)
-            )
+            images.append(ImagePredictions(truth["im_file"], *found, NETWORK_PIXELS, boxes, truth["cls"].numpy(), area))
     return collect(images, [str(name) for name in raw.names.values()], "val")
 
 

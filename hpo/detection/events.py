@@ -21,7 +21,7 @@ from hpo.detection.suppression import Words
 from hpo.trial.operating_point import Kind, OperatingPoint, SweepPlan
 
 BLOCK = 64
-"""Images."""
+"""Images; at most 64 (``kinds`` keeps their number in six bits)."""
 Areas = tuple[float, float]
 EVERY_SIZE: Areas = (0.0, np.inf)
 

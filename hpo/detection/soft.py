@@ -5,7 +5,8 @@ with their IoU with it, and so on. Gaussian: exp(-IoU^2 / sigma). Linear: 1 - Io
 only fall, so that they are taken in falling order of final score, and a confidence threshold on the final scores cuts
 that list: one pass gives every confidence.
 
-Logarithms of the factors add up: they are computed once a pair and shared by all settings of a class.
+Logarithms of the factors add up: they are computed once a pair and shared by all settings of a class (the factor of
+two boxes on each other is the same both ways).
 """
 
 from __future__ import annotations
@@ -16,37 +17,57 @@ from numpy.typing import NDArray
 from hpo.detection.kernel import compiled
 from hpo.detection.suppression import Span, class_order
 
+Sides = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+"""x1, y1, x2, y2 and area of the boxes of a class, an array each."""
+_BELOW_ZERO = -1e-300
+"""The logarithm of a score of 1, for ``_best``."""
 _DENSE = 2048
 """Of more candidates of a class in an image, overlaps are computed anew for each setting: the table takes 32 MiB."""
 
 
 @compiled
-def _log_factors(boxes: NDArray[np.float64], one: int, gaussian: bool, out: NDArray[np.float64]) -> None:
-    """Of box ``one`` on all others of its class: -IoU^2 (to be divided by sigma), or log(1 - IoU)."""
-    x1, y1, x2, y2 = boxes[0, one], boxes[1, one], boxes[2, one], boxes[3, one]
-    own = (x2 - x1) * (y2 - y1)
+def _ious(sides: Sides, one: int, out: NDArray[np.float64]) -> None:
+    """Of box ``one`` with all boxes of its class; 0 for boxes without area."""
+    left, top, right, bottom, area = sides
+    x1, y1, x2, y2, own = left[one], top[one], right[one], bottom[one], area[one]
     for k in range(np.uint64(len(out))):
-        w = max(0.0, min(x2, boxes[2, k]) - max(x1, boxes[0, k]))
-        h = max(0.0, min(y2, boxes[3, k]) - max(y1, boxes[1, k]))
+        w = max(0.0, min(x2, right[k]) - max(x1, left[k]))
+        h = max(0.0, min(y2, bottom[k]) - max(y1, top[k]))
         inter = w * h
-        union = (boxes[2, k] - boxes[0, k]) * (boxes[3, k] - boxes[1, k]) + own - inter
-        iou = inter / union if inter > 0.0 else 0.0
-        out[k] = -iou * iou if gaussian else np.log1p(-iou) if iou > 0.0 else 0.0
+        union = area[k] + own - inter
+        out[k] = inter / union if union > 0.0 else 0.0
 
 
 @compiled
-def _decay(logs: NDArray[np.float64], factors: NDArray[np.float64], scale: float, gate: float) -> None:
+def _factors(sides: Sides, one: int, gaussian: bool, out: NDArray[np.float64]) -> None:
+    """Logarithms of what ``one`` and each other box do to each other: -IoU^2 (to be divided by sigma), log(1 - IoU)."""
+    _ious(sides, one, out)
+    for k in range(len(out)):
+        if out[k] > 0.0:
+            out[k] = -out[k] * out[k] if gaussian else np.log1p(-out[k])
+
+
+@compiled
+def _decay(logs: NDArray[np.float64], factors: NDArray[np.float64], window: Span, scale: float, gate: float) -> None:
     """Adds ``scale`` times the factors below ``gate``."""
-    for k in range(np.uint64(len(logs))):
-        logs[k] += factors[k] * scale if factors[k] < gate else 0.0
+    first = np.uint64(window[0])
+    for k in range(np.uint64(window[1] - window[0])):
+        factor = factors[first + k]
+        logs[first + k] += factor * scale if factor < gate else 0.0
 
 
 @compiled
-def _best(logs: NDArray[np.float64]) -> int:
-    best = 0
-    for k in range(1, len(logs)):
-        if logs[k] > logs[best]:
-            best = k
+def _best(logs: NDArray[np.float64], window: Span) -> int:
+    """The first of the highest in the window. All are below 0, where a higher number has lower bits as an integer, and
+    of integers the least can be found by vector instructions.
+    """
+    bits, first = logs.view(np.int64), np.uint64(window[0])
+    least = bits[first]
+    for k in range(np.uint64(window[1] - window[0])):
+        least = min(least, bits[first + k])
+    best = window[0]
+    while bits[best] != least:
+        best += 1
     return best
 
 
@@ -70,27 +91,39 @@ def soft_scores(
     for group in range(n_classes):
         rows = order[begins[group] : begins[group + 1]]
         n = len(rows)
-        own, start = np.empty((4, n)), np.empty(n)
+        sides = (np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n))
+        start, logs, lowest = np.empty(n), np.empty(n), np.log(floor)
         for k in range(n):
-            start[k] = np.log(np.float64(scores[rows[k]]))
-            for side in range(4):
-                own[side, k] = boxes[rows[k], side]
-        table = np.empty((n if n <= _DENSE else 1, n))
+            row = rows[k]
+            sides[0][k], sides[1][k], sides[2][k], sides[3][k] = (
+                boxes[row, 0],
+                boxes[row, 1],
+                boxes[row, 2],
+                boxes[row, 3],
+            )
+            sides[4][k] = (sides[2][k] - sides[0][k]) * (sides[3][k] - sides[1][k])
+            start[k] = min(np.log(np.float64(scores[row])), _BELOW_ZERO)
+        factors = np.empty((n if n <= _DENSE else 1, n))
         known = np.zeros(n, np.bool_)
         for setting in range(len(settings)):
             scale = 1.0 / settings[setting] if gaussian else 1.0
             gate = np.inf if gaussian else np.log1p(-settings[setting])
-            logs, lowest = start.copy(), np.log(floor)
+            logs[:] = start
             for k in range(n):
                 out[setting, rows[k]] = 0.0
-            for _ in range(n):
-                pick = _best(logs)
-                if logs[pick] <= lowest:
+            first, last = 0, n  # what is taken goes mostly from the front, what falls to the floor from the back
+            while True:
+                while last > 0 and logs[last - 1] <= lowest:
+                    last -= 1
+                while first < last and logs[first] <= lowest:
+                    first += 1
+                if first >= last:
                     break
+                pick = _best(logs, (first, last))
                 out[setting, rows[pick]] = np.exp(logs[pick])
-                line = table[pick] if n <= _DENSE else table[0]
+                line = factors[pick] if n <= _DENSE else factors[0]
                 if n > _DENSE or not known[pick]:
-                    _log_factors(own, pick, gaussian, line)
+                    _factors(sides, pick, gaussian, line)
                     known[pick] = True
-                _decay(logs, line, scale, gate)
+                _decay(logs, line, (first, last), scale, gate)
                 logs[pick] = -np.inf

@@ -108,15 +108,16 @@ def _dious(kept: Kept, begin: int, end: int, box: Box, out: NDArray[np.float64],
 
 @compiled
 def _remaining(
-    overlaps: NDArray[Any], count: int, kept_words: Words, begin: int, word: np.uint64, grid: Grid
+    overlaps: NDArray[Any], count: int, kept_words: Words, begin: int, word: np.uint64, grid: Grid, least: Any
 ) -> np.uint64:
     """``word`` without the thresholds at which one of the kept boxes from ``begin`` on suppresses it."""
     ious, starts = grid
     everything = np.uint64(0xFFFFFFFFFFFFFFFF)
     for k in range(count):
-        if overlaps[k] > ious[0]:
+        if overlaps[k] > least and kept_words[begin + k] & word != 0:
             below = thresholds_below(overlaps[k], ious, starts)
-            word &= ~(kept_words[begin + k] & (everything >> np.uint64(64 - below)))
+            if below > 0:
+                word &= ~(kept_words[begin + k] & (everything >> np.uint64(64 - below)))
     return word
 
 
@@ -155,7 +156,7 @@ def hard_words(
             while begin < count and word != 0:
                 end = min(begin + _BLOCK, count)
                 if _ious((left, top, right, bottom, area), begin, end, (x1, y1, x2, y2, own), overlaps, least):
-                    word = _remaining(overlaps, end - begin, kept_words, begin, word, grid)
+                    word = _remaining(overlaps, end - begin, kept_words, begin, word, grid, least)
                 begin = end
             words[row] = word
             if word != 0:
@@ -185,7 +186,7 @@ def diou_words(
             while begin < count and word != 0:
                 end = min(begin + _BLOCK, count)
                 if _dious((left, top, right, bottom, area), begin, end, (x1, y1, x2, y2, own), overlaps, ious[0]):
-                    word = _remaining(overlaps, end - begin, kept_words, begin, word, grid)
+                    word = _remaining(overlaps, end - begin, kept_words, begin, word, grid, ious[0])
                 begin = end
             words[row] = word
             if word != 0:
