@@ -5,6 +5,7 @@
 Without arguments it looks for models/bccd-yolov8n-224.pt and data/bccd in a folder `shared` beside the checkout.
 """
 
+# ruff: noqa: E402  (threads and Ultralytics' folder are settled by the environment, before anything is imported)
 from __future__ import annotations
 
 import os
@@ -52,16 +53,18 @@ WIDE = SweepPlan(kinds=(Kind.HARD, Kind.AGNOSTIC, Kind.DIOU, Kind.SOFT), ious=IO
 MIB = 1 << 20
 
 
-class Raw(DetectionValidator):  # type: ignore[misc]
+class Raw(DetectionValidator):
     """Keeps what the head puts out, and the labels."""
 
     batches: list[tuple[torch.Tensor, list[dict[str, Any]]]]
+    last: Raw
+    """The validator that ran last: `model.val` makes its own and keeps it to itself."""
 
     @override
     def init_metrics(self, model: Any) -> None:
         super().init_metrics(model)
         self.batches = []
-        Raw.last = self  # type: ignore[attr-defined]
+        Raw.last = self
 
     @override
     def postprocess(self, preds: Any) -> Any:
@@ -191,7 +194,7 @@ def compare(asked: argparse.Namespace, data: Path, folder: Path) -> None:
     val = {"data": str(data), "imgsz": asked.imgsz, "batch": 16, "workers": 0, "device": "cpu", "plots": False}
     val |= {"verbose": False, "project": str(folder), "exist_ok": True}
     model.val(validator=Raw, **val)
-    raw: Raw = Raw.last  # type: ignore[attr-defined]
+    raw: Raw = Raw.last
     over = Pass(data=data, split="val", imgsz=asked.imgsz, device="cpu")
     captured = capture(loaded.model, "deploy", over)
     wide, objective = SweepPlan(), parse("f1")
