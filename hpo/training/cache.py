@@ -13,6 +13,7 @@ import os
 import time
 import uuid
 import zipfile
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,8 @@ class PredictionCache:
             aside.replace(self._file(name))
             self._forget()
         except OSError as error:
-            aside.unlink(missing_ok=True)
+            with suppress(OSError):  # where the folder can't be made, nothing lies in it
+                aside.unlink()
             log.warning("predictions.cache_unusable", extra={"file": str(aside), "error": str(error)})
 
     def trained_imgsz(self, weights: str) -> int | None:

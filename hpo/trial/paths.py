@@ -49,6 +49,11 @@ class AttemptPaths:
         return self.folder / "predict.yaml"
 
     @property
+    def sweep_plots(self) -> Path:
+        """Folder of the pictures of what a sweep found."""
+        return self.folder / "sweep"
+
+    @property
     def ended(self) -> Path:
         """The ``Ended`` message as JSON, renamed into place before it is sent: a result is never lost."""
         return self.folder / "ended.json"

@@ -9,8 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hpo.study.records import TrialRow
 from hpo.tracking.content import Point, RunContent, canonical, metric_name, study_content, trial_content
-from hpo.trial.vocabulary import Reason, RunStatus, TrialState
+from hpo.trial.operating_point import Kind, OperatingPoint
+from hpo.trial.vocabulary import Postprocess, Reason, RunStatus, TrialState
+from tests.support import swept
 from tests.tracking.support import BEGIN, UUID, make_epochs, make_rows, make_study, make_trial
 
 STUDY = make_study()
@@ -90,6 +93,35 @@ def test_params_are_what_was_asked_for_and_the_sampled_post_processing() -> None
     assert params["iou"] == str(trial.params["iou"])
     assert {"model", "data", "epochs", "optimizer", "conf", "max_det", "agnostic_nms"} <= params.keys()
     assert params["nested"] == "[1, 2]"
+
+
+SWEPT = replace(STUDY, spec=replace(STUDY.spec, postprocess=Postprocess.SWEPT))
+
+
+def swept_trial(point: OperatingPoint = OperatingPoint(0.55, 0.41)) -> TrialRow:  # noqa: B008  (frozen)
+    found = swept(point)
+    params = {name: value for name, value in make_trial(3).params.items() if name not in {"iou", "conf"}}
+    return replace(make_trial(3), params=params, operating_point=point, sweep=found, value=found.value)
+
+
+def test_what_a_sweep_found_is_final_and_no_parameter() -> None:
+    """A parameter can't change, and while the trial runs nobody knows it."""
+    content = trial_content(SWEPT, swept_trial(), [])
+    final = {point.key: (point.value, point.step) for point in content.points if point.key.startswith("final/")}
+    assert final["final/iou"] == (0.55, 0)
+    assert final["final/conf"] == (0.41, 0)
+    assert (final["final/gain"], final["final/gain_low"], final["final/gain_high"]) == ((0.03, 0), (0.01, 0), (0.05, 0))
+    assert final["final/agnostic_nms"] == (0.0, 0)
+    assert not {"iou", "conf", "max_det", "agnostic_nms"} & content.params.keys()
+    running = replace(swept_trial(), sweep=None, operating_point=None, state=TrialState.RUNNING, finished=None)
+    assert trial_content(SWEPT, running, []).params == content.params
+
+
+def test_a_suppression_without_a_threshold_has_none_in_the_run() -> None:
+    point = OperatingPoint(None, 0.41, kind=Kind.NONE)
+    keys = {each.key for each in trial_content(SWEPT, swept_trial(point), []).points}
+    assert "final/conf" in keys
+    assert "final/iou" not in keys
 
 
 @given(st.text(max_size=50) | st.floats() | st.integers() | st.booleans() | st.none() | st.lists(st.integers()))

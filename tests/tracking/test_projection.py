@@ -186,6 +186,20 @@ def test_no_plots_are_uploaded_where_the_study_asks_for_none(
     assert uploaded(settings, projector(rows).trial(0)).keys() == {"best.pt", "args.yaml", "results.csv"}
 
 
+def test_what_a_sweep_found_is_uploaded_with_its_pictures_whatever_plots_are_drawn(
+    projector: Make, settings: Settings, tmp_path: Path
+) -> None:
+    rows = Rows(make_study(plots="none"))
+    folder = attempt_folder(tmp_path / "00000-1", pictures=("results.png",))
+    (folder / "sweep").mkdir()
+    for name in ("operating_point.json", "predict.yaml", "sweep/f1.png"):
+        (folder / name).write_text(name)
+    rows.put(make_trial(0, folder=str(folder)), make_epochs(0, 5))
+    held = uploaded(settings, projector(rows).trial(0)).keys()
+    found = {"operating_point.json", "predict.yaml", "sweep/f1.png"}
+    assert held == {"best.pt", "args.yaml", "results.csv"} | found
+
+
 def test_weights_that_were_cleaned_up_leave_mlflow_too_and_the_rest_stays(
     projector: Make, settings: Settings, tmp_path: Path
 ) -> None:

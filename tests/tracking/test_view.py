@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 from mlflow.tracking import MlflowClient
 
@@ -12,7 +13,7 @@ from hpo.spec.schema import StudySpec
 from hpo.spec.space import Choices, Condition, Dimension, FloatRange, Space
 from hpo.tracking import view
 from hpo.tracking.projection import Projector
-from hpo.trial.vocabulary import Reason
+from hpo.trial.vocabulary import Postprocess, Reason
 from tests.tracking.support import Rows, make_rows, make_study
 
 
@@ -23,6 +24,18 @@ def test_the_view_shows_the_search_best_first_with_what_was_sampled() -> None:
     columns = set(state["selectedColumns"])
     assert {"metrics.`value`", "metrics.`objective`", "tags.`state`", "tags.`reason`"} <= columns
     assert {f"params.`{name}`" for name in ("lr0", "weight_decay", "optimizer", "iou", "conf")} <= columns
+
+
+def test_the_view_of_a_swept_study_shows_what_was_found_instead() -> None:
+    spec = replace(make_study().spec, postprocess=Postprocess.SWEPT)
+    state = view.state(spec)
+    columns = set(state["selectedColumns"])
+    assert {f"params.`{name}`" for name in ("lr0", "weight_decay", "optimizer")} <= columns
+    assert {f"metrics.`final/{name}`" for name in ("iou", "conf", "gain")} <= columns
+    assert not {"params.`iou`", "params.`conf`"} & columns
+    drawn = json.dumps(state["compareRunCharts"])
+    assert "lr0" in drawn
+    assert "conf" not in drawn
 
 
 def test_the_charts_leave_out_what_they_can_not_draw() -> None:
