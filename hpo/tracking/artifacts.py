@@ -32,8 +32,8 @@ class Artifact:
 
 
 def of_trial(trial: TrialRow, plots: Plots) -> tuple[Artifact, ...] | None:
-    """What the newest attempt's folder holds of a complete trial: args.yaml, results.csv, best.pt while it is kept, what
-    a sweep found with its pictures, and the training's own pictures where the study asks for plots.
+    """What the newest attempt's folder holds of a complete trial: args.yaml, results.csv, best.pt while it is kept,
+    what a sweep found, and pictures: of the sweep, and of the training where the study asks for plots.
 
     None where that can't be said: the trial is not complete, or its folder is on another machine; then the run's
     artifacts are left as they are.

@@ -17,7 +17,7 @@ from hpo.study.storage import Storage
 from hpo.study.worker_session import WorkerSession
 from hpo.trial.operating_point import DEFAULT, Kind, OperatingPoint
 from hpo.trial.vocabulary import Postprocess, Reason
-from tests.study.support import INSIDE, Clock, Opened, admit, ended, run, study_spec
+from tests.study.support import INSIDE, Opened, admit, ended, run, study_spec
 from tests.support import swept
 
 SPACE = Space(
@@ -81,12 +81,10 @@ def test_where_the_sweep_failed_the_trial_was_measured_at_the_defaults(
     assert (row.operating_point, row.sweep, row.value) == (DEFAULT, None, 0.4)
 
 
-def test_the_baseline_keeps_the_defaults_that_it_is_measured_at(
-    storage: Storage, make_study: Opened, clock: Clock
-) -> None:
+def test_the_baseline_keeps_the_defaults_that_it_is_measured_at(storage: Storage, make_study: Opened) -> None:
     study = make_study(_spec(baseline=True))
     plan: BaselinePlan = replace(INSIDE, params={"lr0": 0.01}, in_space=False, operating_point=DEFAULT)
-    with WorkerSession(storage, study, "w", plan, clock) as session:
+    with WorkerSession(storage, study, "w", plan) as session:
         proposal = session.admit()
         assert proposal is not None
         assert proposal.baseline
