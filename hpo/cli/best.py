@@ -38,6 +38,7 @@ def best(study: str | None, save: Path | None, *, as_json: bool) -> None:
                 "weights": None if weights is None else str(weights),
                 "hyperparameters": None if files is None else str(files.hyperparameters),
                 "predict": None if files is None else str(files.predict),
+                "operating_point_file": None if files is None else _text(files.operating_point),
             }
         )
         return
@@ -51,3 +52,7 @@ def best(study: str | None, save: Path | None, *, as_json: bool) -> None:
         f"      {files.predict}            yolo predict cfg={files.predict} source=IMAGES"
         + (f"\n      {files.operating_point}    all that the sweep found" if files.operating_point else "")
     )
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

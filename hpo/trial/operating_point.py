@@ -223,7 +223,8 @@ class SweepResult:
 
     @staticmethod
     def from_dict(raw: dict[str, Any]) -> SweepResult:
-        fields = {name: value for name, value in raw.items() if name != "recommended"}
+        """Of ``to_dict``; further keys are left alone."""
+        fields = {name: raw[name] for name in SweepResult.__dataclass_fields__ if name in raw}
         kinds = tuple(KindResult(_rated(kind), _gain(kind["gain"])) for kind in raw["by_kind"])
         built = {"best": _rated(raw["best"]), "default": _rated(raw["default"]), "gain": _gain(raw["gain"])}
         return SweepResult(**{**fields, **built, "by_kind": kinds})

@@ -21,4 +21,11 @@ def test_the_quick_start_learns_prunes_and_finds_trials_that_differ(shell: Shell
     assert max(trial["metrics"]["map50"] for trial in complete) >= 0.5
     values = [trial["value"] for trial in complete]
     assert max(values) - min(values) > 0.05
-    assert all(trial["operating_point"]["conf"] == trial["params"]["conf"] for trial in trials)
+    assert not any({"iou", "conf"} & set(trial["params"]) for trial in trials)
+    for trial in trials:
+        point = trial["operating_point"]
+        assert (point is None) == (trial["state"] == "PRUNED")
+        if trial["sweep"] is not None:
+            assert 0.1 <= point["conf"] <= 0.5
+            assert 0.4 <= point["iou"] <= 0.7
+    assert any(trial["sweep"] for trial in trials)

@@ -63,8 +63,8 @@ def test_a_study_runs_to_its_budget_and_hands_over_its_winner(shell: Shell, stud
     best = shell.json("best", "--save", "winner")
     assert best["value"] == max(trial["value"] for trial in trials)
     assert all(Path(best[name]).exists() for name in ("weights", "hyperparameters", "predict"))
-    _ultralytics_takes(shell, "train", best["hyperparameters"], "epochs=1")
-    _ultralytics_takes(shell, "predict", best["predict"], f"source={_an_image(study())}")
+    ultralytics_takes(shell, "train", best["hyperparameters"], "epochs=1")
+    ultralytics_takes(shell, "predict", best["predict"], f"source={_an_image(study())}")
 
 
 def _an_image(study_file: Path) -> Path:
@@ -72,7 +72,7 @@ def _an_image(study_file: Path) -> Path:
     return next((Path(data).parent / "images" / "val").iterdir())
 
 
-def _ultralytics_takes(shell: Shell, mode: str, settings: str, *words: str) -> None:
+def ultralytics_takes(shell: Shell, mode: str, settings: str, *words: str) -> None:
     environment = shell.environment | {"YOLO_CONFIG_DIR": str(shell.home / "ultralytics"), "YOLO_OFFLINE": "true"}
     command = [sys.executable, "-m", "ultralytics.cfg.__init__", mode, f"cfg={settings}", "device=cpu", *words]
     done = subprocess.run(command, cwd=shell.folder, env=environment, capture_output=True, text=True, check=False)

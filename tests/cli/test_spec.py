@@ -69,12 +69,14 @@ def test_validate_as_json_holds_the_facts(study: Path) -> None:
 
 
 def test_validate_says_when_a_training_is_too_short_to_stop(study: Path) -> None:
-    result = CliRunner().invoke(validate, [str(study), "train.epochs=4", "space=nms"], catch_exceptions=False)
+    result = CliRunner().invoke(
+        validate, [str(study), "train.epochs=4", "space={mosaic: [0, 1]}"], catch_exceptions=False
+    )
     assert "4 epochs are too few to stop a trial early" in result.output
 
 
 def test_validate_lists_all_problems_with_exit_code_2_and_writes_nothing(study: Path, tmp_path: Path) -> None:
-    result = _hpo("validate", str(study), "train.epoch=3", "objective=map50", "plots=some")
+    result = _hpo("validate", str(study), "train.epoch=3", "objective=map50", "plots=some", "postprocess=sampled")
     assert result.returncode == 2
     assert result.stdout == ""
     for part in ("train.epoch", "did you mean epochs?", "space.conf", "plots", "nms.yaml"):
