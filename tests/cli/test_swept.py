@@ -129,11 +129,13 @@ def test_validate_says_what_is_swept_and_over_what(study: Callable[..., Path]) -
         "max_det 300",
         "NMS hard",
         "predictions of 5 models",
-        "outside the space: the sampler does not see it",
+        "at iou=0.7 conf=0.25",
+        "the others at their best: the sampler does not see it",
     ):
         assert part in result.output, part
-    sampled = result.output[result.output.index("sampled ") :]
-    assert "iou" not in sampled
+    searched = result.output[result.output.index("sampled ") : result.output.index("next:")]
+    assert "lr0" in searched
+    assert "iou" not in searched
     facts = json.loads(CliRunner().invoke(validate, [*words, "--json"], catch_exceptions=False).output)
     assert facts["sweep"]["conf"] == [0.01, 0.5]
     assert facts["sweep"]["kinds"] == ["hard"]
@@ -142,5 +144,5 @@ def test_validate_says_what_is_swept_and_over_what(study: Callable[..., Path]) -
 
 def test_a_study_from_scratch_is_swept_too(shell: Shell, study: Callable[..., Path]) -> None:
     """Its first epochs predict next to nothing."""
-    shell.run("run", study(), *SPACE, "budget.trials=2", "train.epochs=1", "train.close_mosaic=0", "baseline=false")
+    shell.run("run", study(), *SPACE, "budget.trials=2", "train.epochs=2", "baseline=false")
     assert [trial["state"] for trial in shell.json("trials")] == ["COMPLETE"] * 2
