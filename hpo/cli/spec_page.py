@@ -37,7 +37,7 @@ def print_study(spec: StudySpec, dataset: DatasetSummary, pruning: PruningPlan, 
         ("budget", _budget(spec)),
         ("sampler", f"{_method(spec.search.sampler)}, seed {spec.search.seed}{_enqueued(spec)}"),
         ("pruner", f"{_method(spec.search.pruner)}: {_rungs(spec, pruning)}"),
-        ("baseline", "none" if baseline is None else _baseline(baseline)),
+        ("baseline", "none" if baseline is None else _baseline(spec, baseline)),
         ("kept", f"best.pt of the {spec.keep.weights} best trials{_caches(spec)}; plots: {spec.plots}"),
         ("after a death", f"{spec.recovery.retries} retries; hung after {spec.recovery.hung_s:g} s without progress"),
     ):
@@ -129,11 +129,12 @@ def _rungs(spec: StudySpec, pruning: PruningPlan) -> str:
     return f"may stop a trial after epoch {listed}{rest} (never after {silent}{own})"
 
 
-def _baseline(baseline: BaselinePlan) -> str:
+def _baseline(spec: StudySpec, baseline: BaselinePlan) -> str:
     trained = "  ".join(f"{name}={_value(value)}" for name, value in baseline.train.items())
     point = baseline.operating_point
     at = f"  at iou={point.iou:g} conf={point.conf:g}" if point is not None else ""
-    learns = "the sampler learns from it" if baseline.in_space else "outside the space: the sampler does not see it"
+    apart = "measured there, the others at their best" if spec.is_swept else "outside the space"
+    learns = "the sampler learns from it" if baseline.in_space else f"{apart}: the sampler does not see it"
     return f"trial 0, plain Ultralytics: {trained}{at}\n({learns})"
 
 
