@@ -33,7 +33,7 @@ class Artifact:
 
 def of_trial(trial: TrialRow, plots: Plots) -> tuple[Artifact, ...] | None:
     """What the newest attempt's folder holds of a complete trial: args.yaml, results.csv, best.pt while it is kept,
-    what a sweep found, and pictures: of the sweep, and of the training where the study asks for plots.
+    what a sweep found with its picture, and those of the training where the study asks for plots.
 
     None where that can't be said: the trial is not complete, or its folder is on another machine; then the run's
     artifacts are left as they are.
@@ -41,18 +41,13 @@ def of_trial(trial: TrialRow, plots: Plots) -> tuple[Artifact, ...] | None:
     if trial.state is not TrialState.COMPLETE or trial.folder is None or not Path(trial.folder).is_dir():
         return None
     paths = AttemptPaths(Path(trial.folder))
-    single = (paths.best, paths.args, paths.results, paths.operating_point, paths.predict)
-    files = {path.name: path for path in single}
-    files |= {f"sweep/{name}": path for name, path in _pictures(paths.sweep_plots).items()}
+    found = (paths.operating_point, paths.predict, paths.sweep_plot)
+    files = {path.name: path for path in (paths.best, paths.args, paths.results, *found)}
     if plots != "none":
-        files |= {f"plots/{name}": path for name, path in _pictures(paths.folder).items()}
+        pictures = sorted(path for path in paths.folder.iterdir() if path.suffix.lower() in _PICTURES)
+        files |= {f"plots/{path.name}": path for path in pictures if path not in found}
     digests = {name: _file_digest(path) for name, path in files.items()}
     return tuple(Artifact(name, files[name], digest) for name, digest in digests.items() if digest is not None)
-
-
-def _pictures(folder: Path) -> dict[str, Path]:
-    found = sorted(path for path in folder.glob("*") if path.suffix.lower() in _PICTURES)
-    return {path.name: path for path in found}
 
 
 def of_study(study: StudyRow) -> tuple[Artifact, ...]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.spec.ultralytics_yaml import predict_arguments, write_arguments
 from hpo.training.cache import PredictionCache, key
 from hpo.training.patches import threads_per_trial
-from hpo.trial import wording
 from hpo.trial.operating_point import DEFAULT, OperatingPoint, Rated, SweepPlan, SweepResult
 from hpo.trial.request import TrialRequest
 
@@ -107,7 +104,7 @@ def _swept(run: TrialRun, plan: SweepPlan, predictions: Predictions) -> Settled:
     result = sweep(predictions, plan, run.request.objective, threads=threads_per_trial())
     detail = ""
     try:
-        _write(result, run)
+        _write(result, predictions, run)
     except Exception as error:  # noqa: BLE001  (what was found is in the outcome too)
         detail = f"what the sweep found could not be written beside the weights: {_told(error)}"
     return Settled(result.value, metrics(result.best), detail, result.to_dict())
@@ -126,10 +123,8 @@ def metrics(rated: Rated) -> dict[str, float]:
     }
 
 
-def _write(result: SweepResult, run: TrialRun) -> None:
-    request, paths = run.request, run.paths
-    aside = paths.operating_point.with_suffix(".tmp")
-    aside.write_text(json.dumps({**result.to_dict(), "imgsz": run.args.imgsz}, indent=2))
-    aside.replace(paths.operating_point)
-    title = f"trial {request.number} of study {request.study}, {result.recommended} setting\n{wording.gain(result)}"
-    write_arguments(paths.predict, title, predict_arguments(paths.best, run.args.imgsz, result.recommended_point))
+def _write(result: SweepResult, predictions: Predictions, run: TrialRun) -> None:
+    from hpo.training.sweep_files import Source, write
+
+    title = f"trial {run.request.number} of study {run.request.study}"
+    write(result, predictions, Source(title, run.paths.best, run.args.imgsz), run.paths.folder)

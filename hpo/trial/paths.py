@@ -49,9 +49,9 @@ class AttemptPaths:
         return self.folder / "predict.yaml"
 
     @property
-    def sweep_plots(self) -> Path:
-        """Folder of the pictures of what a sweep found."""
-        return self.folder / "sweep"
+    def sweep_plot(self) -> Path:
+        """A picture of what a sweep found."""
+        return self.folder / "sweep.png"
 
     @property
     def ended(self) -> Path:

@@ -99,7 +99,7 @@ def test_what_was_found_is_in_mlflow(ran: Ran) -> None:
     ]
     assert not {"iou", "conf"} & params
     root = next(ran.shell.home.glob(f"mlartifacts/*/{trial['mlflow_run_id']}/artifacts"))
-    assert {"operating_point.json", "predict.yaml", "best.pt"} <= {path.name for path in root.iterdir()}
+    assert {"operating_point.json", "predict.yaml", "sweep.png", "best.pt"} <= {path.name for path in root.iterdir()}
 
 
 def test_predictions_are_kept_for_later_sweeps(ran: Ran) -> None:

@@ -13,6 +13,7 @@ from mlflow.tracking import MlflowClient
 
 from hpo.errors import StorageUnavailable
 from hpo.settings import Settings
+from hpo.spec.schema import Plots
 from hpo.tracking.content import trial_content
 from hpo.tracking.projection import Projector
 from hpo.trial.vocabulary import Reason
@@ -186,18 +187,18 @@ def test_no_plots_are_uploaded_where_the_study_asks_for_none(
     assert uploaded(settings, projector(rows).trial(0)).keys() == {"best.pt", "args.yaml", "results.csv"}
 
 
-def test_what_a_sweep_found_is_uploaded_with_its_pictures_whatever_plots_are_drawn(
-    projector: Make, settings: Settings, tmp_path: Path
+@pytest.mark.parametrize(("plots", "drawn"), [("none", set()), ("all", {"plots/results.png"})])
+def test_what_a_sweep_found_is_uploaded_once_with_its_picture(
+    projector: Make, settings: Settings, tmp_path: Path, plots: Plots, drawn: set[str]
 ) -> None:
-    rows = Rows(make_study(plots="none"))
-    folder = attempt_folder(tmp_path / "00000-1", pictures=("results.png",))
-    (folder / "sweep").mkdir()
-    for name in ("operating_point.json", "predict.yaml", "sweep/f1.png"):
+    rows = Rows(make_study(plots=plots))
+    folder = attempt_folder(tmp_path / "00000-1", pictures=("results.png", "sweep.png"))
+    found = {"operating_point.json", "predict.yaml", "sweep.png"}
+    for name in found:
         (folder / name).write_text(name)
     rows.put(make_trial(0, folder=str(folder)), make_epochs(0, 5))
     held = uploaded(settings, projector(rows).trial(0)).keys()
-    found = {"operating_point.json", "predict.yaml", "sweep/f1.png"}
-    assert held == {"best.pt", "args.yaml", "results.csv"} | found
+    assert held == {"best.pt", "args.yaml", "results.csv"} | found | drawn
 
 
 def test_weights_that_were_cleaned_up_leave_mlflow_too_and_the_rest_stays(

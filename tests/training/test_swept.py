@@ -70,6 +70,7 @@ def test_what_was_found_lies_in_the_attempts_folder(launcher: ForkserverLauncher
     assert (predict["conf"], predict["iou"], predict["imgsz"]) == (recommended.conf, recommended.iou, 96)
     assert predict["model"] == str(paths.best)
     assert "95% interval" in paths.predict.read_text()
+    assert paths.sweep_plot.read_bytes().startswith(b"\x89PNG")
 
 
 def test_every_epoch_reports_the_objective_at_the_best_setting_of_its_own_predictions(
