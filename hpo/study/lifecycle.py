@@ -128,7 +128,8 @@ def _create_in_optuna(storage: Storage, name: str, attributes: dict[str, str]) -
 def _differences(stored: StudyRow, spec: StudySpec, identity: Identity) -> list[str]:
     differences = []
     digest = serialize.digest(spec)
-    if digest != stored.spec_sha256:
+    # of the spec as it is read today: one that an older version stored lacks keys that have a default now
+    if digest != serialize.digest(stored.spec):
         listed = serialize.differences(stored.spec, spec)
         differences += listed or [f"spec: stored sha256 {stored.spec_sha256}, asked {digest}"]
     pairs = {

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 
 import optuna
 import pytest
-from sqlalchemy import func, select, table
+from sqlalchemy import func, select, table, update
 
 from hpo.errors import StudyConflict, UsageError
+from hpo.spec import serialize
+from hpo.spec.schema import Keep
 from hpo.study import lifecycle, optuna_tables, tables
 from hpo.study.records import Identity
 from hpo.study.storage import Storage
@@ -43,6 +47,18 @@ def test_another_specification_is_refused_with_its_differences(make_study: Opene
     with pytest.raises(StudyConflict, match=r"budget\.trials: stored 5, asked 9(.|\n)*`hpo delete digits`") as caught:
         make_study(study_spec(trials=9))
     assert caught.value.exit_code == 3
+
+
+def test_a_study_that_was_stored_before_a_key_was_added_is_joined(storage: Storage, make_study: Opened) -> None:
+    row = make_study(study_spec())
+    stored = json.loads(serialize.to_json(row.spec))
+    del stored["keep"]["caches"]
+    text = json.dumps(stored)
+    older = {"spec": text, "spec_sha256": hashlib.sha256(text.encode()).hexdigest()}
+    storage.write(lambda connection: connection.execute(update(tables.studies).values(older)))
+    assert make_study(study_spec()).id == row.id
+    with pytest.raises(StudyConflict, match=r"keep\.caches: stored 5, asked 2"):
+        make_study(study_spec(keep=Keep(caches=2)))
 
 
 @pytest.mark.parametrize(("field", "named"), [("data_fingerprint", "data"), ("model_sha256", "model")])
