@@ -70,7 +70,7 @@ class PredictionCache:
         """What was saved under ``name``, or None."""
         file = self._file(name)
         try:
-            with np.load(file, allow_pickle=False) as arrays:
+            with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
                 predictions = _read(arrays, name)
             os.utime(file)
         except FileNotFoundError:
@@ -102,7 +102,7 @@ class PredictionCache:
         """The image size, in pixels, that the weights with this sha256 were trained with, if it was ever saved."""
         for file in sorted(self._folder.glob(f"{_of_weights(weights)}-*.npz")):
             try:
-                with np.load(file, allow_pickle=False) as arrays:
+                with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
                     return int(_facts(arrays)["trained_imgsz"])
             except _UNREADABLE:
                 continue
@@ -153,9 +153,7 @@ def _read(arrays: Any, name: str) -> Predictions:
     found = {array: arrays[array] for array, _ in _ARRAYS}
     if any(found[array].dtype != kind for array, kind in _ARRAYS):
         raise ValueError("holds arrays of other types")
-    images = len(facts["images"])
-    ends = ((found["offsets"], len(found["scores"])), (found["truth_offsets"], len(found["truth_classes"])))
-    if any(len(offsets) != images + 1 or offsets[-1] != rows for offsets, rows in ends):
+    if not _fits(found, len(facts["images"])):
         raise ValueError("holds arrays that do not fit each other")
     return Predictions(
         **found,
@@ -164,3 +162,20 @@ def _read(arrays: Any, name: str) -> Predictions:
         capture=facts["capture"],
         suppressed=facts["suppressed"],
     )
+
+
+def _fits(found: dict[str, Any], images: int) -> bool:
+    rows, labels = len(found["scores"]), len(found["truth_classes"])
+    shapes = {
+        "boxes": (rows, 4),
+        "scores": (rows,),
+        "classes": (rows,),
+        "offsets": (images + 1,),
+        "frames": (images, 6),
+        "truth_boxes": (labels, 4),
+        "truth_classes": (labels,),
+        "truth_offsets": (images + 1,),
+        "truth_areas": (labels,),
+    }
+    ends = found["offsets"][-1:], found["truth_offsets"][-1:]
+    return all(found[name].shape == shape for name, shape in shapes.items()) and ends == (rows, labels)
