@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
+from typing_extensions import override
 
 from tests.cli.conftest import Shell
 
@@ -151,6 +152,7 @@ def test_wrong_weights_end_with_exit_code_2_and_nothing_runs(
 
 
 class Canary:
+    @override
     def __reduce__(self) -> tuple[Any, ...]:
         return (Path.touch, (Path("canary"),))
 
