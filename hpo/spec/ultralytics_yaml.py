@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.representer import RoundTripRepresenter
 from typing_extensions import override
 
-from hpo.trial.operating_point import DEFAULT, OperatingPoint
+from hpo.trial.operating_point import DEFAULT, Kind, OperatingPoint
 
 
 def predict_arguments(weights: Path, imgsz: int, point: OperatingPoint) -> dict[str, Any]:
@@ -26,6 +26,8 @@ def predict_arguments(weights: Path, imgsz: int, point: OperatingPoint) -> dict[
         "iou": DEFAULT.iou if point.iou is None else point.iou,
         "max_det": point.max_det,
         "agnostic_nms": point.agnostic_nms,
+        # without it, ultralytics 8.4.190 runs the other branch of a head that needs no NMS, and suppresses
+        **({"nms": False} if point.kind is Kind.NONE else {}),
     }
 
 
