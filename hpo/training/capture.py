@@ -89,12 +89,13 @@ def _deploy(model: Any, over: Pass) -> Predictions:
     names = predictor.model.names
     suppressed = bool(predictor.model.end2end)
     images = sorted(_predicted(predictor, dataset, over), key=lambda image: image.name)
-    with _broken_weights_named():
+    with broken_weights_named():
         return collect(images, [str(names[index]) for index in range(len(names))], "deploy", suppressed=suppressed)
 
 
 @contextmanager
-def _broken_weights_named() -> Iterator[None]:
+def broken_weights_named() -> Iterator[None]:
+    """What ``collect`` says of an image is the user's answer."""
     try:
         yield
     except ValueError as error:
@@ -218,7 +219,7 @@ def _val(model: Any, over: Pass) -> Predictions:
         arguments = _arguments(over, folder, mode="val", batch=VAL_BATCH, data=str(over.data), split=over.split)
         validator = _Capture(over, save_dir=Path(folder), args=arguments)
         validator(model=model)
-    with _broken_weights_named():
+    with broken_weights_named():
         return validator.candidates.predictions()
 
 

@@ -18,8 +18,8 @@ from ultralytics.utils import nms, ops
 from hpo.detection.predictions import ImagePredictions, Predictions, collect
 from hpo.errors import UsageError
 from hpo.training.candidates import Candidates, candidates_of
+from hpo.training.capture import broken_weights_named, frame
 from hpo.training.capture import device as resolved_device
-from hpo.training.capture import frame
 from hpo.training.patches import NO_TIME_LIMIT_S
 from hpo.training.weights import Weights
 from hpo.trial.operating_point import Kind, OperatingPoint
@@ -98,7 +98,8 @@ class PointPredictor(DetectionPredictor):
             )
         ]
         names = self.model.names
-        return collect(images, [names[index] for index in range(len(names))], "deploy", suppressed=end2end)
+        with broken_weights_named():
+            return collect(images, [names[index] for index in range(len(names))], "deploy", suppressed=end2end)
 
     def _of_asked_classes(self, found: Candidates) -> Candidates:
         """Ultralytics' ``classes``: the others are dropped before they could suppress anything."""
