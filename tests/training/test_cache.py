@@ -59,7 +59,7 @@ def test_the_key_changes_with_everything_that_predictions_depend_on(monkeypatch:
     base = ("w" * 64, "d" * 64, "val", 640, "deploy")
     others = [("x" * 64, *base[1:]), (base[0], "e" * 64, *base[2:]), (*base[:2], "test", 640, "deploy")]
     others += [(*base[:3], 320, "deploy"), (*base[:4], "val")]
-    keys = {key(*base), *(key(*other) for other in others)}  # type: ignore[arg-type]
+    keys = {key(*base), *(key(*other) for other in others)}
     monkeypatch.setattr(predictions_cache, "FORMAT", 10**6)
     assert len(keys | {key(*base)}) == 7
 

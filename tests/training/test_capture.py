@@ -218,7 +218,7 @@ def test_the_second_time_nothing_is_inferred(odd: Subject, tmp_path: Path) -> No
         assert np.array_equal(found.boxes, first.boxes)
         assert found.images == first.images
     for other in ({"imgsz": 64}, {"capture": "val"}, {"split": "train"}):
-        captured(replace(wanted, **other), home(tmp_path), progress=lambda done, _images: told.append(done))  # type: ignore[arg-type]
+        captured(replace(wanted, **other), home(tmp_path), progress=lambda done, _images: told.append(done))
         assert told.pop() == 12
         told.clear()
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typing_extensions import override
 
 from hpo import deploy
 from hpo.detection.apply import detections
@@ -20,8 +21,8 @@ from hpo.errors import UsageError
 from hpo.trial.objective import Objective
 from hpo.trial.operating_point import DEFAULT, Kind, OperatingPoint, SweepPlan, SweepResult
 from hpo.trial.vocabulary import Metric
+from tests.training.parity import captured, images_of, predicted, same
 from tests.training.support import Subject, untrained
-from tests.training.test_parity import captured, images_of, predicted, same
 
 pytestmark = pytest.mark.usefixtures("ultralytics")
 NAMES = ["a", "b", "c"]
@@ -157,6 +158,7 @@ def test_weights_that_would_run_code_are_refused_here_too(tmp_path: Path) -> Non
     import torch
 
     class Canary:
+        @override
         def __reduce__(self) -> tuple[Any, ...]:
             return os.system, (f"touch '{tmp_path / 'seen'}'",)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from hpo.errors import UsageError
 from tests.training.support import Subject, untrained
@@ -26,6 +27,7 @@ class Canary:
     def __init__(self, seen: Path) -> None:
         self.seen = seen
 
+    @override
     def __reduce__(self) -> tuple[Any, ...]:
         return os.system, (f"touch '{self.seen}'",)
 
