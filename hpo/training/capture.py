@@ -85,6 +85,8 @@ def _deploy(model: Any, over: Pass) -> Predictions:
         predictor = DetectionPredictor(overrides=_arguments(over, folder, mode="predict", conf=0.25))
     predictor.setup_model(model=model, verbose=False)
     predictor.imgsz = check_imgsz(over.imgsz, stride=predictor.model.stride, min_dim=2)
+    if predictor.model.end2end:  # a training may have left its own; these are what the predictor sets
+        predictor.model.model.set_head_attr(max_det=predictor.args.max_det, agnostic_nms=False)
     dataset = _dataset(over, predictor)
     names = predictor.model.names
     suppressed = bool(predictor.model.end2end)

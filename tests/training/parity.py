@@ -43,7 +43,9 @@ class Validation:
     metrics: Any
 
 
-def validated(subject: Subject, point: OperatingPoint, folder: Path, *, multi_label: bool = True) -> Validation:
+def validated(
+    subject: Subject, point: OperatingPoint, folder: Path, *, multi_label: bool = True, **further: Any
+) -> Validation:
     """One whole ``model.val`` at the point, overheard."""
     from ultralytics import YOLO
     from ultralytics.models.yolo.detect import DetectionValidator
@@ -74,13 +76,14 @@ def validated(subject: Subject, point: OperatingPoint, folder: Path, *, multi_la
         data=str(subject.data),
         imgsz=subject.imgsz,
         conf=point.conf,
-        iou=point.iou,
+        iou=DEFAULT.iou if point.iou is None else point.iou,
         max_det=point.max_det,
         agnostic_nms=point.agnostic_nms,
         device="cpu",
         plots=False,
         verbose=False,
         save_dir=str(folder),
+        **further,
     )
     return Validation(images, np.concatenate(targets), metrics)
 
@@ -106,11 +109,11 @@ def of_images(predictions: Predictions, point: OperatingPoint) -> dict[str, Dete
     return dict(zip(predictions.images, detections(predictions, point), strict=True))
 
 
-def check_val(subject: Subject, point: OperatingPoint, folder: Path, predictions: Predictions, **label: bool) -> None:
+def check_val(subject: Subject, point: OperatingPoint, folder: Path, predictions: Predictions, **further: Any) -> None:
     """Detections and true positives identical; metrics within 1e-12."""
     from ultralytics.utils.metrics import ap_per_class
 
-    theirs, ours = validated(subject, point, folder, **label), of_images(predictions, point)
+    theirs, ours = validated(subject, point, folder, **further), of_images(predictions, point)
     assert {name for name, _ in theirs.images} == set(ours)
     for name, seen in theirs.images:
         own = ours[name]

@@ -89,7 +89,7 @@ def untrained(file: Path, names: Sequence[str], *, score: float = 0.3, **train_a
     torch.manual_seed(0)
     model = DetectionModel(str(SMALLEST_MODEL), nc=len(names), verbose=False)
     model.names = dict(enumerate(names))
-    _spread(model)
+    spread(model)
     for boxes, classes in zip(model.model[-1].cv2, model.model[-1].cv3, strict=True):
         for last in (boxes[-1], classes[-1]):
             torch.nn.init.normal_(last.weight, std=0.3)
@@ -98,7 +98,7 @@ def untrained(file: Path, names: Sequence[str], *, score: float = 0.3, **train_a
     return file
 
 
-def _spread(model: Any) -> None:
+def spread(model: Any) -> None:
     """Let activations vary: without statistics of its own a fresh network gives nearly one number everywhere."""
     import torch
 

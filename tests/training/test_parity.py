@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from hpo.detection.sweep import measure
+from hpo.spec.ultralytics_yaml import predict_arguments
 from hpo.trial.objective import Objective
 from hpo.trial.operating_point import DEFAULT, Kind, OperatingPoint
 from hpo.trial.vocabulary import Metric
@@ -26,7 +27,7 @@ from tests.training.parity import (
     matched,
     predicted,
 )
-from tests.training.support import Subject, made_up, untrained
+from tests.training.support import Subject, made_up, spread, untrained
 
 POINTS = [
     *(
@@ -150,24 +151,39 @@ def test_f1_under_deploy_is_that_of_counting_what_model_predict_finds(subject: S
     assert [scores[name] for name in ("precision", "recall", "f1")] == pytest.approx(expected, abs=1e-4)
 
 
-@pytest.mark.usefixtures("ultralytics")
-def test_a_head_without_suppression_is_what_model_predict_sees_without_nms(tmp_path: Path) -> None:
+@pytest.fixture
+def free(tmp_path: Path, ultralytics: None) -> Subject:
+    """A detector of random numbers whose head has a branch that needs no suppression, left with a small max_det."""
     from ultralytics import YOLO
 
     data = made_up(tmp_path / "data", ["a", "b"], [0, 1])
     model = YOLO("yolov10n.yaml")
     model.model.names = {0: "a", 1: "b"}
     head = model.model.model[-1]
-    for branch in (head.cv3, head.one2one_cv3):
-        for last in branch:
-            last[-1] = type(last[-1])(last[-1].in_channels, 2, 1)
-            last[-1].bias.data[:] = -1.0
-    head.nc, head.no = 2, 2 + head.reg_max * 4
+    for last in [*head.cv3, *head.one2one_cv3]:
+        last[-1] = type(last[-1])(last[-1].in_channels, 2, 1)
+        last[-1].bias.data[:] = -1.0
+    head.nc, head.no, head.max_det = 2, 2 + head.reg_max * 4, 7
     model.model.yaml["nc"] = 2
+    spread(model.model)
     model.save(str(tmp_path / "weights.pt"))
-    subject = Subject(tmp_path / "weights.pt", data, 96)
-    predictions = captured(subject, "deploy")
+    return Subject(tmp_path / "weights.pt", data, 96)
+
+
+FREE_POINTS = [OperatingPoint(None, conf, 300, Kind.NONE) for conf in (0.001, 0.25, 0.4)]
+
+
+def test_a_head_without_suppression_is_what_model_predict_sees_without_nms(free: Subject) -> None:
+    predictions = captured(free, "deploy")
     assert predictions.suppressed
-    for conf, max_det in ((0.25, 300), (0.27, 300), (0.01, 5)):
-        point = OperatingPoint(None, conf, max_det, Kind.NONE)
-        assert check_predict(subject, point, predictions, nms=False) == []
+    assert len(predictions.scores) > 100 * len(predictions)
+    for point in [*FREE_POINTS, OperatingPoint(None, 0.01, 5, Kind.NONE)]:
+        assert check_predict(free, point, predictions, nms=False) == []
+        assert predict_arguments(free.weights, free.imgsz, point)["nms"] is False
+
+
+def test_a_head_without_suppression_is_what_model_val_sees_without_nms(free: Subject, tmp_path: Path) -> None:
+    predictions = captured(free, "val")
+    assert predictions.suppressed
+    for point in FREE_POINTS:
+        check_val(free, point, tmp_path, predictions, nms=False)
