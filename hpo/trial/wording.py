@@ -10,6 +10,7 @@ def setting(point: OperatingPoint) -> str:
     words = [] if point.kind in (Kind.HARD, Kind.NONE) else [str(point.kind)]
     words += [f"iou {point.iou:.4g}"] if point.iou is not None else []
     words += [f"sigma {point.sigma:.4g}"] if point.sigma is not None else []
+    words += [f"floor {point.floor:.4g}"] if point.kind is Kind.WBF else []
     if point.per_class_conf is None:
         words.append(f"conf {point.conf:.4g}")
     else:
