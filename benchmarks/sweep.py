@@ -53,7 +53,7 @@ WIDE = SweepPlan(kinds=(Kind.HARD, Kind.AGNOSTIC, Kind.DIOU, Kind.SOFT), ious=IO
 MIB = 1 << 20
 
 
-class Raw(DetectionValidator):
+class Raw(DetectionValidator):  # type: ignore[misc]
     """Keeps what the head puts out, and the labels."""
 
     batches: list[tuple[torch.Tensor, list[dict[str, Any]]]]

@@ -22,7 +22,7 @@ from tests.detection.scenes import Scene, make
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-class Matcher(BaseValidator):  # type: ignore[misc]
+class Matcher(BaseValidator):
     """Ultralytics' matching without the rest of a validator."""
 
     def __init__(self) -> None:
