@@ -161,7 +161,10 @@ def sweep(
     has no other.
     """
     from hpo.dataset.description import describe
+    from hpo.training import environment
     from hpo.training.predictions import Wanted, captured
+
+    os.environ.update(environment.kernel_cache(settings.home))
 
     def predictions(split: str) -> tuple[Predictions, int]:
         wanted = Wanted(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numba
+
+log = logging.getLogger(__name__)
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -16,5 +19,10 @@ def compiled(function: Function) -> Function:
     Divisions by zero give NaN or infinity as in NumPy. No fast-math: results are those of IEEE arithmetic in the order
     written, which is what bit-for-bit agreement with torchvision rests on.
     """
-    jitted: Function = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    try:
+        jitted: Function = numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # numba finds no folder that it may write to: each process compiles for itself
+        log.warning("kernel.not_cached: set NUMBA_CACHE_DIR to a folder that can be written to")
+        jitted = numba.njit(**options)(function)
     return jitted
