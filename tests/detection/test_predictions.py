@@ -5,8 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from hpo.detection.apply import detections
 from hpo.detection.predictions import MAX_CANDIDATES, ImagePredictions, collect
+from hpo.trial.operating_point import Kind, OperatingPoint
+from tests.detection.scenes import Scene, make
 
 FRAME = (1.0, 1.0, 0.0, 0.0, 640.0, 480.0)
 ONE = ImagePredictions(
@@ -59,3 +64,26 @@ def test_a_subset_is_what_these_images_alone_would_be() -> None:
     some, alone = both.subset([1, 2]), collect([other, ONE], NAMES, "deploy")
     for name in vars(alone):
         np.testing.assert_array_equal(getattr(some, name), getattr(alone, name))
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from(list(Kind)))
+@settings(max_examples=40, deadline=None)
+def test_the_order_in_which_candidates_come_changes_nothing(seed: int, kind: Kind) -> None:
+    """With distinct scores; of equal ones the order of the detector's output decides, as in torchvision's NMS."""
+    predictions = make(Scene(images=1, candidates=40, seed=seed))
+    order = np.random.default_rng(seed).permutation(40)
+    image = ImagePredictions(
+        "a.jpg",
+        predictions.boxes[order],
+        predictions.scores[order],
+        predictions.classes[order],
+        (1.0, 1.0, 0.0, 0.0, np.inf, np.inf),
+        predictions.truth_boxes,
+        predictions.truth_classes,
+        predictions.truth_areas,
+    )
+    point = OperatingPoint(0.45, 0.01, kind=kind, sigma=0.4)
+    (one,) = detections(predictions, point)
+    (other,) = detections(collect([image], predictions.names, "val"), point)
+    for name in vars(one):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
