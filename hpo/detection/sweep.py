@@ -282,6 +282,8 @@ class _Account:
         feasible = np.array([one.whole.choice.feasible for one in found])
         worth[~feasible & feasible.any()] = -1.0
         best = [int(np.argmax(column >= column.max() - TOLERANCE)) for column in worth.T]
+        if len(set(best)) == 1:
+            return best[0], by_kind[best[0]].gain
         stitched = joined([evidence.part_of(held[best[1 + k]], self.fold == k) for k in folds])
         return best[0], self._gain(stitched)
 
