@@ -87,6 +87,18 @@ def _one_sided(spec: StudySpec) -> Iterator[Finding]:
     )
 
 
+def _classes_are_told_apart(spec: StudySpec) -> Iterator[Finding]:
+    """Under single_cls the model knows one class, named item."""
+    named = [constraint for constraint in spec.objective.constraints if constraint.cls is not None]
+    if named and True in (possible(spec, "single_cls") or ()):
+        yield Finding(
+            "objective",
+            f"`{named[0]}`: with `single_cls: true` the model tells no classes apart: drop `[{named[0].cls}]`, or "
+            "single_cls",
+            ("train.single_cls", "space.single_cls"),
+        )
+
+
 def _objective_needs_a_sweep(spec: StudySpec) -> Iterator[Finding]:
     if spec.is_swept or spec.objective.is_plain:
         return
@@ -141,6 +153,7 @@ _RULES: tuple[Rule, ...] = (
     _monotone_conf,
     _one_sided,
     _objective_needs_a_sweep,
+    _classes_are_told_apart,
     _postprocess_fits,
     sweep.check,
     _grid_is_finite,

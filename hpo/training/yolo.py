@@ -20,6 +20,7 @@ from hpo.detection.predictions import Predictions
 from hpo.training import checkpoint
 from hpo.training.candidates import KeepsCandidates
 from hpo.training.guard import DivergenceGuard
+from hpo.training.patches import threads_per_trial
 from hpo.training.stops import Stop
 from hpo.trial.messages import Answer, EpochReport
 from hpo.trial.paths import AttemptPaths
@@ -86,10 +87,11 @@ class SweptValidator(TrialValidator, KeepsCandidates):
 
         assert request.sweep is not None  # noqa: S101  (it is what this validator is for)
         try:
-            return best_value(self.taken_predictions(), request.sweep, request.objective)
+            predictions = self.taken_predictions()
         except ValueError as error:
             LOGGER.warning(f"no objective: {error}")
-            return float("nan")
+            return float("nan")  # which the guard calls divergence
+        return best_value(predictions, request.sweep, request.objective, threads=threads_per_trial())
 
 
 def columns(rows: Iterable[Mapping[str, str]]) -> dict[str, list[Any]]:

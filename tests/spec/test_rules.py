@@ -178,6 +178,12 @@ CASES = {
         "`postprocess: sampled` makes none",
         _study("", "mosaic: [0, 1], iou: [0.4, 0.7]", "objective: f1\npostprocess: sampled\n"),
     ),
+    "a condition on a class of a model that knows one": Case(
+        _study("single_cls: true", "mosaic: [0, 1]", "objective: 'f1 at recall[a] >= 0.5'\n"),
+        "objective",
+        "tells no classes apart",
+        _study("single_cls: true", "mosaic: [0, 1]", "objective: f1 at recall >= 0.5\n"),
+    ),
     "nothing is left to search once the rest is swept": Case(
         _study("", "iou: [0.4, 0.7]", "objective: f1\n"),
         "space",

@@ -21,7 +21,7 @@ from hpo.trial.paths import AttemptPaths
 from hpo.trial.ports import TrialProcess
 from hpo.trial.request import PredictionFolder, TrialRequest
 from hpo.trial.vocabulary import Metric, Reason, Scalar
-from tests.conftest import Talk
+from tests.conftest import SMALLEST_MODEL, Talk
 
 F1 = Objective(Metric.F1)
 PLAN = SweepPlan(ious=(0.3, 0.5, 0.7), conf=(0.05, 0.6), resamples=200)
@@ -155,6 +155,28 @@ def test_where_nothing_can_be_kept_the_sweep_still_runs(
     ended = Talk(launcher.start(request)).ended
     assert (ended.reason, ended.detail) == (Reason.COMPLETE, "")
     assert ended.swept is not None
+
+
+def test_an_exploding_training_is_diverged_and_no_crash(launcher: ForkserverLauncher, request_for: Any) -> None:
+    wild = {"optimizer": "SGD", "lr0": 1.0, "warmup_epochs": 0.0, "epochs": 8, "close_mosaic": 1, "momentum": 0.99}
+    ended = Talk(launcher.start(request_for(train=wild, objective=F1, sweep=PLAN))).ended
+    assert (ended.reason, ended.swept) == (Reason.DIVERGED, None)
+
+
+@pytest.mark.parametrize("baseline", [True, False])
+def test_a_head_without_suppression_is_swept_over_the_confidence_alone(
+    launcher: ForkserverLauncher, request_for: Any, tmp_path: Path, *, baseline: bool
+) -> None:
+    model = tmp_path / "free.yaml"
+    model.write_text(SMALLEST_MODEL.read_text() + "end2end: true\n")
+    point = DEFAULT if baseline else None
+    request = request_for(objective=F1, sweep=PLAN, model=str(model), operating_point=point)
+    ended = Talk(launcher.start(request)).ended
+    assert (ended.reason, ended.detail) == (Reason.COMPLETE, "")
+    if not baseline:
+        found = SweepResult.from_dict(ended.swept or {})
+        assert found.best.point.kind is Kind.NONE
+        assert found.settings == 1
 
 
 # what fails after the training
