@@ -38,7 +38,7 @@ def resolved(data: Path, folder: Path) -> Path:
     return folder / "data.yaml"
 
 
-def cropped(data: Path, folder: Path, split: str = "val", most: int = 40) -> Path:
+def cropped(data: Path, folder: Path, split: str = "val", most: int = 28) -> Path:
     """The split's first images cut to several aspect ratios, with the labels that are left of them."""
     source = data.parent
     images = sorted((source / "images" / split).iterdir())[:most]

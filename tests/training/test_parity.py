@@ -32,16 +32,14 @@ from tests.training.support import Subject, made_up, spread, untrained
 POINTS = [
     *(
         OperatingPoint(iou, conf, 300, kind)
-        for iou, conf, kind in itertools.product(
-            (0.3, 0.45, 0.6, 0.7, 0.85), (0.001, 0.1, 0.25, 0.5), (Kind.HARD, Kind.AGNOSTIC)
-        )
+        for iou, conf, kind in itertools.product((0.3, 0.5, 0.7, 0.85), (0.001, 0.1, 0.25), (Kind.HARD, Kind.AGNOSTIC))
     ),
     OperatingPoint(0.7, 0.001, 5),
     OperatingPoint(0.5, 0.05, 1),
     OperatingPoint(0.45, 0.001, 20, Kind.AGNOSTIC),
 ]
-ONE_LABEL = [POINTS[0], POINTS[3], POINTS[12], POINTS[27], POINTS[-1]]
-FEW = [POINTS[0], POINTS[9], POINTS[18], POINTS[29], POINTS[-1]]
+ONE_LABEL = [POINTS[0], POINTS[3], POINTS[12], POINTS[17], POINTS[-1]]
+FEW = [POINTS[0], POINTS[9], POINTS[16], POINTS[21], POINTS[-1]]
 PREDICT_POINTS = [
     DEFAULT,
     *(
@@ -110,7 +108,7 @@ def test_val_is_that_of_model_val_where_all_classes_are_one(tmp_path: Path) -> N
         check_val(subject, point, tmp_path, predictions)
 
 
-@pytest.mark.parametrize("subject", ["digits", "mixed_digits", "cells", "mixed_cells"], indirect=True)
+@pytest.mark.parametrize("subject", ["digits", "mixed_digits", "mixed_cells"], indirect=True)
 def test_deploy_is_what_model_predict_sees(
     subject: Subject, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -132,7 +130,7 @@ def test_deploy_with_80_classes_is_what_model_predict_sees(tmp_path: Path) -> No
     assert len(listed) <= 0.02 * len(PREDICT_POINTS) * len(predictions), listed
 
 
-@pytest.mark.parametrize("subject", ["digits", "mixed_digits", "cells", "mixed_cells"], indirect=True)
+@pytest.mark.parametrize("subject", ["digits", "mixed_digits", "mixed_cells"], indirect=True)
 @pytest.mark.parametrize("point", [DEFAULT, OperatingPoint(0.4, 0.1), OperatingPoint(0.5, 0.3, 300, Kind.AGNOSTIC)])
 def test_f1_under_deploy_is_that_of_counting_what_model_predict_finds(subject: Subject, point: OperatingPoint) -> None:
     """Labels are read from their files, boxes matched one by one: nothing of the capture is used."""
