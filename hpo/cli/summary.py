@@ -97,7 +97,10 @@ def trial_page(spec: StudySpec, row: TrialRow, curve: list[EpochRow]) -> None:
         out.print(f"[bold]operating point[/]  {escape(wording.setting(row.operating_point))}")
     if row.sweep is not None:
         out.print(f"[bold]gain[/]  {escape(wording.gain(row.sweep))}")
-    _pairs(out, "metrics", {str(spec.objective): row.value, **row.metrics})
+    if row.value is not None:
+        how = "" if row.sweep is None else ", cross-validated over images"
+        out.print(f"[bold]value[/]  {escape(str(spec.objective))} {short(row.value)}{how}")
+    _pairs(out, "metrics", row.metrics)
     _pairs(out, "trained with", row.train)
     for attempt in row.attempts:
         resumed = f", from epoch {attempt.resumed_from + 1}" if attempt.resumed_from else ""

@@ -30,4 +30,5 @@ def gain(result: SweepResult) -> str:
         return f"{over}, {interval}: recommended"
     if result.recommended == "best":
         return f"{over}, {interval}: recommended, because the defaults miss the conditions"
-    return f"{over}, {interval}, which holds no proof of a gain: the defaults are recommended"
+    why = "which holds 0, so that no gain is proven" if found.high >= 0 else "a loss"
+    return f"{over}, {interval}, {why}: the defaults are recommended"

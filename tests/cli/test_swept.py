@@ -62,6 +62,7 @@ def test_every_command_says_what_was_found_and_what_it_gains(ran: Ran) -> None:
     assert "95% interval" in ran.said
     page = ran.shell.run("trial", "1")
     assert "operating point" in page
+    assert f"value  f1 {ran.trials[1]['value']:.4g}, cross-validated" in page  # which is not the F1 of the metrics
     assert "95% interval" in page
     table = ran.shell.run("trials")
     assert all(column in table for column in ("iou", "conf", "gain"))
