@@ -23,7 +23,7 @@ from hpo.study.history import REASON, RETRY_OF
 from hpo.study.records import EpochRow
 from hpo.trial import vocabulary
 from hpo.trial.messages import Ended
-from hpo.trial.operating_point import DEFAULT, SweepResult
+from hpo.trial.operating_point import DEFAULT
 from hpo.trial.vocabulary import Reaction, Reason
 
 _CONSTRAINT = "failure"
@@ -110,9 +110,8 @@ def _operating_point(ended: Ended) -> dict[str, Any] | None:
     where the sweep failed, the defaults that the trial was measured at."""
     if ended.reason is not Reason.COMPLETE:
         return None
-    if ended.swept is None:
-        return DEFAULT.to_dict()
-    return {**SweepResult.from_dict(ended.swept).best.point.to_dict(), "sweep": ended.swept}
+    point = ended.operating_point or DEFAULT.to_dict()
+    return point if ended.swept is None else {**point, "sweep": ended.swept}
 
 
 def _close_attempt(connection: Connection, token: str, reason: Reason, detail: str, at: datetime) -> None:

@@ -159,8 +159,17 @@ def _completed(run: TrialRun, channel: Channel) -> Ended:
     from hpo.training.swept import settle
 
     found = settle(run, plan, lambda stage, share: channel.progress(stage, run.epochs, share))
-    at = time.time()
-    return Ended(Reason.COMPLETE, found.detail, run.epochs, found.value, found.metrics, run.best_epoch, at, found.swept)
+    return Ended(
+        reason=Reason.COMPLETE,
+        detail=found.detail,
+        epochs=run.epochs,
+        value=found.value,
+        metrics=found.metrics,
+        best_epoch=run.best_epoch,
+        recorded_at=time.time(),
+        operating_point=found.point.to_dict(),
+        swept=found.swept,
+    )
 
 
 def _stopped(error: BaseException, run: TrialRun | None) -> Ended:

@@ -27,6 +27,8 @@ class Settled:
 
     value: float
     metrics: dict[str, float]
+    point: OperatingPoint
+    """What both hold at."""
     detail: str = ""
     """What failed, where the value is that of Ultralytics' defaults instead of the sweep's."""
     swept: dict[str, Any] | None = None
@@ -65,7 +67,7 @@ def _at_defaults(run: TrialRun) -> Settled:
 
     predictions = run.validator.taken_predictions()
     rated, value = measure(predictions, default_for(predictions), run.request.objective)
-    return Settled(value, metrics(rated))
+    return Settled(value, metrics(rated), rated.point)
 
 
 def _captured(run: TrialRun, progress: Progress) -> Predictions:
@@ -95,7 +97,7 @@ def _measured(request: TrialRequest, point: OperatingPoint, predictions: Predict
 
     # of a head without NMS the defaults are another kind
     rated, value = measure(predictions, default_for(predictions) if point == DEFAULT else point, request.objective)
-    return Settled(value, metrics(rated))
+    return Settled(value, metrics(rated), rated.point)
 
 
 def _swept(run: TrialRun, plan: SweepPlan, predictions: Predictions) -> Settled:
@@ -107,7 +109,7 @@ def _swept(run: TrialRun, plan: SweepPlan, predictions: Predictions) -> Settled:
         _write(result, predictions, run)
     except Exception as error:  # noqa: BLE001  (what was found is in the outcome too)
         detail = f"what the sweep found could not be written beside the weights: {_told(error)}"
-    return Settled(result.value, metrics(result.best), detail, result.to_dict())
+    return Settled(result.value, metrics(result.best), result.best.point, detail, result.to_dict())
 
 
 def metrics(rated: Rated) -> dict[str, float]:

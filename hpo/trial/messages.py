@@ -70,6 +70,9 @@ class Ended:
     """The epoch of best.pt, from 1."""
     recorded_at: float
     """Unix time, s."""
+    operating_point: dict[str, Any] | None = None
+    """``OperatingPoint.to_dict()`` that value and metrics hold at; for complete only, and only where it is no part of
+    the request."""
     swept: dict[str, Any] | None = None
     """``SweepResult.to_dict()`` of best.pt; for complete only, and only where a sweep was asked for and ran."""
 

@@ -55,7 +55,10 @@ def test_a_grid_is_over_what_is_searched() -> None:
 def test_what_a_sweep_found_is_kept_whole(storage: Storage, study: StudyRow, session: WorkerSession) -> None:
     found = swept(OperatingPoint(0.45, 0.37, kind=Kind.AGNOSTIC))
     proposal = admit(session)
-    session.end(proposal.token, replace(ended(value=found.value), swept=found.to_dict()))
+    session.end(
+        proposal.token,
+        replace(ended(value=found.value), operating_point=found.best.point.to_dict(), swept=found.to_dict()),
+    )
     row = snapshot.trial(storage, study, proposal.number)
     assert row.operating_point == found.best.point
     assert row.sweep == found

@@ -16,7 +16,7 @@ from hpo.launchers.forkserver import ForkserverLauncher
 from hpo.training.cache import PredictionCache, digest, key
 from hpo.trial.messages import Answer, EpochReport, Message, Progress
 from hpo.trial.objective import Objective, parse
-from hpo.trial.operating_point import DEFAULT, Kind, SweepPlan, SweepResult
+from hpo.trial.operating_point import DEFAULT, Kind, OperatingPoint, SweepPlan, SweepResult
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.ports import TrialProcess
 from hpo.trial.request import PredictionFolder, TrialRequest
@@ -54,6 +54,7 @@ def test_a_swept_trial_ends_with_the_operating_point_of_its_model(
     assert found.best.point.iou in PLAN.ious
     assert PLAN.conf[0] <= found.best.point.conf <= PLAN.conf[1]
     assert ended.value == found.value
+    assert OperatingPoint.from_dict(ended.operating_point or {}) == found.best.point
     assert set(ended.metrics) == KEYS
     assert ended.metrics["f1"] == found.best.scores["f1"] == pytest.approx(found.in_sample)
     assert found.in_sample >= found.default_value
@@ -120,6 +121,7 @@ def test_the_baseline_is_measured_at_ultralytics_defaults_as_it_would_be_deploye
     searched = Talk(launcher.start(swept_request()))
     assert (baseline.ended.reason, baseline.ended.detail, baseline.ended.swept) == (Reason.COMPLETE, "", None)
     assert searched.ended.swept is not None
+    assert OperatingPoint.from_dict(baseline.ended.operating_point or {}) == DEFAULT
     assert baseline.ended.value == searched.ended.swept["default_value"]
     assert baseline.ended.metrics["f1"] == searched.ended.swept["default"]["f1"]
     assert [r.objective for r in baseline.reports] == [r.objective for r in searched.reports]
@@ -173,6 +175,7 @@ def test_a_head_without_suppression_is_swept_over_the_confidence_alone(
     request = request_for(objective=F1, sweep=PLAN, model=str(model), operating_point=point)
     ended = Talk(launcher.start(request)).ended
     assert (ended.reason, ended.detail) == (Reason.COMPLETE, "")
+    assert OperatingPoint.from_dict(ended.operating_point or {}).kind is Kind.NONE
     if not baseline:
         found = SweepResult.from_dict(ended.swept or {})
         assert found.best.point.kind is Kind.NONE
@@ -220,6 +223,7 @@ def test_a_capture_that_fails_loses_no_training(
     assert ended.swept is None
     assert set(ended.metrics) == KEYS
     assert ended.value == ended.metrics["f1"] > 0
+    assert OperatingPoint.from_dict(ended.operating_point or {}) == DEFAULT
     assert ended.best_epoch == sound.ended.best_epoch
     default = sound.ended.value if baseline else (sound.ended.swept or {})["default_value"]
     assert ended.value == pytest.approx(default, abs=0.05)  # as Ultralytics validates, not as it predicts

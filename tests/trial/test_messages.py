@@ -87,6 +87,7 @@ MESSAGES: st.SearchStrategy[Message] = st.one_of(
         NUMBERS,
         st.none() | EPOCH,
         NUMBER,
+        st.none() | POINTS.map(lambda point: json.loads(json.dumps(point.to_dict()))),
         st.none() | RESULTS.map(lambda result: json.loads(json.dumps(result.to_dict()))),
     ),
 )
