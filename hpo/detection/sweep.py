@@ -3,36 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hpo.detection import evidence
-from hpo.detection.choice import TOLERANCE, Choice, Chooser
-from hpo.detection.counts import Picked, cut, joined, values
-from hpo.detection.curves import Labels, average_precisions, curve
-from hpo.detection.events import EVERY_SIZE, Events, every, single
-from hpo.detection.evidence import Bootstrap, Chosen, Opponent, areas_of
+from hpo.detection.choice import TOLERANCE
+from hpo.detection.counts import Picked, joined, values
+from hpo.detection.evidence import Bootstrap, Opponent
 from hpo.detection.predictions import Predictions
+from hpo.detection.rating import default_for, measure, violated
+from hpo.detection.search import Found, Search
 from hpo.errors import UsageError
-from hpo.trial.objective import Average, Objective, Quantity
-from hpo.trial.operating_point import (
-    DEFAULT,
-    Gain,
-    Interval,
-    Kind,
-    KindResult,
-    OperatingPoint,
-    Rated,
-    SweepPlan,
-    SweepResult,
-)
+from hpo.trial.objective import Objective
+from hpo.trial.operating_point import Gain, Interval, Kind, KindResult, OperatingPoint, SweepPlan, SweepResult
 from hpo.trial.vocabulary import Metric
-
-_BY_CLASS = (Kind.HARD, Kind.DIOU, Kind.SOFT, Kind.SOFT_LINEAR, Kind.WBF)
-"""Kinds in which classes do not touch each other: each may have a threshold of its own."""
 
 
 def sweep(
@@ -54,7 +41,7 @@ def sweep(
     kinds = _kinds(predictions, plan)
     check(objective, plan, predictions.names)
     fold = evidence.folds(len(predictions), plan.folds, plan.seed)
-    search = _Search.of(predictions, plan, objective, fold, threads)
+    search = Search.of(predictions, plan, objective, fold, threads)
     account = _Account.of(predictions, plan, objective, fold)
     found = [search.run(kind) for kind in kinds]
     by_kind = [account.rate(one) for one in found]
@@ -84,77 +71,8 @@ def sweep(
 
 def best_value(predictions: Predictions, plan: SweepPlan, objective: Objective, *, threads: int = 1) -> float:
     """The objective at the best setting of these very predictions: optimistic, good for comparing epochs."""
-    search = _Search.of(predictions, plan, objective, None, threads)
+    search = Search.of(predictions, plan, objective, None, threads)
     return max(search.run(kind).whole.choice.value for kind in _kinds(predictions, plan))
-
-
-def measure(predictions: Predictions, point: OperatingPoint, objective: Objective) -> tuple[Rated, float]:
-    """The scores at one setting, and the objective's value there: 0 where its conditions are not met.
-
-    AP as an objective is of the suppression, over all confidences; in the scores it is of what lies above ``conf``.
-    """
-    events, labels = single(predictions, point), Labels.of(predictions)
-    rated = Rated(point, scores_at(events, 0, labels, point))
-    if violated(predictions, point, objective):
-        return rated, 0.0
-    return rated, evidence.value(evidence.at(predictions, point, objective), predictions, objective)
-
-
-def violated(predictions: Predictions, point: OperatingPoint, objective: Objective) -> list[str]:
-    """The objective's conditions that the setting misses on these images, with what it reaches."""
-    if not objective.constraints:
-        return []
-    picked = evidence.at(predictions, point, Objective(Metric.F1))
-    missed = []
-    for constraint in objective.constraints:
-        if constraint.quantity is Quantity.FP_PER_IMAGE:
-            wrong = int((picked.above & ~picked.hits[:, 0]).sum())
-            reached = wrong / max(len(predictions), 1)
-        else:
-            # without labels other classes count for nothing in a mean over classes
-            average = objective.average if constraint.cls is None else Average.MACRO
-            truth = predictions if constraint.cls is None else _labels_of(predictions, constraint.cls)
-            reached = evidence.value(picked, truth, Objective(Metric(constraint.quantity.value), average))
-        short = reached - constraint.bound if constraint.upper else constraint.bound - reached
-        if short > 1e-9:
-            missed.append(f"{constraint} ({reached:.3f})")
-    return missed
-
-
-def _labels_of(predictions: Predictions, cls: str) -> Predictions:
-    own = predictions.truth_classes == predictions.names.index(cls)
-    image = np.repeat(np.arange(len(predictions)), np.diff(predictions.truth_offsets))[own]
-    offsets = np.searchsorted(image, np.arange(len(predictions) + 1)).astype(np.int64)
-    return replace(
-        predictions,
-        truth_boxes=predictions.truth_boxes[own],
-        truth_classes=predictions.truth_classes[own],
-        truth_areas=predictions.truth_areas[own],
-        truth_offsets=offsets,
-    )
-
-
-def scores_at(events: Events, bit: int, labels: Labels, point: OperatingPoint) -> dict[str, float]:
-    """``precision, recall, f1, map50, map50_95`` of what lies above the threshold; with ``_all``, AP of everything."""
-    rows = curve(_above(events, cut(events, point)), bit, labels)
-    at = {"precision": rows.precision, "recall": rows.recall, "f1": rows.f}
-    at |= {"map50": rows.map50, "map50_95": rows.map50_95}
-    scores = {name: float(values[-1]) if len(rows) else 0.0 for name, values in at.items()}
-    present = labels.counts > 0
-    areas = average_precisions(events, bit, labels)[present]
-    scores["map50_all"] = float(areas[:, 0].mean()) if present.any() else 0.0
-    scores["map50_95_all"] = float(areas.mean()) if present.any() else 0.0
-    return scores
-
-
-def _above(events: Events, mask: NDArray[np.bool_]) -> Events:
-    fields = ("scores", "classes", "images", "words", "rows")
-    return replace(events, **{name: getattr(events, name)[mask] for name in fields})
-
-
-def default_for(predictions: Predictions) -> OperatingPoint:
-    """What ``yolo predict`` does with this detector."""
-    return replace(DEFAULT, kind=Kind.NONE, iou=None) if predictions.suppressed else DEFAULT
 
 
 def check(objective: Objective, plan: SweepPlan, names: Iterable[str]) -> None:
@@ -184,72 +102,6 @@ def _kinds(predictions: Predictions, plan: SweepPlan) -> tuple[Kind, ...]:
     return kinds
 
 
-@dataclass
-class _Found:
-    """The best of some settings: on all images, and on those without each fold."""
-
-    whole: Chosen
-    without: list[Chosen]
-    settings: int = 0
-    points: int = 0
-
-
-@dataclass(frozen=True)
-class _Search:
-    predictions: Predictions
-    plan: SweepPlan
-    objective: Objective
-    chooser: Chooser
-    subsets: tuple[tuple[Labels, Labels], ...]
-    """Labels of all images, then of all without each fold; each also of the objective's range of sizes."""
-    threads: int
-
-    @staticmethod
-    def of(
-        predictions: Predictions, plan: SweepPlan, objective: Objective, fold: NDArray[np.int64] | None, threads: int
-    ) -> _Search:
-        masks: list[NDArray[np.bool_] | None] = [None]
-        if fold is not None and len(predictions) > 1:
-            masks += [fold != k for k in range(int(fold.max()) + 1)]
-        areas = areas_of(objective)
-        subsets = tuple((Labels.of(predictions, mask), Labels.of(predictions, mask, areas)) for mask in masks)
-        chooser = Chooser(objective, plan.conf, predictions.names, plan.per_class)
-        return _Search(predictions, plan, objective, chooser, subsets, threads)
-
-    def run(self, kind: Kind) -> _Found:
-        best: list[Chosen | None] = [None] * len(self.subsets)
-        chooser = self.chooser if kind in _BY_CLASS or kind is Kind.NONE else replace(self.chooser, per_class=False)
-        settings = points = 0
-        for events, sized in self._groups(kind):
-            settings += len(events.settings)
-            for bit in range(len(events.settings)):
-                for index, (labels, sized_labels) in enumerate(self.subsets):
-                    choice = self._choose(chooser, events, sized, bit, (labels, sized_labels))
-                    points += choice.points if index == 0 else 0
-                    before = best[index]
-                    if choice.better_than(None if before is None else before.choice):
-                        best[index] = Chosen(choice, events if sized is None else sized, bit)
-        whole, *without = [chosen for chosen in best if chosen is not None]
-        return _Found(whole, without or [whole], settings, points)
-
-    def _choose(
-        self, chooser: Chooser, events: Events, sized: Events | None, bit: int, labels: tuple[Labels, Labels]
-    ) -> Choice:
-        choice = chooser.choose(events, bit, labels[0])
-        if sized is None or not choice.feasible:
-            return choice
-        areas = average_precisions(sized, bit, labels[1])[labels[1].counts > 0]
-        return replace(choice, value=float(areas.mean()) if len(areas) else 0.0)
-
-    def _groups(self, kind: Kind) -> Iterator[tuple[Events, Events | None]]:
-        areas = areas_of(self.objective)
-        plain = every(self.predictions, self.plan, kind, threads=self.threads)
-        if areas == EVERY_SIZE:
-            yield from ((events, None) for events in plain)
-            return
-        yield from zip(plain, every(self.predictions, self.plan, kind, areas=areas, threads=self.threads), strict=True)
-
-
 @dataclass(frozen=True)
 class _Account:
     """What choices are worth beside Ultralytics' defaults."""
@@ -266,11 +118,11 @@ class _Account:
         default = Opponent.of(predictions, default_for(predictions), objective, bootstrap)
         return _Account(predictions, objective, fold, bootstrap, default)
 
-    def rate(self, found: _Found) -> KindResult:
+    def rate(self, found: Found) -> KindResult:
         rated, _ = measure(self.predictions, found.whole.choice.point, self.objective)
         return KindResult(rated, self._gain(evidence.held_out(found.without, self.fold)))
 
-    def choose(self, found: list[_Found], by_kind: list[KindResult]) -> tuple[int, Gain]:
+    def choose(self, found: list[Found], by_kind: list[KindResult]) -> tuple[int, Gain]:
         """Which kind is best, and the gain of choosing between kinds, too, on images that the choice did not see."""
         if len(found) == 1:
             return 0, by_kind[0].gain

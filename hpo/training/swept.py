@@ -63,7 +63,7 @@ def _told(error: Exception) -> str:
 
 
 def _at_defaults(run: TrialRun) -> Settled:
-    from hpo.detection.sweep import default_for, measure
+    from hpo.detection.rating import default_for, measure
 
     predictions = run.validator.taken_predictions()
     rated, value = measure(predictions, default_for(predictions), run.request.objective)
@@ -93,7 +93,7 @@ def _captured(run: TrialRun, progress: Progress) -> Predictions:
 
 
 def _measured(request: TrialRequest, point: OperatingPoint, predictions: Predictions) -> Settled:
-    from hpo.detection.sweep import default_for, measure
+    from hpo.detection.rating import default_for, measure
 
     # of a head without NMS the defaults are another kind
     rated, value = measure(predictions, default_for(predictions) if point == DEFAULT else point, request.objective)

@@ -14,7 +14,7 @@ from hpo.detection.choice import Choice, Chooser, threshold
 from hpo.detection.curves import Labels
 from hpo.detection.events import every
 from hpo.detection.predictions import Predictions
-from hpo.detection.sweep import measure, violated
+from hpo.detection.rating import measure, violated
 from hpo.trial.objective import Objective, parse
 from hpo.trial.operating_point import DEFAULT, FLOOR, Kind, OperatingPoint, SweepPlan
 from tests.detection.scenes import Scene, make

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hpo.detection import evidence
 from hpo.detection.evidence import Bootstrap, Opponent
 from hpo.detection.predictions import Predictions
-from hpo.detection.sweep import best_value, default_for, measure, sweep
+from hpo.detection.rating import default_for, measure
+from hpo.detection.sweep import best_value, sweep
 from hpo.errors import UsageError
 from hpo.trial.objective import parse
 from hpo.trial.operating_point import DEFAULT, Interval, Kind, OperatingPoint, SweepPlan, SweepResult

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hpo.detection.apply import Detections, detections
 from hpo.detection.predictions import Predictions
-from hpo.detection.sweep import measure
+from hpo.detection.rating import measure
 from hpo.trial.objective import Objective
 from hpo.trial.operating_point import DEFAULT, OperatingPoint
 from hpo.trial.vocabulary import Metric

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from hpo.detection.apply import detections
 from hpo.detection.predictions import MAX_CANDIDATES, Predictions
-from hpo.detection.sweep import measure
+from hpo.detection.rating import measure
 from hpo.errors import SpecError, UsageError
 from hpo.settings import Settings, load_settings
 from hpo.training.predictions import Wanted, captured

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hpo.detection.sweep import measure
+from hpo.detection.rating import measure
 from hpo.spec.ultralytics_yaml import predict_arguments
 from hpo.trial.objective import Objective
 from hpo.trial.operating_point import DEFAULT, Kind, OperatingPoint

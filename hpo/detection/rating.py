@@ -1,0 +1,86 @@
+"""What one setting scores on a split."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpo.detection import evidence
+from hpo.detection.counts import cut
+from hpo.detection.curves import Labels, average_precisions, curve
+from hpo.detection.events import Events, single
+from hpo.detection.predictions import Predictions
+from hpo.trial.objective import Average, Objective, Quantity
+from hpo.trial.operating_point import DEFAULT, Kind, OperatingPoint, Rated
+from hpo.trial.vocabulary import Metric
+
+
+def measure(predictions: Predictions, point: OperatingPoint, objective: Objective) -> tuple[Rated, float]:
+    """The scores at one setting, and the objective's value there: 0 where its conditions are not met.
+
+    AP as an objective is of the suppression, over all confidences; in the scores it is of what lies above ``conf``.
+    """
+    events, labels = single(predictions, point), Labels.of(predictions)
+    rated = Rated(point, scores_at(events, 0, labels, point))
+    if violated(predictions, point, objective):
+        return rated, 0.0
+    return rated, evidence.value(evidence.at(predictions, point, objective), predictions, objective)
+
+
+def violated(predictions: Predictions, point: OperatingPoint, objective: Objective) -> list[str]:
+    """The objective's conditions that the setting misses on these images, with what it reaches."""
+    if not objective.constraints:
+        return []
+    picked = evidence.at(predictions, point, Objective(Metric.F1))
+    missed = []
+    for constraint in objective.constraints:
+        if constraint.quantity is Quantity.FP_PER_IMAGE:
+            wrong = int((picked.above & ~picked.hits[:, 0]).sum())
+            reached = wrong / max(len(predictions), 1)
+        else:
+            # without labels other classes count for nothing in a mean over classes
+            average = objective.average if constraint.cls is None else Average.MACRO
+            truth = predictions if constraint.cls is None else _labels_of(predictions, constraint.cls)
+            reached = evidence.value(picked, truth, Objective(Metric(constraint.quantity.value), average))
+        short = reached - constraint.bound if constraint.upper else constraint.bound - reached
+        if short > 1e-9:
+            missed.append(f"{constraint} ({reached:.3f})")
+    return missed
+
+
+def _labels_of(predictions: Predictions, cls: str) -> Predictions:
+    own = predictions.truth_classes == predictions.names.index(cls)
+    image = np.repeat(np.arange(len(predictions)), np.diff(predictions.truth_offsets))[own]
+    offsets = np.searchsorted(image, np.arange(len(predictions) + 1)).astype(np.int64)
+    return replace(
+        predictions,
+        truth_boxes=predictions.truth_boxes[own],
+        truth_classes=predictions.truth_classes[own],
+        truth_areas=predictions.truth_areas[own],
+        truth_offsets=offsets,
+    )
+
+
+def scores_at(events: Events, bit: int, labels: Labels, point: OperatingPoint) -> dict[str, float]:
+    """``precision, recall, f1, map50, map50_95`` of what lies above the threshold; with ``_all``, AP of everything."""
+    rows = curve(_above(events, cut(events, point)), bit, labels)
+    at = {"precision": rows.precision, "recall": rows.recall, "f1": rows.f}
+    at |= {"map50": rows.map50, "map50_95": rows.map50_95}
+    scores = {name: float(values[-1]) if len(rows) else 0.0 for name, values in at.items()}
+    present = labels.counts > 0
+    areas = average_precisions(events, bit, labels)[present]
+    scores["map50_all"] = float(areas[:, 0].mean()) if present.any() else 0.0
+    scores["map50_95_all"] = float(areas.mean()) if present.any() else 0.0
+    return scores
+
+
+def _above(events: Events, mask: NDArray[np.bool_]) -> Events:
+    fields = ("scores", "classes", "images", "words", "rows")
+    return replace(events, **{name: getattr(events, name)[mask] for name in fields})
+
+
+def default_for(predictions: Predictions) -> OperatingPoint:
+    """What ``yolo predict`` does with this detector."""
+    return replace(DEFAULT, kind=Kind.NONE, iou=None) if predictions.suppressed else DEFAULT

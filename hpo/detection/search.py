@@ -1,0 +1,88 @@
+"""The best of all settings of a kind: on all images of a split, and on those without each fold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpo.detection.choice import Choice, Chooser
+from hpo.detection.curves import Labels, average_precisions
+from hpo.detection.events import EVERY_SIZE, Events, every
+from hpo.detection.evidence import Chosen, areas_of
+from hpo.detection.predictions import Predictions
+from hpo.trial.objective import Objective
+from hpo.trial.operating_point import Kind, SweepPlan
+
+BY_CLASS = (Kind.HARD, Kind.DIOU, Kind.SOFT, Kind.SOFT_LINEAR, Kind.WBF)
+"""Kinds in which classes do not touch each other: each may have a threshold of its own."""
+
+
+@dataclass
+class Found:
+    """The best of some settings: on all images, and on those without each fold."""
+
+    whole: Chosen
+    without: list[Chosen]
+    settings: int = 0
+    points: int = 0
+
+
+@dataclass(frozen=True)
+class Search:
+    """Goes through the settings of a kind, with every subset of images at once."""
+
+    predictions: Predictions
+    plan: SweepPlan
+    objective: Objective
+    chooser: Chooser
+    subsets: tuple[tuple[Labels, Labels], ...]
+    """Labels of all images, then of all without each fold; each also of the objective's range of sizes."""
+    threads: int
+
+    @staticmethod
+    def of(
+        predictions: Predictions, plan: SweepPlan, objective: Objective, fold: NDArray[np.int64] | None, threads: int
+    ) -> Search:
+        masks: list[NDArray[np.bool_] | None] = [None]
+        if fold is not None and len(predictions) > 1:
+            masks += [fold != k for k in range(int(fold.max()) + 1)]
+        areas = areas_of(objective)
+        subsets = tuple((Labels.of(predictions, mask), Labels.of(predictions, mask, areas)) for mask in masks)
+        chooser = Chooser(objective, plan.conf, predictions.names, plan.per_class)
+        return Search(predictions, plan, objective, chooser, subsets, threads)
+
+    def run(self, kind: Kind) -> Found:
+        best: list[Chosen | None] = [None] * len(self.subsets)
+        chooser = self.chooser if kind in BY_CLASS or kind is Kind.NONE else replace(self.chooser, per_class=False)
+        settings = points = 0
+        for events, sized in self._groups(kind):
+            settings += len(events.settings)
+            for bit in range(len(events.settings)):
+                for index, (labels, sized_labels) in enumerate(self.subsets):
+                    choice = self._choose(chooser, events, sized, bit, (labels, sized_labels))
+                    points += choice.points if index == 0 else 0
+                    before = best[index]
+                    if choice.better_than(None if before is None else before.choice):
+                        best[index] = Chosen(choice, events if sized is None else sized, bit)
+        whole, *without = [chosen for chosen in best if chosen is not None]
+        return Found(whole, without or [whole], settings, points)
+
+    def _choose(
+        self, chooser: Chooser, events: Events, sized: Events | None, bit: int, labels: tuple[Labels, Labels]
+    ) -> Choice:
+        choice = chooser.choose(events, bit, labels[0])
+        if sized is None or not choice.feasible:
+            return choice
+        areas = average_precisions(sized, bit, labels[1])[labels[1].counts > 0]
+        return replace(choice, value=float(areas.mean()) if len(areas) else 0.0)
+
+    def _groups(self, kind: Kind) -> Iterator[tuple[Events, Events | None]]:
+        areas = areas_of(self.objective)
+        plain = every(self.predictions, self.plan, kind, threads=self.threads)
+        if areas == EVERY_SIZE:
+            yield from ((events, None) for events in plain)
+            return
+        yield from zip(plain, every(self.predictions, self.plan, kind, areas=areas, threads=self.threads), strict=True)
