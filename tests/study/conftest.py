@@ -1,30 +1,31 @@
-"""Real databases. The tables are made once a session; each test gets a copy.
-
-``HPO_TEST_POSTGRES`` (a URL whose role may create databases) runs everything on PostgreSQL as well.
-"""
+"""Real databases, SQLite and PostgreSQL. The tables are made once a session; each test gets a copy."""
 
 from __future__ import annotations
 
-import os
 import shutil
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import make_url
 
 from hpo.spec.schema import StudySpec
 from hpo.study.lifecycle import create_or_join
 from hpo.study.records import StudyRow
 from hpo.study.storage import Storage, open_storage
 from hpo.study.worker_session import WorkerSession
+from tests import postgres
 from tests.study.support import FACTS, IDENTITY, Clock, Opened, study_spec
 
-POSTGRES = os.environ.get("HPO_TEST_POSTGRES")
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """URL of a role that may create databases."""
+    with postgres.server_url() as url:
+        yield url
 
 
-@pytest.fixture(scope="session", params=["sqlite", *(["postgres"] if POSTGRES else [])])
+@pytest.fixture(scope="session", params=["sqlite", "postgres"])
 def template(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of a database with all tables and no study, closed."""
     if request.param == "sqlite":
@@ -32,15 +33,15 @@ def template(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         open_storage(url, create=True).close()
         yield url
         return
-    name = _create_database("template0")
-    url = _postgres(name)
+    server = request.getfixturevalue("postgres_server")
+    url = postgres.create_database(server)
     open_storage(url, create=True).close()
     yield url
-    _administer(f"DROP DATABASE {name} WITH (FORCE)")
+    postgres.drop_database(server, url)
 
 
 @pytest.fixture
-def storage_url(template: str, tmp_path: Path) -> Iterator[str]:
+def storage_url(template: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     """Of a database with all tables and no study."""
     source = make_url(template).database
     assert source is not None
@@ -48,20 +49,22 @@ def storage_url(template: str, tmp_path: Path) -> Iterator[str]:
         shutil.copy(source, tmp_path / "hpo.db")
         yield f"sqlite:///{tmp_path / 'hpo.db'}"
         return
-    name = _create_database(source)
-    yield _postgres(name)
-    _administer(f"DROP DATABASE {name} WITH (FORCE)")
+    server = request.getfixturevalue("postgres_server")
+    url = postgres.create_database(server, source)
+    yield url
+    postgres.drop_database(server, url)
 
 
 @pytest.fixture
-def empty_url(template: str, tmp_path: Path) -> Iterator[str]:
+def empty_url(template: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     """Of a database without any table (SQLite: without file and folder)."""
     if template.startswith("sqlite"):
         yield f"sqlite:///{tmp_path / 'deep' / 'hpo.db'}"
         return
-    name = _create_database("template0")
-    yield _postgres(name)
-    _administer(f"DROP DATABASE {name} WITH (FORCE)")
+    server = request.getfixturevalue("postgres_server")
+    url = postgres.create_database(server)
+    yield url
+    postgres.drop_database(server, url)
 
 
 @pytest.fixture
@@ -93,21 +96,3 @@ def session(storage: Storage, study: StudyRow) -> WorkerSession:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
-
-
-def _create_database(source: str) -> str:
-    name = f"hpo_{uuid.uuid4().hex}"
-    _administer(f"CREATE DATABASE {name} TEMPLATE {source}")
-    return name
-
-
-def _postgres(database: str) -> str:
-    return make_url(str(POSTGRES)).set(database=database).render_as_string(hide_password=False)
-
-
-def _administer(statement: str) -> None:
-    url = make_url(str(POSTGRES)).set(drivername="postgresql+psycopg")
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(statement))
-    engine.dispose()
