@@ -117,6 +117,10 @@ class FirstBatches(Watcher):
     def trial_ended(self, number: int, ended: Ended, reaction: Reaction) -> None:
         return
 
+    @override
+    def trial_lost(self, number: int) -> None:
+        return
+
 
 def main() -> None:
     options = _options()

@@ -60,7 +60,13 @@ class StudyConflict(HpoError):
 
 
 class StudyBusy(HpoError):
-    """Another process on this machine is running the study right now."""
+    """Workers are on the study right now."""
+
+    exit_code = 3
+
+
+class StudyStopped(HpoError):
+    """A person has stopped or cancelled the study; ``hpo resume`` lets it go on."""
 
     exit_code = 3
 

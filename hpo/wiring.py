@@ -13,16 +13,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
-
 from hpo import __version__
-from hpo.errors import HpoError, SpecError, StudyBusy
+from hpo.errors import HpoError, SpecError, StudyConflict, UsageError
 from hpo.settings import Settings
 
 if TYPE_CHECKING:
     from hpo.dataset.summary import DatasetSummary
     from hpo.detection.predictions import Predictions
     from hpo.launchers.forkserver import ForkserverLauncher
+    from hpo.launchers.local import LocalWorkers
     from hpo.orchestration.stop import StopRequest
     from hpo.orchestration.worker import Site
     from hpo.spec.loader import Loaded
@@ -63,33 +62,49 @@ class Opened:
 
         return snapshot.status(self.storage, self.study)
 
+    @property
+    def logs(self) -> Path:
+        """Where further workers on this machine write what they say."""
+        return self.site.folder / "workers"
+
+    def more_workers(self, count: int, device: str) -> LocalWorkers:
+        """``count`` further workers on this machine, on the GPUs after the first in turn."""
+        from hpo.launchers.local import LocalWorkers
+
+        found = [line.partition(":")[0] for line in devices(self.settings)] if count and device == "auto" else []
+        others = [found[number % len(found)] if found else "cpu" for number in range(1, count + 1)]
+        return LocalWorkers(self.study.name, others if device == "auto" else [device] * count, self.logs)
+
     def work(self, watcher: Watcher, stop: StopRequest) -> None:
-        """Be this study's worker until the budget is spent or a stop is asked for."""
+        """Be one of this study's workers until it is finished or a stop is asked for."""
         from hpo.orchestration.worker import Company, Worker
+        from hpo.study import controls
+        from hpo.study.registry import Life
         from hpo.study.worker_session import WorkerSession
         from hpo.tracking.thread import ProjectionThread
 
-        worker = f"{platform.node()}:{os.getpid()}"
-        with exclusive(self.settings, self.study.name):
-            mirror = ProjectionThread(projector(self.settings, self.storage, self.study))
-            session = WorkerSession(self.storage, self.study, worker, self.site.baseline)
-            try:
-                company = Company(session, self.launcher, mirror, watcher, self.known_trials)
-                Worker(self.study, self.site, company, stop).run()
-            finally:
-                session.close()
-                self.unsynced = mirror.close(DRAIN_S)
+        controls.refuse_if_stopped(self.storage, self.study)
+        life = Life(f"{platform.node()}:{os.getpid()}", self.site.devices)
+        mirror = ProjectionThread(projector(self.settings, self.storage, self.study))
+        session = WorkerSession(self.storage, self.study, life, self.site.baseline)
+        try:
+            company = Company(session, self.launcher, mirror, watcher, self.known_trials)
+            Worker(self.study, self.site, company, stop).run()
+        finally:
+            session.close()
+            self.unsynced = mirror.close(DRAIN_S)
 
 
 @contextmanager
-def opened(file: Path, overrides: Sequence[str], settings: Settings, device: str = "auto") -> Iterator[Opened]:
+def opened(
+    file: Path, overrides: Sequence[str], settings: Settings, devices: tuple[str, ...] = ("auto",)
+) -> Iterator[Opened]:
     """Check a study file against its data and model, then store it or join what is stored."""
-    from hpo.dataset.description import describe, write_resolved
+    from hpo.dataset.description import describe
     from hpo.spec import loader, rules
 
     loaded = loader.load(file, overrides)
     spec = loaded.spec
-    _refuse_if_busy(settings, spec.name)
     dataset = describe(Path(spec.data), settings.cache)
     launcher = _launcher(settings)  # its seconds of imports go on beside ours
     from hpo.orchestration.worker import Site
@@ -101,16 +116,92 @@ def opened(file: Path, overrides: Sequence[str], settings: Settings, device: str
     problems = loaded.problems(rules.check_facts(spec, dataset, model.facts))
     if problems:
         raise SpecError(problems)
-    with open_storage(settings.storage_url, create=True) as storage:
+    with open_storage(settings.storage_url, create=True, lease_s=spec.recovery.lease_s) as storage:
         identity = Identity(dataset.fingerprint, model.sha256)
         stored = Facts(model.yaml, asdict(dataset), versions())
         study = lifecycle.create_or_join(storage, spec, identity, stored)
         folder = settings.study_folder(study.name)
-        folder.mkdir(parents=True, exist_ok=True)
-        data = folder / "data.yaml"
-        write_resolved(Path(spec.data), data)
-        site = Site(folder, model.path, data, _baseline(spec, dataset), device, settings.cache / "predictions")
+        data = _placed_data(folder, Path(spec.data))
+        site = Site(folder, model.path, data, _baseline(spec, dataset), devices, settings.cache / "predictions")
         yield Opened(settings, storage, study, site, launcher)
+
+
+@contextmanager
+def joined(
+    name: str, data: Path | None, settings: Settings, devices: Callable[[], tuple[str, ...]]
+) -> Iterator[Opened]:
+    """A stored study on a machine that has its data, and nothing else of it.
+
+    ``data``: data.yaml where it is not at the place that the study names. ``devices``: asked late, since it takes
+    seconds. Raises StudyConflict where the data or the
+    model is another one.
+    """
+    from hpo.dataset.description import describe
+    from hpo.orchestration.worker import Site
+    from hpo.study import controls, lifecycle
+    from hpo.study.storage import open_storage
+
+    launcher = _launcher(settings)
+    with open_storage(settings.storage_url, create=False) as storage:
+        study = lifecycle.load(storage, name)
+        controls.refuse_if_stopped(storage, study)
+    source = data or Path(study.spec.data)
+    if not source.exists():
+        raise UsageError(f"{source}: no such file; name the data.yaml of study {name!r} on this machine with --data")
+    dataset = describe(source, settings.cache)
+    if dataset.fingerprint != study.identity.data_fingerprint:
+        stored = study.identity.data_fingerprint
+        raise StudyConflict(
+            name,
+            [f"data (content of {source}): sha256 {dataset.fingerprint[:12]}, not {stored[:12]}"],
+            "way out: the same images and labels, named with --data",
+        )
+    folder = settings.study_folder(study.name)
+    site = Site(
+        folder,
+        _model_here(launcher, study, settings),
+        _placed_data(folder, source),
+        _baseline(study.spec, dataset),
+        devices(),
+        settings.cache / "predictions",
+    )
+    with open_storage(settings.storage_url, create=False, lease_s=study.spec.recovery.lease_s) as storage:
+        yield Opened(settings, storage, study, site, launcher)
+
+
+def _placed_data(folder: Path, source: Path) -> Path:
+    """The data.yaml that trials on this machine are given; renamed into place, since workers share the folder."""
+    from hpo.dataset.description import write_resolved
+
+    folder.mkdir(parents=True, exist_ok=True)
+    placed = folder / "data.yaml"
+    aside = folder / f"data.{os.getpid()}.yaml"
+    write_resolved(source, aside)
+    aside.replace(placed)
+    return placed
+
+
+def _model_here(launcher: ForkserverLauncher, study: StudyRow, settings: Settings) -> str:
+    """The study's model on this machine: its YAML as stored, or weights of the same content."""
+    name = Path(study.spec.model).name
+    if study.facts.model_yaml is not None:
+        placed = settings.study_folder(study.name) / "model" / name  # the name says the scale
+        placed.parent.mkdir(parents=True, exist_ok=True)
+        aside = placed.with_name(f".{os.getpid()}.{name}")
+        aside.write_text(study.facts.model_yaml)
+        aside.replace(placed)
+        return str(placed)
+    answer = _ask_probe(launcher, study.spec.model, settings)
+    if "error" in answer:
+        raise UsageError(f"study {study.name!r}: its weights can't be had on this machine: {answer['error']}")
+    if answer["sha256"] != study.identity.model_sha256:
+        stored = study.identity.model_sha256
+        raise StudyConflict(
+            study.name,
+            [f"model (content of {answer['path']}): sha256 {answer['sha256'][:12]}, not {stored[:12]}"],
+            "way out: the same weights at that place",
+        )
+    return str(answer["path"])
 
 
 @dataclass(frozen=True)
@@ -204,6 +295,19 @@ def _launcher(settings: Settings) -> ForkserverLauncher:
     return ForkserverLauncher(child.main, "hpo.training.preload", environment.prepare(settings.home))
 
 
+def slots(settings: Settings, gpus: str, each: int) -> tuple[str, ...]:
+    """Device of each slot: ``gpus`` is ``all`` (the CPU where there is none), ``cpu`` or indices such as ``0,1``."""
+    if gpus == "cpu":
+        return ("cpu",) * each
+    found = [line.partition(":")[0] for line in devices(settings)]
+    chosen = found if gpus == "all" else [part.strip() for part in gpus.split(",")]
+    unknown = [index for index in chosen if index not in found]
+    if unknown:
+        has = f"GPUs {', '.join(found)}" if found else "no GPU"
+        raise UsageError(f"--gpus {gpus}: torch sees {has} here; use all, cpu or some of these")
+    return tuple(index for index in chosen for _ in range(each)) or ("cpu",) * each
+
+
 def devices(settings: Settings) -> list[str]:
     """The GPUs that torch can use here, a line each. Raises HpoError where torch can't even be imported."""
     from hpo.training import probe
@@ -241,18 +345,23 @@ def _look_at_model(launcher: ForkserverLauncher, loaded: Loaded, settings: Setti
 def _probe(launcher: ForkserverLauncher, loaded: Loaded, settings: Settings) -> _Model:
     from hpo.spec.report import Finding
     from hpo.spec.rules import ModelFacts
+
+    answer = _ask_probe(launcher, loaded.spec.model, settings)
+    if "error" in answer:
+        raise SpecError(loaded.problems([Finding("model", f"{loaded.spec.model}: {answer['error']}")]))
+    facts = ModelFacts(head_has_nms=answer["head_has_nms"], task=answer["task"])
+    return _Model(answer["path"], None, answer["sha256"], facts)
+
+
+def _ask_probe(launcher: ForkserverLauncher, model: str, settings: Settings) -> dict[str, Any]:
     from hpo.training import probe
 
-    spec = loaded.spec
-    request = json.dumps({"model": spec.model, "weights_folder": str(settings.home / "weights")})
+    request = json.dumps({"model": model, "weights_folder": str(settings.home / "weights")})
     try:
         answer: dict[str, Any] = json.loads(launcher.call(probe.main, request, PROBE_TIMEOUT_S))
     except (TimeoutError, EOFError) as error:
-        raise HpoError(f"model {spec.model}: the process that looks at it gave no answer: {error}") from error
-    if "error" in answer:
-        raise SpecError(loaded.problems([Finding("model", f"{spec.model}: {answer['error']}")]))
-    facts = ModelFacts(head_has_nms=answer["head_has_nms"], task=answer["task"])
-    return _Model(answer["path"], None, answer["sha256"], facts)
+        raise HpoError(f"model {model}: the process that looks at it gave no answer: {error}") from error
+    return answer
 
 
 def _baseline(spec: StudySpec, dataset: DatasetSummary) -> BaselinePlan | None:
@@ -261,22 +370,3 @@ def _baseline(spec: StudySpec, dataset: DatasetSummary) -> BaselinePlan | None:
     if not spec.baseline:
         return None
     return plan.baseline(spec, nc=dataset.nc, train_images=dataset.splits["train"].images)
-
-
-def _refuse_if_busy(settings: Settings, name: str) -> None:
-    """Say so before seconds are spent; ``exclusive`` is what holds."""
-    if (settings.home / "locks" / f"{name}.lock").exists():
-        with exclusive(settings, name):
-            return
-
-
-@contextmanager
-def exclusive(settings: Settings, name: str) -> Iterator[None]:
-    """One worker a study on this machine: what is RUNNING in the database when it starts belongs to a dead one."""
-    folder = settings.home / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / f"{name}.lock", timeout=0):
-            yield
-    except Timeout:
-        raise StudyBusy(f"study {name!r} is being run by another process; watch it: hpo status {name}") from None

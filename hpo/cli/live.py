@@ -79,11 +79,12 @@ class Lines(Watcher):
         self.console = console
         self.study = study
         self.score = score
-        self.started_at = time.monotonic()
+        self.started_at: dict[int, float] = {}
+        """Trials that run here -> monotonic time of their start."""
 
     @override
     def trial_started(self, request: TrialRequest, *, resumed_from: int) -> None:
-        self.started_at = time.monotonic()
+        self.started_at[request.number] = time.monotonic()
         again = f" (attempt {request.attempt}, from epoch {resumed_from + 1})" if request.attempt > 1 else ""
         what = "baseline: plain Ultralytics" if self.is_baseline(request) else settings_text(self.study, request)
         self.console.print(f"[bold]trial {request.number}[/]{again}  [dim]{what}[/]")
@@ -101,13 +102,14 @@ class Lines(Watcher):
 
     @override
     def trial_ended(self, number: int, ended: Ended, reaction: Reaction) -> None:
-        seconds = time.monotonic() - self.started_at
+        which = f"trial {number} " if len(self.started_at) > 1 else ""
+        seconds = time.monotonic() - self.started_at.pop(number)
         self.score.add(number, ended, reaction, seconds)
         value = f" {self.study.spec.objective} {ended.value:.4f}" if ended.value is not None else ""
         detail = f": {ended.detail}" if ended.detail else ""
         left = self.score.left_s()
         self.console.print(
-            f"  [{STYLES.get(ended.reason, 'red')}]{ended.reason}[/]{value} after {ended.epochs} epochs, "
+            f"  {which}[{STYLES.get(ended.reason, 'red')}]{ended.reason}[/]{value} after {ended.epochs} epochs, "
             f"{duration(seconds)}{detail}{', tried again' if reaction.retry else ''}  "
             f"[dim]{self.score.counted}/{self.score.total} done, best {self.score.best_text()}"
             f"{f', about {duration(left)} left' if left else ''}[/]"
@@ -116,51 +118,61 @@ class Lines(Watcher):
             found = SweepResult.from_dict(ended.swept)
             self.console.print(f"  [dim]at {wording.setting(found.best.point)}: {wording.gain(found)}[/]")
 
+    @override
+    def trial_lost(self, number: int) -> None:
+        self.started_at.pop(number, None)
+        self.console.print(f"  [red]lost[/] trial {number}: another worker has taken it over")
+
 
 class Bars(Watcher):
-    """The lines, and below them one bar for the study and one for the running trial."""
+    """The lines, and below them one bar for the study and one for each trial that runs here."""
 
     def __init__(self, lines: Lines, bars: Progress) -> None:
         self._lines = lines
         self._bars = bars
         self._study = bars.add_task(lines.study.name, total=lines.score.total, completed=lines.score.counted, note="")
-        self._trial: TaskID | None = None
-        self._objective = ""
+        self._trials: dict[int, TaskID] = {}
+        self._objectives: dict[int, str] = {}
 
     @override
     def trial_started(self, request: TrialRequest, *, resumed_from: int) -> None:
         self._lines.trial_started(request, resumed_from=resumed_from)
-        self._objective = ""
-        self._trial = self._bars.add_task(
+        self._trials[request.number] = self._bars.add_task(
             f"trial {request.number}", total=self._lines.study.spec.epochs, completed=resumed_from, note="starting"
         )
         self._note_study()
 
     @override
     def progress(self, number: int, stage: str, epoch: int, fraction: float) -> None:
-        if self._trial is None:
-            return
         done = epoch - 1 + fraction * (0.8 if stage == "train" else 1.0) if stage in {"train", "val"} else epoch
-        shown = _STAGES.get(stage, f"epoch {epoch}{self._objective}")
-        self._bars.update(self._trial, completed=done, note=shown)
+        shown = _STAGES.get(stage, f"epoch {epoch}{self._objectives.get(number, '')}")
+        self._bars.update(self._trials[number], completed=done, note=shown)
         self._note_study()
 
     @override
     def epoch_ended(self, number: int, report: EpochReport) -> None:
         self._lines.epoch_ended(number, report)
-        self._objective = f", last {report.objective:.4f}"
+        self._objectives[number] = f", last {report.objective:.4f}"
 
     @override
     def trial_ended(self, number: int, ended: Ended, reaction: Reaction) -> None:
-        if self._trial is not None:
-            self._bars.remove_task(self._trial)
-            self._trial = None
+        self._remove(number)
         self._lines.trial_ended(number, ended, reaction)
         self._note_study()
 
+    @override
+    def trial_lost(self, number: int) -> None:
+        self._remove(number)
+        self._lines.trial_lost(number)
+
+    def _remove(self, number: int) -> None:
+        self._objectives.pop(number, None)
+        if number in self._trials:
+            self._bars.remove_task(self._trials.pop(number))
+
     def _note_study(self) -> None:
-        score = self._lines.score
-        left = score.left_s(time.monotonic() - self._lines.started_at if self._trial is not None else 0.0)
+        score, starts = self._lines.score, list(self._lines.started_at.values())
+        left = score.left_s(time.monotonic() - min(starts) if starts else 0.0)
         note = f"{score.counted}/{score.total}, best {score.best_text()}" + (f", {duration(left)} left" if left else "")
         self._bars.update(self._study, completed=score.counted, note=note)
 

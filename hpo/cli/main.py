@@ -15,10 +15,16 @@ from hpo.errors import HpoError, SpecError
 
 COMMANDS = {
     "run": "hpo.cli.run:run",
+    "worker": "hpo.cli.worker:worker",
     "create": "hpo.cli.run:create",
     "validate": "hpo.cli.spec:validate",
     "schema": "hpo.cli.spec:schema",
     "status": "hpo.cli.study:status",
+    "pause": "hpo.cli.control:pause",
+    "resume": "hpo.cli.control:resume",
+    "stop": "hpo.cli.control:stop",
+    "cancel": "hpo.cli.control:cancel",
+    "update": "hpo.cli.control:update",
     "trials": "hpo.cli.study:trials",
     "trial": "hpo.cli.study:trial",
     "best": "hpo.cli.best:best",

@@ -17,8 +17,15 @@ OVERRIDES = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @FILE
 @OVERRIDES
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, or a CUDA index such as 0.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Worker processes on this machine, each on the next GPU in turn.",
+)
 @json_option
-def run(file: Path, overrides: tuple[str, ...], device: str, *, as_json: bool) -> None:
+def run(file: Path, overrides: tuple[str, ...], device: str, workers: int, *, as_json: bool) -> None:
     """Run the study in FILE until its budget is spent; run it again to go on where it stopped.
 
     KEY=VALUE overrides a key of the file: train.epochs=3 budget.trials=20 data=other/data.yaml
@@ -32,12 +39,15 @@ def run(file: Path, overrides: tuple[str, ...], device: str, *, as_json: bool) -
 
     settings = load_settings()
     stop = StopRequest()
-    with wiring.opened(file, overrides, settings, device=device) as site:
+    with wiring.opened(file, overrides, settings, devices=(device,)) as site:
         known = site.known_trials()
         if not as_json:
             click.echo(opening_line(site.study, sum(trial.counts for trial in known)))
-        with on_signals(stop), watcher(site.study, known, quiet=as_json) as view:
-            site.work(view, stop)
+        with site.more_workers(workers - 1, device) as others:
+            if workers > 1 and not as_json:
+                click.echo(f"{workers} workers; what the others say: {site.logs}/worker-*.log")
+            with on_signals(stop, others.forward), watcher(site.study, known, quiet=as_json) as view:
+                site.work(view, stop)
         status = site.status()
     if as_json:
         from hpo.cli.study import status_json

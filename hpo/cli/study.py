@@ -93,11 +93,9 @@ def delete(study: str | None, *, yes: bool) -> None:
         folder = settings.study_folder(row.name)
         if not yes:
             click.confirm(f"delete study {row.name!r} with {count} trials, and {folder}?", abort=True)
-        from hpo import wiring
-
-        with wiring.exclusive(settings, row.name):
-            lifecycle.delete(storage, row.name)
-            shutil.rmtree(folder, ignore_errors=True)
+        snapshot.refuse_if_busy(storage, row)
+        lifecycle.delete(storage, row.name)
+        shutil.rmtree(folder, ignore_errors=True)
     click.echo(f"deleted {row.name!r}: {count} trials. Its MLflow runs are still there; see: hpo ui")
 
 
@@ -132,5 +130,10 @@ def status_json(row: StatusRow) -> dict[str, Any]:
         "budget": vars(row.budget),
         "counts": {state.value.lower(): count for state, count in row.counts.items()},
         "best": None if row.best is None else trial_json(row.best),
-        "workers": [vars(worker) for worker in row.workers],
+        "workers": [vars(worker) | {"running": [vars(trial) for trial in worker.running]} for worker in row.workers],
+        "control": row.control,
+        "control_reason": row.control_reason,
+        "device_hours": row.device_hours,
+        "wasted_hours": {reason.value: hours for reason, hours in row.wasted_hours.items()},
+        "left_s": row.left_s,
     }

@@ -18,7 +18,7 @@ from hpo.trial.vocabulary import Reason, TrialState
 if TYPE_CHECKING:
     from hpo.settings import Settings
     from hpo.spec.schema import StudySpec
-    from hpo.study.records import EpochRow, StatusRow, StudyRow, TrialRow
+    from hpo.study.records import EpochRow, StatusRow, StudyRow, TrialRow, WorkerRow
 
 MAX_PARAMS = 8
 """Columns of sampled values before a table gets too wide; the rest is in ``hpo trial N`` and in MLflow."""
@@ -135,6 +135,29 @@ def status_lines(row: StatusRow) -> list[str]:
         lines.append(f"best     {short(row.best.value)} (trial {row.best.number})  {params}")
         if row.best.sweep is not None:
             lines.append(f"         at {wording.setting(row.best.sweep.best.point)}: {wording.gain(row.best.sweep)}")
+    return lines + _time_lines(row) + [line for worker in row.workers for line in _worker_lines(worker)]
+
+
+def _time_lines(row: StatusRow) -> list[str]:
+    lines = [f"why      {row.control_reason}"] if row.control_reason else []
+    if row.device_hours:
+        wasted = ", ".join(f"{hours:.2f} h {reason}" for reason, hours in row.wasted_hours.items() if hours)
+        left = f"; about {duration(row.left_s)} left" if row.left_s else ""
+        lines.append(f"time     {row.device_hours:.2f} h in trials, wasted: {wasted or 'none'}{left}")
+    return lines
+
+
+def _worker_lines(worker: WorkerRow) -> list[str]:
+    """A node, and each of its slots: what it does and since when."""
+    failure = f" takes no more trials: {worker.failure}" if worker.failure else ""
+    lines = [
+        f"worker   {worker.worker}, {len(worker.slots)} slots, since {worker.started_at:%Y-%m-%d %H:%M} UTC{failure}"
+    ]
+    busy = {trial.slot: trial for trial in worker.running}
+    for slot, device in enumerate(worker.slots):
+        trial = busy.get(slot)
+        does = "idle" if trial is None else f"trial {trial.number} since {trial.since:%H:%M:%S}"
+        lines.append(f"  {slot} on {'GPU ' if device.isdecimal() else ''}{device}: {does}")
     return lines
 
 

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Protocol, assert_never
 
-from hpo.orchestration.stop import StopRequest
+from hpo.errors import ClaimLost
 from hpo.trial.messages import Answer, Checkpointed, Ended, EpochReport, Progress, Started
 from hpo.trial.ports import TrialProcess
 from hpo.trial.vocabulary import Reason, Scalar
@@ -16,23 +16,40 @@ CGROUP_EVENTS = Path("/sys/fs/cgroup/memory.events")
 
 
 class Recorder(Protocol):
-    """Writes what an attempt says; every write is fenced by the attempt's token."""
+    """Writes what an attempt says; every write is fenced by the attempt's token, and may raise ``ClaimLost``."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether the trial is known to be someone else's now."""
+        ...
 
     def started(self, effective: dict[str, Scalar]) -> None: ...
 
     def progress(self, stage: str, epoch: int, fraction: float) -> None: ...
 
-    def report(self, report: EpochReport) -> bool:
-        """Store the epoch; whether the pruner wants the trial stopped."""
+    def report(self, report: EpochReport) -> Answer:
+        """Store the epoch; ``PRUNE`` where the pruner wants the trial stopped, else ``GO_ON``."""
         ...
 
     def checkpointed(self, epoch: int) -> None: ...
 
 
+class Stopping(Protocol):
+    """How urgently the attempt is to end."""
+
+    @property
+    def soon(self) -> bool:
+        """At its next epoch."""
+        ...
+
+    @property
+    def now(self) -> bool: ...
+
+
 class Supervisor:
     """Follows one process to its end."""
 
-    def __init__(self, process: TrialProcess, recorder: Recorder, stop: StopRequest, hung_s: float) -> None:
+    def __init__(self, process: TrialProcess, recorder: Recorder, stop: Stopping, hung_s: float) -> None:
         self._process = process
         self._recorder = recorder
         self._stop = stop
@@ -42,7 +59,10 @@ class Supervisor:
         self._oom_kills = _host_oom_kills()
 
     def follow(self) -> Ended:
-        """Block until the attempt has ended, by itself or by us; the process and all that it started are gone then."""
+        """Block until the attempt has ended, by itself or by us; the process and all that it started are gone then.
+
+        Raises ``ClaimLost`` when the trial turns out to be someone else's.
+        """
         try:
             return self._follow()
         finally:
@@ -51,6 +71,10 @@ class Supervisor:
     def _follow(self) -> Ended:
         heard = time.monotonic()
         while True:
+            if self._recorder.lost:
+                raise ClaimLost(
+                    "the trial was taken over while this worker gave no sign of life; its training is ended"
+                )
             if self._stop.now:
                 return self._given_back()
             if time.monotonic() - heard > self._hung_s:
@@ -81,9 +105,8 @@ class Supervisor:
 
     def _answer(self, report: EpochReport) -> Answer:
         self._epochs = report.epoch
-        if self._recorder.report(report):
-            return Answer.PRUNE
-        return Answer.GIVE_BACK if self._stop.soon else Answer.GO_ON
+        answer = self._recorder.report(report)
+        return Answer.GIVE_BACK if answer is Answer.GO_ON and self._stop.soon else answer
 
     def _given_back(self) -> Ended:
         self._process.kill()

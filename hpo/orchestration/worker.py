@@ -1,30 +1,39 @@
-"""A worker: admit, train, tell, until the budget is spent or a stop is asked for."""
+"""A worker: admit, train, tell, several trials at a time, until the study is finished or a stop is asked for."""
 
 from __future__ import annotations
 
 import logging
+import shutil
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpo.errors import HpoError
+from hpo.errors import ClaimLost, HpoError, StorageUnavailable
 from hpo.orchestration.cleanup import best_first, clean
-from hpo.orchestration.stop import StopRequest
+from hpo.orchestration.heartbeat import Heartbeat
+from hpo.orchestration.patience import Patience
+from hpo.orchestration.recorder import AttemptRecorder
+from hpo.orchestration.stop import Orders, StopRequest
 from hpo.orchestration.trial import Supervisor
 from hpo.spec import plan
 from hpo.spec.plan import BaselinePlan
 from hpo.spec.sweep import sweep_plan
+from hpo.study.progress import Control, finished
+from hpo.study.recording import Place
 from hpo.study.records import Proposal, StudyRow, TrialRow
 from hpo.study.worker_session import WorkerSession
-from hpo.trial.messages import Ended, EpochReport
+from hpo.trial.messages import Ended
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.ports import Launcher, Mirror, Watcher
 from hpo.trial.request import PredictionFolder, TrialRequest
-from hpo.trial.vocabulary import Reason, Scalar, reaction
+from hpo.trial.vocabulary import Reason, reaction
 
 log = logging.getLogger(__name__)
-SEEN_EVERY_S = 10.0
+IDLE_S = 1.0
+"""From one look for work to the next, where there is none."""
+BUSY_S = 0.1
 FRUITLESS = 3
 """So many attempts in a row that end before their first epoch through no choice of the sampler's stop the worker."""
 
@@ -40,7 +49,8 @@ class Site:
     data: Path
     """data.yaml with an absolute ``path``."""
     baseline: BaselinePlan | None
-    device: str = "auto"
+    devices: tuple[str, ...] = ("auto",)
+    """One a slot: each trains one trial at a time."""
     predictions: Path | None = None
     """Where the raw predictions of trained models are kept."""
 
@@ -57,73 +67,151 @@ class Company:
 
 
 class Worker:
-    """One trial at a time, from the study's database to the study's database."""
+    """Fills its slots with trials, from the study's database to the study's database."""
 
     def __init__(self, study: StudyRow, site: Site, company: Company, stop: StopRequest) -> None:
         self._study = study
         self._site = site
         self._with = company
         self._stop = stop
+        recovery = study.spec.recovery
+        self._patience = Patience(recovery.patience_s, recovery.grace_s, stop)
+        self._orders = Orders(stop, lambda: company.session.control is Control.CANCEL, recovery.grace_s)
+        self._running: dict[int, threading.Thread] = {}
+        """Slot -> its trial's thread."""
+        self._settling = threading.Lock()
+        """Of what follows a trial's end, and of the two below."""
         self._fruitless = 0
+        self._failure: HpoError | None = None
+        self._paused = False
+        self._finished = False
 
     def run(self) -> None:
-        """Returns when there is nothing left to admit, or at the next epoch's end after a stop was asked for.
+        """Returns when the study is finished or stopped, or when running trials are given back after a signal.
 
         Raises HpoError when trial after trial ends before its first epoch: the machine, the data or the model is at
-        fault, and going on would spend the budget on it.
+        fault, and going on would spend the budget on it. Raises StorageUnavailable when the database stays away.
         """
-        for number in self._with.session.repair():
-            self._with.mirror.touch(number)
-        while not self._stop.soon:
-            proposal = self._with.session.admit()
-            if proposal is None:
-                return
-            self._train(proposal)
-
-    def _train(self, proposal: Proposal) -> None:
-        request = self._request(proposal)
         session = self._with.session
-        session.begin(
-            proposal.token, train=request.train, operating_point=request.operating_point, folder=request.folder
+        with Heartbeat(session.beat, session.beat_every_s):
+            try:
+                while self._goes_on():
+                    self._fill_a_slot()
+            except StorageUnavailable:
+                self._stop.give_up()
+                raise
+            finally:
+                for thread in list(self._running.values()):
+                    thread.join()
+        if self._failure is not None:
+            raise self._failure
+
+    def _goes_on(self) -> bool:
+        return not (self._finished or self._stop.soon or self._failure or self._with.session.control.sends_away)
+
+    def _fill_a_slot(self) -> None:
+        """Starts one trial, or waits a moment."""
+        self._running = {slot: thread for slot, thread in self._running.items() if thread.is_alive()}
+        free = [slot for slot in range(len(self._site.devices)) if slot not in self._running]
+        proposal = self._patience.call(self._with.session.admit) if free else None
+        for number in self._with.session.settled():
+            self._with.mirror.touch(number)
+        if proposal is not None:
+            thread = threading.Thread(target=self._occupy, args=(proposal, free[0]), name=f"slot-{free[0]}")
+            self._running[free[0]] = thread
+            thread.start()
+        elif free and not self._is_open():
+            self._finished = True
+        else:
+            self._wait(IDLE_S if free else BUSY_S)
+
+    def _is_open(self) -> bool:
+        now = self._patience.call(self._with.session.progress)
+        if now.control is Control.PAUSE and not self._paused:
+            because = f" ({now.control_reason})" if now.control_reason else ""
+            log.warning("the study is paused%s; workers wait for: hpo resume %s", because, self._study.name)
+        self._paused = now.control is Control.PAUSE
+        return finished(self._study.spec, now) is None
+
+    def _wait(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not self._stop.soon:
+            time.sleep(min(BUSY_S, seconds))
+
+    def _occupy(self, proposal: Proposal, slot: int) -> None:
+        """A trial's thread: nothing that goes wrong with one trial ends another."""
+        try:
+            self._train(proposal, slot)
+        except ClaimLost as lost:
+            log.warning("trial %s: %s", proposal.number, lost)
+            self._with.session.drop(proposal.token)
+            self._with.watcher.trial_lost(proposal.number)
+        except HpoError as error:
+            self._fail(error)
+        except Exception as error:
+            log.exception("trial %s", proposal.number)
+            self._fail(HpoError(f"trial {proposal.number}: {type(error).__name__}: {error}"))
+
+    def _fail(self, error: HpoError) -> None:
+        with self._settling:
+            self._failure = self._failure or error
+
+    def _train(self, proposal: Proposal, slot: int) -> None:
+        request = self._request(proposal, self._site.devices[slot])
+        paths = AttemptPaths(Path(request.folder))
+        shutil.rmtree(paths.folder, ignore_errors=True)  # of a deleted study of the same name
+        place = Place(request.folder, request.device, slot)
+        self._patience.call(
+            lambda: self._with.session.begin(
+                proposal.token, train=request.train, operating_point=request.operating_point, place=place
+            )
         )
         self._with.watcher.trial_started(request, resumed_from=proposal.resume_epoch)
         self._with.mirror.touch(proposal.number)
-        paths = AttemptPaths(Path(request.folder))
-        recorder = _AttemptRecorder(proposal, self._with, paths)
-        process = self._with.launcher.start(request)
-        ended = Supervisor(process, recorder, self._stop, self._study.spec.recovery.hung_s).follow()
+        recorder = AttemptRecorder(proposal, self._with.session, self._with.mirror, self._with.watcher, paths)
+        with self._settling:
+            process = self._with.launcher.start(request)
+        ended = Supervisor(process, recorder, self._orders, self._study.spec.recovery.hung_s).follow()
+        recorder.settle(self._patience)
         self._settle(proposal, ended, paths)
 
     def _settle(self, proposal: Proposal, ended: Ended, paths: AttemptPaths) -> None:
+        session = self._with.session
         if ended.reason is Reason.GIVEN_BACK:
             checkpoint = str(paths.checkpoint) if paths.checkpoint.exists() else None
-            self._with.session.give_back(proposal.token, ended.epochs, checkpoint)
+            self._patience.call(lambda: session.give_back(proposal.token, ended.epochs, checkpoint))
             settled = reaction(Reason.GIVEN_BACK, retries_left=proposal.retries_left)
         else:
-            settled = self._with.session.end(proposal.token, ended)
-        for number in clean(self._site.folder, self._with.trials(), self._study.spec.keep.weights):
-            self._with.mirror.touch(number)
-        self._with.mirror.touch(proposal.number)
-        self._with.watcher.trial_ended(proposal.number, ended, settled)
-        self._give_up_if_fruitless(ended, paths)
+            settled = self._patience.call(lambda: session.end(proposal.token, ended))
+        with self._settling:
+            rows = self._patience.call(self._with.trials)
+            for number in clean(self._site.folder, rows, self._study.spec.keep.weights):
+                self._with.mirror.touch(number)
+            self._with.mirror.touch(proposal.number)
+            self._with.watcher.trial_ended(proposal.number, ended, settled)
+            self._give_up_if_fruitless(ended, paths)
 
     def _give_up_if_fruitless(self, ended: Ended, paths: AttemptPaths) -> None:
         failed = ended.reason in (Reason.CRASH, Reason.DATA, Reason.DISK, Reason.HOST_OOM) and ended.epochs == 0
         self._fruitless = self._fruitless + 1 if failed else 0
-        if self._fruitless >= FRUITLESS:
-            raise HpoError(
-                f"{FRUITLESS} attempts in a row ended before their first epoch, the last with {ended.reason}: "
-                f"{ended.detail}\nIts log: {paths.log}\nMend the cause and run the same command again."
-            )
+        if self._fruitless < FRUITLESS or self._failure is not None:
+            return
+        because = f"{FRUITLESS} attempts in a row ended before their first epoch, the last with {ended.reason}"
+        paused = self._patience.call(lambda: self._with.session.give_up(f"{because}: {ended.detail}"))
+        then = f"and again: hpo resume {self._study.name}" if paused else "and run the same command again"
+        self._failure = HpoError(
+            f"{because}: {ended.detail}\nIts log: {paths.log}\n"
+            f"{'The study is paused: it is so on other workers too. ' if paused else ''}Mend the cause {then}."
+        )
 
-    def _request(self, proposal: Proposal) -> TrialRequest:
+    def _request(self, proposal: Proposal, device: str) -> TrialRequest:
         spec = self._study.spec
         if proposal.baseline:
             assert self._site.baseline is not None  # noqa: S101  (the session proposes one only where it was given one)
             train, point = self._site.baseline.train, self._site.baseline.operating_point
         else:
             train, point = plan.search_args(spec, proposal.params), plan.operating_point(spec, proposal.params)
-        best = best_first(self._with.trials()) if spec.plots == "best" else []
+        best = best_first(self._patience.call(self._with.trials)) if spec.plots == "best" else []
         return TrialRequest(
             study=spec.name,
             number=proposal.number,
@@ -141,7 +229,7 @@ class Worker:
             best_value=best[0].value if best else None,
             checkpoint=proposal.checkpoint,
             known_epochs=proposal.resume_epoch,
-            device=self._site.device,
+            device=device,
         )
 
     def _prediction_folder(self) -> PredictionFolder | None:
@@ -149,31 +237,3 @@ class Worker:
         if folder is None or not spec.is_swept:
             return None
         return PredictionFolder(str(folder), spec.keep.caches, self._study.identity.data_fingerprint)
-
-
-class _AttemptRecorder:
-    """Database first, then whoever looks on."""
-
-    def __init__(self, proposal: Proposal, company: Company, paths: AttemptPaths) -> None:
-        self._proposal = proposal
-        self._with = company
-        self._paths = paths
-        self._seen_at = time.monotonic()
-
-    def started(self, effective: dict[str, Scalar]) -> None:
-        self._with.session.started(self._proposal.token, effective)
-
-    def progress(self, stage: str, epoch: int, fraction: float) -> None:
-        self._with.watcher.progress(self._proposal.number, stage, epoch, fraction)
-        if time.monotonic() - self._seen_at > SEEN_EVERY_S:
-            self._seen_at = time.monotonic()
-            self._with.session.seen()
-
-    def report(self, report: EpochReport) -> bool:
-        prune = self._with.session.report(self._proposal.token, report)
-        self._with.mirror.touch(self._proposal.number)
-        self._with.watcher.epoch_ended(self._proposal.number, report)
-        return prune
-
-    def checkpointed(self, epoch: int) -> None:
-        self._with.session.checkpointed(self._proposal.token, epoch, str(self._paths.checkpoint))

@@ -20,6 +20,7 @@ Schema = dict[str, Any]
 _NUMBER: Schema = {"type": "number"}
 _COUNT: Schema = {"type": "integer", "minimum": 0}
 _FROM_1: Schema = {"type": "integer", "minimum": 1}
+_FROM_0: Schema = {"type": "number", "minimum": 0}
 _ABOVE_0: Schema = {"type": "number", "exclusiveMinimum": 0}
 _SCALAR: Schema = {"type": ["number", "string", "boolean", "null"]}
 _TYPES: dict[str, Schema] = {
@@ -55,7 +56,15 @@ def json_schema() -> Schema:
         "postprocess": {"enum": [mode.value for mode in Postprocess]},
         "plots": {"enum": list(get_args(Plots))},
         "keep": _closed({"weights": _FROM_1, "caches": _FROM_1}),
-        "recovery": _closed({"hung_s": _ABOVE_0, "retries": _COUNT}),
+        "recovery": _closed(
+            {
+                "hung_s": _ABOVE_0,
+                "retries": _COUNT,
+                "lease_s": {"type": "number", "minimum": 1},
+                "grace_s": _FROM_0,
+                "patience_s": _FROM_0,
+            }
+        ),
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

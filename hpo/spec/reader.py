@@ -207,6 +207,9 @@ def _recovery(place: Field) -> Recovery:
     readers: dict[str, Reader] = {
         "hung_s": at_least(fields.real, 0.0, above=True),
         "retries": at_least(fields.whole, 0),
+        "lease_s": at_least(fields.real, 1.0),
+        "grace_s": at_least(fields.real, 0.0),
+        "patience_s": at_least(fields.real, 0.0),
     }
     return Recovery(**fields.mapping(place, readers))
 

@@ -46,6 +46,12 @@ class Recovery:
     """A trial without any progress for this long is ended as ``hung``."""
     retries: int = 2
     """Further attempts after a death (killed, hung, crash, host_oom, disk)."""
+    lease_s: float = 60.0
+    """A worker that gave no sign of life for this long loses its trials; at least 1."""
+    grace_s: float = 60.0
+    """After SIGTERM or ``hpo cancel`` a trial may go on to its epoch's end for this long."""
+    patience_s: float = 3600.0
+    """A worker waits for a database that is away for this long before it ends."""
 
 
 @dataclass(frozen=True)

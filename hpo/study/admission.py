@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from optuna.trial import TrialState
 from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from hpo.study import claims, proposing, tables
-from hpo.study.claims import Owner, owned
+from hpo.errors import ClaimLost
+from hpo.study import claims, proposing, registry, tables
+from hpo.study.claims import owned
 from hpo.study.context import Context
 from hpo.study.curve import resume_point
 from hpo.study.progress import progress, spent
@@ -22,38 +22,43 @@ if TYPE_CHECKING:
 def admit(context: Context, baseline: BaselinePlan | None, token: str) -> Proposal | None:
     """What waits first (the lowest ordinal before others), then a new ordinal while the budget has one; else None.
 
-    The attempt is owned by ``token``. After an error the claim may stand half made: see ``repair.undo_admission``.
+    The attempt is owned by ``token``. After an error the claim may stand half made: see ``reaping.undo_admission``.
     """
-    owner = Owner(token, context.worker, context.clock())
-    study_id = context.study.id
-    claim = context.storage.write(lambda connection: claims.take_waiting(connection, study_id, owner))
-    if claim is None:
-        claim = _claim_new(context, owner)
+    claim = _claim(context, token)
     if claim is None:
         return None
     context.failpoint("claimed")
     return _propose_new(context, claim, baseline) if claim.number is None else _readmit(context, claim)
 
 
-def _claim_new(context: Context, owner: Owner) -> Row[Any] | None:
+def _claim(context: Context, token: str) -> Row[Any] | None:
     """The row with its unique ordinal is what keeps the budget exact; it stands before Optuna is asked."""
     spec, study_id = context.study.spec, context.study.id
 
     def action(connection: Connection) -> Row[Any] | None:
-        if spent(spec, progress(connection, study_id)) is not None:
+        mine = claims.of_token(connection, token)
+        if mine is not None:
+            return mine  # a repeated call after a lost acknowledgement
+        claims.lock_study(connection, study_id)
+        registry.seen(connection, context.worker_id, context.now())  # the hours count up to this moment
+        now, owner = progress(connection, study_id), context.owner(token)
+        if not now.control.admits:
             return None
+        waiting = claims.take_waiting(connection, study_id, owner)
+        if waiting is not None or spent(spec, now) is not None:
+            return waiting
         return claims.insert_next(connection, study_id, owner)
 
     while True:
         try:
             return context.storage.write(action)
         except IntegrityError:
-            continue  # another worker took this ordinal in between
+            continue  # someone who did not lock the study took this ordinal in between
 
 
 def _propose_new(context: Context, claim: Row[Any], baseline: BaselinePlan | None) -> Proposal:
     planned = proposing.source(context.study.spec, baseline, claim.ordinal)
-    number, params = proposing.ask(context, claim.ordinal, planned)
+    trial_id, number, params = proposing.ask(context, claim.ordinal, claim.token, planned)
     context.failpoint("suggested")
     row = {
         "study_id": context.study.id,
@@ -63,7 +68,11 @@ def _propose_new(context: Context, claim: Row[Any], baseline: BaselinePlan | Non
         "params": params,
         **FRESH_TRIAL,
     }
-    context.storage.write(lambda connection: _adopt(connection, claim.token, row))
+    try:
+        context.storage.write(lambda connection: _adopt(connection, claim.token, row))
+    except ClaimLost:
+        proposing.forget(context, trial_id)
+        raise
     context.failpoint("adopted")
     return _proposal(context, claim, row, (0, None))
 
@@ -88,8 +97,6 @@ def _adopt(connection: Connection, token: str, row: dict[str, Any]) -> None:
 
 def _readmit(context: Context, claim: Row[Any]) -> Proposal:
     """The same trial again: given back by its worker, or the retry of a dead one."""
-    trial_id = context.trial_id(claim.number)
-    context.storage.call_optuna(lambda _rdb: context.history.set_trial_state_values(trial_id, state=TrialState.RUNNING))
     context.failpoint("readmitted")
     mine = (tables.trials.c.study_id == context.study.id) & (tables.trials.c.number == claim.number)
     row, resume = context.storage.read(

@@ -1,7 +1,8 @@
 """Who owns which ordinal. A claim's token fences every write: who lost it writes nothing more.
 
 Life of a claim: inserted with a token; ``number`` is set once the trial is asked and its row stands; the token is null
-again when the trial waits for another attempt or ended for good.
+again when the trial waits for another attempt or ended for good. While it has a token it has a lease: ``beat`` grows as
+long as its owner lives.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, insert, or_, select, text, update
 
 from hpo.errors import ClaimLost
 from hpo.study import optuna_tables
 from hpo.study.tables import claims, trials
+
+_LOCK = 0x68706F41  # "hpoA": first half of the advisory locks under which studies admit
 
 
 @dataclass(frozen=True)
@@ -23,12 +26,16 @@ class Owner:
 
     token: str
     worker: str
+    worker_id: int | None
     at: datetime
+    now: ColumnElement[datetime]
+    """The database's clock."""
 
 
-def owned(connection: Connection, token: str) -> Row[Any]:
+def owned(connection: Connection, token: str, *, lock: bool = True) -> Row[Any]:
     """The claim of this token, locked until the transaction ends. Raises ``ClaimLost`` when it has another one now."""
-    row = connection.execute(select(claims).where(claims.c.token == token).with_for_update()).one_or_none()
+    claim = select(claims).where(claims.c.token == token)
+    row = connection.execute(claim.with_for_update() if lock else claim).one_or_none()
     if row is None:
         raise ClaimLost(f"attempt {token}: the trial belongs to someone else, or ended; its result is dropped")
     return row
@@ -37,74 +44,106 @@ def owned(connection: Connection, token: str) -> Row[Any]:
 def release(connection: Connection, token: str, **changes: Any) -> None:
     """Nobody owns the ordinal any more; the last step of every end."""
     owned(connection, token)
-    connection.execute(update(claims).where(claims.c.token == token).values(token=None, **changes))
+    connection.execute(update(claims).where(claims.c.token == token).values(token=None, worker_id=None, **changes))
+
+
+def lock_study(connection: Connection, study_id: int) -> None:
+    """One worker at a time admits, so that none finds its ordinal taken; what makes the budget exact is the claim's
+    key. On SQLite BEGIN IMMEDIATE has locked the database already.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key, :study)"), {"key": _LOCK, "study": study_id})
 
 
 def take_waiting(connection: Connection, study_id: int, owner: Owner) -> Row[Any] | None:
     """The lowest ordinal whose trial waits, or was never asked; now owned, one attempt further."""
     candidates = _with_states(study_id).where(
-        claims.c.token.is_(None), or_(claims.c.number.is_(None), optuna_tables.state == "WAITING")
+        claims.c.open, claims.c.token.is_(None), or_(claims.c.number.is_(None), optuna_tables.state == "WAITING")
     )
-    return _take(connection, candidates, owner)
+    row = connection.execute(candidates.order_by(claims.c.ordinal).limit(1)).one_or_none()
+    if row is None:
+        return None
+    taken = {**_lease(owner), "attempt": claims.c.attempt + 1}
+    free = and_(claims.c.study_id == study_id, claims.c.ordinal == row.ordinal, claims.c.token.is_(None))
+    connection.execute(update(claims).where(free).values(taken))
+    return of_token(connection, owner.token)
 
 
 def insert_next(connection: Connection, study_id: int, owner: Owner) -> Row[Any] | None:
     """A claim on the next ordinal. IntegrityError when another worker was quicker."""
-    mine = _of_token(connection, owner.token)
-    if mine is not None:
-        return mine  # a repeated call after a lost acknowledgement
-    ordinal = connection.execute(select(func.count()).where(claims.c.study_id == study_id)).scalar_one()
+    ordinal = connection.execute(_next_ordinal(study_id)).scalar_one()
     connection.execute(
-        insert(claims).values(
-            study_id=study_id,
-            ordinal=ordinal,
-            token=owner.token,
-            attempt=1,
-            retries=0,
-            worker=owner.worker,
-            claimed_at=owner.at,
-        )
+        insert(claims).values(study_id=study_id, ordinal=ordinal, attempt=1, retries=0, open=True, **_lease(owner))
     )
-    return _of_token(connection, owner.token)
+    return of_token(connection, owner.token)
 
 
-def left_behind(study_id: int) -> Select[Any]:
-    """Claims that nobody can be working on when no other worker lives: owned ones, and trials that ended unrecorded."""
-    unrecorded = and_(claims.c.number.is_not(None), trials.c.recorded_at.is_(None))
-    waiting = optuna_tables.state == "WAITING"
+def of_token(connection: Connection, token: str) -> Row[Any] | None:
+    return connection.execute(select(claims).where(claims.c.token == token)).one_or_none()
+
+
+def issued(connection: Connection, study_id: int) -> int:
+    """Ordinals handed out so far; they have no gaps."""
+    return int(connection.execute(_next_ordinal(study_id)).scalar_one())
+
+
+def beat(connection: Connection, tokens: set[str], now: ColumnElement[datetime]) -> set[str]:
+    """Renews the leases of ``tokens``; those that are still held."""
+    if not tokens:
+        return set()
+    renewed = (
+        update(claims)
+        .where(claims.c.token.in_(sorted(tokens)))
+        .values(beat=claims.c.beat + 1, beat_at=now)
+        .returning(claims.c.token)
+    )
+    return set(connection.scalars(renewed))
+
+
+def beats(connection: Connection, study_id: int) -> dict[str, int]:
+    """Every lease of a study: token -> beat."""
+    leases = select(claims.c.token, claims.c.beat)
+    mine = leases.where(claims.c.study_id == study_id, claims.c.open, claims.c.token.is_not(None))
+    return {row.token: row.beat for row in connection.execute(mine)}
+
+
+def seize(connection: Connection, dead: Row[Any], owner: Owner) -> bool:
+    """Takes a claim from an owner that is dead, or from nobody; False where it was not as ``dead`` says any more.
+
+    From here on its former owner writes nothing, and the end can be written like any other.
+    """
+    same = claims.c.token.is_(None) if dead.token is None else claims.c.token == dead.token
+    as_seen = and_(
+        claims.c.study_id == dead.study_id, claims.c.ordinal == dead.ordinal, claims.c.beat == dead.beat, same
+    )
+    lease = {**_lease(owner), "claimed_at": dead.claimed_at}
+    return connection.execute(update(claims).where(as_seen).values(lease)).rowcount == 1
+
+
+def unsettled(study_id: int) -> Select[Any]:
+    """Open claims with their trial's state and whether its outcome is recorded, by ordinal."""
     return (
         _with_states(study_id)
         .join(trials, and_(trials.c.study_id == claims.c.study_id, trials.c.number == claims.c.number), isouter=True)
-        .where(or_(claims.c.token.is_not(None), and_(unrecorded, ~waiting)))
+        .where(claims.c.open)
         .add_columns(trials.c.recorded_at)
         .order_by(claims.c.ordinal)
     )
 
 
-def seize(connection: Connection, study_id: int, ordinal: int, owner: Owner) -> None:
-    """Gives an ordinal without an owner one, so that its end can be written like any other."""
-    at = and_(claims.c.study_id == study_id, claims.c.ordinal == ordinal, claims.c.token.is_(None))
-    connection.execute(update(claims).where(at).values(token=owner.token))
+def _lease(owner: Owner) -> dict[str, Any]:
+    return {
+        "token": owner.token,
+        "worker": owner.worker,
+        "worker_id": owner.worker_id,
+        "claimed_at": owner.at,
+        "beat": 0,
+        "beat_at": owner.now,
+    }
 
 
-def _take(connection: Connection, candidates: Select[Any], owner: Owner) -> Row[Any] | None:
-    mine = _of_token(connection, owner.token)
-    if mine is not None:
-        return mine  # a repeated call after a lost acknowledgement
-    row = connection.execute(candidates.order_by(claims.c.ordinal).limit(1)).one_or_none()
-    if row is None:
-        return None
-    free = and_(claims.c.study_id == row.study_id, claims.c.ordinal == row.ordinal, claims.c.token.is_(None))
-    connection.execute(
-        update(claims)
-        .where(free)
-        .values(token=owner.token, attempt=claims.c.attempt + 1, worker=owner.worker, claimed_at=owner.at)
-    )
-    return _of_token(connection, owner.token)
-
-
-def _of_token(connection: Connection, token: str) -> Row[Any] | None:
-    return connection.execute(select(claims).where(claims.c.token == token)).one_or_none()
+def _next_ordinal(study_id: int) -> Select[Any]:
+    return select(func.coalesce(func.max(claims.c.ordinal) + 1, 0)).where(claims.c.study_id == study_id)
 
 
 def _with_states(study_id: int) -> Select[Any]:

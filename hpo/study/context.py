@@ -10,7 +10,9 @@ from functools import cached_property
 import optuna
 from optuna.pruners import NopPruner
 from optuna.samplers import BaseSampler, RandomSampler
+from sqlalchemy import ColumnElement
 
+from hpo.study.claims import Owner
 from hpo.study.history import SearchHistory
 from hpo.study.records import StudyRow
 from hpo.study.storage import Storage
@@ -24,10 +26,16 @@ class Context:
     storage: Storage
     study: StudyRow
     worker: str
+    worker_id: int
     clock: Callable[[], datetime]
-    """Aware UTC."""
+    """Aware UTC, of this machine."""
+    now: Callable[[], ColumnElement[datetime]]
+    """The database's clock, for whatever is compared between machines."""
     failpoint: Failpoint
     history: SearchHistory
+
+    def owner(self, token: str) -> Owner:
+        return Owner(token, self.worker, self.worker_id, self.clock(), self.now())
 
     def search(self, sampler: BaseSampler) -> optuna.Study:
         """Optuna's study on ``history`` for one proposal. One that lives on would show its sampler the same trials for

@@ -1,6 +1,7 @@
-"""How an attempt ends: the outcome's row, then Optuna, then the retry, then the claim. Every step may be repeated.
+"""How an attempt ends: its outcome, told to Optuna in one transaction; then the retry; then the claim.
 
-A death after any of them is repaired by running the rest: the outcome's row says what is left to do.
+Every step may be repeated. A death after any of them is repaired by running the rest: the outcome's row says what is
+left to do.
 """
 
 from __future__ import annotations
@@ -10,24 +11,23 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy import Connection, Row, and_, insert, select, update
 
-from hpo.study import tables
+from hpo.study import optuna_rows, tables
 from hpo.study.admission import FRESH_TRIAL
 from hpo.study.claims import owned, release
 from hpo.study.context import Context
 from hpo.study.curve import curve, resume_point
-from hpo.study.history import REASON, RETRY_OF
+from hpo.study.history import CLAIM, REASON, RETRY_OF
 from hpo.study.records import EpochRow
 from hpo.trial import vocabulary
 from hpo.trial.messages import Ended
 from hpo.trial.operating_point import DEFAULT
 from hpo.trial.vocabulary import Reaction, Reason
 
-_CONSTRAINT = "failure"
-"""Name of the constraint that diverged and out-of-memory trials violate."""
+_CONSTRAINT = "constraints:failure"
+"""What ``Trial.set_constraint("failure", ...)`` writes; diverged and out-of-memory trials violate it."""
 
 
 def end(context: Context, token: str, ended: Ended) -> Reaction:
@@ -37,7 +37,11 @@ def end(context: Context, token: str, ended: Ended) -> Reaction:
     ended = _finite(ended)
     reaction = context.storage.write(lambda connection: _record(context, connection, token, ended))
     context.failpoint("outcome")
-    settle(context, token)
+    if reaction.counts:
+        context.storage.write(lambda connection: release(connection, token, open=False))
+        context.failpoint("settled")
+    else:
+        settle(context, token)
     return reaction
 
 
@@ -45,33 +49,28 @@ def give_back(context: Context, token: str, epochs: int, checkpoint: str | None)
     """The same trial waits for its next attempt; only for who ends its own attempt, never for a death."""
     kept = {} if checkpoint is None else {"checkpoint_epoch": epochs, "checkpoint_path": checkpoint}
 
-    def action(connection: Connection) -> int:
+    def action(connection: Connection) -> None:
         claim = owned(connection, token)
-        _close_attempt(connection, token, Reason.GIVEN_BACK, "", context.clock())
+        _close_attempt(connection, claim, Reason.GIVEN_BACK, "", context.clock())
         if kept:
-            connection.execute(update(tables.attempts).where(tables.attempts.c.token == token).values(kept))
+            connection.execute(update(tables.attempts).where(_attempt(claim)).values(kept))
         connection.execute(update(tables.trials).where(_trial(claim)).values(epochs=epochs))
-        return int(claim.number)
+        # Optuna lets a RUNNING trial wait again, and its old handle write on: fit for one's own trial alone.
+        optuna_rows.set_waiting(connection, optuna_rows.trial_id(connection, claim.study_id, claim.number))
+        release(connection, token)
 
-    number = context.storage.write(action)
+    context.storage.write(action)
     context.failpoint("given_back")
-    trial_id = context.trial_id(number)
-    # Optuna lets a RUNNING trial wait again, and the old handle write on: fit for one's own trial alone.
-    context.storage.call_optuna(lambda _rdb: context.history.set_trial_state_values(trial_id, state=TrialState.WAITING))
-    context.failpoint("waiting")
-    context.storage.write(lambda connection: release(connection, token))
     return vocabulary.reaction(Reason.GIVEN_BACK, retries_left=0)
 
 
 def settle(context: Context, token: str) -> None:
-    """What follows from a recorded outcome."""
-    claim, outcome, rows = context.storage.read(lambda connection: _recorded(connection, token))
-    told = _tell(context, outcome, rows)
-    context.failpoint("told")
+    """What follows from a recorded outcome: the end of the ordinal, or its next trial."""
+    claim, outcome = context.storage.read(lambda connection: _recorded(connection, token))
     if outcome.counts:
-        context.storage.write(lambda connection: release(connection, token))
+        context.storage.write(lambda connection: release(connection, token, open=False))
     else:
-        _requeue(context, claim, outcome, told)
+        _requeue(context, claim, outcome)
     context.failpoint("settled")
 
 
@@ -88,7 +87,7 @@ def _record(context: Context, connection: Connection, token: str, ended: Ended) 
     retries_left = context.study.spec.recovery.retries - claim.retries
     reaction = vocabulary.reaction(ended.reason, retries_left=retries_left)
     at = datetime.fromtimestamp(ended.recorded_at, UTC)
-    _close_attempt(connection, token, ended.reason, ended.detail, at)
+    _close_attempt(connection, claim, ended.reason, ended.detail, at)
     outcome = {
         "reason": ended.reason.value,
         "detail": ended.detail,
@@ -102,6 +101,7 @@ def _record(context: Context, connection: Connection, token: str, ended: Ended) 
     if context.study.spec.is_swept:
         outcome["operating_point"] = _operating_point(ended)
     connection.execute(update(tables.trials).where(_trial(claim)).values(outcome))
+    _tell(connection, claim, ended, reaction)
     return reaction
 
 
@@ -114,54 +114,41 @@ def _operating_point(ended: Ended) -> dict[str, Any] | None:
     return point if ended.swept is None else {**point, "sweep": ended.swept}
 
 
-def _close_attempt(connection: Connection, token: str, reason: Reason, detail: str, at: datetime) -> None:
-    connection.execute(
-        update(tables.attempts)
-        .where(tables.attempts.c.token == token)
-        .values(ended_at=at, reason=reason.value, detail=detail)
-    )
+def _close_attempt(connection: Connection, claim: Row[Any], reason: Reason, detail: str, at: datetime) -> None:
+    closed = {"ended_at": at, "reason": reason.value, "detail": detail}
+    connection.execute(update(tables.attempts).where(_attempt(claim)).values(closed))
 
 
-def _recorded(connection: Connection, token: str) -> tuple[Row[Any], Row[Any], list[EpochRow]]:
-    claim = connection.execute(select(tables.claims).where(tables.claims.c.token == token)).one()
-    outcome = connection.execute(select(tables.trials).where(_trial(claim))).one()
-    return claim, outcome, curve(connection, claim.study_id, claim.number)
+def _recorded(connection: Connection, token: str) -> tuple[Row[Any], Row[Any]]:
+    claim = owned(connection, token, lock=False)
+    return claim, connection.execute(select(tables.trials).where(_trial(claim))).one()
 
 
-def _tell(context: Context, outcome: Row[Any], rows: list[EpochRow]) -> FrozenTrial:
-    """Optuna's trial as it was before. The sampler is not told: those we use learn from the database alone."""
-    trial_id = context.trial_id(outcome.number)
-    trial = context.storage.call_optuna(lambda rdb: rdb.get_trial(trial_id))
-    if trial.state.is_finished():
-        return trial
-    reaction = vocabulary.reaction(Reason(outcome.reason), retries_left=0 if outcome.counts else 1)
+def _tell(connection: Connection, claim: Row[Any], ended: Ended, reaction: Reaction) -> None:
+    """Optuna, in the transaction of the outcome. The sampler is not told: those we use learn from the database."""
+    trial_id = optuna_rows.trial_id(connection, claim.study_id, claim.number)
     state = TrialState[reaction.state.value]
-    values = None if outcome.value is None else [outcome.value]
+    value = ended.value if state is TrialState.COMPLETE else None
     if state is TrialState.PRUNED:
+        rows = curve(connection, claim.study_id, claim.number)
         finite = [row.objective for row in rows if math.isfinite(row.objective)]
-        values = finite[-1:] or None  # as Optuna's own `tell` gives a pruned trial its last reported value
-
-    def tell() -> None:
-        if state is not TrialState.COMPLETE:
-            context.history.set_trial_user_attr(trial_id, REASON, outcome.reason)
-        if reaction.infeasible:
-            handle = optuna.Trial(context.plain, trial_id)
-            if _CONSTRAINT not in handle.constraints:
-                handle.set_constraint(_CONSTRAINT, 1.0)
-        context.history.set_trial_state_values(trial_id, state, values)
-
-    context.storage.call_optuna(lambda _rdb: tell())
-    return trial
+        value = finite[-1] if finite else None  # as Optuna's own `tell` gives a pruned trial its last reported value
+    reason = {} if state is TrialState.COMPLETE else {REASON: ended.reason.value}
+    optuna_rows.set_attributes(connection, trial_id, reason, {_CONSTRAINT: 1.0} if reaction.infeasible else {})
+    optuna_rows.finish(connection, trial_id, state, value)
 
 
-def _requeue(context: Context, claim: Row[Any], outcome: Row[Any], dead: FrozenTrial) -> None:
+def _requeue(context: Context, claim: Row[Any], outcome: Row[Any]) -> None:
     """A new trial of the same ordinal with the same values; the dead one's handle can write nothing into it."""
+    trial_id = context.trial_id(outcome.number)
+    dead = context.storage.call_optuna(lambda rdb: rdb.get_trial(trial_id))
     epoch, rows = context.storage.read(lambda connection: _taken_over(connection, claim))
     template = create_trial(
         state=TrialState.WAITING,
         params=dead.params,
         distributions=dead.distributions,
-        user_attrs={key: value for key, value in dead.user_attrs.items() if key != REASON} | {RETRY_OF: dead.number},
+        user_attrs={key: value for key, value in dead.user_attrs.items() if key != REASON}
+        | {RETRY_OF: dead.number, CLAIM: claim.token},
         system_attrs=_kept_attributes(dead, rows),
         intermediate_values={row.epoch: row.objective for row in rows if math.isfinite(row.objective)},
     )
@@ -211,6 +198,16 @@ def _kept_attributes(dead: FrozenTrial, rows: list[EpochRow]) -> dict[str, Any]:
 def _copied(row: EpochRow, study_id: int, number: int) -> dict[str, Any]:
     objective = row.objective if math.isfinite(row.objective) else None
     return {**vars(row), "study_id": study_id, "number": number, "objective": objective}
+
+
+def _attempt(claim: Row[Any]) -> Any:
+    """The claim's newest, if it began; its token may be another one, where a dead worker's claim was taken over."""
+    attempts = tables.attempts
+    return and_(
+        attempts.c.study_id == claim.study_id,
+        attempts.c.ordinal == claim.ordinal,
+        attempts.c.attempt == claim.attempt,
+    )
 
 
 def _trial(claim: Row[Any]) -> Any:

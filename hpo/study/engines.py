@@ -9,43 +9,61 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 SQLITE_BUSY_S = 30
 """How long a SQLite connection waits for another one's lock."""
 
-_POSTGRES_OPTIONS = {
-    "pool_pre_ping": True,  # a restarted server costs no error (Optuna sets it for MySQL alone)
-    "pool_size": 2,
-    "max_overflow": 2,
-    "pool_recycle": 1800,
-    "connect_args": {
-        "connect_timeout": 5,
-        "keepalives": 1,
-        "keepalives_idle": 30,
-        "keepalives_interval": 10,
-        "keepalives_count": 3,
-        "options": "-c timezone=UTC -c lock_timeout=10s -c statement_timeout=60s"
-        " -c idle_in_transaction_session_timeout=60s",
-    },
-}
+LEASE_S = 60.0
+"""Time limits of connections follow the lease; this one where no study says otherwise."""
 
 
-def options(url: URL) -> dict[str, Any]:
+def options(url: URL, lease_s: float = LEASE_S) -> dict[str, Any]:
     """Keyword arguments of ``create_engine`` for this database."""
     if is_sqlite(url):
         return {"connect_args": {"timeout": SQLITE_BUSY_S}}
-    return _POSTGRES_OPTIONS
+    return {
+        "pool_pre_ping": True,  # a restarted server costs no error (Optuna sets it for MySQL alone)
+        "pool_size": 2,
+        "max_overflow": 8,
+        "pool_recycle": 1800,
+        "connect_args": _postgres_arguments(lease_s),
+    }
+
+
+def _postgres_arguments(lease_s: float) -> dict[str, Any]:
+    """A dead connection is seen within half a lease or so, and who is stopped within a transaction blocks others for
+    half a lease at most. libpq counts in whole seconds and takes no connect_timeout below two.
+    """
+    half_s = max(2, round(lease_s / 2))
+    limits_ms = {
+        "lock_timeout": round(1000 * min(10.0, max(2.0, lease_s))),
+        "statement_timeout": 60_000,
+        "idle_in_transaction_session_timeout": 1000 * half_s,
+    }
+    return {
+        "connect_timeout": min(5, half_s),
+        "keepalives": 1,
+        "keepalives_idle": max(1, min(30, round(lease_s / 4))),
+        "keepalives_interval": max(1, min(10, round(lease_s / 8))),
+        "keepalives_count": 3,
+        "tcp_user_timeout": 1000 * half_s,
+        "options": "-c timezone=UTC " + " ".join(f"-c {name}={value}" for name, value in limits_ms.items()),
+    }
 
 
 def is_sqlite(url: URL) -> bool:
     return url.get_backend_name() == "sqlite"
 
 
-def writer(url: URL) -> Engine:
-    engine = create_engine(url, **options(url))
+def writer(url: URL, lease_s: float = LEASE_S) -> Engine:
+    engine = create_engine(url, **options(url, lease_s))
     hook_sqlite(engine, begin="BEGIN IMMEDIATE")
     return engine
 
 
-def reader(url: URL) -> Engine:
-    """Each transaction sees one snapshot; on SQLite it takes no lock, so that reading never blocks a run."""
-    engine = create_engine(url, **options(url))
+def reader(writer: Engine) -> Engine:
+    """Each transaction sees one snapshot; on SQLite it takes no lock, so that reading never blocks a run. On
+    PostgreSQL it shares the writer's connections.
+    """
+    if not is_sqlite(writer.url):
+        return writer.execution_options(isolation_level="REPEATABLE READ")
+    engine = create_engine(writer.url, **options(writer.url))
     hook_sqlite(engine, begin="BEGIN")
     return engine
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Container
 
 from optuna.storages import RDBStorage, _CachedStorage
@@ -12,8 +13,12 @@ ORDINAL = "ordinal"
 BASELINE = "baseline"
 OUTSIDE = "outside_space"
 """Set on a baseline that the space can't hold: an ordinary trial for people, none for samplers."""
+CLAIM = "claim"
+"""Token of the claim for which the trial was asked."""
 RETRY_OF = "retry_of"
 REASON = "reason"
+REFRESH_S = 1.0
+"""For so long a pruner may see other workers' trials as they were."""
 
 
 def ordinal_of(trial: FrozenTrial) -> int:
@@ -31,6 +36,19 @@ class SearchHistory(_CachedStorage):
 
     def __init__(self, backend: RDBStorage) -> None:
         super().__init__(backend)
+        self._fresh_until = float("-inf")
+
+    def outdated(self) -> None:
+        """What is asked next is read from the database."""
+        self._fresh_until = float("-inf")
+
+    @override
+    def _read_trials_from_remote_storage(self, study_id: int) -> None:
+        """At most once in ``REFRESH_S``: at every epoch of every trial it would cost more than all the rest."""
+        now = time.monotonic()
+        if now >= self._fresh_until:
+            super()._read_trials_from_remote_storage(study_id)
+            self._fresh_until = now + REFRESH_S
 
     @override
     def get_all_trials(

@@ -16,6 +16,7 @@ from hpo.errors import StudyConflict, UsageError
 from hpo.spec import serialize
 from hpo.spec.schema import StudySpec
 from hpo.study import optuna_tables, tables
+from hpo.study.progress import Control
 from hpo.study.records import Facts, Identity, StudyRow
 from hpo.study.storage import Storage
 
@@ -51,7 +52,7 @@ def delete(storage: Storage, name: str) -> None:
     study_id = load(storage, name).id
 
     def action(connection: Connection) -> None:
-        for table in (tables.claims, tables.trials, tables.attempts, tables.epochs, tables.workers):
+        for table in (tables.claims, tables.trials, tables.attempts, tables.epochs, tables.workers, tables.changes):
             connection.execute(delete_rows(table).where(table.c.study_id == study_id))
         connection.execute(delete_rows(tables.studies).where(tables.studies.c.id == study_id))
         optuna_tables.delete_study(connection, study_id)
@@ -97,6 +98,10 @@ def _create(storage: Storage, spec: StudySpec, identity: Identity, facts: Facts)
         data_fingerprint=identity.data_fingerprint,
         model_sha256=identity.model_sha256,
         facts=asdict(facts),
+        budget_trials=spec.budget.trials,
+        budget_hours=spec.budget.hours,
+        control=Control.RUN.value,
+        control_reason="",
         created_at=datetime.now(UTC),
     )
     try:

@@ -16,6 +16,10 @@ trials = table(
     column("state", String),
 )
 
+user_attributes = table(
+    "trial_user_attributes", column("trial_id", Integer), column("key", String), column("value_json", String)
+)
+
 state = cast(trials.c.state, String).label("state")
 """Name of a trial's state (PostgreSQL has a type of its own for it)."""
 

@@ -4,12 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import Connection, func, select
 
-from hpo.spec.schema import StudySpec
-from hpo.study import grid
-from hpo.study.tables import claims, trials, workers
+from hpo.spec.schema import Budget, StudySpec
+from hpo.study import claims, grid, tables
+from hpo.study.tables import workers
+
+
+class Control(StrEnum):
+    """What a person wants of a study; every worker obeys within an epoch."""
+
+    RUN = "run"
+    PAUSE = "pause"
+    """No new trial; running ones go on, workers wait."""
+    STOP = "stop"
+    """No new trial; running ones go on, then workers leave."""
+    CANCEL = "cancel"
+    """Running ones end now and are given back, then workers leave."""
+
+    @property
+    def admits(self) -> bool:
+        return self is Control.RUN
+
+    @property
+    def sends_away(self) -> bool:
+        return self in (Control.STOP, Control.CANCEL)
 
 
 @dataclass(frozen=True)
@@ -17,37 +38,40 @@ class Progress:
     issued: int
     """Ordinals handed out; each ends in exactly one counting trial."""
     counted: int
-    """Trials that ended and count."""
+    """Trials that ended and count, told to Optuna too."""
     open: int
-    """Ordinals whose trial runs, waits or has to be tried again."""
+    """Ordinals whose trial runs, waits, has to be tried again or told."""
     hours_used: float
     """Time with at least one live worker."""
+    budget: Budget
+    """As it is now; ``hpo update`` may have changed it."""
+    control: Control
+    control_reason: str
 
 
 def progress(connection: Connection, study_id: int) -> Progress:
-    of_claim = and_(trials.c.study_id == claims.c.study_id, trials.c.number == claims.c.number)
-    unsettled = or_(trials.c.recorded_at.is_(None), ~trials.c.counts)
-    opened = (
-        select(func.count())
-        .select_from(claims.join(trials, of_claim, isouter=True))
-        .where(claims.c.study_id == study_id, unsettled)
-    )
-    issued = select(func.count()).select_from(claims).where(claims.c.study_id == study_id)
-    counted = select(func.count()).select_from(trials).where(trials.c.study_id == study_id, trials.c.counts)
+    leases, studies = tables.claims, tables.studies
+    opened = select(func.count()).where(leases.c.study_id == study_id, leases.c.open)
+    still_open, issued = connection.execute(opened).scalar_one(), claims.issued(connection, study_id)
+    names = (studies.c.budget_trials, studies.c.budget_hours, studies.c.control, studies.c.control_reason)
+    wanted = connection.execute(select(*names).where(studies.c.id == study_id)).one()
     return Progress(
-        issued=connection.execute(issued).scalar_one(),
-        counted=connection.execute(counted).scalar_one(),
-        open=connection.execute(opened).scalar_one(),
+        issued=issued,
+        counted=issued - still_open,
+        open=still_open,
         hours_used=_live_hours(connection, study_id),
+        budget=Budget(trials=wanted.budget_trials, hours=wanted.budget_hours),
+        control=Control(wanted.control),
+        control_reason=wanted.control_reason,
     )
 
 
 def spent(spec: StudySpec, now: Progress) -> str | None:
     """Why no new ordinal is handed out, or None when one may be."""
     points = grid.limit(spec)
-    if now.issued >= spec.budget.trials:
+    if now.issued >= now.budget.trials:
         return "budget spent"
-    if spec.budget.hours is not None and now.hours_used >= spec.budget.hours:
+    if now.budget.hours is not None and now.hours_used >= now.budget.hours:
         return "hours spent"
     if points is not None and now.issued >= points:
         return "grid exhausted"

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState, create_trial
 
 from hpo.spec.schema import StudySpec
 from hpo.spec.space import Space, contains
 from hpo.study import grid
 from hpo.study.context import Context
-from hpo.study.history import BASELINE, ORDINAL, OUTSIDE
+from hpo.study.history import BASELINE, CLAIM, ORDINAL, OUTSIDE
 from hpo.study.sampling import build_sampler, suggest
 from hpo.trial.vocabulary import Scalar
 
@@ -47,12 +49,13 @@ def source(spec: StudySpec, baseline: BaselinePlan | None, ordinal: int) -> Sour
     return Source({})
 
 
-def ask(context: Context, ordinal: int, planned: Source) -> tuple[int, Params]:
-    """A new RUNNING trial of Optuna's: its number and its values.
+def ask(context: Context, ordinal: int, token: str, planned: Source) -> tuple[int, int, Params]:
+    """A new RUNNING trial of Optuna's: its id, its number and its values.
 
-    The trial carries its ordinal from its first transaction on, so that a death in between leaves nothing unexplained.
+    The trial carries its ordinal and its claim's token from its first transaction on: once the claim is lost, everyone
+    can see that nobody will train it.
     """
-    attributes: dict[str, Any] = {ORDINAL: ordinal}
+    attributes: dict[str, Any] = {ORDINAL: ordinal, CLAIM: token}
     if planned.baseline:
         attributes[BASELINE] = True
     if planned.outside:
@@ -70,9 +73,15 @@ def ask(context: Context, ordinal: int, planned: Source) -> tuple[int, Params]:
     space = context.study.spec.searched
     if planned.outside:
         call(lambda _rdb: suggest(trial, _holding(space, planned.given)))
-        return trial.number, planned.given
+        return trial_id, trial.number, planned.given
     params = call(lambda _rdb: suggest(trial, space))
-    return trial.number, params
+    return trial_id, trial.number, params
+
+
+def forget(context: Context, trial_id: int) -> None:
+    """A trial that nobody may train, since its claim was lost meanwhile: told FAIL, and never counted."""
+    with suppress(UpdateFinishedTrialError):  # someone else saw it first
+        context.storage.call_optuna(lambda _rdb: context.history.set_trial_state_values(trial_id, TrialState.FAIL))
 
 
 def _holding(space: Space, given: Params) -> Space:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import math
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.pruners import BasePruner
-from sqlalchemy import Connection, Table, insert, update
+from sqlalchemy import Connection, Table, insert, select, update
 
 from hpo.errors import ClaimLost
 from hpo.spec.rungs import PruningPlan
-from hpo.study import tables
+from hpo.study import optuna_rows, tables
 from hpo.study.claims import owned
 from hpo.study.context import Context
+from hpo.study.progress import Control
 from hpo.study.records import Proposal
 from hpo.trial.messages import EpochReport
 from hpo.trial.vocabulary import Scalar
@@ -40,8 +41,19 @@ class Active:
         return epoch >= self.pruning.first and epoch not in self.pruning.silent
 
 
-def write_attempt(context: Context, proposal: Proposal, folder: str, planned: dict[str, Any]) -> None:
+@dataclass(frozen=True)
+class Place:
+    """Where an attempt is trained."""
+
+    folder: str
+    """Absolute, on the worker's machine."""
+    device: str = ""
+    slot: int = 0
+
+
+def write_attempt(context: Context, active: Active, place: Place, planned: dict[str, Any]) -> None:
     """Opens the attempt's row and stores what it will train (columns ``train`` and ``operating_point``)."""
+    proposal = active.proposal
     row = {
         "token": proposal.token,
         "study_id": context.study.id,
@@ -53,14 +65,15 @@ def write_attempt(context: Context, proposal: Proposal, folder: str, planned: di
         "pid": os.getpid(),
         "started_at": context.clock(),
         "detail": "",
-        "folder": folder,
         "effective": {},
         "resumed_from": proposal.resume_epoch,
         "checkpoint_epoch": 0,
+        **asdict(place),
     }
 
     def action(connection: Connection) -> None:
         owned(connection, proposal.token)
+        optuna_rows.set_running(connection, active.trial_id)
         connection.execute(update(tables.trials).where(_trial(context, proposal.number)).values(planned))
         _replace(connection, tables.attempts, row, ("token",))
 
@@ -77,37 +90,35 @@ def write_checkpoint(context: Context, token: str, epoch: int, path: str) -> Non
     context.failpoint("checkpointed")
 
 
-def write_epoch(context: Context, proposal: Proposal, report: EpochReport) -> None:
+def write_epoch(context: Context, active: Active, report: EpochReport) -> Control:
+    """Ours and Optuna's row of an epoch, in one transaction; what is wanted of the study at that moment.
+
+    An epoch that is trained anew replaces what stood there.
+    """
+    proposal, finite = active.proposal, math.isfinite(report.objective)
     row = {
         "study_id": context.study.id,
         "number": proposal.number,
         "attempt": proposal.attempt,
         "epoch": report.epoch,
-        "objective": report.objective if math.isfinite(report.objective) else None,
+        "objective": report.objective if finite else None,
         "metrics": report.metrics,
         "seconds": report.seconds,
         "recorded_at": datetime.fromtimestamp(report.recorded_at, UTC),
     }
+    wanted = select(tables.studies.c.control).where(tables.studies.c.id == context.study.id)
 
-    def action(connection: Connection) -> None:
+    def action(connection: Connection) -> Control:
         owned(connection, proposal.token)
+        optuna_rows.require_running(connection, active.trial_id)
         _replace(connection, tables.epochs, row, ("study_id", "number", "attempt", "epoch"))
+        if finite:
+            optuna_rows.set_intermediate(connection, active.trial_id, report.epoch, report.objective)
+        return Control(connection.execute(wanted).scalar_one())
 
-    context.storage.write(action)
+    control = context.storage.write(action)
     context.failpoint("epoch")
-
-
-def tell_epoch(context: Context, trial_id: int, report: EpochReport) -> None:
-    """To Optuna. An epoch that is trained anew replaces what stood there (``Trial.report`` would ignore it)."""
-    if not math.isfinite(report.objective):
-        return
-    try:
-        context.storage.call_optuna(
-            lambda _rdb: context.history.set_trial_intermediate_value(trial_id, report.epoch, report.objective)
-        )
-    except UpdateFinishedTrialError as error:
-        raise ClaimLost(f"trial {trial_id} was ended by someone else; its result is dropped") from error
-    context.failpoint("reported")
+    return control
 
 
 def should_prune(context: Context, pruner: BasePruner, trial_id: int, epoch: int) -> bool:
@@ -118,7 +129,10 @@ def should_prune(context: Context, pruner: BasePruner, trial_id: int, epoch: int
         trial.intermediate_values = {step: value for step, value in trial.intermediate_values.items() if step <= epoch}
         return bool(pruner.prune(context.plain, trial))  # some return numpy's
 
-    return context.storage.call_optuna(lambda _rdb: ask())
+    try:
+        return context.storage.call_optuna(lambda _rdb: ask())
+    except UpdateFinishedTrialError as error:  # some pruners keep notes on the trial
+        raise ClaimLost(f"trial {trial_id} was ended by someone else; its result is dropped") from error
 
 
 def _update_attempt(context: Context, token: str, **values: Any) -> None:

@@ -81,6 +81,9 @@ class AttemptRow:
     """Arguments as Ultralytics resolved them; empty before the training began."""
     resumed_from: int
     """Epochs taken over from a checkpoint."""
+    slot: int = 0
+    """Of its worker."""
+    device: str = ""
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,9 @@ class StudyState(StrEnum):
     """No trial yet."""
     RUNNING = "running"
     """A worker is alive."""
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    CANCELLED = "cancelled"
     WAITING = "waiting"
     """There is work left and nobody does it."""
     FINISHED = "finished"
@@ -150,6 +156,16 @@ class BudgetRow:
 
 
 @dataclass(frozen=True)
+class RunningRow:
+    """A trial in a worker's slot."""
+
+    number: int
+    slot: int
+    device: str
+    since: datetime
+
+
+@dataclass(frozen=True)
 class WorkerRow:
     """One life of a worker."""
 
@@ -160,7 +176,12 @@ class WorkerRow:
     seen_at: datetime
     ended_at: datetime | None
     number: int | None
-    """Of the trial that it trains."""
+    """Of the trial that it trains, the longest running where there are several."""
+    slots: tuple[str, ...] = ()
+    """Device of each slot."""
+    running: tuple[RunningRow, ...] = ()
+    failure: str = ""
+    """Why it takes no more trials."""
 
 
 @dataclass(frozen=True)
@@ -175,3 +196,13 @@ class StatusRow:
     best: TrialRow | None
     workers: tuple[WorkerRow, ...]
     """Those that live."""
+    control: str = "run"
+    """``run``, ``pause``, ``stop`` or ``cancel``: what a person wants of the study."""
+    control_reason: str = ""
+    """Why it paused itself."""
+    device_hours: float = 0.0
+    """Time in attempts, summed over all slots."""
+    wasted_hours: dict[Reason, float] = field(default_factory=dict)
+    """Of these: in attempts that came to nothing, by why."""
+    left_s: float | None = None
+    """Expected time to the end of the budget with the slots that live; None where nothing tells."""

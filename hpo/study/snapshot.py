@@ -9,14 +9,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, func, select, update
 
-from hpo.errors import UsageError
-from hpo.study import optuna_tables, tables
+from hpo.errors import StudyBusy, UsageError
+from hpo.study import liveness, optuna_tables, tables
 from hpo.study.curve import curve
-from hpo.study.progress import Progress, finished, progress
+from hpo.study.progress import Control, Progress, finished, progress
 from hpo.study.records import (
     AttemptRow,
     BudgetRow,
     EpochRow,
+    RunningRow,
     StatusRow,
     StudyRow,
     StudyState,
@@ -24,11 +25,12 @@ from hpo.study.records import (
     WorkerRow,
 )
 from hpo.study.storage import Storage
+from hpo.trial import vocabulary
 from hpo.trial.operating_point import OperatingPoint, SweepResult
 from hpo.trial.vocabulary import Reason, TrialState
 
-ALIVE_S = 60.0
-"""A worker that was seen within this time is alive."""
+WASTED = (*(reason for reason in Reason if vocabulary.reaction(reason, retries_left=1).retry), Reason.DATA, Reason.OOM)
+"""Ends that leave nothing to learn from but that they were."""
 
 
 def trials(storage: Storage, study: StudyRow) -> list[TrialRow]:
@@ -50,11 +52,12 @@ def epochs(storage: Storage, study: StudyRow, number: int) -> list[EpochRow]:
 
 
 def status(storage: Storage, study: StudyRow) -> StatusRow:
-    now, rows, workers = storage.read(
+    now, rows, workers, hours = storage.read(
         lambda connection: (
             progress(connection, study.id),
             _trials(connection, study),
-            _live_workers(connection, study.id),
+            _live_workers(connection, study),
+            _hours(connection, study.id),
         )
     )
     counts = dict.fromkeys(TrialState, 0)
@@ -63,13 +66,26 @@ def status(storage: Storage, study: StudyRow) -> StatusRow:
     over = finished(study.spec, now)
     return StatusRow(
         name=study.name,
-        state=_study_state(rows, workers, over),
+        state=_study_state(rows, workers, over, now.control),
         finished=over,
-        budget=_budget(study, now),
+        budget=_budget(now),
         counts=counts,
         best=best(rows),
         workers=workers,
+        control=now.control.value,
+        control_reason=now.control_reason,
+        device_hours=sum(hours.values()),
+        wasted_hours={reason: spent for reason, spent in hours.items() if reason in WASTED},
+        left_s=None if over else _left_s(now, rows, workers),
     )
+
+
+def refuse_if_busy(storage: Storage, study: StudyRow) -> None:
+    """Raises ``StudyBusy`` while a worker lives."""
+    workers = storage.read(lambda connection: _live_workers(connection, study))
+    if workers:
+        names = ", ".join(worker.worker for worker in workers)
+        raise StudyBusy(f"study {study.name!r} is being worked on by {names}; send them away: hpo cancel {study.name}")
 
 
 def best(rows: Iterable[TrialRow]) -> TrialRow | None:
@@ -161,47 +177,98 @@ def _attempt_row(row: Row[Any]) -> AttemptRow:
         folder=row.folder,
         effective=row.effective,
         resumed_from=row.resumed_from,
+        slot=row.slot,
+        device=row.device,
     )
 
 
-def _live_workers(connection: Connection, study_id: int) -> tuple[WorkerRow, ...]:
+def _live_workers(connection: Connection, study: StudyRow) -> tuple[WorkerRow, ...]:
+    """Seen within two leases, by the database's clock, and not known to be gone on this machine."""
     workers = tables.workers
+    now: datetime = connection.execute(select(tables.Now())).scalar_one()
+    since = now - timedelta(seconds=2 * study.spec.recovery.lease_s)
     alive: Select[Any] = select(workers).where(
-        workers.c.study_id == study_id,
-        workers.c.ended_at.is_(None),
-        workers.c.seen_at >= datetime.now(UTC) - timedelta(seconds=ALIVE_S),
+        workers.c.study_id == study.id, workers.c.ended_at.is_(None), workers.c.seen_at >= since
     )
-    attempts = tables.attempts
-    running = select(attempts.c.worker, attempts.c.pid, attempts.c.number).where(
-        attempts.c.study_id == study_id, attempts.c.ended_at.is_(None)
-    )
-    busy = {(row.worker, row.pid): row.number for row in connection.execute(running)}
+    running = _running(connection, study.id)
     return tuple(
-        WorkerRow(
-            worker=row.worker,
-            host=row.host,
-            pid=row.pid,
-            started_at=row.started_at,
-            seen_at=row.seen_at,
-            ended_at=row.ended_at,
-            number=busy.get((row.worker, row.pid)),
-        )
+        _worker_row(row, tuple(running.get(row.id, ())))
         for row in connection.execute(alive.order_by(workers.c.id))
+        if not liveness.is_gone(row.process)
     )
 
 
-def _study_state(rows: list[TrialRow], workers: tuple[WorkerRow, ...], over: str | None) -> StudyState:
+def _worker_row(row: Row[Any], running: tuple[RunningRow, ...]) -> WorkerRow:
+    return WorkerRow(
+        worker=row.worker,
+        host=row.host,
+        pid=row.pid,
+        started_at=row.started_at,
+        seen_at=row.seen_at,
+        ended_at=row.ended_at,
+        number=running[0].number if running else None,
+        slots=tuple(row.slots),
+        running=running,
+        failure=row.failure,
+    )
+
+
+def _running(connection: Connection, study_id: int) -> dict[int, list[RunningRow]]:
+    """By worker's life: what it trains, the longest running first."""
+    attempts, claims = tables.attempts, tables.claims
+    owned = and_(
+        attempts.c.study_id == claims.c.study_id,
+        attempts.c.ordinal == claims.c.ordinal,
+        attempts.c.attempt == claims.c.attempt,
+    )
+    busy = (
+        select(claims.c.worker_id, attempts.c.number, attempts.c.slot, attempts.c.device, attempts.c.started_at)
+        .join(attempts, owned)
+        .where(claims.c.study_id == study_id, claims.c.open, claims.c.token.is_not(None), attempts.c.ended_at.is_(None))
+    )
+    found: dict[int, list[RunningRow]] = defaultdict(list)
+    for row in connection.execute(busy.order_by(attempts.c.started_at)):
+        found[row.worker_id].append(RunningRow(row.number, row.slot, row.device, row.started_at))
+    return found
+
+
+def _hours(connection: Connection, study_id: int) -> dict[Reason | None, float]:
+    """Time in attempts by how they ended; None stands for those that run."""
+    attempts = tables.attempts
+    now: datetime = connection.execute(select(tables.Now())).scalar_one()
+    names = (attempts.c.reason, attempts.c.started_at, attempts.c.ended_at)
+    hours: dict[Reason | None, float] = defaultdict(float)
+    for row in connection.execute(select(*names).where(attempts.c.study_id == study_id)):
+        seconds = ((row.ended_at or now) - row.started_at).total_seconds()
+        hours[None if row.reason is None else Reason(row.reason)] += max(0.0, seconds) / 3600
+    return hours
+
+
+def _left_s(now: Progress, rows: list[TrialRow], workers: tuple[WorkerRow, ...]) -> float | None:
+    durations = [row.duration_s for row in rows if row.counts and row.duration_s]
+    slots = sum(len(worker.slots) for worker in workers)
+    if not durations or not slots:
+        return None
+    return max(0, now.budget.trials - now.counted) * sum(durations) / len(durations) / slots
+
+
+def _study_state(
+    rows: list[TrialRow], workers: tuple[WorkerRow, ...], over: str | None, control: Control
+) -> StudyState:
     if over is not None:
         return StudyState.FINISHED
+    wanted = {Control.PAUSE: StudyState.PAUSED, Control.STOP: StudyState.STOPPED, Control.CANCEL: StudyState.CANCELLED}
+    if control in wanted:
+        return wanted[control]
     if workers:
         return StudyState.RUNNING
     return StudyState.WAITING if rows else StudyState.EMPTY
 
 
-def _budget(study: StudyRow, now: Progress) -> BudgetRow:
+def _budget(now: Progress) -> BudgetRow:
     return BudgetRow(
-        trials=study.spec.budget.trials,
-        hours=study.spec.budget.hours,
+        trials=now.budget.trials,
+        hours=now.budget.hours,
         counted=now.counted,
         issued=now.issued,
         hours_used=now.hours_used,

@@ -37,11 +37,12 @@ class SchemaConflict(StudyConflict):
 class Storage:
     """Connections to one database; a context manager. Opened by ``open_storage`` alone."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, lease_s: float = engines.LEASE_S) -> None:
         self.url = url
-        self.engine = engines.writer(url)
+        self._lease_s = lease_s
+        self.engine = engines.writer(url, lease_s)
         """For transactions that write; on SQLite each takes the write lock when it begins."""
-        self.reader = engines.reader(url)
+        self.reader = engines.reader(self.engine)
 
     @property
     def place(self) -> str:
@@ -53,7 +54,7 @@ class Storage:
         """Optuna's door to the same database (0.4 s with its imports, so only who writes opens it)."""
         from hpo.study.optuna_storage import open_rdb
 
-        return self.patiently(lambda: open_rdb(self.url, create_tables=False))
+        return self.patiently(lambda: open_rdb(self.url, create_tables=False, lease_s=self._lease_s))
 
     def read(self, action: Callable[[Connection], T]) -> T:
         """``action`` in a transaction that sees one snapshot. Raises ``StorageUnavailable``."""
@@ -64,17 +65,17 @@ class Storage:
 
         return self.patiently(transaction)
 
-    def write(self, action: Callable[[Connection], T]) -> T:
+    def write(self, action: Callable[[Connection], T], *, once: bool = False) -> T:
         """``action`` in a transaction, committed at its end; it must bear to run again after a lost connection.
 
-        Raises ``StorageUnavailable``.
+        Raises ``StorageUnavailable``; with ``once`` at the first error.
         """
 
         def transaction() -> T:
             with self.engine.begin() as connection:
                 return action(connection)
 
-        return self.patiently(transaction)
+        return self.patiently(transaction, () if once else _PAUSES_S)
 
     def call_optuna(self, action: Callable[[RDBStorage], T]) -> T:
         """``action`` on Optuna's storage; it may run again after a lost connection. Raises ``StorageUnavailable``."""
@@ -86,9 +87,9 @@ class Storage:
 
         return self.patiently(call)
 
-    def patiently(self, call: Callable[[], T]) -> T:
+    def patiently(self, call: Callable[[], T], pauses_s: tuple[float, ...] = _PAUSES_S) -> T:
         """Tries ``call`` again after an error that may pass; raises ``StorageUnavailable`` when it does not."""
-        for pause_s in _PAUSES_S:
+        for pause_s in pauses_s:
             try:
                 return call()
             except (OperationalError, InterfaceError) as error:
@@ -120,12 +121,12 @@ class Storage:
         self.close()
 
 
-def open_storage(url: str, *, create: bool) -> Storage:
+def open_storage(url: str, *, create: bool, lease_s: float = engines.LEASE_S) -> Storage:
     """Opens the database at ``url`` (SQLAlchemy's form; SQLite files and PostgreSQL).
 
     With ``create`` a missing SQLite file and missing or older tables are made first, safely among processes that do so
     at once; without it they are a ``UsageError``. Raises ``SchemaConflict`` on tables of another version and
-    ``StorageUnavailable`` when the database can't be reached.
+    ``StorageUnavailable`` when the database can't be reached. ``lease_s``: what the time limits of connections follow.
     """
     parsed = _parse(url)
     if engines.is_sqlite(parsed):
@@ -134,7 +135,7 @@ def open_storage(url: str, *, create: bool) -> Storage:
             _make_folder(path.parent, parsed)
         elif not path.exists():
             raise _nothing_there(parsed)
-    storage = Storage(parsed)
+    storage = Storage(parsed, lease_s)
     try:
         _check_schema(storage, create=create)
     except BaseException:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Dialect,
     Float,
     ForeignKey,
+    Index,
     Integer,
     MetaData,
     String,
@@ -27,13 +28,17 @@ from sqlalchemy import (
     column,
     select,
     table,
+    true,
 )
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from typing_extensions import override
 
 VERSION_TABLE = "hpo_alembic_version"
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 """The newest revision in ``migrations/versions`` (kept here so that opening a database need not import alembic)."""
-OLDER_VERSIONS: frozenset[str] = frozenset()
+OLDER_VERSIONS: frozenset[str] = frozenset({"0001"})
 """Revisions that ``hpo create`` can bring up to ``SCHEMA_VERSION``."""
 version = table(VERSION_TABLE, column("version_num", String))
 """Alembic's own table of our revision: one row."""
@@ -78,6 +83,23 @@ class Utc(TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
+class Now(FunctionElement[datetime]):
+    """The database's clock, the same for every worker; it goes on within a transaction."""
+
+    type = Utc()
+    inherit_cache = True
+
+
+@compiles(Now, "postgresql")
+def _now_postgresql(_element: Now, _compiler: SQLCompiler, **_options: Any) -> str:
+    return "(clock_timestamp() AT TIME ZONE 'UTC')"
+
+
+@compiles(Now, "sqlite")
+def _now_sqlite(_element: Now, _compiler: SQLCompiler, **_options: Any) -> str:
+    return "strftime('%Y-%m-%d %H:%M:%f000', 'now')"  # three digits of the second's fraction, as text of six
+
+
 def stored_version(connection: Connection) -> str | None:
     """The revision of our tables; None where there are none."""
     if not connection.dialect.has_table(connection, VERSION_TABLE):
@@ -103,6 +125,10 @@ studies = Table(
     Column("facts", Json, nullable=False),
     Column("created_at", Utc, nullable=False),
     Column("mlflow_experiment_id", String(64)),
+    Column("budget_trials", Integer, comment="as in spec, to be counted against without reading it"),
+    Column("budget_hours", Float(53)),
+    Column("control", String(16), nullable=False, server_default="run", comment="run, pause, stop or cancel"),
+    Column("control_reason", Text, nullable=False, server_default=""),
 )
 
 claims = Table(
@@ -116,6 +142,11 @@ claims = Table(
     Column("retries", Integer, nullable=False, comment="retries used so far"),
     Column("worker", String(255)),
     Column("claimed_at", Utc, nullable=False),
+    Column("open", Boolean, nullable=False, server_default=true(), comment="until its counting trial is told"),
+    Column("worker_id", Integer, comment="life of the worker that owns the token"),
+    Column("beat", Integer, nullable=False, server_default="0", comment="of the lease; grows while its owner lives"),
+    Column("beat_at", Utc, comment="by the database's clock"),
+    Index(None, "study_id", "open"),
 )
 
 trials = Table(
@@ -159,7 +190,10 @@ attempts = Table(
     Column("resumed_from", Integer, nullable=False, comment="epochs taken over from a checkpoint"),
     Column("checkpoint_epoch", Integer, nullable=False),
     Column("checkpoint_path", Text),
+    Column("device", String(32), nullable=False, server_default=""),
+    Column("slot", Integer, nullable=False, server_default="0"),
     UniqueConstraint("study_id", "ordinal", "attempt"),
+    Index(None, "study_id", "number"),
 )
 
 epochs = Table(
@@ -186,4 +220,22 @@ workers = Table(
     Column("started_at", Utc, nullable=False),
     Column("seen_at", Utc, nullable=False),
     Column("ended_at", Utc),
+    Column(
+        "process", String(255), nullable=False, server_default="", comment="of which its machine can say: it is gone"
+    ),
+    Column("slots", Json, nullable=False, server_default="[]", comment="device of each"),
+    Column("failure", Text, nullable=False, server_default="", comment="why it takes no more trials"),
 )
+
+changes = Table(
+    "hpo_changes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("study_id", Integer, ForeignKey("hpo_studies.id"), nullable=False, index=True),
+    Column("at", Utc, nullable=False),
+    Column("by", String(255), nullable=False),
+    Column("key", String(64), nullable=False, comment="control, budget.trials or budget.hours"),
+    Column("before", Json),
+    Column("after", Json),
+)
+"""What was changed of a stored study, and by whom."""

@@ -49,6 +49,10 @@ class Watcher(Protocol):
 
     def trial_ended(self, number: int, ended: Ended, reaction: Reaction) -> None: ...
 
+    def trial_lost(self, number: int) -> None:
+        """It turned out to be another worker's; nothing more is heard of it here."""
+        ...
+
 
 class Mirror(Protocol):
     """Keeps the tracking server in step with the database; never blocks and never raises into the caller."""

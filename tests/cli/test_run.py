@@ -158,13 +158,12 @@ def _training(worker: int) -> psutil.Process:
     raise AssertionError("no training was started")
 
 
-def test_two_workers_on_one_machine_are_refused_and_sigterm_gives_the_trial_back(shell: Shell, study: Study) -> None:
-    file = study()
-    running = shell.run_until("trial 0", "run", file, "budget.trials=100")
-    said = shell.run("run", file, "budget.trials=100", code=3)
-    assert "is being run by another process" in said
+def test_a_study_that_is_being_run_is_not_deleted_and_sigterm_gives_the_trial_back(shell: Shell, study: Study) -> None:
+    running = shell.run_until("trial 0", "run", study(), "budget.trials=100")
+    assert "hpo cancel small" in shell.run("delete", "small", "--yes", code=3)
     assert shell.end(running, signal.SIGTERM) == 128 + signal.SIGTERM
     assert shell.json("status")["counts"]["waiting"] == 1
+    shell.run("delete", "small", "--yes")
 
 
 def test_another_spec_under_a_stored_name_is_refused_with_the_differences(shell: Shell, study: Study) -> None:

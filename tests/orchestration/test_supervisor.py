@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
+from hpo.errors import ClaimLost
 from hpo.launchers.forkserver import ForkserverLauncher
-from hpo.orchestration.stop import StopRequest
+from hpo.orchestration.stop import Orders, StopRequest
 from hpo.orchestration.trial import Supervisor
 from hpo.training import environment
-from hpo.trial.messages import Ended, EpochReport
+from hpo.trial.messages import Answer, Ended, EpochReport
 from hpo.trial.ports import TrialProcess
 from hpo.trial.vocabulary import Reason, Scalar
 from tests.launchers import entries
@@ -32,6 +33,11 @@ class Notes:
     checkpoints: list[int] = field(default_factory=list)
     effective: dict[str, Scalar] = field(default_factory=dict)
     stages: set[str] = field(default_factory=set)
+    lost_at: int | None = None
+
+    @property
+    def lost(self) -> bool:
+        return self.lost_at is not None and self.lost_at in self.reports
 
     def started(self, effective: dict[str, Scalar]) -> None:
         self.effective = effective
@@ -41,10 +47,10 @@ class Notes:
         assert epoch >= 0
         assert 0 <= fraction <= 1
 
-    def report(self, report: EpochReport) -> bool:
+    def report(self, report: EpochReport) -> Answer:
         self.reports.append(report.epoch)
         self.at_epoch(report.epoch)
-        return report.epoch == self.prune_at
+        return Answer.PRUNE if report.epoch == self.prune_at else Answer.GO_ON
 
     def checkpointed(self, epoch: int) -> None:
         self.checkpoints.append(epoch)
@@ -140,3 +146,38 @@ def test_a_request_to_stop_in_the_last_epoch_lets_the_training_finish(
 
     notes = Notes(at_epoch=ask_at_the_end)
     assert follow(launcher.start(request_for()), notes, stop=stop).reason is Reason.COMPLETE
+
+
+def test_a_trial_that_is_someone_elses_is_ended_at_once(launcher: ForkserverLauncher, request_for: Any) -> None:
+    process = launcher.start(request_for(train={"epochs": 500}))
+    with pytest.raises(ClaimLost):
+        follow(process, Notes(lost_at=1))
+    with pytest.raises(ProcessLookupError):
+        os.kill(process.pid, 0)
+
+
+def test_sigterm_waits_for_the_epochs_end_no_longer_than_the_grace(
+    launcher: ForkserverLauncher, request_for: Any
+) -> None:
+    stop = StopRequest()
+    process = launcher.start(request_for(train={"epochs": 500}))
+    notes = Notes()
+
+    def freeze(epoch: int) -> None:
+        if epoch == 2:
+            os.kill(process.pid, signal.SIGSTOP)  # its third epoch never ends
+            stop.ask(signal.SIGTERM)
+
+    notes.at_epoch = freeze
+    start = time.monotonic()
+    ended = follow(process, notes, stop=Orders(stop, lambda: False, grace_s=1.0))
+    assert ended.reason is Reason.GIVEN_BACK
+    assert time.monotonic() - start < 60
+    assert ended.epochs == (notes.checkpoints[-1] if notes.checkpoints else 0)
+
+
+def test_a_cancelled_study_gives_back_at_the_next_epoch(launcher: ForkserverLauncher, request_for: Any) -> None:
+    notes = Notes()
+    orders = Orders(StopRequest(), lambda: 2 in notes.reports, grace_s=60)
+    ended = follow(launcher.start(request_for(train={"epochs": 500})), notes, stop=orders)
+    assert (ended.reason, notes.reports) == (Reason.GIVEN_BACK, [1, 2])

@@ -89,8 +89,8 @@ def study(make_study: Opened) -> StudyRow:
 
 
 @pytest.fixture
-def session(storage: Storage, study: StudyRow) -> WorkerSession:
-    return WorkerSession(storage, study, "w", None)
+def session(storage: Storage, study: StudyRow, clock: Clock) -> WorkerSession:
+    return WorkerSession(storage, study, "w", None, clock=clock)
 
 
 @pytest.fixture

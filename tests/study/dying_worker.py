@@ -25,7 +25,7 @@ def main(url: str, folder: Path, fatal: str) -> None:
 
     with open_storage(url, create=False) as storage:
         session = WorkerSession(storage, load(storage, "digits"), "dying", OUTSIDE, failpoint=failpoint)
-        session.repair()
+        session.reap()
         for reason in (Reason.CRASH, Reason.GIVEN_BACK, Reason.COMPLETE, Reason.PRUNED):
             proposal = session.admit()
             assert proposal is not None

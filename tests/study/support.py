@@ -12,6 +12,7 @@ from typing import Any
 from hpo.spec.plan import BaselinePlan
 from hpo.spec.schema import Budget, Method, Recovery, Search, StudySpec
 from hpo.spec.space import Choices, Condition, Dimension, FloatRange, IntRange, Space
+from hpo.study.recording import Place
 from hpo.study.records import Facts, Identity, Proposal, StudyRow
 from hpo.study.worker_session import WorkerSession
 from hpo.trial.messages import Ended, EpochReport
@@ -52,7 +53,7 @@ def study_spec(name: str = "digits", *, sampler: str = "random", pruner: str = "
     nested: dict[str, tuple[Any, tuple[str, ...]]] = {
         "search": (Search(sampler=Method(sampler), pruner=Method(pruner)), ("seed", "enqueue")),
         "budget": (Budget(trials=5), ("trials", "hours")),
-        "recovery": (Recovery(), ("retries",)),
+        "recovery": (Recovery(), ("retries", "lease_s")),
     }
     for field, (default, keys) in nested.items():
         given = {key: changes.pop(key) for key in keys if key in changes}
@@ -91,7 +92,8 @@ def ended(reason: Reason = Reason.COMPLETE, value: float | None = None, epochs: 
 
 
 def begin(session: WorkerSession, proposal: Proposal, folder: Path | str = "/attempt") -> None:
-    session.begin(proposal.token, train={"epochs": 10, "warmup_epochs": 0.0}, operating_point=None, folder=str(folder))
+    train = {"epochs": 10, "warmup_epochs": 0.0}
+    session.begin(proposal.token, train=train, operating_point=None, place=Place(str(folder)))
 
 
 def train(session: WorkerSession, proposal: Proposal, epochs: int = 2) -> None:
@@ -102,6 +104,15 @@ def train(session: WorkerSession, proposal: Proposal, epochs: int = 2) -> None:
     for epoch in range(proposal.resume_epoch + 1, epochs + 1):
         session.report(proposal.token, epoch_report(epoch, value * epoch / epochs))
     session.end(proposal.token, ended(value=value, epochs=epochs))
+
+
+def outlive(session: WorkerSession, clock: Clock) -> tuple[int, ...]:
+    """Sees every lease run out that nobody else renews, and settles what it can; the numbers of the trials."""
+    for _ in range(5):
+        session.beat()
+        clock.pass_(seconds=session.beat_every_s)
+    session.beat()
+    return session.reap()
 
 
 def run(session: WorkerSession, at_most: int = 1_000) -> list[Proposal]:

@@ -17,10 +17,10 @@ from hpo.trial.vocabulary import Reason, TrialState
 from tests.study import invariants
 from tests.study.support import OUTSIDE, Opened, run, study_spec
 
-RUNNING = ["adopted", "readmitted", "begun", "epoch", "reported", "checkpointed"]
+RUNNING = ["adopted", "begun", "epoch", "checkpointed"]
 """Points at which a trial runs that has no result: its death uses a retry."""
-POINTS = [*RUNNING, "claimed", "asked", "suggested", "outcome", "told", "retry_asked", "requeued", "settled"]
-POINTS += ["given_back", "waiting"]
+POINTS = [*RUNNING, "readmitted", "claimed", "asked", "suggested", "outcome", "retry_asked", "requeued", "settled"]
+POINTS += ["given_back"]
 
 
 @pytest.fixture
@@ -39,13 +39,13 @@ def _die(storage: Storage, folder: Path, point: str) -> None:
 def test_a_worker_killed_anywhere_loses_nothing(storage: Storage, study: StudyRow, tmp_path: Path, point: str) -> None:
     _die(storage, tmp_path, point)
     with WorkerSession(storage, study, "w", OUTSIDE) as session:
-        session.repair()
+        session.reap()
         invariants.check(storage, study)
         rows = snapshot.trials(storage, study)
         assert not any(row.state is TrialState.RUNNING for row in rows)
         killed = [row for row in rows if row.reason is Reason.KILLED]
         assert len(killed) == (point in RUNNING)
-        assert session.repair() == ()
+        assert session.reap() == ()
         assert snapshot.trials(storage, study) == rows
         run(session)
         assert session.finished() == "budget spent"
@@ -56,11 +56,11 @@ def test_a_repairer_that_is_killed_while_it_repairs_is_repaired(
     storage: Storage, study: StudyRow, tmp_path: Path
 ) -> None:
     _die(storage, tmp_path, "asked")
-    for point in ("orphan", "epoch", "outcome", "told", "retry_asked"):
+    for point in ("orphan", "epoch", "seized", "outcome", "retry_asked"):
         (tmp_path / point).mkdir()
         _die(storage, tmp_path / point, point)
     with WorkerSession(storage, study, "w", OUTSIDE) as session:
-        session.repair()
+        session.reap()
         invariants.check(storage, study)
         run(session)
     invariants.check_end(storage, study)

@@ -126,7 +126,7 @@ def test_epochs_after_the_checkpoint_leave_the_curve_when_the_trial_goes_on(
     assert [row.epoch for row in snapshot.epochs(storage, study, first.number)] == [1]
 
 
-@pytest.mark.parametrize("point", ["outcome", "told", "retry_asked", "requeued"])
+@pytest.mark.parametrize("point", ["outcome", "retry_asked", "requeued"])
 def test_an_end_that_the_database_interrupted_is_made_again(storage: Storage, study: StudyRow, point: str) -> None:
     interruptions = [point]
 
@@ -146,7 +146,7 @@ def test_an_end_that_the_database_interrupted_is_made_again(storage: Storage, st
         else:
             assert session.end(proposal.token, message).retry
         assert [(again.ordinal, again.attempt) for again in run(session)] == [(0, 2), (1, 1), (2, 1)]
-        session.repair()
+        session.reap()
     invariants.check_end(storage, study)
 
 

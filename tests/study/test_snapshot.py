@@ -38,7 +38,7 @@ def test_a_study_is_empty_then_running_then_waiting_then_finished(storage: Stora
         assert (running.budget.issued, running.budget.counted, running.budget.trials) == (2, 1, 2)
     assert snapshot.status(storage, study).state is StudyState.WAITING
     with WorkerSession(storage, study, "w", None) as session:
-        session.repair()
+        session.reap()
         run(session)
     over = snapshot.status(storage, study)
     assert (over.state, over.finished, over.workers) == (StudyState.FINISHED, "budget spent", ())
@@ -51,11 +51,11 @@ def test_a_study_is_empty_then_running_then_waiting_then_finished(storage: Stora
     }
 
 
-def test_a_worker_that_was_not_seen_for_a_minute_does_not_live(storage: Storage, make_study: Opened) -> None:
+def test_a_worker_that_was_not_seen_for_two_leases_does_not_live(storage: Storage, make_study: Opened) -> None:
     study = make_study(study_spec())
     WorkerSession(storage, study, "w", None)
     assert len(snapshot.status(storage, study).workers) == 1
-    long_ago = datetime.now(UTC) - timedelta(seconds=snapshot.ALIVE_S + 1)
+    long_ago = datetime.now(UTC) - timedelta(seconds=2 * study.spec.recovery.lease_s + 1)
     storage.write(lambda connection: connection.execute(update(tables.workers).values(seen_at=long_ago)))
     assert snapshot.status(storage, study).workers == ()
 

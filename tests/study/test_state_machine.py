@@ -1,9 +1,12 @@
-"""Any order of proposals, reports, ends, deaths and repairs keeps the budget exact and loses nothing."""
+"""Any order of proposals, beats, reports, ends, deaths, stalls and reaps of several workers keeps the budget exact and
+loses nothing.
+"""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,132 +14,238 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
-from sqlalchemy import make_url
+from sqlalchemy import make_url, select
 from typing_extensions import override
 
 from hpo.errors import ClaimLost
+from hpo.study import claims, snapshot, tables
 from hpo.study.lifecycle import create_or_join
 from hpo.study.records import Proposal
 from hpo.study.storage import open_storage
 from hpo.study.worker_session import WorkerSession
 from hpo.trial.messages import encode
 from hpo.trial.vocabulary import Reason
+from tests import postgres
 from tests.study import invariants
-from tests.study.support import FACTS, IDENTITY, OUTSIDE, begin, ended, epoch_report, run, study_spec, value_of
+from tests.study.support import (
+    FACTS,
+    IDENTITY,
+    OUTSIDE,
+    Clock,
+    begin,
+    ended,
+    epoch_report,
+    outlive,
+    run,
+    study_spec,
+    value_of,
+)
 
-DEADLY = ["claimed", "asked", "suggested", "adopted", "readmitted", "begun", "epoch", "reported", "checkpointed"]
-DEADLY += ["outcome", "told", "retry_asked", "requeued", "settled", "given_back", "waiting", "orphan"]
+DEADLY = ["claimed", "asked", "suggested", "adopted", "readmitted", "begun", "epoch", "checkpointed", "outcome"]
+DEADLY += ["retry_asked", "requeued", "settled", "given_back", "orphan", "seized"]
 ENDINGS = [reason for reason in Reason if reason is not Reason.GIVEN_BACK]
+LEASE_S = 60.0
+WORKERS = 3
+NODE = st.integers(0, WORKERS - 1)
 
 
 class Died(BaseException):
     """Stands for SIGKILL: nothing after the failpoint runs."""
 
 
-class Worker(RuleBasedStateMachine):
-    """One worker after another, each with up to two trials at once."""
+class Node:
+    """A worker with up to two trials at once; it beats as long as it lives and is not stalled."""
+
+    def __init__(self, session: WorkerSession, now: datetime) -> None:
+        self.session = session
+        self.running: dict[str, tuple[Proposal, int]] = {}
+        """Token -> proposal and epochs done; a node that was thought dead may still hold what it has lost."""
+        self.fatal: str | None = None
+        self.stalled = False
+        self.in_contact_from = now
+        """When its unbroken contact with the database began."""
+
+    def beat(self, clock: Clock) -> None:
+        if self.stalled:
+            self.in_contact_from = clock.now + timedelta(seconds=LEASE_S / 4)
+        else:
+            self.session.beat()
+
+    def in_contact_s(self, clock: Clock) -> float:
+        return (clock.now - self.in_contact_from).total_seconds()
+
+
+class Study(RuleBasedStateMachine):
+    """Several workers on one study, with a clock that passes when it is told to."""
 
     template: str
 
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
+        self.url = self.copy()
+        self.storage = open_storage(self.url, create=False)
+        spec = study_spec(pruner="sha", trials=6, retries=1, baseline=True, seed=3, lease_s=LEASE_S)
+        self.study = create_or_join(self.storage, spec, IDENTITY, FACTS)
+        self.clock = Clock()
+        self.nodes = [self.start() for _ in range(WORKERS)]
+        self.ghosts: list[Node] = []
+        """Nodes that died; nothing that they try may be written."""
+
+    def copy(self) -> str:
         source = make_url(self.template).database
         assert source is not None
         shutil.copy(source, self.folder / "hpo.db")
-        self.storage = open_storage(f"sqlite:///{self.folder / 'hpo.db'}", create=False)
-        spec = study_spec(pruner="sha", trials=6, retries=1, baseline=True, seed=3)
-        self.study = create_or_join(self.storage, spec, IDENTITY, FACTS)
-        self.fatal: str | None = None
-        self.start()
+        return f"sqlite:///{self.folder / 'hpo.db'}"
 
-    def start(self) -> None:
-        """A new worker after a death: what ran is not its own."""
-        self.running: dict[str, tuple[Proposal, int]] = {}
-        self.waiting = False
-        self.session = WorkerSession(self.storage, self.study, "w", OUTSIDE, failpoint=self.failpoint)
-        while True:
-            try:
-                self.session.repair()
-            except Died:
-                self.fatal = None
-            else:
-                return
+    def discard(self) -> None:
+        self.storage.close()
 
-    def failpoint(self, point: str) -> None:
-        if point == self.fatal:
-            raise Died
+    def start(self) -> Node:
+        def failpoint(point: str) -> None:
+            if point == node.fatal:
+                raise Died
 
-    def alive(self, call: Any, *args: Any) -> Any:
-        """The call's result; after a death in it a new worker is there, and the result is None."""
+        session = WorkerSession(self.storage, self.study, "w", OUTSIDE, failpoint=failpoint, clock=self.clock)
+        node = Node(session, self.clock.now)
+        return node
+
+    def alive(self, node: Node, call: Any, *args: Any) -> Any:
+        """The call's result; after a death in it a new worker stands there, and the result is None."""
         try:
             return call(*args)
         except Died:
-            self.fatal = None
-            self.start()
-            return None
+            self.bury(node)
+        except ClaimLost:
+            for token in [token for token in args if token in node.running]:
+                assert self.owner(token) is None, "a claim that is held was called lost"
+                node.session.drop(token)
+                del node.running[token]
+        return None
 
-    @rule(point=st.sampled_from(DEADLY))
-    def will_die_at(self, point: str) -> None:
-        self.fatal = point
+    def owner(self, token: str) -> Any:
+        return self.storage.read(lambda connection: claims.of_token(connection, token))
 
-    @precondition(lambda self: len(self.running) < 2)
+    def bury(self, node: Node) -> None:
+        node.fatal = None
+        self.ghosts.append(node)
+        self.nodes[self.nodes.index(node)] = self.start()
+
+    @rule(which=NODE, point=st.sampled_from(DEADLY))
+    def will_die_at(self, which: int, point: str) -> None:
+        self.nodes[which].fatal = point
+
+    @rule(which=NODE)
+    def stall_or_go_on(self, which: int) -> None:
+        """SIGSTOP and SIGCONT, or a network that is cut and back."""
+        self.nodes[which].stalled ^= True
+
+    @rule(quarters=st.integers(1, 6))
+    def time_passes(self, quarters: int) -> None:
+        for _ in range(quarters):
+            self.clock.pass_(seconds=LEASE_S / 4)
+            for node in self.nodes:
+                node.beat(self.clock)
+
     @rule()
-    def admit(self) -> None:
-        proposal = self.alive(self.session.admit)
+    def the_database_is_away(self) -> None:
+        """Nobody beats and nobody may be reaped for it."""
+        self.clock.pass_(seconds=3 * LEASE_S)
+        before = self.deaths()
+        for node in list(self.nodes):
+            node.in_contact_from = self.clock.now
+            if not node.stalled:
+                node.session.beat()
+                self.alive(node, node.session.reap)
+        assert self.deaths() == before
+
+    def deaths(self) -> int:
+        return sum(row.reason is Reason.KILLED for row in snapshot.trials(self.storage, self.study))
+
+    @rule(which=NODE)
+    def reap(self, which: int) -> None:
+        node = self.nodes[which]
+        if node.stalled:
+            return
+        node.session.beat()
+        if self.alive(node, node.session.reap) is None or node.in_contact_s(self.clock) < 2 * LEASE_S:
+            return
+        oldest = self.clock.now - timedelta(seconds=2 * LEASE_S)
+        running = select(tables.claims).where(tables.claims.c.token.is_not(None), tables.claims.c.beat_at < oldest)
+        assert self.storage.read(lambda connection: list(connection.execute(running))) == []
+
+    @precondition(lambda self: any(not node.stalled and len(node.running) < 2 for node in self.nodes))
+    @rule(data=st.data())
+    def admit(self, data: st.DataObject) -> None:
+        node = data.draw(st.sampled_from([node for node in self.nodes if not node.stalled and len(node.running) < 2]))
+        proposal = self.alive(node, node.session.admit)
         if proposal is None:
             return
-        assert proposal.token not in self.running
-        if self.alive(self.begin, proposal):
-            self.running[proposal.token] = (proposal, proposal.resume_epoch)
+        assert all(proposal.token not in other.running for other in self.nodes)
+        node.running[proposal.token] = (proposal, proposal.resume_epoch)
+        self.alive(node, self.begin, node, proposal, proposal.token)
 
-    def begin(self, proposal: Proposal) -> bool:
+    def begin(self, node: Node, proposal: Proposal, _token: str) -> None:
         folder = self.folder / f"{proposal.number}-{proposal.attempt}"
         folder.mkdir()
-        begin(self.session, proposal, folder)
-        return True
+        begin(node.session, proposal, folder)
 
-    @precondition(lambda self: self.running)
+    def draw(self, data: st.DataObject) -> tuple[Node, str] | None:
+        """A trial of a node that is not stalled."""
+        found = [(node, token) for node in self.nodes if not node.stalled for token in sorted(node.running)]
+        return data.draw(st.sampled_from(found)) if found else None
+
     @rule(data=st.data(), objective=st.sampled_from([0.1, 0.5, 0.9, float("nan")]), checkpoint=st.booleans())
     def train_an_epoch(self, data: st.DataObject, objective: float, checkpoint: bool) -> None:
-        token = data.draw(st.sampled_from(sorted(self.running)))
-        proposal, done = self.running[token]
-        self.running[token] = (proposal, done + 1)
-        self.alive(self.session.report, token, epoch_report(done + 1, objective))
-        if checkpoint and token in self.running:
+        drawn = self.draw(data)
+        if drawn is None:
+            return
+        node, token = drawn
+        proposal, done = node.running[token]
+        node.running[token] = (proposal, done + 1)
+        self.alive(node, node.session.report, token, epoch_report(done + 1, objective))
+        if checkpoint and node in self.nodes and token in node.running:
             path = self.folder / f"{token}.pt"
             path.touch()
-            self.alive(self.session.checkpointed, token, done + 1, str(path))
+            self.alive(node, node.session.checkpointed, token, done + 1, str(path))
 
-    @precondition(lambda self: self.running)
     @rule(data=st.data(), reason=st.sampled_from(ENDINGS), written=st.booleans())
     def end(self, data: st.DataObject, reason: Reason, written: bool) -> None:
-        token = data.draw(st.sampled_from(sorted(self.running)))
-        proposal, done = self.running.pop(token)
+        drawn = self.draw(data)
+        if drawn is None:
+            return
+        node, token = drawn
+        proposal, done = node.running[token]
         value = value_of(proposal.params) if reason is Reason.COMPLETE else None
         message = ended(reason, value, done)
         if written:
             folder = self.folder / f"{proposal.number}-{proposal.attempt}"
             (folder / "ended.json").write_bytes(encode(message))
-        self.alive(self.session.end, token, message)
+        self.alive(node, node.session.end, token, message)
+        node.running.pop(token, None)
 
-    @precondition(lambda self: self.running)
     @rule(data=st.data())
     def give_back(self, data: st.DataObject) -> None:
-        token = data.draw(st.sampled_from(sorted(self.running)))
-        _, done = self.running.pop(token)
-        self.alive(self.session.give_back, token, done, None)
+        drawn = self.draw(data)
+        if drawn is None:
+            return
+        node, token = drawn
+        _, done = node.running[token]
+        self.alive(node, node.session.give_back, token, done, None)
+        node.running.pop(token, None)
 
-    @rule()
-    def die(self) -> None:
-        lost = dict(self.running)
-        old = self.session
-        self.start()
-        for token in lost:
-            with pytest.raises(ClaimLost):
-                self.session.report(token, epoch_report(1, 0.5))
-            with pytest.raises(ClaimLost):
-                old.report(token, epoch_report(1, 0.5))
+    @rule(which=NODE)
+    def die(self, which: int) -> None:
+        self.bury(self.nodes[which])
+
+    @precondition(lambda self: self.ghosts)
+    @rule(data=st.data())
+    def a_ghost_writes_nothing_that_is_not_its_own(self, data: st.DataObject) -> None:
+        ghost = data.draw(st.sampled_from(self.ghosts))
+        for token in ghost.running:
+            if self.owner(token) is None:
+                with pytest.raises(ClaimLost):
+                    ghost.session.report(token, epoch_report(1, 0.5))
 
     @invariant()
     def holds(self) -> None:
@@ -144,27 +253,39 @@ class Worker(RuleBasedStateMachine):
 
     @override
     def teardown(self) -> None:
-        self.fatal = None
-        self.start()
-        run(self.session)
-        assert self.session.finished() == "budget spent"
-        invariants.check_end(self.storage, self.study)
-        self.storage.close()
-        shutil.rmtree(self.folder)
+        try:
+            node = self.start()
+            outlive(node.session, self.clock)
+            run(node.session)
+            assert node.session.finished() == "budget spent"
+            invariants.check_end(self.storage, self.study)
+        finally:
+            self.discard()
+            shutil.rmtree(self.folder)
 
 
-@pytest.fixture
-def machine(template: str) -> type[Worker]:
+class StudyOnPostgres(Study):
+    server: str
+
+    @override
+    def copy(self) -> str:
+        return postgres.create_database(self.server, str(make_url(self.template).database))
+
+    @override
+    def discard(self) -> None:
+        super().discard()
+        postgres.drop_database(self.server, self.url)
+
+
+def test_the_budget_is_exact_whatever_dies(template: str, request: pytest.FixtureRequest) -> None:
+    machine, examples = Study, 20
     if not template.startswith("sqlite"):
-        pytest.skip("the machine copies files")
-    Worker.template = template
-    return Worker
-
-
-def test_the_budget_is_exact_whatever_dies(machine: type[Worker]) -> None:
+        StudyOnPostgres.server = request.getfixturevalue("postgres_server")
+        machine, examples = StudyOnPostgres, 5
+    machine.template = template
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=15, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=examples, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

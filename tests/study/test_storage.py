@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -13,9 +14,13 @@ from sqlalchemy import create_engine, event, select, text, update
 from sqlalchemy.exc import OperationalError
 
 from hpo.errors import StorageUnavailable, UsageError
-from hpo.study import optuna_tables, schema
+from hpo.study import optuna_tables, schema, snapshot
+from hpo.study.lifecycle import load
 from hpo.study.storage import SchemaConflict, Storage, open_storage
 from hpo.study.tables import OLDER_VERSIONS, SCHEMA_VERSION, VERSION_TABLE, metadata, version
+from hpo.study.worker_session import WorkerSession
+from tests.study import invariants
+from tests.study.support import Opened, admit, run
 
 OPEN = "import sys; from hpo.study.storage import open_storage; open_storage(sys.argv[1], create=True).optuna"
 
@@ -63,6 +68,26 @@ def test_migrations_and_tables_agree(storage: Storage) -> None:
         scripts = ScriptDirectory.from_config(schema.alembic_config(connection))
     assert scripts.get_current_head() == SCHEMA_VERSION
     assert {script.revision for script in scripts.walk_revisions()} == {SCHEMA_VERSION, *OLDER_VERSIONS}
+
+
+def test_a_study_of_the_version_before_goes_on_after_the_upgrade(
+    storage: Storage, make_study: Opened, session: WorkerSession
+) -> None:
+    run(session, at_most=2)
+    given_back = admit(session)
+    session.give_back(given_back.token, 0, None)
+    session.close()
+    with storage.engine.begin() as connection:
+        command.downgrade(schema.alembic_config(connection), "0001")
+    url = storage.url.render_as_string(hide_password=False)
+    with pytest.raises(SchemaConflict, match=r"0001.*needs 0002"):
+        open_storage(url, create=False)
+    with open_storage(url, create=True) as upgraded:
+        study = load(upgraded, "digits")
+        assert snapshot.status(upgraded, study).budget.counted == 2
+        with WorkerSession(upgraded, study, "later", None) as later:
+            assert [proposal.ordinal for proposal in run(later)] == [given_back.ordinal]
+        invariants.check_end(upgraded, study)
 
 
 def test_the_names_of_optunas_tables_are_optunas_own(storage: Storage) -> None:

@@ -12,6 +12,7 @@ from hpo.spec.plan import BaselinePlan
 from hpo.spec.schema import StudySpec
 from hpo.spec.space import Choices, Dimension, FloatRange, Space
 from hpo.study import grid, snapshot, tables
+from hpo.study.recording import Place
 from hpo.study.records import StudyRow
 from hpo.study.storage import Storage
 from hpo.study.worker_session import WorkerSession
@@ -91,7 +92,7 @@ def test_the_baseline_keeps_the_defaults_that_it_is_measured_at(storage: Storage
         proposal = session.admit()
         assert proposal is not None
         assert proposal.baseline
-        session.begin(proposal.token, train={"epochs": 10}, operating_point=DEFAULT, folder="/attempt")
+        session.begin(proposal.token, train={"epochs": 10}, operating_point=DEFAULT, place=Place("/attempt"))
         assert snapshot.trial(storage, study, proposal.number).operating_point == DEFAULT
         session.end(proposal.token, ended(value=0.4))
     row = snapshot.trial(storage, study, proposal.number)

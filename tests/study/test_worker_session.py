@@ -10,6 +10,7 @@ import pytest
 from hpo.errors import ClaimLost, StorageUnavailable
 from hpo.spec.schema import Method, Search
 from hpo.study import snapshot
+from hpo.study.recording import Place
 from hpo.study.records import StudyRow
 from hpo.study.storage import Storage
 from hpo.study.worker_session import WorkerSession
@@ -24,6 +25,7 @@ from tests.study.support import (
     begin,
     ended,
     epoch_report,
+    outlive,
     run,
     study_spec,
 )
@@ -50,7 +52,7 @@ def test_no_new_trial_starts_after_the_hours_but_what_waits_goes_on(
     study = make_study(study_spec(trials=50, hours=2.0))
     with WorkerSession(storage, study, "a", None, clock=clock) as session:
         clock.pass_(hours=1.5)
-        session.seen()
+        session.beat()
         given_back = admit(session)
         session.give_back(given_back.token, 0, None)
     clock.pass_(hours=5)  # nobody works: these do not count
@@ -68,7 +70,7 @@ def test_what_is_asked_and_what_is_trained_are_stored(
     assert proposal is not None
     point = OperatingPoint(0.6, 0.3)
     asked = {"epochs": 10, "lr0": 0.01, "classes": [0, 1]}
-    session.begin(proposal.token, train=asked, operating_point=point, folder="/runs/00000-1")
+    session.begin(proposal.token, train=asked, operating_point=point, place=Place("/runs/00000-1", "cuda:1", 3))
     session.started(proposal.token, {"batch": 8, "optimizer": "AdamW"})
     row = snapshot.trial(storage, study, proposal.number)
     assert (row.train, row.operating_point, row.folder) == (asked, point, "/runs/00000-1")
@@ -114,21 +116,21 @@ def test_samplers_are_told_of_a_failure_by_a_violated_constraint(
 
 
 def test_a_death_between_two_transactions_of_admission_leaves_no_gap_in_the_attempts(
-    storage: Storage, study: StudyRow
+    storage: Storage, study: StudyRow, clock: Clock
 ) -> None:
     def die(point: str) -> None:
         if point == "claimed":
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        WorkerSession(storage, study, "w", None, failpoint=die).admit()
-    session = WorkerSession(storage, study, "w", None)
-    session.repair()
+        WorkerSession(storage, study, "w", None, failpoint=die, clock=clock).admit()
+    session = WorkerSession(storage, study, "w", None, clock=clock)
+    outlive(session, clock)
     given_back = admit(session)
     session.give_back(given_back.token, 0, None)
     with pytest.raises(KeyboardInterrupt):
-        WorkerSession(storage, study, "w", None, failpoint=die).admit()
-    session.repair()
+        WorkerSession(storage, study, "w", None, failpoint=die, clock=clock).admit()
+    outlive(session, clock)
     again = admit(session)
     assert (given_back.ordinal, given_back.attempt) == (0, 1)
     assert (again.ordinal, again.attempt) == (0, 2)
@@ -161,13 +163,12 @@ def test_samplers_and_pruners_see_a_retry_and_not_its_dead(study: StudyRow, sess
     assert [trial.number for trial in session._context.plain.get_trials()] == [retry.number]
 
 
-def test_a_lost_claim_writes_nothing(storage: Storage, study: StudyRow, session: WorkerSession) -> None:
+def test_a_lost_claim_writes_nothing(storage: Storage, study: StudyRow, session: WorkerSession, clock: Clock) -> None:
     proposal = admit(session)
-    successor = WorkerSession(storage, study, "w2", None)
-    successor.repair()
+    outlive(WorkerSession(storage, study, "w2", None, clock=clock), clock)
     before = snapshot.trials(storage, study)
     for write in (
-        lambda: session.begin(proposal.token, train={"epochs": 1}, operating_point=None, folder="/x"),
+        lambda: session.begin(proposal.token, train={"epochs": 1}, operating_point=None, place=Place("/x")),
         lambda: session.started(proposal.token, {"batch": 1}),
         lambda: session.report(proposal.token, epoch_report(1, 0.9)),
         lambda: session.checkpointed(proposal.token, 1, "/c.pt"),
@@ -206,7 +207,8 @@ def test_the_pruner_stops_what_lags_behind_and_never_the_baseline(storage: Stora
             begin(session, proposal)
             good = proposal.ordinal in range(1, 8)
             answers = [
-                session.report(proposal.token, epoch_report(epoch, 0.05 * epoch * (1 + good))) for epoch in range(1, 11)
+                session.report(proposal.token, epoch_report(epoch, 0.05 * epoch * (1 + good))).prune
+                for epoch in range(1, 11)
             ]
             asked[proposal.ordinal] = answers
             session.end(proposal.token, ended(value=0.5))
@@ -222,7 +224,7 @@ def test_a_retry_keeps_the_rungs_that_its_copied_epochs_had_passed(
     (tmp_path / "c.pt").touch()
     with WorkerSession(storage, make_study(spec), "w", None) as session:
         dead = admit(session)
-        assert not any(session.report(dead.token, epoch_report(epoch, epoch / 100)) for epoch in range(1, 18))
+        assert not any(session.report(dead.token, epoch_report(epoch, epoch / 100)).prune for epoch in range(1, 18))
         session.checkpointed(dead.token, 10, str(tmp_path / "c.pt"))
         session.end(dead.token, ended(Reason.KILLED, epochs=17))
         retry = admit(session)

@@ -19,18 +19,19 @@ from tests.study.support import (
     admit,
     admit_only,
     ended,
+    outlive,
     run,
     train,
 )
 
 
 def test_a_result_that_was_not_told_is_told_and_not_trained_again(
-    storage: Storage, study: StudyRow, session: WorkerSession, tmp_path: Path
+    storage: Storage, study: StudyRow, session: WorkerSession, tmp_path: Path, clock: Clock
 ) -> None:
     proposal = admit(session, tmp_path)
     (tmp_path / "ended.json").write_bytes(encode(ended(value=0.7)))
-    successor = WorkerSession(storage, study, "w2", None)
-    assert successor.repair() == (proposal.number,)
+    successor = WorkerSession(storage, study, "w2", None, clock=clock)
+    assert outlive(successor, clock) == (proposal.number,)
     assert snapshot.trial(storage, study, proposal.number).value == 0.7
     assert [next_one.ordinal for next_one in run(successor)] == [1, 2]
     invariants.check_end(storage, study)
@@ -38,12 +39,12 @@ def test_a_result_that_was_not_told_is_told_and_not_trained_again(
 
 @pytest.mark.parametrize("damage", [b"", b'{"kind": "Ended"', b'{"kind": "Nothing"}', b"[]", b'{"kind": "Ended"}'])
 def test_a_damaged_result_is_a_death(
-    storage: Storage, study: StudyRow, session: WorkerSession, tmp_path: Path, damage: bytes
+    storage: Storage, study: StudyRow, session: WorkerSession, tmp_path: Path, clock: Clock, damage: bytes
 ) -> None:
     proposal = admit(session, tmp_path)
     (tmp_path / "ended.json").write_bytes(damage)
-    successor = WorkerSession(storage, study, "w2", None)
-    successor.repair()
+    successor = WorkerSession(storage, study, "w2", None, clock=clock)
+    outlive(successor, clock)
     row = snapshot.trial(storage, study, proposal.number)
     assert (row.state, row.reason, row.counts) == (TrialState.FAIL, Reason.KILLED, False)
     run(successor)
@@ -54,19 +55,19 @@ def test_a_dead_attempt_ended_when_it_last_showed_life(storage: Storage, study: 
     session = WorkerSession(storage, study, "w", None, clock=clock)
     proposal = admit(session)
     clock.pass_(minutes=3)
-    session.seen()
+    session.beat()
     died_at = clock.now
     clock.pass_(days=3)
-    WorkerSession(storage, study, "w2", None, clock=clock).repair()
+    outlive(WorkerSession(storage, study, "w2", None, clock=clock), clock)
     row = snapshot.trial(storage, study, proposal.number)
     assert (row.finished, row.duration_s) == (died_at, 180.0)
 
 
-def test_repair_of_a_healthy_study_does_nothing(storage: Storage, study: StudyRow, session: WorkerSession) -> None:
+def test_reaping_a_healthy_study_does_nothing(storage: Storage, study: StudyRow, session: WorkerSession) -> None:
     train(session, admit_only(session))
     session.give_back(admit(session).token, 0, None)
     before = snapshot.trials(storage, study)
-    assert session.repair() == ()
+    assert session.reap() == ()
     assert snapshot.trials(storage, study) == before
 
 
@@ -78,6 +79,6 @@ def test_a_trial_that_someone_ended_with_other_tools_is_tried_again(
     theirs = optuna.load_study(study_name="digits", storage=storage.optuna)
     theirs.ask()
     theirs.tell(proposal.number, state=optuna.trial.TrialState.FAIL)
-    session.repair()
+    session.reap()
     run(session)
     invariants.check_end(storage, study)

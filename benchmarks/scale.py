@@ -1,0 +1,305 @@
+"""How many trials a second a study takes from many workers, against Optuna's own loop on the same database.
+
+``PYTHONPATH=. python benchmarks/scale.py [--workers 1 4 16 32] [--finished 0 1000 5000] [--databases postgres sqlite]``
+
+Each trial: an admission, ten reports with the pruner's word after each, an end; nothing is trained. Ours and Optuna's
+(``study.optimize`` with ``MaxTrialsCallback``) alternate, each on a copy of the same database, with the history loaded
+before the clock starts. Printed: trials a second, median and 99th percentile in ms of each call, overshoot, errors,
+and the exponents with which a trial's cost grows with the number of finished trials.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import multiprocessing
+import shutil
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from sqlalchemy import make_url, select
+
+from hpo.study.lifecycle import create_or_join, load
+from hpo.study.storage import open_storage
+from hpo.trial.vocabulary import Reason
+from tests.study.filling import fill
+from tests.study.support import FACTS, IDENTITY, study_spec
+
+REPORTS = 10
+Samples = dict[str, list[float]]
+
+
+@dataclass
+class Outcome:
+    """Of one run: what all workers did."""
+
+    trials: int = 0
+    seconds: float = 0.0
+    overshoot: int = 0
+    errors: int = 0
+    samples: Samples = field(default_factory=lambda: defaultdict(list))
+
+    @property
+    def rate(self) -> float:
+        return self.trials / self.seconds
+
+
+@dataclass(frozen=True)
+class Case:
+    url: str
+    workers: int
+    finished: int
+    trials: int
+    """To be added to those that are finished."""
+
+
+@contextmanager
+def timed(samples: Samples, name: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    samples[name].append(time.perf_counter() - start)
+
+
+def spec(sampler: str, trials: int) -> Any:
+    return study_spec(sampler=sampler, pruner="median", trials=trials, lease_s=60.0)
+
+
+def ours(case: Case, ready: Any, go: Any, results: Any) -> None:
+    """A worker as ``hpo worker`` runs one, heartbeat included, but for the training."""
+    from hpo.orchestration.heartbeat import Heartbeat
+    from hpo.study.worker_session import WorkerSession
+    from tests.study.support import begin, ended, epoch_report, value_of
+
+    samples: Samples = defaultdict(list)
+    errors = done = 0
+    with (
+        open_storage(case.url, create=False) as storage,
+        WorkerSession(storage, load(storage, "digits"), "w", None) as one,
+    ):
+        one._context.plain.get_trials(deepcopy=False)  # noqa: SLF001
+        ready.put(1)
+        go.wait()
+        with Heartbeat(one.beat, one.beat_every_s):
+            while True:
+                try:
+                    with timed(samples, "admission"):
+                        proposal = one.admit()
+                    if proposal is None:
+                        break
+                    with timed(samples, "begin"):
+                        begin(one, proposal)
+                    value = value_of(proposal.params)
+                    pruned = False
+                    for epoch in range(1, REPORTS + 1):
+                        with timed(samples, "report and should-prune"):
+                            pruned = one.report(proposal.token, epoch_report(epoch, value * epoch / REPORTS)).prune
+                        if pruned:
+                            break
+                    with timed(samples, "tell"):
+                        reason = Reason.PRUNED if pruned else Reason.COMPLETE
+                        one.end(proposal.token, ended(reason, None if pruned else value, REPORTS))
+                    done += 1
+                except Exception as error:  # noqa: BLE001  (counted)
+                    errors += 1
+                    print(f"ours: {type(error).__name__}: {error}")
+    results.put((done, errors, dict(samples)))
+
+
+def optunas(case: Case, ready: Any, go: Any, results: Any) -> None:
+    """Optuna's loop as its documentation has it, with the settings that its storage needs."""
+    import optuna
+    from optuna.trial import TrialState
+
+    from hpo.study.lifecycle import load as load_study
+    from hpo.study.pruning import build_pruner
+    from hpo.study.sampling import build_sampler, suggest
+
+    samples: Samples = defaultdict(list)
+    errors = 0
+    with open_storage(case.url, create=False) as storage:
+        stored = load_study(storage, "digits").spec
+        study = optuna.load_study(
+            study_name="digits",
+            storage=storage.optuna,
+            sampler=build_sampler(stored, int(time.time_ns() % 2**31)),
+            pruner=build_pruner(stored),
+        )
+        study.get_trials(deepcopy=False)
+
+        def objective(trial: optuna.Trial) -> float:
+            with timed(samples, "suggest"):
+                params = suggest(trial, stored.space)
+            value = value_of(params)
+            for epoch in range(1, REPORTS + 1):
+                with timed(samples, "report"):
+                    trial.report(value * epoch / REPORTS, epoch)
+                with timed(samples, "should-prune"):
+                    if trial.should_prune():
+                        raise optuna.TrialPruned
+            return value
+
+        from tests.study.support import value_of
+
+        counted = (TrialState.COMPLETE, TrialState.PRUNED)
+        limit = optuna.study.MaxTrialsCallback(case.finished + case.trials, states=counted)
+        ready.put(1)
+        go.wait()
+        try:
+            study.optimize(objective, callbacks=[limit])
+        except Exception as error:  # noqa: BLE001  (counted)
+            errors += 1
+            print(f"optuna: {type(error).__name__}: {error}")
+    results.put((0, errors, dict(samples)))
+
+
+def run(case: Case, worker: Callable[..., None]) -> Outcome:
+    context = multiprocessing.get_context("spawn")
+    ready, results, go = context.Queue(), context.Queue(), context.Event()
+    processes = [context.Process(target=worker, args=(case, ready, go, results)) for _ in range(case.workers)]
+    for process in processes:
+        process.start()
+    for _ in processes:
+        ready.get(timeout=600)
+    outcome, start = Outcome(), time.perf_counter()
+    go.set()
+    for _ in processes:
+        _, errors, samples = results.get(timeout=600)
+        outcome.errors += errors
+        for name, values in samples.items():
+            outcome.samples[name] += values
+    outcome.seconds = time.perf_counter() - start
+    for process in processes:
+        process.join()
+    counted = _counted(case.url)
+    outcome.trials = counted - case.finished
+    outcome.overshoot = outcome.trials - case.trials
+    return outcome
+
+
+def _counted(url: str) -> int:
+    from hpo.study import optuna_tables
+
+    with open_storage(url, create=False) as storage:
+        states = select(optuna_tables.state)
+        found = storage.read(lambda connection: list(connection.scalars(states)))
+    return sum(state in ("COMPLETE", "PRUNED") for state in found)
+
+
+@dataclass
+class Database:
+    """Copies of databases that hold so many finished trials."""
+
+    server: str | None
+    folder: Path
+    templates: dict[int, str] = field(default_factory=dict)
+
+    def template(self, finished: int, sampler: str) -> str:
+        if finished not in self.templates:
+            url = self._new("template0", f"template-{finished}.db")
+            with open_storage(url, create=True) as storage:
+                study = create_or_join(storage, spec(sampler, 10**6), IDENTITY, FACTS)
+                fill(storage, study, finished, REPORTS)
+            self.templates[finished] = url
+        return self.templates[finished]
+
+    def copy(self, finished: int, sampler: str, budget: int) -> str:
+        source = make_url(self.template(finished, sampler)).database
+        assert source is not None
+        if self.server is None:
+            shutil.copy(source, self.folder / "run.db")
+            url = f"sqlite:///{self.folder / 'run.db'}"
+        else:
+            url = self._new(source, "")
+        with open_storage(url, create=False) as storage:
+            from hpo.study.controls import set_budget
+
+            set_budget(storage, load(storage, "digits"), "benchmark", trials=budget, hours=None)
+        return url
+
+    def drop(self, url: str) -> None:
+        if self.server is None:
+            for file in self.folder.glob("run.db*"):
+                file.unlink()
+            return
+        from tests import postgres
+
+        postgres.drop_database(self.server, url)
+
+    def _new(self, template: str, file: str) -> str:
+        if self.server is None:
+            return f"sqlite:///{self.folder / file}"
+        from tests import postgres
+
+        return postgres.create_database(self.server, template)
+
+
+def show(name: str, case: tuple[int, int], outcome: Outcome) -> None:
+    workers, finished = case
+    print(
+        f"{name:8} {workers:3} workers {finished:5} finished: {outcome.rate:7.1f} trials/s, "
+        f"{1000 * outcome.seconds / outcome.trials:7.1f} ms a trial, overshoot {outcome.overshoot}, "
+        f"errors {outcome.errors}"
+    )
+    for call, values in outcome.samples.items():
+        ordered = sorted(values)
+        last = ordered[min(len(ordered) - 1, math.ceil(0.99 * len(ordered)) - 1)]
+        print(f"           {call:24} p50 {1000 * median(ordered):7.1f} ms  p99 {1000 * last:7.1f} ms")
+
+
+def measure(database: Database, given: argparse.Namespace, workers: int) -> None:
+    costs: dict[str, dict[int, float]] = defaultdict(dict)
+    for finished in given.finished:
+        rates: dict[str, float] = {}
+        for name, worker in (("ours", ours), ("optuna", optunas)):
+            found = []
+            for _ in range(given.repeats):
+                url = database.copy(finished, given.sampler, finished + given.trials)
+                case = Case(url, workers, finished, given.trials)
+                found.append(run(case, worker))
+                database.drop(url)
+            middle = sorted(found, key=lambda outcome: outcome.rate)[len(found) // 2]
+            show(name, (workers, finished), middle)
+            rates[name] = middle.rate
+            costs[name][finished] = middle.seconds / middle.trials
+        ratio = rates["ours"] / rates["optuna"]
+        print(f"         ours / Optuna's: {ratio:.2f} times the trials a second, {1 / ratio:.2f} of a trial's cost")
+    for name, by_size in costs.items():
+        sizes = [size for size in by_size if size]
+        if len(sizes) > 1:
+            low, high = sizes[0], sizes[-1]
+            exponent = math.log(by_size[high] / by_size[low]) / math.log(high / low)
+            print(f"{name:8} grows with the number of finished trials to the power {exponent:.2f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 4, 16, 32])
+    parser.add_argument("--finished", type=int, nargs="+", default=[0, 1000, 5000])
+    parser.add_argument("--databases", nargs="+", choices=["postgres", "sqlite"], default=["postgres", "sqlite"])
+    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--sampler", default="tpe")
+    given = parser.parse_args()
+    for name in given.databases:
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            server = None
+            if name == "postgres":
+                from tests.postgres import server_url
+
+                server = stack.enter_context(server_url())
+            database = Database(server, folder)
+            print(f"--- {name}, {given.sampler}, {given.trials} trials")
+            for workers in given.workers:
+                measure(database, given, workers)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""A database that is away costs time, not results."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from hpo.errors import StorageUnavailable
+from hpo.orchestration.stop import StopRequest
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 10.0
+_STEP_S = 0.2
+
+
+class Patience:
+    """Calls again, with growing pauses, what the database did not answer."""
+
+    def __init__(self, patience_s: float, grace_s: float, stop: StopRequest) -> None:
+        self._patience_s = patience_s
+        self._grace_s = grace_s
+        self._stop = stop
+
+    def call(self, what: Callable[[], T]) -> T:
+        """Raises ``StorageUnavailable`` after ``patience_s``; ``grace_s`` once a stop was asked for."""
+        began, pause_s = time.monotonic(), FIRST_PAUSE_S
+        while True:
+            try:
+                return what()
+            except StorageUnavailable as outage:
+                if pause_s == FIRST_PAUSE_S:
+                    log.warning("waiting for the database: %s", outage)
+                if not self._wait(pause_s, began):
+                    raise
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def _wait(self, pause_s: float, began: float) -> bool:
+        """False when there is no patience left."""
+        until = time.monotonic() + pause_s
+        while time.monotonic() < until:
+            limit_s = min(self._grace_s, self._patience_s) if self._stop.soon else self._patience_s
+            if self._stop.now or time.monotonic() - began > limit_s:
+                return False
+            time.sleep(_STEP_S)
+        return True

@@ -1,0 +1,81 @@
+"""What an attempt says, written to the database first, then shown to whoever looks on."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+from hpo.errors import StorageUnavailable
+from hpo.orchestration.patience import Patience
+from hpo.study.records import Proposal
+from hpo.study.worker_session import Answered, WorkerSession
+from hpo.trial.messages import Answer, EpochReport
+from hpo.trial.paths import AttemptPaths
+from hpo.trial.ports import Mirror, Watcher
+from hpo.trial.vocabulary import Scalar
+
+RETRY_S = 5.0
+
+
+class AttemptRecorder:
+    """While the database is away the training goes on; what it says waits here, in order.
+
+    Each call may raise ``ClaimLost``: then the training is to be ended.
+    """
+
+    def __init__(
+        self, proposal: Proposal, session: WorkerSession, mirror: Mirror, watcher: Watcher, paths: AttemptPaths
+    ) -> None:
+        self._proposal = proposal
+        self._session = session
+        self._mirror = mirror
+        self._watcher = watcher
+        self._paths = paths
+        self._waiting: deque[Callable[[], Answered | None]] = deque()
+        self._retry_at = 0.0
+
+    @property
+    def lost(self) -> bool:
+        return self._session.lost(self._proposal.token)
+
+    def started(self, effective: dict[str, Scalar]) -> None:
+        self._waiting.append(lambda: self._session.started(self._proposal.token, effective))
+        self._write()
+
+    def progress(self, stage: str, epoch: int, fraction: float) -> None:
+        self._watcher.progress(self._proposal.number, stage, epoch, fraction)
+        if self._waiting:
+            self._write()
+
+    def report(self, report: EpochReport) -> Answer:
+        self._waiting.append(lambda: self._session.report(self._proposal.token, report))
+        answered = self._write()
+        self._mirror.touch(self._proposal.number)
+        self._watcher.epoch_ended(self._proposal.number, report)
+        return Answer.PRUNE if answered is not None and answered.prune else Answer.GO_ON
+
+    def checkpointed(self, epoch: int) -> None:
+        path = str(self._paths.checkpoint)
+        self._waiting.append(lambda: self._session.checkpointed(self._proposal.token, epoch, path))
+        self._write()
+
+    def settle(self, patience: Patience) -> None:
+        """Writes all that waits."""
+        while self._waiting:
+            patience.call(self._waiting[0])
+            self._waiting.popleft()
+
+    def _write(self) -> Answered | None:
+        """The answer to what was said last; None where that could not be written yet."""
+        answered: Answered | None = None
+        if time.monotonic() < self._retry_at:
+            return None
+        while self._waiting:
+            try:
+                answered = self._waiting[0]()
+            except StorageUnavailable:
+                self._retry_at = time.monotonic() + RETRY_S
+                return None
+            self._waiting.popleft()
+        return answered

@@ -1,0 +1,136 @@
+"""Several workers on one study, as a user starts, stops and steers them."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import postgres
+from tests.cli.conftest import Shell
+
+pytestmark = pytest.mark.timeout(600)  # several real studies one after the other
+Study = Callable[..., Path]
+QUICK = "recovery: {lease_s: 2, grace_s: 20}\n"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with postgres.server_url() as url:
+        yield url
+
+
+@pytest.fixture
+def nodes(shell: Shell, server: str, tmp_path: Path) -> Iterator[tuple[Shell, Shell]]:
+    """Two machines: folders of their own, one PostgreSQL, one MLflow store."""
+    url = postgres.create_database(server)
+    shared = {"HPO_STORAGE": url, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
+    other = Shell(tmp_path / "other")
+    other.folder.mkdir()
+    for node in (shell, other):
+        node.variables.update(shared)
+    yield shell, other
+    postgres.drop_database(server, url)
+
+
+def states(trials: list[dict[str, Any]]) -> list[str]:
+    return sorted(trial["state"] for trial in trials)
+
+
+def wait_for(what: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.2)
+
+
+def test_a_worker_joins_with_its_own_copy_of_the_data_and_the_model_from_the_database(
+    nodes: tuple[Shell, Shell], study: Study, tiny: Path
+) -> None:
+    head, node = nodes
+    head.run("create", study(more=QUICK))
+    copy = node.folder / "data"
+    shutil.copytree(tiny.parent, copy)
+    (copy / "data.yaml").write_text((copy / "data.yaml").read_text().replace(str(tiny.parent), str(copy)))
+    said = node.run("worker", "small", "--data", copy / "data.yaml", "--gpus", "cpu", "--slots-per-gpu", "2")
+    assert "finished, 4 of 4 trials" in said
+    trials = head.json("trials")
+    assert states(trials) == ["COMPLETE"] * 4
+    assert all(trial["mlflow_run_id"] for trial in trials)
+    slots = {attempt["slot"] for number in "0123" for attempt in head.json("trial", number)["attempts"]}
+    assert slots == {0, 1}
+
+
+def test_a_worker_with_other_data_is_refused(nodes: tuple[Shell, Shell], study: Study, tiny: Path) -> None:
+    head, node = nodes
+    head.run("create", study(more=QUICK))
+    copy = node.folder / "data"
+    shutil.copytree(tiny.parent, copy)
+    next((copy / "images" / "val").iterdir()).unlink()
+    (copy / "data.yaml").write_text((copy / "data.yaml").read_text().replace(str(tiny.parent), str(copy)))
+    said = node.run("worker", "small", "--data", copy / "data.yaml", code=3)
+    assert "data (content of" in said
+
+
+def test_sigterm_gives_the_trial_back_and_another_node_ends_the_study(nodes: tuple[Shell, Shell], study: Study) -> None:
+    head, node = nodes
+    file = study(more=QUICK)
+    running = head.run_until("trial 1", "run", file, "budget.trials=5", "train.epochs=6")
+    assert head.end(running, signal.SIGTERM) == 128 + signal.SIGTERM
+    status = head.json("status")
+    assert (status["counts"]["waiting"], status["counts"]["fail"], status["workers"]) == (1, 0, [])
+    node.run("worker", "small", "--gpus", "cpu")
+    trials = head.json("trials")
+    assert states(trials) == ["COMPLETE"] * 5
+    assert all(trial["reason"] == "complete" for trial in trials)
+
+
+def test_a_node_that_dies_is_seen_by_another_when_its_lease_has_run_out(
+    nodes: tuple[Shell, Shell], study: Study
+) -> None:
+    head, node = nodes
+    running = head.run_until("trial 1", "run", study(more=QUICK), "train.epochs=6", "budget.trials=3")
+    running.send_signal(signal.SIGSTOP)  # nothing says that it is gone
+    node.run("worker", "small", "--gpus", "cpu")
+    trials = node.json("trials")
+    assert sum(trial["state"] == "COMPLETE" for trial in trials) == 3
+    assert [trial["reason"] for trial in trials if trial["state"] == "FAIL"] == ["killed"]
+    before = node.json("trials")
+    running.send_signal(signal.SIGCONT)
+    assert head.end(running) == 0
+    assert node.json("trials") == before
+
+
+def test_pause_stop_cancel_and_resume_from_another_terminal(shell: Shell, study: Study) -> None:
+    file = study(more=QUICK)
+    running = shell.run_until("trial 0", "run", file, "train.epochs=15")
+    shell.run("cancel", "small")
+    assert shell.end(running) == 0
+    status = shell.json("status")
+    assert (status["state"], status["counts"]["waiting"], status["counts"]["fail"]) == ("cancelled", 1, 0)
+    assert "hpo resume small" in shell.run("run", file, "train.epochs=15", code=3)
+    shell.run("pause", "small")
+    shell.run("update", "small", "budget.trials=2")
+    waiting = shell.start("worker", "small", "--gpus", "cpu")
+    wait_for(lambda: len(shell.json("status")["workers"]) == 1)
+    assert shell.json("status")["state"] == "paused"
+    assert shell.json("status")["counts"]["complete"] == 0
+    shell.run("resume", "small")
+    assert shell.end(waiting) == 0
+    assert states(shell.json("trials")) == ["COMPLETE"] * 2
+    assert shell.json("status")["budget"]["trials"] == 2
+    assert "has begun 2" in shell.run("update", "small", "budget.trials=1", code=2)
+    assert "only budget" in shell.run("update", "small", "train.epochs=3", code=2)
+
+
+def test_two_workers_on_one_machine_share_a_study(shell: Shell, study: Study) -> None:
+    said = shell.run("run", study(more=QUICK), "--workers", "2", "budget.trials=4")
+    assert "2 workers" in said
+    trials = shell.json("trials")
+    assert states(trials) == ["COMPLETE"] * 4
+    assert len({trial["worker"] for trial in trials}) == 2

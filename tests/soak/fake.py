@@ -1,0 +1,103 @@
+"""A training that takes as long as it is told to: the messages, the files and the resuming of a real one."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+
+from typing_extensions import override
+
+from hpo.trial.messages import Answer, Checkpointed, Ended, EpochReport, Message, Started, encode
+from hpo.trial.paths import AttemptPaths
+from hpo.trial.ports import Launcher, TrialProcess
+from hpo.trial.request import TrialRequest
+from hpo.trial.vocabulary import Reason, Scalar
+from tests.study.support import value_of
+
+
+def plain(request: TrialRequest) -> dict[str, Scalar]:
+    return {name: value for name, value in request.train.items() if not isinstance(value, list)}
+
+
+class FakeLauncher(Launcher):
+    def __init__(self, epochs: int, epoch_s: float, crash_rate: float = 0.0) -> None:
+        self._epochs = epochs
+        self._epoch_s = epoch_s
+        self._crash_rate = crash_rate
+
+    @override
+    def start(self, request: TrialRequest) -> TrialProcess:
+        return FakeProcess(request, self._epochs, self._epoch_s, random.random() < self._crash_rate)
+
+
+class FakeProcess(TrialProcess):
+    """Trains while it is listened to."""
+
+    def __init__(self, request: TrialRequest, epochs: int, epoch_s: float, crashes: bool) -> None:
+        self._request = request
+        self._paths = AttemptPaths(Path(request.folder))
+        self._paths.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        self._epochs = epochs
+        self._epoch_s = epoch_s
+        self._crashes = crashes
+        done = 0 if request.checkpoint is None else int(Path(request.checkpoint).read_text())
+        assert done == request.known_epochs
+        self._epoch = done
+        self._answer = Answer.GO_ON
+        self._queue: list[Message] = [Started({"batch": 8})]
+        self._gone = False
+
+    @property
+    @override
+    def pid(self) -> int:
+        return 0
+
+    @override
+    def receive(self, timeout_s: float) -> Message | None:
+        if self._queue:
+            return self._queue.pop(0)
+        if self._gone:
+            raise EOFError
+        time.sleep(self._epoch_s)
+        if self._answer is not Answer.GO_ON:
+            self._end(Reason.PRUNED if self._answer is Answer.PRUNE else Reason.GIVEN_BACK)
+        elif self._epoch == self._epochs:
+            self._end(Reason.COMPLETE)
+        elif self._crashes and self._epoch == self._epochs // 2:
+            self._gone = True
+        else:
+            self._train_an_epoch()
+        return self._queue.pop(0) if self._queue else None
+
+    def _train_an_epoch(self) -> None:
+        self._epoch += 1
+        value = round(value_of(plain(self._request)) * self._epoch / self._epochs, 6)
+        self._queue.append(EpochReport(self._epoch, value, {"train/box_loss": 1.0}, self._epoch_s, time.time()))
+        aside = self._paths.checkpoint.with_suffix(".tmp")
+        aside.write_text(str(self._epoch))
+        aside.replace(self._paths.checkpoint)
+        self._queue.append(Checkpointed(self._epoch))
+
+    def _end(self, reason: Reason) -> None:
+        value = value_of(plain(self._request)) if reason is Reason.COMPLETE else None
+        metrics = {} if value is None else {"map50": value}
+        ended = Ended(reason, "", self._epoch, value, metrics, self._epoch or None, time.time())
+        if reason is not Reason.GIVEN_BACK:
+            aside = self._paths.ended.with_suffix(".tmp")
+            aside.write_bytes(encode(ended))
+            aside.replace(self._paths.ended)
+        self._queue.append(ended)
+        self._gone = True
+
+    @override
+    def answer(self, answer: Answer) -> None:
+        self._answer = answer
+
+    @override
+    def kill(self) -> None:
+        self._gone = True
+
+    @override
+    def exit_code(self) -> int | None:
+        return 1
