@@ -8,10 +8,11 @@ from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from hpo.errors import ClaimLost
-from hpo.study import claims, proposing, registry, tables
+from hpo.study import claims, optuna_rows, proposing, registry, tables
 from hpo.study.claims import owned
 from hpo.study.context import Context
 from hpo.study.curve import resume_point
+from hpo.study.history import Params
 from hpo.study.progress import progress, spent
 from hpo.study.records import Proposal
 
@@ -58,18 +59,19 @@ def _claim(context: Context, token: str) -> Row[Any] | None:
 
 def _propose_new(context: Context, claim: Row[Any], baseline: BaselinePlan | None) -> Proposal:
     planned = proposing.source(context.study.spec, baseline, claim.ordinal)
-    trial_id, number, params = proposing.ask(context, claim.ordinal, claim.token, planned)
+    trial_id, number, values = proposing.ask(context, claim.ordinal, claim.token, planned)
     context.failpoint("suggested")
     row = {
         "study_id": context.study.id,
         "number": number,
         "ordinal": claim.ordinal,
         "baseline": planned.baseline,
-        "params": params,
+        "params": values,
         **FRESH_TRIAL,
     }
     try:
-        context.storage.write(lambda connection: _adopt(connection, claim.token, row))
+        params = context.history.take_params(trial_id)
+        context.storage.write(lambda connection: _adopt(connection, claim.token, row, (trial_id, params)))
     except ClaimLost:
         proposing.forget(context, trial_id)
         raise
@@ -87,11 +89,12 @@ FRESH_TRIAL: dict[str, Any] = {
 """Columns of a trial that has not begun."""
 
 
-def _adopt(connection: Connection, token: str, row: dict[str, Any]) -> None:
+def _adopt(connection: Connection, token: str, row: dict[str, Any], theirs: tuple[int, Params]) -> None:
     """From here on the trial is the claim's; until then it is an orphan that nobody trains."""
     if owned(connection, token).number == row["number"]:
         return  # a repeated call after a lost acknowledgement
     connection.execute(insert(tables.trials).values(row))
+    optuna_rows.insert_params(connection, *theirs)
     connection.execute(update(tables.claims).where(tables.claims.c.token == token).values(number=row["number"]))
 
 

@@ -153,7 +153,8 @@ def _requeue(context: Context, claim: Row[Any], outcome: Row[Any]) -> None:
         intermediate_values={row.epoch: row.objective for row in rows if math.isfinite(row.objective)},
     )
     new_id = context.storage.call_optuna(lambda _rdb: context.history.create_new_trial(context.study.id, template))
-    number = context.storage.call_optuna(lambda rdb: rdb.get_trial(new_id).number)
+    number = context.history.own(new_id).number
+    context.history.forget(new_id)
     context.failpoint("retry_asked")
     retry = {
         **FRESH_TRIAL,

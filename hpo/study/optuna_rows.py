@@ -8,19 +8,21 @@ tests whether they find what is written here).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.storages._rdb import models
 from optuna.trial import TrialState
 from sqlalchemy import Connection, Table, and_, insert, select, update
 
-from hpo.errors import ClaimLost
+from hpo.study import statements
 
 _trials: Table = models.TrialModel.__table__
 _values: Table = models.TrialValueModel.__table__
 _intermediate: Table = models.TrialIntermediateValueModel.__table__
+_params: Table = models.TrialParamModel.__table__
 _user: Table = models.TrialUserAttributeModel.__table__
 _system: Table = models.TrialSystemAttributeModel.__table__
 _FINISHED = [state for state in TrialState if state.is_finished()]
@@ -40,12 +42,6 @@ def set_waiting(connection: Connection, trial: int) -> None:
     _move(connection, trial, state=TrialState.WAITING)
 
 
-def require_running(connection: Connection, trial: int) -> None:
-    """Raises ``ClaimLost`` where someone ended the trial with other tools."""
-    if _state(connection, trial).is_finished():
-        raise ClaimLost(f"trial {trial} was ended by someone else; its result is dropped")
-
-
 def finish(connection: Connection, trial: int, state: TrialState, value: float | None) -> None:
     """The trial's end, with its value where it has one; finite. One that was ended with other tools stays as it is."""
     if _state(connection, trial).is_finished():
@@ -57,22 +53,32 @@ def finish(connection: Connection, trial: int, state: TrialState, value: float |
             "value": value,
             "value_type": models.TrialValueModel.TrialValueType.FINITE,
         }
-        _replace(connection, _values, row, ("trial_id", "objective"))
+        statements.replace(connection, _values, row, ("trial_id", "objective"))
     _move(connection, trial, state=state, datetime_complete=_now())
+
+
+def insert_params(connection: Connection, trial: int, params: Sequence[tuple[str, float, BaseDistribution]]) -> None:
+    """Values in Optuna's internal form."""
+    rows = [
+        {"trial_id": trial, "param_name": name, "param_value": value, "distribution_json": distribution_to_json(known)}
+        for name, value, known in params
+    ]
+    if rows:
+        connection.execute(insert(_params), rows)
 
 
 def set_intermediate(connection: Connection, trial: int, step: int, value: float) -> None:
     """Replaces what stood at this step (``Trial.report`` would ignore the new value). ``value`` is finite."""
     kind = models.TrialIntermediateValueModel.TrialIntermediateValueType.FINITE
     row = {"trial_id": trial, "step": step, "intermediate_value": value, "intermediate_value_type": kind}
-    _replace(connection, _intermediate, row, ("trial_id", "step"))
+    statements.replace(connection, _intermediate, row, ("trial_id", "step"))
 
 
 def set_attributes(connection: Connection, trial: int, user: Mapping[str, Any], system: Mapping[str, Any]) -> None:
     for table, given in ((_user, user), (_system, system)):
         for key, value in given.items():
             row = {"trial_id": trial, "key": key, "value_json": json.dumps(value)}
-            _replace(connection, table, row, ("trial_id", "key"))
+            statements.replace(connection, table, row, ("trial_id", "key"))
 
 
 def _state(connection: Connection, trial: int) -> TrialState:
@@ -84,12 +90,6 @@ def _move(connection: Connection, trial: int, **values: Any) -> None:
     """Does nothing to a trial that someone ended with other tools."""
     open_one = and_(_trials.c.trial_id == trial, _trials.c.state.not_in(_FINISHED))
     connection.execute(update(_trials).where(open_one).values(values))
-
-
-def _replace(connection: Connection, table: Table, row: dict[str, Any], key: tuple[str, ...]) -> None:
-    same = [table.c[name] == row[name] for name in key]
-    if connection.execute(update(table).where(*same).values(row)).rowcount == 0:
-        connection.execute(insert(table).values(row))
 
 
 def _now() -> datetime:

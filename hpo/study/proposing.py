@@ -80,6 +80,7 @@ def ask(context: Context, ordinal: int, token: str, planned: Source) -> tuple[in
 
 def forget(context: Context, trial_id: int) -> None:
     """A trial that nobody may train, since its claim was lost meanwhile: told FAIL, and never counted."""
+    context.history.forget(trial_id)
     with suppress(UpdateFinishedTrialError):  # someone else saw it first
         context.storage.call_optuna(lambda _rdb: context.history.set_trial_state_values(trial_id, TrialState.FAIL))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 import socket
@@ -11,11 +12,11 @@ from typing import Any
 
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.pruners import BasePruner
-from sqlalchemy import Connection, Table, insert, select, update
+from sqlalchemy import Connection, select, update
 
 from hpo.errors import ClaimLost
 from hpo.spec.rungs import PruningPlan
-from hpo.study import optuna_rows, tables
+from hpo.study import optuna_rows, optuna_tables, statements, tables
 from hpo.study.claims import owned
 from hpo.study.context import Context
 from hpo.study.progress import Control
@@ -75,7 +76,7 @@ def write_attempt(context: Context, active: Active, place: Place, planned: dict[
         owned(connection, proposal.token)
         optuna_rows.set_running(connection, active.trial_id)
         connection.execute(update(tables.trials).where(_trial(context, proposal.number)).values(planned))
-        _replace(connection, tables.attempts, row, ("token",))
+        statements.replace(connection, tables.attempts, row, ("token",))
 
     context.storage.write(action)
     context.failpoint("begun")
@@ -106,26 +107,44 @@ def write_epoch(context: Context, active: Active, report: EpochReport) -> Contro
         "seconds": report.seconds,
         "recorded_at": datetime.fromtimestamp(report.recorded_at, UTC),
     }
-    wanted = select(tables.studies.c.control).where(tables.studies.c.id == context.study.id)
 
     def action(connection: Connection) -> Control:
-        owned(connection, proposal.token)
-        optuna_rows.require_running(connection, active.trial_id)
-        _replace(connection, tables.epochs, row, ("study_id", "number", "attempt", "epoch"))
+        control = _owned_and_wanted(connection, active)
+        statements.replace(connection, tables.epochs, row, ("study_id", "number", "attempt", "epoch"))
         if finite:
             optuna_rows.set_intermediate(connection, active.trial_id, report.epoch, report.objective)
-        return Control(connection.execute(wanted).scalar_one())
+        return control
 
     control = context.storage.write(action)
     context.failpoint("epoch")
+    if finite:
+        context.history.own(active.trial_id).intermediate_values[report.epoch] = report.objective
     return control
+
+
+def _owned_and_wanted(connection: Connection, active: Active) -> Control:
+    """In one statement: whether the trial is still this session's and open, and what is wanted of its study.
+
+    Raises ``ClaimLost``.
+    """
+    claims, studies, theirs = tables.claims, tables.studies, optuna_tables.trials
+    found = connection.execute(
+        select(studies.c.control, optuna_tables.state)
+        .select_from(claims.join(studies, studies.c.id == claims.c.study_id))
+        .join(theirs, theirs.c.trial_id == active.trial_id)
+        .where(claims.c.token == active.proposal.token)
+        .with_for_update(of=claims)
+    ).one_or_none()
+    if found is None or found.state not in ("RUNNING", "WAITING"):
+        raise ClaimLost(f"trial {active.proposal.number} belongs to someone else, or ended; its result is dropped")
+    return Control(found.control)
 
 
 def should_prune(context: Context, pruner: BasePruner, trial_id: int, epoch: int) -> bool:
     """The pruner sees the trial up to this epoch: a resumed one may still hold values of epochs that it trains anew."""
 
     def ask() -> bool:
-        trial = context.history.get_trial(trial_id)
+        trial = copy.deepcopy(context.history.own(trial_id))
         trial.intermediate_values = {step: value for step, value in trial.intermediate_values.items() if step <= epoch}
         return bool(pruner.prune(context.plain, trial))  # some return numpy's
 
@@ -141,13 +160,6 @@ def _update_attempt(context: Context, token: str, **values: Any) -> None:
         connection.execute(update(tables.attempts).where(tables.attempts.c.token == token).values(values))
 
     context.storage.write(action)
-
-
-def _replace(connection: Connection, table: Table, row: dict[str, Any], key: tuple[str, ...]) -> None:
-    """Inserts a row, or overwrites the one of the same key."""
-    same = [table.c[name] == row[name] for name in key]
-    if connection.execute(update(table).where(*same).values(row)).rowcount == 0:
-        connection.execute(insert(table).values(row))
 
 
 def _trial(context: Context, number: int) -> Any:

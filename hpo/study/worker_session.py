@@ -211,7 +211,9 @@ class WorkerSession:
 
     def drop(self, token: str) -> None:
         """Forgets an attempt that ended or was lost; its lease is not renewed any more."""
-        self._active.pop(token, None)
+        active = self._active.pop(token, None)
+        if active is not None:
+            self._context.history.forget(active.trial_id)
         self._let_go(token)
 
     def give_up(self, because: str) -> bool:
