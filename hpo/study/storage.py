@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from sqlalchemy import URL, Connection, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+    ProgrammingError,
+)
 
 from hpo.errors import StorageUnavailable, StudyConflict, UsageError
 from hpo.study import engines
@@ -22,6 +29,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+_NO_RIGHT = "42501"
+"""PostgreSQL's code of a statement that the role may not run."""
 _PAUSES_S = (0.1, 0.4, 1.6)
 
 
@@ -143,6 +152,25 @@ def open_storage(url: str, *, create: bool) -> Storage:
     return storage
 
 
+def version_at(url: str) -> str | None:
+    """The revision of the tables at ``url``; None where there are none. Raises ``StorageUnavailable``."""
+    parsed = _parse(url)
+    if engines.is_sqlite(parsed) and not Path(str(parsed.database)).exists():
+        return None
+    with Storage(parsed) as storage:
+        return storage.read(stored_version)
+
+
+def connect(url: str) -> Storage:
+    """The database at ``url`` whatever tables it holds."""
+    return Storage(_parse(url))
+
+
+def shown(url: str) -> str:
+    """``url`` without its password."""
+    return _parse(url).render_as_string(hide_password=True)
+
+
 def _check_schema(storage: Storage, *, create: bool) -> None:
     version = storage.read(stored_version)
     if version == SCHEMA_VERSION:
@@ -159,7 +187,7 @@ def _check_schema(storage: Storage, *, create: bool) -> None:
     else:
         raise SchemaConflict(
             f"{storage.place}: the tables are of schema version {version}, this hpo needs {SCHEMA_VERSION}: "
-            "back the database up, then run `hpo create` to bring it up to date"
+            "back the database up, then run `hpo db upgrade`"
         )
 
 
@@ -170,6 +198,13 @@ def _upgrade(storage: Storage) -> None:
         storage.patiently(lambda: upgrade(storage.engine))
     except RuntimeError as error:
         raise SchemaConflict(f"{storage.place}: {error}") from error
+    except ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) != _NO_RIGHT:
+            raise
+        raise UsageError(
+            f"{storage.place}: there are no tables of hpo, and this role may not make them: "
+            "run `hpo db init` with the owner's HPO_STORAGE"
+        ) from error
 
 
 def _parse(url: str) -> URL:
