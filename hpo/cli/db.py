@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -60,6 +61,27 @@ def upgrade(*, as_json: bool) -> None:
         print_json(asdict(done))
     else:
         _say(done, made="")
+
+
+@db.command(short_help="Write a PostgreSQL database to a file.")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+@store_options
+def backup(folder: Path) -> None:
+    """Write the database to a new file in DIR (mode 600), also while studies run. Needs the extra `server`."""
+    from hpo.head.backup import dump
+
+    click.echo(dump(load_settings().storage_url, folder))
+
+
+@db.command(short_help="Fill a fresh database from such a file.")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True), metavar="FILE")
+@store_options
+def restore(file: Path) -> None:
+    """Fill the database from FILE, all or nothing; one that holds studies is refused. Its roles must exist."""
+    from hpo.head.backup import restore as fill
+
+    fill(file, load_settings().storage_url)
+    click.echo(f"restored {file}; write MLflow anew where its store was lost: hpo sync STUDY")
 
 
 def _say(done: Prepared, made: str) -> None:

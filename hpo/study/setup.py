@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hpo.errors import UsageError
-from hpo.study import roles
+from hpo.study import lifecycle, roles
 from hpo.study.roles import Role
 from hpo.study.storage import SchemaConflict, connect, open_storage, shown, version_at
 from hpo.study.tables import OLDER_VERSIONS, SCHEMA_VERSION
@@ -51,6 +51,14 @@ def ensure_database(url: str, name: str, owner: str) -> None:
     """Makes the database ``name`` on the server of ``url`` where it is missing, closed to all but ``owner``."""
     with connect(url) as storage:
         roles.ensure_database(storage, name, owner=owner)
+
+
+def holds_studies(url: str) -> bool:
+    """Whether there are tables of ours, of whatever version, with a study in them."""
+    if version_at(url) is None:
+        return False
+    with connect(url) as storage:
+        return bool(lifecycle.names(storage))
 
 
 def _bring_up(url: str, before: str | None, wanted: list[Role]) -> Prepared:

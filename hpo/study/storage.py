@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from errno import EACCES
 from functools import cached_property
 from pathlib import Path
@@ -80,7 +81,7 @@ class Storage:
         """
 
         def transaction() -> T:
-            with self.engine.begin() as connection:
+            with _permitted(self.url), self.engine.begin() as connection:
                 return action(connection)
 
         return self.patiently(transaction)
@@ -195,15 +196,24 @@ def _upgrade(storage: Storage) -> None:
     from hpo.study.schema import upgrade
 
     try:
-        storage.patiently(lambda: upgrade(storage.engine))
+        with _permitted(storage.url):
+            storage.patiently(lambda: upgrade(storage.engine))
     except RuntimeError as error:
         raise SchemaConflict(f"{storage.place}: {error}") from error
+
+
+@contextmanager
+def _permitted(url: URL) -> Iterator[None]:
+    """A right that the role lacks is the user's choice of a role."""
+    try:
+        yield
     except ProgrammingError as error:
         if getattr(error.orig, "sqlstate", None) != _NO_RIGHT:
             raise
+        said = str(error.orig).strip().splitlines()[0]
         raise UsageError(
-            f"{storage.place}: there are no tables of hpo, and this role may not make them: "
-            "run `hpo db init` with the owner's HPO_STORAGE"
+            f"{url.render_as_string(hide_password=True)}: {said}: the role {url.username!r} may not do that; "
+            "name the owner in HPO_STORAGE (tables are made by `hpo db init`, studies deleted by their owner)"
         ) from error
 
 
