@@ -25,6 +25,7 @@ from hpo.tracking import ui
 
 DATABASE = "hpo"
 ROLES = {Kind.WORKER: "hpo_worker", Kind.READER: "hpo_reader", Kind.MLFLOW: "mlflow"}
+_OPTIONS = ("-c", "max_connections=200", "-c", "idle_in_transaction_session_timeout=60s")
 _POLL_S = 0.2
 
 
@@ -96,7 +97,7 @@ def up(plan: Plan, *, upgrade: bool) -> Iterator[Node]:
             cluster = Cluster(plan.folder / "postgres", _postgres_log(plan))
             cluster.make(secrets[OWNER])
             remote = (ROLES[Kind.WORKER], ROLES[Kind.READER])
-            with cluster.serving(plan.postgres, remote_roles=remote) as postgres:
+            with cluster.serving(plan.postgres, remote_roles=remote, options=_OPTIONS) as postgres:
                 _prepare(plan, secrets, upgrade=upgrade)
                 with _mlflow(plan, secrets, upgrade=upgrade) as mlflow:
                     yield _node(plan, secrets, postgres, mlflow)
