@@ -26,6 +26,7 @@ from tests.head.conftest import free_port
 @contextmanager
 def seen_from(source: str, target: int) -> Iterator[int]:
     """A port whose connections reach ``target`` as if they came from ``source``."""
+    opened: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def copy(one: socket.socket, other: socket.socket) -> None:
@@ -39,11 +40,14 @@ def seen_from(source: str, target: int) -> Iterator[int]:
                 while True:
                     client, _ = listener.accept()
                     server = socket.create_connection(("127.0.0.2", target), source_address=(source, 0))
+                    opened.extend((client, server))
                     for pair in ((client, server), (server, client)):
                         threading.Thread(target=copy, args=pair, daemon=True).start()
 
         threading.Thread(target=serve, daemon=True).start()
         yield int(listener.getsockname()[1])
+        for each in opened:
+            each.close()
 
 
 def connect(port: int, user: str, password: str, database: str) -> None:
@@ -90,7 +94,7 @@ def test_data_of_another_major_version_is_refused_with_the_way_out(open_folder: 
     folder = open_folder / "older"
     folder.mkdir()
     (folder / "PG_VERSION").write_text("12\n")
-    with pytest.raises(HpoError, match="data of PostgreSQL 12.*restore it"):
+    with pytest.raises(HpoError, match=r"data of PostgreSQL 12.*restore it"):
         Cluster(folder, open_folder / "older.log").make("password")
 
 
