@@ -61,7 +61,8 @@ def cli(*, debug: bool) -> None:
     hpo trials                           compare; hpo ui opens MLflow on them
     hpo best --save winner/              weights and settings of the best trial
 
-    Files go under $HPO_HOME (default ./runs). HPO_STORAGE and MLFLOW_TRACKING_URI name other stores.
+    Files go under $HPO_HOME (default ./runs). HPO_STORAGE and MLFLOW_TRACKING_URI name other stores,
+    or --env-file FILE after a command. `hpo up` serves both to other machines.
     """
     logging.basicConfig(
         level=logging.DEBUG if debug else logging.WARNING,
