@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --compile-bytecode
 STUDY ?= studies/quickstart.yaml
 
-.PHONY: run test test-long soak check format dev lock clean help
+.PHONY: run server test test-long soak check format dev lock clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -32,11 +32,20 @@ $(VENV)/.dev: requirements-dev.lock pyproject.toml | $(UV)
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# For a head node and for nodes of a shared study: the run-time set-up with PostgreSQL's driver, server and the dashboard.
+$(VENV)/.server: requirements-server.lock pyproject.toml | $(UV)
+	@echo "installing what is locked, with PostgreSQL (about 6 GB with CUDA, once)"
+	@$(INSTALL) --require-hashes -r requirements-server.lock
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
 run: $(VENV)/.run  ## install, run the quick-start study to its end
 	@$(BIN)/hpo data demo --if-missing
 	@$(BIN)/hpo run $(STUDY)
 
 dev: $(VENV)/.dev  ## install everything, development extras included
+
+server: $(VENV)/.server  ## install what several machines need: PostgreSQL's driver and server, optuna-dashboard
 
 test: $(VENV)/.dev  ## the test suite (under 12 minutes on 2 cores)
 	@$(BIN)/python -m pytest -m "not long" -n auto
@@ -62,6 +71,8 @@ lock: | $(UV)  ## resolve the locks anew
 	  --extra build pyproject.toml --output-file requirements.lock
 	@$(UV) pip compile --universal --generate-hashes --python-version 3.11 --no-header --quiet \
 	  --all-extras --constraints requirements.lock pyproject.toml --output-file requirements-dev.lock
+	@$(UV) pip compile --universal --generate-hashes --python-version 3.11 --no-header --quiet --extra build \
+	  --extra server --extra dashboard --constraints requirements-dev.lock pyproject.toml --output-file requirements-server.lock
 
 clean:  ## remove what runs left behind (not .venv)
 	@rm -rf runs data build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -71,6 +71,12 @@ class StudyStopped(HpoError):
     exit_code = 3
 
 
+class HeadBusy(HpoError):
+    """Another ``hpo up`` serves the same folder."""
+
+    exit_code = 3
+
+
 class StorageUnavailable(HpoError):
     """The database can't be reached or opened; a worker backs off and tries again."""
 

@@ -1,11 +1,34 @@
-"""What the environment says. The only module that reads ``os.environ`` for the service's own settings."""
+"""What the environment says. The only module that reads ``os.environ`` for the service's own settings.
+
+Secrets come from the environment, from files that variables name (``HPO_STORAGE_FILE``, ``HPO_STORAGE_PASSWORD_FILE``,
+``MLFLOW_TRACKING_PASSWORD_FILE``), or, for PostgreSQL, from libpq's own places (``PGPASSFILE``, ``~/.pgpass``).
+"""
 
 from __future__ import annotations
 
+import difflib
 import os
-from collections.abc import Mapping
+import re
+import stat
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
+
+from hpo import redaction
+from hpo.errors import UsageError
+
+VARIABLES = (
+    "HPO_HOME",
+    "HPO_STORAGE",
+    "HPO_STORAGE_FILE",
+    "HPO_STORAGE_PASSWORD",
+    "HPO_STORAGE_PASSWORD_FILE",
+    *(f"HPO_{role}_PASSWORD{suffix}" for role in ("WORKER", "READER", "MLFLOW") for suffix in ("", "_FILE")),
+)
+"""All that hpo itself reads."""
+_WITH_PASSWORD = re.compile(r"[\w.+-]+://[^:/@\s]*:(?P<password>\S+)@")
+_WITH_USER = re.compile(r"(?P<head>[\w.+-]+://[^:/@\s]+)@")
 
 
 @dataclass(frozen=True)
@@ -30,13 +53,127 @@ class Settings:
         return self.home / "studies" / study
 
 
-def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+def load_settings(environ: MutableMapping[str, str] | None = None) -> Settings:
+    """Raises UsageError where a variable names a file that can't be read, or two sources of one secret.
+
+    A password for MLflow that came in a file is put into the environment, where MLflow's client looks for it.
+    """
     env = os.environ if environ is None else environ
     home = Path(env.get("HPO_HOME") or "runs").expanduser().resolve()
+    password = secret("MLFLOW_TRACKING_PASSWORD", env)
+    if password:
+        env["MLFLOW_TRACKING_PASSWORD"] = password
+        env.pop("MLFLOW_TRACKING_PASSWORD_FILE", None)  # read; a second call finds one source
     tracking = env.get("MLFLOW_TRACKING_URI") or ""
+    storage = storage_url(env)
+    for place in (storage, tracking):
+        redaction.remember(password_in(place))
+    redaction.remember(env.get("PGPASSWORD"))
     return Settings(
         home=home,
-        storage_url=env.get("HPO_STORAGE") or f"sqlite:///{home / 'hpo.db'}",
+        storage_url=storage or f"sqlite:///{home / 'hpo.db'}",
         tracking_uri=tracking or f"sqlite:///{home / 'mlflow.db'}",
         artifact_root=None if tracking else home / "mlartifacts",
     )
+
+
+def storage_url(env: Mapping[str, str]) -> str:
+    """``HPO_STORAGE`` (or what ``HPO_STORAGE_FILE`` holds), with ``HPO_STORAGE_PASSWORD_FILE``; may be empty."""
+    url = secret("HPO_STORAGE", env)
+    password = secret("HPO_STORAGE_PASSWORD", env)
+    return with_password(url, password) if password else url
+
+
+def secret(name: str, env: Mapping[str, str]) -> str:
+    """The variable ``name``, or what the file holds that ``name``_FILE names; empty where neither is set."""
+    value, file = env.get(name, ""), env.get(f"{name}_FILE", "")
+    if value and file:
+        raise UsageError(f"{name} and {name}_FILE are both set: unset one of them")
+    if file:
+        try:
+            value = Path(file).expanduser().read_text().rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "is not text"
+            raise UsageError(f"{name}_FILE={file}: {reason}: name a file that holds the secret alone") from error
+        if not value:
+            raise UsageError(f"{name}_FILE={file}: is empty: name a file that holds the secret alone")
+    if "://" not in value:
+        redaction.remember(value)
+    return value
+
+
+def role_password(kind: str, environ: Mapping[str, str] | None = None) -> str:
+    """For the role of this kind (worker, reader, mlflow) when it is made: ``HPO_<KIND>_PASSWORD``; may be empty."""
+    return secret(f"HPO_{kind.upper()}_PASSWORD", os.environ if environ is None else environ)
+
+
+def password_in(url: str) -> str | None:
+    """As it is written in ``url``; None where it has none."""
+    found = _WITH_PASSWORD.match(url)
+    return found["password"] if found else None
+
+
+def with_password(url: str, password: str) -> str:
+    """``url`` (``postgresql://user@host/name``) with ``password``. Raises UsageError where it has no user."""
+    if password_in(url) is not None:
+        raise UsageError("HPO_STORAGE has a password, and HPO_STORAGE_PASSWORD_FILE names another: leave one out")
+    found = _WITH_USER.match(url)
+    if found is None:
+        raise UsageError("HPO_STORAGE_PASSWORD_FILE: needs HPO_STORAGE with a user: postgresql://hpo_worker@HOST/hpo")
+    return f"{found['head']}:{quote(password, safe='')}@{url[found.end() :]}"
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """The variables of an env file: lines ``NAME=value``, ``#`` comments; quotes around a value are taken off.
+
+    Raises UsageError, with the line, on anything else, on a name of ours that nothing reads, and on a file that others
+    than its owner may read: it holds passwords, and whoever reads it can write into every study.
+    """
+    try:
+        mode = path.stat().st_mode
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is not text"
+        raise UsageError(f"{path}: {reason}: name a file of lines NAME=value") from error
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise UsageError(f"{path}: others can read the passwords in it (mode {mode & 0o777:o}): chmod 600 {path}")
+    pairs = [(number, line.strip()) for number, line in enumerate(lines, 1)]
+    return dict(_pair(f"{path}:{number}", line) for number, line in pairs if line and not line.startswith("#"))
+
+
+def adopt(values: Mapping[str, str], env: MutableMapping[str, str] | None = None) -> None:
+    """Puts ``values`` into the environment, before what is there: who names a file on the command line means it.
+
+    The other spelling of a secret (with or without ``_FILE``) is dropped, so that it does not contradict.
+    """
+    target = os.environ if env is None else env
+    for name, value in values.items():
+        target.pop(name.removesuffix("_FILE") if name.endswith("_FILE") else f"{name}_FILE", None)
+        target[name] = value
+    if "HPO_STORAGE" in values or "HPO_STORAGE_FILE" in values:
+        for name in ("HPO_STORAGE_PASSWORD", "HPO_STORAGE_PASSWORD_FILE"):
+            if name not in values:
+                target.pop(name, None)
+
+
+def use_storage(url: str, env: MutableMapping[str, str] | None = None) -> None:
+    """Takes ``url`` (without a password) for the database; a password that was given in a file stays with it."""
+    target = os.environ if env is None else env
+    target.pop("HPO_STORAGE_FILE", None)
+    target["HPO_STORAGE"] = url
+
+
+def _pair(place: str, line: str) -> tuple[str, str]:
+    name, equals, value = line.removeprefix("export ").partition("=")
+    name, value = name.strip(), value.strip()
+    if not equals or not name.isidentifier():
+        raise UsageError(f"{place}: is not NAME=value")  # without the line: it may be a password
+    if name.startswith("HPO_") and name not in VARIABLES:
+        near = difflib.get_close_matches(name, VARIABLES, n=1)
+        raise UsageError(f"{place}: {name}: nothing reads it; " + (f"meant {near[0]}?" if near else "take it out"))
+    if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
+        value = value[1:-1]
+    redaction.remember(password_in(value) if "://" in value else None)
+    if "PASSWORD" in name and not name.endswith("_FILE"):
+        redaction.remember(value)
+    return name, value

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
-from hpo.cli.options import find_study, json_option, print_json, stored, study_argument
+from hpo.cli.options import find_study, json_option, print_json, store_options, stored, study_argument
 from hpo.errors import UsageError
 
 
 @click.command(short_help="The best trial, and its files to use.")
+@store_options
 @study_argument
 @click.option("--save", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write its files to DIR.")
 @json_option

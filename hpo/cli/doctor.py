@@ -10,7 +10,8 @@ from pathlib import Path
 
 import click
 
-from hpo.cli.options import json_option, print_json
+from hpo import redaction
+from hpo.cli.options import json_option, print_json, store_options
 from hpo.errors import HpoError
 from hpo.settings import Settings, load_settings
 
@@ -21,6 +22,7 @@ GIB = 1024**3
 
 
 @click.command(short_help="Check this machine.")
+@store_options
 @json_option
 def doctor(*, as_json: bool) -> None:
     """Check Python, packages, GPU, disk, the database and MLflow's store. Exit code 1 if something is in the way."""
@@ -28,6 +30,7 @@ def doctor(*, as_json: bool) -> None:
     findings = []
     for check in (_python, _packages, _bytecode, _machine, _torch, _folder, _database, _mlflow):
         level, line = check(settings)
+        line = redaction.redact(line)
         findings.append({"check": check.__name__.lstrip("_"), "level": level, "finding": line})
         if not as_json:
             click.echo(f"{click.style(f'{level:5}', fg=COLOURS[level])} {line}")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import io
 import logging
 import sys
-import traceback
 
 import click
 from typing_extensions import override
 
-from hpo import __version__
+from hpo import __version__, redaction
 from hpo.errors import HpoError, SpecError
 
 COMMANDS = {
@@ -32,6 +32,8 @@ COMMANDS = {
     "sync": "hpo.cli.tracking:sync",
     "ui": "hpo.cli.tracking:ui",
     "doctor": "hpo.cli.doctor:doctor",
+    "up": "hpo.cli.up:up",
+    "db": "hpo.cli.db:db",
     "delete": "hpo.cli.study:delete",
     "data": "hpo.cli.data:data",
 }
@@ -65,7 +67,8 @@ def cli(*, debug: bool) -> None:
     hpo trials                           compare; hpo ui opens MLflow on them
     hpo best --save winner/              weights and settings of the best trial
 
-    Files go under $HPO_HOME (default ./runs). HPO_STORAGE and MLFLOW_TRACKING_URI name other stores.
+    Files go under $HPO_HOME (default ./runs). HPO_STORAGE and MLFLOW_TRACKING_URI name other stores,
+    or --env-file FILE after a command. `hpo up` serves both to other machines.
     """
     logging.basicConfig(
         level=logging.DEBUG if debug else logging.WARNING,
@@ -76,24 +79,28 @@ def cli(*, debug: bool) -> None:
 
 def main() -> None:
     """Entry point: exit codes come from the error's class (2 wrong input, 3 conflict, 4 storage, 1 the rest)."""
+    redaction.install()
     try:
         sys.exit(cli.main(prog_name="hpo", standalone_mode=False) or 0)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        click.echo(redaction.redact(shown.getvalue()), err=True, nl=False)  # it quotes arguments
         sys.exit(error.exit_code)
     except click.Abort:
         click.echo("aborted", err=True)
         sys.exit(130)
     except SpecError as error:
         count = len(error.problems)
-        click.echo(f"{error}\n{count} problem{'s' if count > 1 else ''}; nothing was written", err=True)
+        said = f"{error}\n{count} problem{'s' if count > 1 else ''}; nothing was written"
+        click.echo(redaction.redact(said), err=True)
         sys.exit(error.exit_code)
     except HpoError as error:
         if "--debug" in sys.argv:
-            traceback.print_exc()
-        click.echo(f"hpo: {error}", err=True)
+            click.echo(redaction.trace(error), err=True)
+        click.echo(redaction.redact(f"hpo: {error}"), err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:  # `hpo trials | head`
         sys.stderr.close()

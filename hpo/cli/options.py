@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from hpo import redaction
 from hpo.errors import UsageError
-from hpo.settings import Settings, load_settings
+from hpo.settings import Settings, adopt, load_settings, password_in, read_env_file, use_storage
 
 if TYPE_CHECKING:
     from hpo.study.records import StudyRow
@@ -43,6 +44,48 @@ def study_argument(command: Command) -> Command:
 
 def json_option(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(command)
+
+
+def store_options(command: Command) -> Command:
+    """``--env-file`` and ``--storage``: where studies are stored, for any command that opens the database.
+
+    The command needs no parameter for them: they go into the environment, from which ``load_settings`` reads.
+    """
+    storage = click.option(
+        "--storage",
+        metavar="URL",
+        expose_value=False,
+        callback=_use_storage,
+        help="The database, without its password; instead of HPO_STORAGE.",
+    )
+    env_file = click.option(
+        "--env-file",
+        metavar="FILE",
+        type=click.Path(path_type=Path, dir_okay=False),
+        expose_value=False,
+        is_eager=True,  # so that --storage comes after it and wins, in whatever order they are written
+        callback=_use_env_file,
+        help="Take HPO_STORAGE, MLFLOW_TRACKING_URI and other variables from FILE (mode 600).",
+    )
+    return env_file(storage(command))
+
+
+def _use_env_file(_context: click.Context, _option: click.Parameter, path: Path | None) -> None:
+    if path is not None:
+        adopt(read_env_file(path))
+
+
+def _use_storage(_context: click.Context, _option: click.Parameter, url: str | None) -> None:
+    if url is None:
+        return
+    if password_in(url) is not None:
+        redaction.remember(password_in(url))
+        raise UsageError(
+            "--storage: the URL holds a password, and every user of this machine can read the arguments of a process: "
+            "put HPO_STORAGE=URL into a file of mode 600 and name it with --env-file, "
+            "or leave the password out here and keep it in ~/.pgpass or in HPO_STORAGE_PASSWORD_FILE"
+        )
+    use_storage(url)
 
 
 @contextmanager

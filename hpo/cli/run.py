@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hpo.cli.options import json_option, print_json
+from hpo.cli.options import json_option, print_json, store_options
 from hpo.settings import load_settings
 
 FILE = click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
@@ -14,6 +14,7 @@ OVERRIDES = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 
 
 @click.command(short_help="Search: run a study file to its end (again: go on).")
+@store_options
 @FILE
 @OVERRIDES
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, or a CUDA index such as 0.")
@@ -61,6 +62,7 @@ def run(file: Path, overrides: tuple[str, ...], device: str, workers: int, *, as
 
 
 @click.command(short_help="Store a study without running it.")
+@store_options
 @FILE
 @OVERRIDES
 @json_option

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hpo.cli.options import find_study, json_option, print_json, stored, study_argument
+from hpo.cli.options import find_study, json_option, print_json, store_options, stored, study_argument
 
 if TYPE_CHECKING:
     from hpo.study.records import StatusRow, TrialRow
 
 
 @click.command(short_help="Where a study stands.")
+@store_options
 @study_argument
 @json_option
 def status(study: str | None, *, as_json: bool) -> None:
@@ -31,6 +32,7 @@ def status(study: str | None, *, as_json: bool) -> None:
 
 
 @click.command(short_help="The trials of a study, side by side.")
+@store_options
 @study_argument
 @click.option("--sort", type=click.Choice(["number", "value"]), default="number", show_default=True)
 @json_option
@@ -52,6 +54,7 @@ def trials(study: str | None, sort: str, *, as_json: bool) -> None:
 
 
 @click.command(short_help="One trial in full.")
+@store_options
 @click.argument("names", nargs=-1, required=True, metavar="[STUDY] N")
 @json_option
 def trial(names: tuple[str, ...], *, as_json: bool) -> None:
@@ -79,6 +82,7 @@ def trial(names: tuple[str, ...], *, as_json: bool) -> None:
 
 
 @click.command(short_help="Remove a study from the database.")
+@store_options
 @study_argument
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def delete(study: str | None, *, yes: bool) -> None:

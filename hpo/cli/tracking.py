@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hpo.cli.options import find_study, json_option, print_json, stored, study_argument
+from hpo.cli.options import find_study, json_option, print_json, store_options, stored, study_argument
 
 if TYPE_CHECKING:
     from hpo.settings import Settings
 
 
 @click.command(short_help="Write a study to MLflow again.")
+@store_options
 @study_argument
 @json_option
 def sync(study: str | None, *, as_json: bool) -> None:
@@ -36,6 +37,7 @@ def sync(study: str | None, *, as_json: bool) -> None:
 
 
 @click.command(short_help="Open MLflow on a study.")
+@store_options
 @study_argument
 @click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
 @click.option(

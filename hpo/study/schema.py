@@ -23,7 +23,7 @@ def upgrade(engine: Engine) -> None:
 
     Raises RuntimeError when Optuna's tables are of another version; its text has the way out.
     """
-    with _lock(engine):
+    with one_at_a_time(engine):
         with engine.connect() as connection:
             if stored_version(connection) == SCHEMA_VERSION:
                 return
@@ -45,7 +45,8 @@ def alembic_config(connection: Connection) -> Config:
 
 
 @contextmanager
-def _lock(engine: Engine) -> Iterator[None]:
+def one_at_a_time(engine: Engine) -> Iterator[None]:
+    """Holds the lock of whoever changes tables or rights."""
     if engines.is_sqlite(engine.url):
         with FileLock(f"{engine.url.database}.lock"):
             yield

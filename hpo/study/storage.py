@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from errno import EACCES
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from sqlalchemy import URL, Connection, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+    ProgrammingError,
+)
 
 from hpo.errors import StorageUnavailable, StudyConflict, UsageError
 from hpo.study import engines
@@ -22,6 +30,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+_NO_RIGHT = "42501"
+"""PostgreSQL's code of a statement that the role may not run."""
 _PAUSES_S = (0.1, 0.4, 1.6)
 
 
@@ -72,7 +82,7 @@ class Storage:
         """
 
         def transaction() -> T:
-            with self.engine.begin() as connection:
+            with _permitted(self.url), self.engine.begin() as connection:
                 return action(connection)
 
         return self.patiently(transaction, () if once else _PAUSES_S)
@@ -144,6 +154,25 @@ def open_storage(url: str, *, create: bool, lease_s: float = engines.LEASE_S) ->
     return storage
 
 
+def version_at(url: str) -> str | None:
+    """The revision of the tables at ``url``; None where there are none. Raises ``StorageUnavailable``."""
+    parsed = _parse(url)
+    if engines.is_sqlite(parsed) and not Path(str(parsed.database)).exists():
+        return None
+    with Storage(parsed) as storage:
+        return storage.read(stored_version)
+
+
+def connect(url: str) -> Storage:
+    """The database at ``url`` whatever tables it holds."""
+    return Storage(_parse(url))
+
+
+def shown(url: str) -> str:
+    """``url`` without its password."""
+    return _parse(url).render_as_string(hide_password=True)
+
+
 def _check_schema(storage: Storage, *, create: bool) -> None:
     version = storage.read(stored_version)
     if version == SCHEMA_VERSION:
@@ -160,7 +189,7 @@ def _check_schema(storage: Storage, *, create: bool) -> None:
     else:
         raise SchemaConflict(
             f"{storage.place}: the tables are of schema version {version}, this hpo needs {SCHEMA_VERSION}: "
-            "back the database up, then run `hpo create` to bring it up to date"
+            "back the database up, then run `hpo db upgrade`"
         )
 
 
@@ -168,9 +197,25 @@ def _upgrade(storage: Storage) -> None:
     from hpo.study.schema import upgrade
 
     try:
-        storage.patiently(lambda: upgrade(storage.engine))
+        with _permitted(storage.url):
+            storage.patiently(lambda: upgrade(storage.engine))
     except RuntimeError as error:
         raise SchemaConflict(f"{storage.place}: {error}") from error
+
+
+@contextmanager
+def _permitted(url: URL) -> Iterator[None]:
+    """A right that the role lacks is the user's choice of a role."""
+    try:
+        yield
+    except ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) != _NO_RIGHT:
+            raise
+        said = str(error.orig).strip().splitlines()[0]
+        raise UsageError(
+            f"{url.render_as_string(hide_password=True)}: {said}: the role {url.username!r} may not do that; "
+            "name the owner in HPO_STORAGE (tables are made by `hpo db init`, studies deleted by their owner)"
+        ) from error
 
 
 def _parse(url: str) -> URL:

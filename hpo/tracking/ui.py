@@ -12,7 +12,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,15 +82,22 @@ def open_browser(url: str) -> None:
 
 
 @contextmanager
-def server(settings: Settings, address: Address) -> Iterator[subprocess.Popen[bytes]]:
-    """An ``mlflow server`` that answers; it and its children are gone at the end."""
+def server(
+    settings: Settings, address: Address, variables: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """An ``mlflow server`` that answers; it and its children are gone at the end. ``variables`` are for it alone."""
     _check_free(address)
     log = _log(settings)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         process = subprocess.Popen(
             _command(settings, address),
-            env={**os.environ, **_ENVIRONMENT, "MLFLOW_BACKEND_STORE_URI": settings.tracking_uri},
+            env={
+                **os.environ,
+                **_ENVIRONMENT,
+                **(variables or {}),
+                "MLFLOW_BACKEND_STORE_URI": settings.tracking_uri,
+            },
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -1,0 +1,59 @@
+"""Dumps of a PostgreSQL database, and back."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import unquote
+
+from hpo.errors import HpoError, UsageError
+from hpo.head.postgres import programs
+from hpo.settings import password_in
+from hpo.study import setup
+from hpo.study.storage import shown
+
+
+def dump(url: str, folder: Path) -> Path:
+    """A new file in ``folder`` (mode 600) that holds the database at ``url``, in pg_dump's custom format."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    name = url.rpartition("/")[2].partition("?")[0]
+    path = folder / f"{name}-{datetime.now(UTC):%Y%m%d-%H%M%S}.dump"
+    aside = path.with_suffix(".part")
+    aside.unlink(missing_ok=True)
+    aside.touch(mode=0o600)
+    try:
+        _run("pg_dump", url, "--format=custom", f"--file={aside}")
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+    return path
+
+
+def restore(path: Path, url: str) -> None:
+    """Fills the database at ``url`` from ``dump``'s file, all or nothing, in place of what is there.
+
+    Roles must exist before (``hpo up`` and ``hpo db init`` make them): their rights are in the dump.
+    Raises UsageError where the database holds studies: nothing is ever overwritten.
+    """
+    if setup.holds_studies(url):
+        raise UsageError(f"{shown(url)}: already holds studies: restore into a fresh database")
+    _run("pg_restore", url, "--clean", "--if-exists", "--single-transaction", "--exit-on-error", str(path))
+
+
+def _run(program: str, url: str, *words: str) -> None:
+    """The password goes by the environment: arguments can be read by every user of the machine."""
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise UsageError("HPO_STORAGE: this is for PostgreSQL; of an SQLite file make a copy with SQLite's .backup")
+    password = password_in(url)
+    place = url.replace(f":{password}@", "@", 1) if password else url
+    done = subprocess.run(
+        [str(programs() / program), f"--dbname={place}", *words],
+        env={**os.environ, **({"PGPASSWORD": unquote(password)} if password else {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise HpoError(f"{program} of {place} ended with code {done.returncode}:\n{done.stderr.strip()}")

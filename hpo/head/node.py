@@ -1,0 +1,194 @@
+"""A head node without Docker: PostgreSQL and MLflow's server, with passwords, for as long as a block runs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from filelock import FileLock, Timeout
+
+from hpo.errors import HeadBusy, HpoError
+from hpo.head import passwords
+from hpo.head.backup import dump
+from hpo.head.postgres import OWNER, Cluster, Listening, check_free, tail
+from hpo.settings import Settings
+from hpo.study import setup
+from hpo.study.roles import Kind, Role
+from hpo.tracking import ui
+
+DATABASE = "hpo"
+ROLES = {Kind.WORKER: "hpo_worker", Kind.READER: "hpo_reader", Kind.MLFLOW: "mlflow"}
+_OPTIONS = ("-c", "max_connections=200", "-c", "idle_in_transaction_session_timeout=60s")
+_POLL_S = 0.2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to serve, and where."""
+
+    folder: Path
+    """Absolute; data, passwords, env files and logs."""
+    host: str
+    advertise: str
+    """The name or address by which other nodes reach this one."""
+    postgres_port: int
+    mlflow_port: int
+
+    @property
+    def postgres(self) -> Listening:
+        return Listening(self.host, self.postgres_port)
+
+    @property
+    def mlflow(self) -> ui.Address:
+        return ui.Address(self.host, self.mlflow_port)
+
+    def url(self, role: str, password: str, host: str, database: str = DATABASE) -> str:
+        credentials = f"{role}:{password}" if password else role
+        place = f"[{host}]" if ":" in host else host
+        return f"postgresql://{credentials}@{place}:{self.postgres_port}/{database}"
+
+
+@dataclass(frozen=True)
+class Node:
+    """Both servers, answering."""
+
+    plan: Plan
+    worker_env: Path
+    """For other nodes, and for commands here that delete nothing."""
+    owner_env: Path
+    """For `hpo delete` and `hpo db` on this machine."""
+    tracking_uri: str
+    postgres: subprocess.Popen[bytes]
+    mlflow: subprocess.Popen[bytes]
+
+    def wait(self) -> None:
+        """Until the process is interrupted. Raises HpoError when a server ends by itself."""
+        logs = {
+            "PostgreSQL": (self.postgres, _postgres_log(self.plan)),
+            "MLflow": (self.mlflow, _mlflow_log(self.plan)),
+        }
+        while True:
+            for name, (process, log) in logs.items():
+                if process.poll() is not None:
+                    raise HpoError(f"{name} ended by itself (code {process.returncode}):\n{tail(log)}")
+            time.sleep(_POLL_S)
+
+
+@contextmanager
+def up(plan: Plan, *, upgrade: bool) -> Iterator[Node]:
+    """Starts both servers; makes what is missing, reuses what is there; ends both after the block.
+
+    With ``upgrade`` older tables are dumped and brought up to date first. Raises HeadBusy where another one serves the
+    folder, SchemaConflict on older tables without ``upgrade``, UsageError where a port is taken.
+    """
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(plan.folder / "up.lock", timeout=0):
+            _end_left_over(plan)
+            check_free(Listening(plan.host, plan.mlflow_port), option="--mlflow-port")
+            secrets = {role: passwords.kept(plan.folder / "secrets", role) for role in (OWNER, *ROLES.values())}
+            cluster = Cluster(plan.folder / "postgres", _postgres_log(plan))
+            cluster.make(secrets[OWNER])
+            remote = (ROLES[Kind.WORKER], ROLES[Kind.READER])
+            with cluster.serving(plan.postgres, remote_roles=remote, options=_OPTIONS) as postgres:
+                _prepare(plan, secrets, upgrade=upgrade)
+                with _mlflow(plan, secrets, upgrade=upgrade) as mlflow:
+                    yield _node(plan, secrets, postgres, mlflow)
+    except Timeout:
+        raise HeadBusy(f"{plan.folder}: another `hpo up` serves this folder: end it first") from None
+
+
+def _prepare(plan: Plan, secrets: Mapping[str, str], *, upgrade: bool) -> None:
+    setup.ensure_database(plan.url(OWNER, secrets[OWNER], _HERE, "postgres"), DATABASE, OWNER)
+    owner = plan.url(OWNER, secrets[OWNER], _HERE)
+    if upgrade and setup.is_older(owner):
+        dump(owner, plan.folder / "backups")
+        setup.upgrade(owner)
+    setup.init(owner, [Role(kind, name, secrets[name]) for kind, name in ROLES.items()])
+
+
+@contextmanager
+def _mlflow(plan: Plan, secrets: Mapping[str, str], *, upgrade: bool) -> Iterator[subprocess.Popen[bytes]]:
+    role = ROLES[Kind.MLFLOW]
+    store = plan.url(role, "", _HERE, database=role).replace("postgresql:", "postgresql+psycopg:", 1)
+    # the password travels beside the address: no message of MLflow's can quote it
+    variables = {"PGPASSWORD": secrets[role], "MLFLOW_SERVER_ALLOWED_HOSTS": _allowed_hosts(plan)}
+    if upgrade:
+        dump(plan.url(role, secrets[role], _HERE, database=role), plan.folder / "backups")
+        _upgrade_mlflow(store, variables)
+    settings = Settings(plan.folder, "", store, plan.folder / "mlartifacts")
+    with ui.server(settings, plan.mlflow, variables) as process:
+        passwords.write_private(_left_over(plan), f"{process.pid} {psutil.Process(process.pid).create_time()}\n")
+        try:
+            yield process
+        finally:
+            _left_over(plan).unlink(missing_ok=True)
+
+
+def _upgrade_mlflow(store: str, variables: Mapping[str, str]) -> None:
+    command = [sys.executable, "-m", "mlflow", "db", "upgrade", store]
+    done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise HpoError(f"mlflow db upgrade ended with code {done.returncode}:\n{done.stderr[-2000:]}")
+
+
+def _node(
+    plan: Plan, secrets: Mapping[str, str], postgres: subprocess.Popen[bytes], mlflow: subprocess.Popen[bytes]
+) -> Node:
+    worker_env, owner_env = plan.folder / "worker.env", plan.folder / "owner.env"
+    worker = ROLES[Kind.WORKER]
+    uri = ui.Address(plan.advertise, plan.mlflow_port).url
+    for path, comment, role, host in (
+        (worker_env, "for every node; keep it at mode 600", worker, plan.advertise),
+        (owner_env, "for this machine alone: may delete studies and upgrade tables", OWNER, _HERE),
+    ):
+        variables = {
+            "HPO_STORAGE": plan.url(role, secrets[role], host),
+            "MLFLOW_TRACKING_URI": uri,
+        }
+        passwords.write_env_file(path, comment, variables)
+    return Node(plan, worker_env, owner_env, uri, postgres, mlflow)
+
+
+def _allowed_hosts(plan: Plan) -> str:
+    """Names under which MLflow may be asked; others are refused, so that no web page gets at it by its own name."""
+    names = dict.fromkeys(["127.0.0.1", "localhost", "[::1]", ui.Address(plan.advertise, 0).url[7:-2]])
+    return ",".join(f"{name}:{plan.mlflow_port}" for name in names)
+
+
+def _end_left_over(plan: Plan) -> None:
+    """MLflow's processes of an `hpo up` that was killed (PostgreSQL ends by itself then)."""
+    try:
+        pid, started = _left_over(plan).read_text().split()
+        process = psutil.Process(int(pid))
+        if abs(process.create_time() - float(started)) < 1:
+            children = process.children(recursive=True)
+            for each in (process, *children):
+                each.kill()
+            psutil.wait_procs([process, *children], timeout=10)
+    except (FileNotFoundError, psutil.NoSuchProcess):
+        return
+    finally:
+        _left_over(plan).unlink(missing_ok=True)
+
+
+_HERE = "127.0.0.1"
+
+
+def _left_over(plan: Plan) -> Path:
+    return plan.folder / "mlflow.pid"
+
+
+def _postgres_log(plan: Plan) -> Path:
+    return plan.folder / "postgres.log"
+
+
+def _mlflow_log(plan: Plan) -> Path:
+    return plan.folder / "mlflow-server.log"

@@ -1,0 +1,43 @@
+"""Passwords made once and kept, and the env files that carry them to other nodes."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from hpo import redaction
+
+_BYTES = 24
+
+
+def kept(folder: Path, name: str) -> str:
+    """The password ``name`` in ``folder`` (mode 600), made by the first call; letters, digits, ``-`` and ``_``."""
+    path = folder / name
+    try:
+        password = path.read_text().strip()
+    except FileNotFoundError:
+        password = secrets.token_urlsafe(_BYTES)
+        write_private(path, f"{password}\n")
+    redaction.remember(password)
+    return password
+
+
+def write_env_file(path: Path, comment: str, variables: Mapping[str, str]) -> None:
+    """Lines NAME=value that ``--env-file`` and Docker read, mode 600."""
+    lines = [f"# {comment}", *(f"{name}={value}" for name, value in variables.items())]
+    write_private(path, "\n".join(lines) + "\n")
+
+
+def write_private(path: Path, text: str) -> None:
+    """Written aside with mode 600 and renamed: at no moment can others read it, or anybody read half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.unlink(missing_ok=True)
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)

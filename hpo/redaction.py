@@ -1,0 +1,93 @@
+"""Passwords that a process knows never leave it: not in log records, traces or messages.
+
+Two nets: every password that was read is remembered and replaced wherever it occurs, and whatever looks like
+``://user:password@`` loses its password even if nobody remembered it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import threading
+import traceback
+from types import TracebackType
+from urllib.parse import quote, quote_plus, unquote
+
+MASK = "***"
+SHORTEST = 4
+"""Characters; a shorter password is not remembered, since hiding it would garble words that hold it by chance."""
+
+_known: set[str] = set()
+_IN_URL = re.compile(r"(?P<head>\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@'\"]*):(?P<password>[^\s/'\"]+)@")
+
+
+def remember(password: str | None) -> None:
+    """From now on ``redact`` hides ``password``, also as it is written in URLs and in Python's ``repr``."""
+    if password is None or len(password) < SHORTEST:
+        return
+    plain = {password, unquote(password)}
+    for text in plain:
+        _known.update((text, quote(text, safe=""), quote(text), quote_plus(text), repr(text)[1:-1]))
+
+
+def redact(text: str) -> str:
+    """``text`` with every known password, and every password in a URL, replaced by ``***``."""
+    for password in sorted(_known, key=len, reverse=True):
+        text = text.replace(password, MASK)
+    return _IN_URL.sub(rf"\g<head>:{MASK}@", text)
+
+
+def trace(error: BaseException) -> str:
+    """The trace of ``error`` and its causes as it may be shown."""
+    return redact("".join(traceback.format_exception(error)))
+
+
+def install() -> None:
+    """Redacts all log records of this process, whichever library's handler writes them, and uncaught errors.
+
+    Filters on the root logger miss the records of other loggers, and libraries (Optuna, MLflow) bring handlers of their
+    own: so the records are redacted where they are made, their trace included.
+    """
+    before = logging.getLogRecordFactory()
+    if not isinstance(before, _Records):
+        logging.setLogRecordFactory(_Records(before))
+    sys.excepthook = _print_uncaught
+    threading.excepthook = _print_uncaught_in_thread
+
+
+class _Records:
+    """Makes log records without passwords."""
+
+    def __init__(self, make: object) -> None:
+        self._make = make
+
+    def __call__(self, *args: object, **kwargs: object) -> logging.LogRecord:
+        record: logging.LogRecord = self._make(*args, **kwargs)  # type: ignore[operator]
+        _redact_message(record)
+        if record.exc_info and record.exc_info[1] is not None:
+            # formatters write exc_text where it is there, and format exc_info themselves only where it is not
+            record.exc_text = trace(record.exc_info[1]).rstrip()
+        if record.stack_info:
+            record.stack_info = redact(record.stack_info)
+        return record
+
+
+def _redact_message(record: logging.LogRecord) -> None:
+    try:
+        message = record.getMessage()
+    except (TypeError, ValueError):
+        return  # arguments that do not fit their format: logging itself reports that, where the record is written
+    safe = redact(message)
+    if safe != message:
+        record.msg, record.args = safe, ()
+
+
+def _print_uncaught(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
+    sys.stderr.write(trace(error))
+
+
+def _print_uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
+    name = args.thread.name if args.thread else "a thread"
+    if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
+        sys.stderr.write(f"Exception in thread {name}:\n{trace(args.exc_value)}")

@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from tests.head.conftest import open_folder
+
+__all__ = ["open_folder"]

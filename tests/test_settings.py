@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hpo.errors import UsageError
+from hpo.settings import adopt, load_settings, password_in, read_env_file, use_storage
+
+
+def private(folder: Path, text: str, mode: int = 0o600) -> Path:
+    path = folder / "hpo.env"
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def test_an_env_file_is_lines_of_name_and_value(tmp_path: Path) -> None:
+    text = "# comment\n\nHPO_STORAGE=postgresql://u:p=w#d@h/d\nexport HPO_HOME = '/a b'\nA=\"x\"\nB=\n"
+    assert read_env_file(private(tmp_path, text)) == {
+        "HPO_STORAGE": "postgresql://u:p=w#d@h/d",
+        "HPO_HOME": "/a b",
+        "A": "x",
+        "B": "",
+    }
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o620, 0o601])
+def test_an_env_file_that_others_can_reach_is_refused(tmp_path: Path, mode: int) -> None:
+    path = private(tmp_path, "A=1\n", mode)
+    with pytest.raises(UsageError, match=f"chmod 600 {path}"):
+        read_env_file(path)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400])
+def test_an_env_file_of_its_owner_alone_is_read(tmp_path: Path, mode: int) -> None:
+    assert read_env_file(private(tmp_path, "A=1\n", mode)) == {"A": "1"}
+
+
+def test_a_line_that_is_none_is_named_but_not_shown(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"hpo\.env:2: is not NAME=value") as caught:
+        read_env_file(private(tmp_path, "A=1\nsesame opens\n"))
+    assert "sesame" not in str(caught.value)
+
+
+def test_a_misspelt_variable_of_ours_is_an_error_with_the_nearest_name(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="HPO_STORGE: nothing reads it; meant HPO_STORAGE"):
+        read_env_file(private(tmp_path, "HPO_STORGE=x\n"))
+
+
+def test_a_missing_env_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="No such file"):
+        read_env_file(tmp_path / "none")
+
+
+def test_a_file_wins_over_the_environment_and_its_secrets_leave_no_second_source() -> None:
+    env = {"HPO_STORAGE": "sqlite:///old.db", "HPO_STORAGE_PASSWORD_FILE": "/old", "MLFLOW_TRACKING_URI": "http://kept"}
+    adopt({"HPO_STORAGE_FILE": "/new"}, env)
+    assert env == {"HPO_STORAGE_FILE": "/new", "MLFLOW_TRACKING_URI": "http://kept"}
+    adopt({"HPO_STORAGE": "postgresql://u@h/d", "HPO_STORAGE_PASSWORD_FILE": "/pw"}, env)
+    use_storage("postgresql://v@i/e", env)
+    assert env["HPO_STORAGE"] == "postgresql://v@i/e"
+    assert env["HPO_STORAGE_PASSWORD_FILE"] == "/pw"  # noqa: S105  a path
+
+
+def test_a_password_file_completes_the_url_with_every_character_escaped(tmp_path: Path) -> None:
+    (tmp_path / "pw").write_text("a:b@c/d e%\n")
+    env = {"HPO_STORAGE": "postgresql://u@h:1/d?x=1", "HPO_STORAGE_PASSWORD_FILE": str(tmp_path / "pw")}
+    assert load_settings(env).storage_url == "postgresql://u:a%3Ab%40c%2Fd%20e%25@h:1/d?x=1"
+    from sqlalchemy import make_url
+
+    assert make_url(load_settings(env).storage_url).password == "a:b@c/d e%"  # noqa: S105
+
+
+def test_a_url_can_come_from_a_file_and_mlflows_password_too(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("postgresql://u:p@h/d\n")
+    (tmp_path / "pw").write_text("token\n")
+    env = {"HPO_STORAGE_FILE": str(tmp_path / "url"), "MLFLOW_TRACKING_PASSWORD_FILE": str(tmp_path / "pw")}
+    assert load_settings(env).storage_url == "postgresql://u:p@h/d"
+    assert env["MLFLOW_TRACKING_PASSWORD"] == "token"  # noqa: S105  there MLflow's client looks
+    assert load_settings(env).storage_url == "postgresql://u:p@h/d"
+
+
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        ({"HPO_STORAGE": "x", "HPO_STORAGE_FILE": "y"}, "both set"),
+        ({"HPO_STORAGE_FILE": "/no/such"}, "HPO_STORAGE_FILE=/no/such: No such file"),
+        ({"HPO_STORAGE": "postgresql://u:canary@h/d", "HPO_STORAGE_PASSWORD": "x"}, "leave one out"),
+        ({"HPO_STORAGE": "postgresql://h/d", "HPO_STORAGE_PASSWORD": "x"}, "with a user"),
+        ({"HPO_STORAGE_PASSWORD": "x"}, "with a user"),
+    ],
+)
+def test_contradictions_are_errors_that_show_no_secret(env: dict[str, str], said: str) -> None:
+    with pytest.raises(UsageError, match=said) as caught:
+        load_settings(env)
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "password"),
+    [
+        ("postgresql://u:p@h/d", "p"),
+        ("postgresql://u@h/d", None),
+        ("postgresql://h:5432/d", None),
+        ("postgresql+psycopg://u:p%40@h/d", "p%40"),
+        ("postgresql://u:a/b@h/d", "a/b"),
+        ("sqlite:////a/b:c@d.db", None),
+        ("", None),
+    ],
+)
+def test_the_password_of_a_url_is_found(url: str, password: str | None) -> None:
+    assert password_in(url) == password
