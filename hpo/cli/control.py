@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hpo.cli.options import find_study, stored, study_argument
+from hpo.cli.options import find_study, store_options, stored, study_argument
 from hpo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="No new trials for now; workers wait.")
 @study_argument
+@store_options
 def pause(study: str | None) -> None:
     """Start no new trial of STUDY until `hpo resume`. Running ones go on to their end; workers wait."""
     from hpo.study.progress import Control
@@ -26,6 +27,7 @@ def pause(study: str | None) -> None:
 
 @click.command(short_help="Let a paused, stopped or cancelled study go on.")
 @study_argument
+@store_options
 def resume(study: str | None) -> None:
     """Let STUDY go on. Workers that had left have to be started again."""
     from hpo.study.progress import Control
@@ -35,6 +37,7 @@ def resume(study: str | None) -> None:
 
 @click.command(short_help="Let running trials finish, then send the workers away.")
 @study_argument
+@store_options
 def stop(study: str | None) -> None:
     """Start no new trial of STUDY; its workers leave when what runs has ended."""
     from hpo.study.progress import Control
@@ -44,6 +47,7 @@ def stop(study: str | None) -> None:
 
 @click.command(short_help="End running trials now, resumable, and send the workers away.")
 @study_argument
+@store_options
 def cancel(study: str | None) -> None:
     """End what runs of STUDY at its next epoch, within `recovery.grace_s`; nothing of it is lost.
 
@@ -57,6 +61,7 @@ def cancel(study: str | None) -> None:
 @click.command(short_help="Change the budget of a stored study.")
 @click.argument("study", metavar="STUDY")
 @click.argument("changes", nargs=-1, required=True, metavar="KEY=VALUE...")
+@store_options
 def update(study: str, changes: tuple[str, ...]) -> None:
     """Change budget.trials or budget.hours of STUDY, while it runs or after its end. Nothing else can change.
 

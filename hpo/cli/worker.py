@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hpo.cli.options import complete_study, json_option, print_json
+from hpo.cli.options import complete_study, json_option, print_json, store_options
 from hpo.settings import load_settings
 
 
@@ -25,6 +25,7 @@ from hpo.settings import load_settings
     show_default=True,
     help="Trials at a time on each GPU (or on the CPU).",
 )
+@store_options
 @json_option
 def worker(study: str, data: Path | None, gpus: str, slots_per_gpu: int, *, as_json: bool) -> None:
     """Train trials of STUDY until it is finished; wait while there is nothing to do.

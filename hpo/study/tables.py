@@ -39,7 +39,7 @@ VERSION_TABLE = "hpo_alembic_version"
 SCHEMA_VERSION = "0002"
 """The newest revision in ``migrations/versions`` (kept here so that opening a database need not import alembic)."""
 OLDER_VERSIONS: frozenset[str] = frozenset({"0001"})
-"""Revisions that ``hpo create`` can bring up to ``SCHEMA_VERSION``."""
+"""Revisions that ``hpo db upgrade`` can bring up to ``SCHEMA_VERSION``."""
 version = table(VERSION_TABLE, column("version_num", String))
 """Alembic's own table of our revision: one row."""
 

@@ -49,7 +49,7 @@ def study(storage: Storage, spec: StudySpec | None = None) -> WorkerSession:
 
 def test_a_workers_role_creates_a_study_and_leads_trials_to_every_end(worker_url: str) -> None:
     with open_storage(worker_url, create=True) as storage, study(storage) as session:
-        session.repair()
+        session.reap()
         first = admit(session)
         session.started(first.token, {"batch": 8})
         session.report(first.token, epoch_report(1, 0.5))
@@ -79,7 +79,7 @@ def test_a_worker_that_died_is_repaired_by_another_with_the_same_role(worker_url
         dead = study(storage)
         admit(dead)
         with study(storage) as session:
-            assert session.repair() == (0,)
+            assert session.reap() == (0,)
             assert len(run(session)) == 4
 
 

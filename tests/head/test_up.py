@@ -22,7 +22,7 @@ from tests.head.conftest import free_port
 
 pytestmark = pytest.mark.long
 WORK = ("run",)
-"""The command that works on a stored study; ``("worker", name)`` once it exists."""
+"""The command that makes and works on a study; ``hpo worker`` joins one (tests/deploy)."""
 
 
 class Head:
