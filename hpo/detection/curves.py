@@ -101,7 +101,7 @@ def curve(events: Events, bit: int, labels: Labels, beta: float = 1.0, *, ap: bo
     used = _curve(
         arrays, events.hits, np.uint64(bit), labels.used, labels.counts, (steps, starts), beta * beta, ap, rates, counts
     )
-    scores, precision, recall, f, map50, map50_95 = rates[:, :used]
+    scores, precision, f, recall, map50, map50_95 = rates[:, :used]
     return Curve(scores, precision, recall, f, counts[0, :used], counts[1, :used], map50, map50_95)
 
 
@@ -182,12 +182,12 @@ def _curve(  # noqa: C901  (one pass over all detections: splitting it would wal
             all_true += hit
             changes = (
                 (k + hit) / n - (k / (n - 1) if n > 1 else 0.0),
-                hit / g,
                 (1.0 + beta2) * ((k + hit) / (n + beta2 * g) - k / (n - 1 + beta2 * g)),
+                hit / g,
                 gain50,
                 0.1 * gain,
             )
-            for q in range(5):
+            for q in range(5 if rows[e] >= 0 else 2):  # a miss changes precision and F alone
                 step = changes[q] * share - lost[q]
                 total = sums[q] + step
                 lost[q] = (total - sums[q]) - step
