@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --compile-bytecode
 STUDY ?= studies/quickstart.yaml
 
-.PHONY: run server test test-long soak check format dev lock clean help
+.PHONY: run server test test-long soak-short soak check format dev lock clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -52,6 +52,9 @@ test: $(VENV)/.dev  ## the test suite (under 12 minutes on 2 cores)
 
 test-long: $(VENV)/.dev  ## the tests that take minutes each
 	@$(BIN)/python -m pytest -m long
+
+soak-short: $(VENV)/.dev  ## the same for a few minutes
+	@$(BIN)/python -m tests.soak.chaos --workers 4 --trials 24 --deaths 8 --restarts 1
 
 soak: $(VENV)/.dev  ## workers and a PostgreSQL that are killed, stopped and cut off (200 deaths, about half an hour)
 	@$(BIN)/python -m tests.soak.chaos --workers 8 --trials 600 --deaths 200 --restarts 20 --limit-s 3600
