@@ -19,7 +19,7 @@ from hpo.study.tables import SCHEMA_VERSION
 from hpo.study.worker_session import WorkerSession
 from hpo.trial.vocabulary import Reason, TrialState
 from tests.head.conftest import Server
-from tests.study.support import FACTS, IDENTITY, admit, begin, ended, epoch_report, run, study_spec
+from tests.study.support import FACTS, IDENTITY, Clock, admit, begin, ended, epoch_report, outlive, run, study_spec
 
 WORKER = Role(Kind.WORKER, "w_ork", "w'orker:p@ss")
 READER = Role(Kind.READER, "reader", "reader-pass")
@@ -76,10 +76,11 @@ def test_a_workers_role_creates_a_study_and_leads_trials_to_every_end(worker_url
 
 def test_a_worker_that_died_is_repaired_by_another_with_the_same_role(worker_url: str) -> None:
     with open_storage(worker_url, create=True) as storage:
-        dead = study(storage)
-        admit(dead)
-        with study(storage) as session:
-            assert session.reap() == (0,)
+        clock = Clock()
+        row = lifecycle.create_or_join(storage, study_spec(trials=4, sampler="tpe", pruner="median"), IDENTITY, FACTS)
+        admit(WorkerSession(storage, row, "dead", None, clock=clock))
+        with WorkerSession(storage, row, "w", None, clock=clock) as session:
+            assert outlive(session, clock) == (0,)
             assert len(run(session)) == 4
 
 
