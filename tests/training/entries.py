@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import resource
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -22,11 +21,15 @@ def out_of_device_memory(request: str, pipe: Connection, lifeline: Connection) -
 
 
 def out_of_host_memory(request: str, pipe: Connection, lifeline: Connection) -> None:
-    """The process may grow by 64 MiB from here."""
-    with open("/proc/self/statm") as file:  # noqa: PTH123
-        pages = int(file.read().split()[0])
-    limit = pages * resource.getpagesize() + 64 * 2**20
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    """The first batch asks torch's allocator for more than any host has."""
+    import torch
+
+    from hpo.training.yolo import TrialRun
+
+    def fail(_self: Any, _batch: Any) -> Any:
+        return torch.empty(2**50, dtype=torch.uint8)
+
+    setattr(TrialRun, "preprocess_batch", fail)  # noqa: B010  (a plain assignment would have to fit the type)
     child.main(request, pipe, lifeline)
 
 
