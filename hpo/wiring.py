@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from hpo.tracking.projection import Projector
     from hpo.trial.objective import Objective
     from hpo.trial.operating_point import SweepPlan, SweepResult
-    from hpo.trial.ports import Watcher
+    from hpo.trial.ports import Launcher, Watcher
 
 PROBE_TIMEOUT_S = 600.0
 """Weights may have to be downloaded."""
@@ -48,7 +48,7 @@ class Opened:
     storage: Storage
     study: StudyRow
     site: Site
-    launcher: ForkserverLauncher
+    launcher: Launcher
     unsynced: int = 0
     """Trials that MLflow had not taken when the work ended; ``hpo sync`` brings them."""
 

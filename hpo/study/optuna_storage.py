@@ -20,11 +20,12 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 def open_rdb(url: URL, *, create_tables: bool, lease_s: float = engines.LEASE_S) -> RDBStorage:
     """Raises RuntimeError when Optuna's tables are of another version (its own check; its text has the way out)."""
     text = url.render_as_string(hide_password=False)
-    storage = RDBStorage(
-        text.replace("{", "{{").replace("}", "}}"),  # Optuna fills the URL in as a format template
-        engine_kwargs=engines.options(url, lease_s),
-        skip_table_creation=not create_tables,
-    )
+    with database_errors():
+        storage = RDBStorage(
+            text.replace("{", "{{").replace("}", "}}"),  # Optuna fills the URL in as a format template
+            engine_kwargs=engines.options(url, lease_s),
+            skip_table_creation=not create_tables,
+        )
     engines.hook_sqlite(storage.engine, begin="BEGIN IMMEDIATE")
     return storage
 

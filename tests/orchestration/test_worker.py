@@ -21,7 +21,7 @@ from hpo.study.registry import Life
 from hpo.study.storage import Storage, open_storage
 from hpo.study.worker_session import WorkerSession
 from hpo.trial.vocabulary import Reason
-from tests.soak.fake import FakeLauncher
+from tests.soak.fake import FakeLauncher, Pace
 from tests.soak.node import Nobody
 from tests.study import invariants
 from tests.study.support import FACTS, IDENTITY, study_spec
@@ -46,7 +46,7 @@ def work(storage: Storage, study: StudyRow, folder: Path, launcher: FakeLauncher
 
 
 def test_slots_train_side_by_side(storage: Storage, study: StudyRow, tmp_path: Path) -> None:
-    work(storage, study, tmp_path, FakeLauncher(4, 0.05), StopRequest())
+    work(storage, study, tmp_path, FakeLauncher(Pace(4, 0.05)), StopRequest())
     invariants.check_end(storage, study)
     attempts = [attempt for row in snapshot.trials(storage, study) for attempt in row.attempts]
     assert {attempt.slot for attempt in attempts} == {0, 1}
@@ -58,7 +58,7 @@ def test_slots_train_side_by_side(storage: Storage, study: StudyRow, tmp_path: P
 def test_a_trial_that_dies_each_time_fails_for_good_after_its_retries(
     storage: Storage, study: StudyRow, tmp_path: Path
 ) -> None:
-    work(storage, study, tmp_path, FakeLauncher(4, 0.01, crash_rate=1.0), StopRequest())
+    work(storage, study, tmp_path, FakeLauncher(Pace(4, 0.01, crash_rate=1.0)), StopRequest())
     rows = snapshot.trials(storage, study)
     assert [row.reason for row in rows] == [Reason.CRASH] * 12  # each once more
     assert sum(row.counts for row in rows) == 6
@@ -69,7 +69,7 @@ def test_a_worker_on_which_nothing_begins_takes_no_more_trials_and_says_why(
     storage: Storage, study: StudyRow, tmp_path: Path
 ) -> None:
     with pytest.raises(HpoError, match="before their first epoch"):
-        work(storage, study, tmp_path, FakeLauncher(1, 0.01, crash_rate=1.0), StopRequest())
+        work(storage, study, tmp_path, FakeLauncher(Pace(1, 0.01, crash_rate=1.0)), StopRequest())
     assert snapshot.status(storage, study).budget.counted < 6
     assert controls.control(storage, study)[0] is Control.RUN
 
@@ -79,13 +79,13 @@ def test_sigterm_gives_every_running_trial_back_without_a_retry(
 ) -> None:
     stop = StopRequest()
     threading.Timer(1.5, lambda: stop.ask(signal.SIGTERM)).start()
-    work(storage, study, tmp_path, FakeLauncher(1000, 0.05), stop)
+    work(storage, study, tmp_path, FakeLauncher(Pace(1000, 0.05)), stop)
     status = snapshot.status(storage, study)
     assert {state.value: count for state, count in status.counts.items() if count} == {"WAITING": 2}
     assert status.workers == ()
     before = [row.epochs for row in snapshot.trials(storage, study)]
     assert all(before)
-    work(storage, study, tmp_path, FakeLauncher(max(before) + 2, 0.01), StopRequest())
+    work(storage, study, tmp_path, FakeLauncher(Pace(max(before) + 2, 0.01)), StopRequest())
     rows = snapshot.trials(storage, study)
     assert [row.attempts[1].resumed_from for row in rows[:2]] == before
     invariants.check_end(storage, study)
@@ -95,7 +95,7 @@ def test_a_cancelled_study_sends_its_worker_away(storage: Storage, study: StudyR
     cancel = threading.Timer(1.5, lambda: controls.set_control(storage, study, Control.CANCEL, "me"))
     cancel.start()
     start = time.monotonic()
-    work(storage, study, tmp_path, FakeLauncher(1000, 0.05), StopRequest())
+    work(storage, study, tmp_path, FakeLauncher(Pace(1000, 0.05)), StopRequest())
     assert time.monotonic() - start < 60
     rows = snapshot.trials(storage, study)
     assert [row.attempts[0].reason for row in rows] == [Reason.GIVEN_BACK] * 2

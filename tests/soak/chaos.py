@@ -1,11 +1,16 @@
-"""Workers, a PostgreSQL and a hand that breaks them: the budget is exact, and nothing is lost or doubled.
+"""Workers, a PostgreSQL, an MLflow server and a hand that breaks them: the budget is exact, nothing is lost or doubled.
 
-``python -m tests.soak.chaos --seconds 600 --trials 400 --seed 1`` (``make soak``) prints what was done and what held.
+``python -m tests.soak.chaos --deaths 200 --restarts 20 --seed 1`` (``make soak``) prints what was done and what held.
+Every node has a folder and a proxy to the database of its own. Most of them fake their trainings, two are
+``hpo worker`` as it is typed, with trainings of YOLO. When enough trials have died and enough servers were restarted,
+the budget of the live study is set to a few more trials than were begun, and the study ends by itself.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import random
 import signal
 import subprocess
@@ -16,110 +21,134 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import make_url
+from sqlalchemy import func, make_url, select
 
-from hpo.study import snapshot
-from hpo.study.lifecycle import create_or_join
+from hpo.dataset import digits
+from hpo.settings import Settings
+from hpo.study import snapshot, tables
+from hpo.study.controls import set_budget
+from hpo.study.lifecycle import load
 from hpo.study.progress import finished, progress
 from hpo.study.records import StudyRow
 from hpo.study.storage import Storage, open_storage
 from hpo.trial.vocabulary import Reason
-from tests.postgres import Server
+from tests import postgres
+from tests.soak import tracked
+from tests.soak.fake import Pace
+from tests.soak.node import ROOT, FakeNode, Node, Place, RealNode
 from tests.soak.proxy import Proxy
+from tests.soak.tracked import Tracking
 from tests.study import invariants
-from tests.study.support import FACTS, IDENTITY, study_spec
 
 LEASE_S = 2.0
-ROOT = Path(__file__).parents[2]
+EPOCHS = 6
+HARMS = {"SIGKILL": 6, "SIGSTOP": 3, "cut": 3, "reset": 2, "slow": 2, "SIGTERM": 2}
+"""What is done to a node, and how often."""
+STUDY = """\
+name: soak
+data: {data}
+model: {model}
+train: {{epochs: {epochs}, imgsz: 64, batch: 8, optimizer: AdamW, warmup_epochs: 1, close_mosaic: 1, workers: 0}}
+space:
+  lr0: {{low: 1e-4, high: 3e-2, log: true}}
+  mosaic: {{low: 0, high: 1}}
+objective: map50
+search: {{seed: {seed}, sampler: random, pruner: median}}
+budget: {{trials: 100000}}
+recovery: {{lease_s: {lease_s}, retries: 100, grace_s: 5}}
+"""
 
 
 @dataclass
 class Plan:
     workers: int = 8
-    trials: int = 60
+    """Nodes in all."""
+    real: int = 2
+    """Of them with trainings of YOLO."""
     deaths: int = 20
-    restarts: int = 2
+    """So many trials are to die."""
+    restarts: int = 4
+    """Of PostgreSQL and MLflow in turn."""
+    last: int = 12
+    """Trials to be begun after the last harm."""
     seed: int = 0
-    limit_s: float = 240.0
-    epochs: int = 10
-    epoch_s: float = 0.1
-
-
-@dataclass
-class Node:
-    """A worker in a folder of its own, behind a proxy of its own."""
-
-    url: str
-    folder: Path
-    proxy: Proxy
-    plan: Plan
-    process: subprocess.Popen[bytes] | None = None
-    stopped_until: float | None = None
-
-    def start(self) -> None:
-        words = [self.url, str(self.folder), "2", str(self.plan.epochs), str(self.plan.epoch_s), "0.02"]
-        with (self.folder / "log").open("ab") as log:
-            command = [sys.executable, "-m", "tests.soak.node", *words]
-            self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
-
-    @property
-    def alive(self) -> bool:
-        return self.process is not None and self.process.poll() is None
-
-    def send(self, signum: int) -> None:
-        assert self.process is not None
-        self.process.send_signal(signum)
-
-    def go_on(self) -> None:
-        self.stopped_until = None
-        self.proxy.mend()
-        if self.alive:
-            self.send(signal.SIGCONT)
+    limit_s: float = 600.0
+    epoch_s: float = 0.2
 
 
 @dataclass
 class Chaos:
     plan: Plan
-    server: Server
+    storage: Storage
+    study: StudyRow
+    server: postgres.Server
+    tracking: Tracking
     nodes: list[Node]
     done: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.plan.seed)
+        self.end = time.monotonic() + self.plan.limit_s
 
-    def run(self, storage: Storage, study: StudyRow) -> None:
+    def run(self) -> None:
         """Breaks things until enough is broken, then lets everyone finish."""
-        end = time.monotonic() + self.plan.limit_s
-        while self._is_open(storage, study):
-            assert time.monotonic() < end, f"not finished in time: {self.done}"
-            for node in self.nodes:
-                if node.stopped_until is not None and time.monotonic() > node.stopped_until:
-                    node.go_on()
-                if not node.alive:
-                    self._count("exit")
-                    node.start()
-            if self._deaths() < self.plan.deaths:
-                self._harm(self.random.choice(self.nodes))
-            if self.done.get("restart", 0) < self.plan.restarts and self.random.random() < 0.1:
-                self._count("restart")
-                self.server.restart()
-            time.sleep(self.random.uniform(0.1, 1.0))
+        for node in self.nodes:
+            node.start()
+        while not self._enough():
+            self._tend()
+            self._harm(self.random.choices(self.nodes, [node.harm for node in self.nodes])[0])
+            if self.random.random() < self._restart_rate():
+                self._restart()
+            self._pause(self.random.uniform(0.1, 0.8))
+        now = self.storage.read(lambda connection: progress(connection, self.study.id))
         for node in self.nodes:
             node.go_on()
-            if node.process is not None:
-                node.process.wait(60)
+        set_budget(self.storage, self.study, "soak", trials=now.issued + self.plan.last, hours=None)
+        while self._is_open():
+            self._tend()
+            self._pause(0.5)
+        for node in self.nodes:
+            assert node.wait(120) in (0, 143), f"{node.place.folder.name} ended with {node.poll()}"
 
-    def _is_open(self, storage: Storage, study: StudyRow) -> bool:
-        now = storage.read(lambda connection: progress(connection, study.id))
-        return finished(study.spec, now) is None
+    def _pause(self, seconds: float) -> None:
+        assert time.monotonic() < self.end, f"not finished in time: {self.done}, {self._dead()} trials died"
+        time.sleep(seconds)
 
-    def _deaths(self) -> int:
-        return self.done.get("SIGKILL", 0) + self.done.get("SIGSTOP", 0) + self.done.get("cut", 0)
+    def _tend(self) -> None:
+        """Mends what was broken long enough, and starts again who ended."""
+        for node in self.nodes:
+            if node.stopped_until is not None and time.monotonic() > node.stopped_until:
+                node.go_on()
+            code = node.poll()
+            if code is not None:
+                node.codes.append(code)
+                node.start()
+
+    def _enough(self) -> bool:
+        return self._dead() >= self.plan.deaths and self.done.get("restart", 0) >= self.plan.restarts
+
+    def _dead(self) -> int:
+        mine = (tables.trials.c.study_id == self.study.id, tables.trials.c.reason == Reason.KILLED)
+        return self.storage.read(lambda connection: connection.execute(select(func.count()).where(*mine)).scalar_one())
+
+    def _is_open(self) -> bool:
+        now = self.storage.read(lambda connection: progress(connection, self.study.id))
+        return finished(self.study.spec, now) is None
+
+    def _restart_rate(self) -> float:
+        """As far through the restarts as through the deaths."""
+        due = self._dead() / max(self.plan.deaths, 1) * self.plan.restarts
+        return 0.0 if self.done.get("restart", 0) > due else 0.2
+
+    def _restart(self) -> None:
+        which = (self.server, self.tracking)[self.done.get("restart", 0) % 2]
+        self._count("restart")
+        which.restart()
 
     def _harm(self, node: Node) -> None:
-        if not node.alive or node.stopped_until is not None:
+        if node.poll() is not None or node.stopped_until is not None:
             return
-        how = self.random.choices(["SIGKILL", "SIGSTOP", "cut", "reset", "slow", "SIGTERM"], [6, 3, 3, 2, 2, 2])[0]
+        how = self.random.choices(list(HARMS), list(HARMS.values()))[0]
         self._count(how)
         if how in ("SIGKILL", "SIGTERM"):
             node.send(signal.Signals[how])
@@ -139,49 +168,94 @@ class Chaos:
         self.done[what] = self.done.get(what, 0) + 1
 
 
-def soak(plan: Plan) -> dict[str, int]:
+def soak(plan: Plan, root: Path) -> dict[str, int]:
     """What was done, and how many trials died of it. Raises AssertionError where an invariant does not hold."""
     with ExitStack() as stack:
-        server = stack.enter_context(Server())
+        server = stack.enter_context(postgres.Server())
         url = make_url(server.url).set(drivername="postgresql+psycopg")
-        storage = stack.enter_context(open_storage(url.render_as_string(hide_password=False), create=True))
-        spec = study_spec(pruner="median", trials=plan.trials, retries=50, baseline=True, lease_s=LEASE_S)
-        study = create_or_join(storage, spec, IDENTITY, FACTS)
-        root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hpo-soak-")))
-        nodes = []
-        for number in range(plan.workers):
-            proxy = stack.enter_context(Proxy(server.port))
-            folder = root / f"node{number}"
-            folder.mkdir()
-            nodes.append(Node(url.set(port=proxy.port).render_as_string(hide_password=False), folder, proxy, plan))
-        chaos = Chaos(plan, server, nodes)
+        mlflow_url = postgres.create_database(server.url)
+        head = root / "head"
+        head.mkdir()
+        tracking = stack.enter_context(
+            Tracking(head, make_url(mlflow_url).set(drivername="postgresql+psycopg").render_as_string(False))
+        )
+        settings = Settings(head, url.render_as_string(hide_password=False), tracking.uri, None)
+        data = _create(plan, settings)
+        storage = stack.enter_context(open_storage(settings.storage_url, create=False))
+        study = load(storage, "soak")
+        nodes = [
+            _node(number, plan, stack.enter_context(Proxy(server.port)), settings) for number in range(plan.workers)
+        ]
+        chaos = Chaos(plan, storage, study, server, tracking, nodes)
         try:
-            chaos.run(storage, study)
+            chaos.run()
+            study = load(storage, "soak")  # its budget is another one now
             invariants.check_end(storage, study)
+            held = tracked.check(settings, storage, study)
         except BaseException:
             for node in nodes:
-                print(f"--- {node.folder.name}\n{(node.folder / 'log').read_text()[-3000:]}")  # noqa: T201
+                print(f"--- {node.place.folder.name} {node.codes}\n{node.log.read_text()[-3000:]}")  # noqa: T201
             raise
         finally:
             for node in nodes:
-                if node.alive and node.process is not None:
-                    node.process.kill()
-                    node.process.wait()
-        rows = snapshot.trials(storage, study)
-        return chaos.done | {
-            "trials": len(rows),
-            "killed": sum(row.reason is Reason.KILLED for row in rows),
-            "counted": sum(row.counts for row in rows),
-        }
+                node.go_on()
+                node.send(signal.SIGKILL)
+        return _summary(chaos, held) | {"images": len(list((data.parent / "images" / "train").iterdir()))}
+
+
+def _create(plan: Plan, settings: Settings) -> Path:
+    """The study, by ``hpo create`` as it is typed; data.yaml."""
+    data = digits.make(settings.home / "digits")
+    file = settings.home / "soak.yaml"
+    model = ROOT / "configs" / "models" / "yolov8-w0625-r4.yaml"
+    file.write_text(STUDY.format(data=data, model=model, epochs=EPOCHS, seed=plan.seed, lease_s=LEASE_S))
+    own = {"HPO_HOME": str(settings.home), "HPO_STORAGE": settings.storage_url}
+    command = [sys.executable, "-m", "hpo", "create", str(file)]
+    subprocess.run(
+        command, check=True, cwd=ROOT, env={**os.environ, **own, "MLFLOW_TRACKING_URI": settings.tracking_uri}
+    )
+    return data
+
+
+def _node(number: int, plan: Plan, proxy: Proxy, settings: Settings) -> Node:
+    real = number < plan.real
+    folder = settings.home.parent / f"node{number}-{'yolo' if real else 'fake'}"
+    folder.mkdir()
+    url = make_url(settings.storage_url).set(port=proxy.port).render_as_string(hide_password=False)
+    place = Place("soak", url, settings.tracking_uri, folder)
+    if real:
+        return RealNode(place, proxy, harm=0.15)  # it takes long to start
+    return FakeNode(place, proxy, 1.0, Pace(EPOCHS, plan.epoch_s, crash_rate=0.02))
+
+
+def _summary(chaos: Chaos, held: dict[str, int]) -> dict[str, int]:
+    rows = snapshot.trials(chaos.storage, chaos.study)
+    real = [row for row in rows if row.folder is not None and "-yolo" in row.folder]
+    return {
+        **chaos.done,
+        "trials": len(rows),
+        "killed": sum(row.reason is Reason.KILLED for row in rows),
+        "complete": sum(row.reason is Reason.COMPLETE for row in rows),
+        "pruned": sum(row.reason is Reason.PRUNED for row in rows),
+        "YOLO trials": len(real),
+        "YOLO complete": sum(row.reason is Reason.COMPLETE for row in real),
+        "resumed": sum(attempt.resumed_from > 0 for row in rows for attempt in row.attempts),
+        "worker starts": sum(len(node.codes) + 1 for node in chaos.nodes),
+        **held,
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     plan = Plan()
-    for name in ("workers", "trials", "deaths", "restarts", "seed", "limit_s"):
+    for name in vars(plan):
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(getattr(plan, name)), default=getattr(plan, name))
-    given = parser.parse_args()
-    print(f"held: {soak(Plan(**vars(given)))}")  # noqa: T201
+    plan = Plan(**vars(parser.parse_args()))
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="hpo-soak-") as root:
+        found = soak(plan, Path(root))
+    print(json.dumps(found, indent=2))  # noqa: T201
+    print(f"held, in {time.monotonic() - began:.0f} s: budget exact, nothing lost or doubled, MLflow equal")  # noqa: T201
 
 
 if __name__ == "__main__":

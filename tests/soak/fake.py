@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from typing_extensions import override
@@ -20,33 +21,47 @@ def plain(request: TrialRequest) -> dict[str, Scalar]:
     return {name: value for name, value in request.train.items() if not isinstance(value, list)}
 
 
+@dataclass(frozen=True)
+class Pace:
+    epochs: int
+    epoch_s: float
+    crash_rate: float = 0.0
+    """Share of the attempts whose process dies half-way."""
+
+
+def _epoch_in(checkpoint: str | None) -> int:
+    """0 where there is none, or one that a real training left: as those do, it starts at epoch 1 then."""
+    try:
+        return 0 if checkpoint is None else int(Path(checkpoint).read_text())
+    except (OSError, ValueError):
+        return 0
+
+
 class FakeLauncher(Launcher):
-    def __init__(self, epochs: int, epoch_s: float, crash_rate: float = 0.0) -> None:
-        self._epochs = epochs
-        self._epoch_s = epoch_s
-        self._crash_rate = crash_rate
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
 
     @override
     def start(self, request: TrialRequest) -> TrialProcess:
-        return FakeProcess(request, self._epochs, self._epoch_s, random.random() < self._crash_rate)
+        return FakeProcess(request, self._pace, crashes=random.random() < self._pace.crash_rate)
 
 
 class FakeProcess(TrialProcess):
     """Trains while it is listened to."""
 
-    def __init__(self, request: TrialRequest, epochs: int, epoch_s: float, crashes: bool) -> None:
+    def __init__(self, request: TrialRequest, pace: Pace, *, crashes: bool) -> None:
         self._request = request
         self._paths = AttemptPaths(Path(request.folder))
         self._paths.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        self._epochs = epochs
-        self._epoch_s = epoch_s
+        self._epochs = pace.epochs
+        self._epoch_s = pace.epoch_s
         self._crashes = crashes
-        done = 0 if request.checkpoint is None else int(Path(request.checkpoint).read_text())
-        assert done == request.known_epochs
-        self._epoch = done
         self._answer = Answer.GO_ON
         self._queue: list[Message] = [Started({"batch": 8})]
         self._gone = False
+        self._epoch = _epoch_in(request.checkpoint)
+        # as a real one: first what the checkpoint holds and the database lacks
+        self._queue += [self._report(epoch) for epoch in range(request.known_epochs + 1, self._epoch + 1)]
 
     @property
     @override
@@ -72,12 +87,15 @@ class FakeProcess(TrialProcess):
 
     def _train_an_epoch(self) -> None:
         self._epoch += 1
-        value = round(value_of(plain(self._request)) * self._epoch / self._epochs, 6)
-        self._queue.append(EpochReport(self._epoch, value, {"train/box_loss": 1.0}, self._epoch_s, time.time()))
+        self._queue.append(self._report(self._epoch))
         aside = self._paths.checkpoint.with_suffix(".tmp")
         aside.write_text(str(self._epoch))
         aside.replace(self._paths.checkpoint)
         self._queue.append(Checkpointed(self._epoch))
+
+    def _report(self, epoch: int) -> EpochReport:
+        value = round(value_of(plain(self._request)) * epoch / self._epochs, 6)
+        return EpochReport(epoch, value, {"train/box_loss": 1.0}, self._epoch_s, time.time())
 
     def _end(self, reason: Reason) -> None:
         value = value_of(plain(self._request)) if reason is Reason.COMPLETE else None

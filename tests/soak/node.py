@@ -1,27 +1,166 @@
-"""A worker whose training is a fake: ``python -m tests.soak.node URL FOLDER SLOTS EPOCHS EPOCH_S CRASH_RATE``."""
+"""A node of a study under attack: a folder, a proxy to the database, and a worker that can be started again."""
 
 from __future__ import annotations
 
 import logging
+import multiprocessing
+import os
+import signal
+import subprocess
 import sys
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from typing_extensions import override
 
-from hpo.errors import StorageUnavailable
+from hpo.errors import HpoError
 from hpo.orchestration.stop import StopRequest, on_signals
-from hpo.orchestration.worker import Company, Site, Worker
-from hpo.study import snapshot
+from hpo.orchestration.worker import Site
+from hpo.settings import Settings
 from hpo.study.lifecycle import load
-from hpo.study.registry import Life
 from hpo.study.storage import open_storage
-from hpo.study.worker_session import WorkerSession
 from hpo.trial.messages import Ended, EpochReport
 from hpo.trial.ports import Mirror, Watcher
 from hpo.trial.request import TrialRequest
 from hpo.trial.vocabulary import Reaction
-from tests.soak.fake import FakeLauncher
+from hpo.wiring import Opened
+from tests.soak.fake import FakeLauncher, Pace
+from tests.soak.proxy import Proxy
 from tests.study.support import OUTSIDE
+
+ROOT = Path(__file__).parents[2]
+NURSERY = multiprocessing.get_context("forkserver")
+"""Fakes are forked from a process that has imported all they need: on few cores, starting one must cost little."""
+NURSERY.set_forkserver_preload(["tests.soak.node", "mlflow", "psycopg"])
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a node knows of the study."""
+
+    study: str
+    url: str
+    """Of the database, by way of the node's proxy."""
+    tracking_uri: str
+    folder: Path
+    """The node's own, on no shared disk as far as it knows."""
+
+
+class Node(ABC):
+    """A worker that is started again when it ends."""
+
+    def __init__(self, place: Place, proxy: Proxy, harm: float) -> None:
+        """``harm``: how often it is hit, in proportion to the others."""
+        self.place = place
+        self.proxy = proxy
+        self.harm = harm
+        self.stopped_until: float | None = None
+        self.codes: list[int] = []
+
+    @abstractmethod
+    def start(self) -> None: ...
+
+    @abstractmethod
+    def poll(self) -> int | None:
+        """The exit code; None while it runs."""
+
+    @property
+    @abstractmethod
+    def pid(self) -> int: ...
+
+    def send(self, signum: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, signum)
+
+    def go_on(self) -> None:
+        """Undo what lasts."""
+        self.stopped_until = None
+        self.proxy.mend()
+        self.send(signal.SIGCONT)
+
+    def wait(self, seconds: float) -> int:
+        end = time.monotonic() + seconds
+        while (code := self.poll()) is None:
+            assert time.monotonic() < end, f"{self.place.folder.name} does not end"
+            time.sleep(0.1)
+        return code
+
+    @property
+    def log(self) -> Path:
+        return self.place.folder / "log"
+
+
+class RealNode(Node):
+    """``hpo worker`` as it is typed, with trainings of YOLO."""
+
+    process: subprocess.Popen[bytes] | None = None
+
+    @override
+    def start(self) -> None:
+        own = {"HPO_STORAGE": self.place.url, "MLFLOW_TRACKING_URI": self.place.tracking_uri}
+        command = [sys.executable, "-m", "hpo", "worker", self.place.study, "--gpus", "cpu"]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, stdout=log, stderr=log, env={**os.environ, **own, "HPO_HOME": str(self.place.folder)}
+            )
+
+    @override
+    def poll(self) -> int | None:
+        return -1 if self.process is None else self.process.poll()
+
+    @property
+    @override
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+
+class FakeNode(Node):
+    """The worker that ``hpo worker`` starts, with everything real but the training."""
+
+    process: BaseProcess | None = None
+
+    def __init__(self, place: Place, proxy: Proxy, harm: float, pace: Pace) -> None:
+        super().__init__(place, proxy, harm)
+        self._pace = pace
+
+    @override
+    def start(self) -> None:
+        self.process = NURSERY.Process(target=_fake, args=(self.place, self._pace), daemon=True)
+        self.process.start()
+
+    @override
+    def poll(self) -> int | None:
+        return -1 if self.process is None else self.process.exitcode
+
+    @property
+    @override
+    def pid(self) -> int:
+        assert self.process is not None
+        assert self.process.pid is not None
+        return self.process.pid
+
+
+def _fake(place: Place, pace: Pace) -> None:
+    output = os.open(place.folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(threadName)s %(message)s")
+    stop = StopRequest()
+    settings = Settings(place.folder, place.url, place.tracking_uri, None)
+    slots = ("cpu", "cpu")
+    try:
+        with on_signals(stop), open_storage(place.url, create=False, lease_s=2) as storage:
+            study = load(storage, place.study)
+            site = Site(settings.study_folder(study.name), "model.yaml", place.folder / "data.yaml", OUTSIDE, slots)
+            Opened(settings, storage, study, site, FakeLauncher(pace)).work(Nobody(), stop)
+    except HpoError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(error.exit_code)
+    sys.exit(stop.exit_code)
 
 
 class Nobody(Watcher, Mirror):
@@ -50,28 +189,3 @@ class Nobody(Watcher, Mirror):
     @override
     def touch(self, number: int) -> None:
         return
-
-
-def main(url: str, folder: Path, slots: int, launcher: FakeLauncher) -> None:
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    stop = StopRequest()
-    with on_signals(stop), open_storage(url, create=False, lease_s=2) as storage:
-        study = load(storage, "digits")
-        session = WorkerSession(storage, study, Life(folder.name, ("cpu",) * slots), OUTSIDE)
-        site = Site(folder, "model.yaml", folder / "data.yaml", OUTSIDE, ("cpu",) * slots)
-        company = Company(session, launcher, Nobody(), Nobody(), lambda: snapshot.trials(storage, study))
-        try:
-            Worker(study, site, company, stop).run()
-        finally:
-            session.close()
-    sys.exit(stop.exit_code)
-
-
-if __name__ == "__main__":
-    address, place, count, epochs, epoch_s, crash_rate = sys.argv[1:]
-    trainer = FakeLauncher(int(epochs), float(epoch_s), float(crash_rate))
-    try:
-        main(address, Path(place), int(count), trainer)
-    except StorageUnavailable as outage:
-        print(outage, file=sys.stderr)  # noqa: T201
-        sys.exit(4)

@@ -10,7 +10,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, event, select, text, update
+from sqlalchemy import create_engine, event, make_url, select, text, update
 from sqlalchemy.exc import OperationalError
 
 from hpo.errors import StorageUnavailable, UsageError
@@ -19,6 +19,8 @@ from hpo.study.lifecycle import load
 from hpo.study.storage import SchemaConflict, Storage, open_storage
 from hpo.study.tables import OLDER_VERSIONS, SCHEMA_VERSION, VERSION_TABLE, metadata, version
 from hpo.study.worker_session import WorkerSession
+from tests import postgres
+from tests.soak.proxy import Proxy
 from tests.study import invariants
 from tests.study.support import Opened, admit, run
 
@@ -198,3 +200,19 @@ def _impatient(storage: Storage) -> None:
     """Locks are reported at once, not after SQLite's half a minute."""
     event.listen(storage.engine, "connect", _short_timeout)
     storage.engine.dispose()
+
+
+def test_a_connection_that_is_lost_before_optuna_opens_its_own_is_an_outage(postgres_server: str) -> None:
+    url = postgres.create_database(postgres_server)
+    open_storage(url, create=True).close()
+    port = make_url(url).port
+    assert port is not None
+    with Proxy(port) as proxy:
+        by_proxy = make_url(url).set(port=proxy.port).render_as_string(hide_password=False)
+        with open_storage(by_proxy, create=False) as storage:
+            proxy.cut()
+            with pytest.raises(StorageUnavailable, match="nothing is lost"):
+                _ = storage.optuna
+            proxy.mend()
+            assert storage.optuna.get_all_studies() == []
+    postgres.drop_database(postgres_server, url)
