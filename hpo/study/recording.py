@@ -118,7 +118,8 @@ def write_epoch(context: Context, active: Active, report: EpochReport) -> Contro
     control = context.storage.write(action)
     context.failpoint("epoch")
     if finite:
-        context.history.own(active.trial_id).intermediate_values[report.epoch] = report.objective
+        mine = context.storage.call_optuna(lambda _rdb: context.history.own(active.trial_id))
+        mine.intermediate_values[report.epoch] = report.objective
     return control
 
 

@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -194,7 +195,7 @@ def soak(plan: Plan, root: Path) -> dict[str, int]:
             held = tracked.check(settings, storage, study)
         except BaseException:
             for node in nodes:
-                print(f"--- {node.place.folder.name} {node.codes}\n{node.log.read_text()[-3000:]}")  # noqa: T201
+                print(f"--- {node.log} {node.codes}\n{node.log.read_text()[-2000:]}")  # noqa: T201
             raise
         finally:
             for node in nodes:
@@ -252,8 +253,9 @@ def main() -> None:
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(getattr(plan, name)), default=getattr(plan, name))
     plan = Plan(**vars(parser.parse_args()))
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="hpo-soak-") as root:
-        found = soak(plan, Path(root))
+    root = Path(tempfile.mkdtemp(prefix="hpo-soak-"))  # kept where something does not hold
+    found = soak(plan, root)
+    shutil.rmtree(root)
     print(json.dumps(found, indent=2))  # noqa: T201
     print(f"held, in {time.monotonic() - began:.0f} s: budget exact, nothing lost or doubled, MLflow equal")  # noqa: T201
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import time
 from collections import Counter, defaultdict
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
@@ -50,7 +52,19 @@ class Tracking:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self.__exit__()
+        self._wait_for_the_port()
         self.__enter__()
+
+    def _wait_for_the_port(self) -> None:
+        """Its children end a moment after it."""
+        end = time.monotonic() + 30
+        while True:
+            with socket.socket() as probe, suppress(OSError):
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((self._address.host, self._address.port))
+                return
+            assert time.monotonic() < end, "MLflow's port stays taken"
+            time.sleep(0.1)
 
     def __enter__(self) -> Self:
         self._serving = ui.server(self._settings, self._address)
