@@ -36,6 +36,17 @@ def database_errors() -> Iterator[None]:
     try:
         yield
     except StorageInternalError as error:
-        if isinstance(error.__cause__, DBAPIError):
-            raise error.__cause__ from error
-        raise
+        found = _behind(error)
+        if found is None:
+            raise
+        raise found from error
+
+
+def _behind(error: StorageInternalError) -> DBAPIError | None:
+    """Optuna tries some queries in another form after an error; on a lost connection SQLAlchemy then speaks of a
+    transaction that must be rolled back, and the loss is what that was raised in the handling of.
+    """
+    cause: BaseException | None = error.__cause__
+    while cause is not None and not isinstance(cause, DBAPIError):
+        cause = cause.__cause__ or cause.__context__
+    return cause

@@ -15,14 +15,14 @@ from sqlalchemy.exc import OperationalError
 
 from hpo.errors import StorageUnavailable, UsageError
 from hpo.study import optuna_tables, schema, snapshot
-from hpo.study.lifecycle import load
+from hpo.study.lifecycle import create_or_join, load
 from hpo.study.storage import SchemaConflict, Storage, open_storage
 from hpo.study.tables import OLDER_VERSIONS, SCHEMA_VERSION, VERSION_TABLE, metadata, version
 from hpo.study.worker_session import WorkerSession
 from tests import postgres
 from tests.soak.proxy import Proxy
 from tests.study import invariants
-from tests.study.support import Opened, admit, run
+from tests.study.support import FACTS, IDENTITY, Opened, admit, run, study_spec
 
 OPEN = "import sys; from hpo.study.storage import open_storage; open_storage(sys.argv[1], create=True).optuna"
 
@@ -215,4 +215,27 @@ def test_a_connection_that_is_lost_before_optuna_opens_its_own_is_an_outage(post
                 _ = storage.optuna
             proxy.mend()
             assert storage.optuna.get_all_studies() == []
+    postgres.drop_database(postgres_server, url)
+
+
+def test_a_connection_that_is_lost_in_the_middle_of_a_query_of_optunas_is_an_outage(
+    postgres_server: str,
+) -> None:
+    url = postgres.create_database(postgres_server)
+    with open_storage(url, create=True) as storage:
+        study = create_or_join(storage, study_spec(trials=3), IDENTITY, FACTS)
+        run(WorkerSession(storage, study, "w", None))
+        calls: list[int] = []
+
+        def lose(connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+            if "FROM trial_intermediate_values" in statement:  # the second query of one read
+                calls.append(1)
+                connection.connection.dbapi_connection.close()
+
+        event.listen(storage.optuna.engine, "before_cursor_execute", lose)
+        with pytest.raises(StorageUnavailable):
+            storage.call_optuna(lambda rdb: rdb.get_all_trials(rdb.get_study_id_from_name(study.name)))
+        assert len(calls) > 1, "it was not tried again"
+        event.remove(storage.optuna.engine, "before_cursor_execute", lose)
+        assert len(storage.call_optuna(lambda rdb: rdb.get_all_trials(1))) == 3
     postgres.drop_database(postgres_server, url)
