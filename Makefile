@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --compile-bytecode
 STUDY ?= studies/quickstart.yaml
 
-.PHONY: run server test test-long soak-short soak check format dev lock clean help
+.PHONY: run server test test-long soak check format dev lock clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -53,11 +53,8 @@ test: $(VENV)/.dev  ## the test suite (under 12 minutes on 2 cores)
 test-long: $(VENV)/.dev  ## the tests that take minutes each
 	@$(BIN)/python -m pytest -m long
 
-soak-short: $(VENV)/.dev  ## the same for a few minutes
-	@$(BIN)/python -m tests.soak.chaos --workers 4 --trials 24 --deaths 8 --restarts 1
-
-soak: $(VENV)/.dev  ## workers and a PostgreSQL that are killed, stopped and cut off (200 deaths, about half an hour)
-	@$(BIN)/python -m tests.soak.chaos --workers 8 --trials 600 --deaths 200 --restarts 20 --limit-s 3600
+soak: $(VENV)/.dev  ## workers and servers that are killed, stopped and cut off (200 trials die, about an hour)
+	@$(BIN)/python -m tests.soak.chaos --workers 8 --real 2 --deaths 200 --restarts 20 --limit-s 7200
 
 check: $(VENV)/.dev  ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .

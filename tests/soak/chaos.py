@@ -74,7 +74,7 @@ class Plan:
     """Trials to be begun after the last harm."""
     seed: int = 0
     limit_s: float = 600.0
-    epoch_s: float = 0.2
+    epoch_s: float = 0.5
 
 
 @dataclass
