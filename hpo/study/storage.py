@@ -102,13 +102,17 @@ class Storage:
         for pause_s in pauses_s:
             try:
                 return call()
-            except (OperationalError, InterfaceError) as error:
+            except DBAPIError as error:
+                if not _may_pass(error):
+                    raise
                 if _is_lasting(self.url, error):
                     raise self._unavailable(error) from error
             time.sleep(pause_s)
         try:
             return call()
-        except (OperationalError, InterfaceError) as error:
+        except DBAPIError as error:
+            if not _may_pass(error):
+                raise
             raise self._unavailable(error) from error
 
     def _unavailable(self, error: DBAPIError) -> StorageUnavailable:
@@ -250,6 +254,13 @@ def _nothing_there(url: URL) -> UsageError:
 
 
 _LASTING = ("disk is full", "readonly database", "unable to open", "not a database", "malformed", "no such table")
+
+
+def _may_pass(error: DBAPIError) -> bool:
+    """Whether the connection is at fault, and not what was asked: also where PostgreSQL ended it, since this process
+    was stopped within a transaction for too long (an InternalError to psycopg).
+    """
+    return isinstance(error, (OperationalError, InterfaceError)) or error.connection_invalidated
 
 
 def _is_lasting(url: URL, error: DBAPIError) -> bool:

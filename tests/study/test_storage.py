@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, event, make_url, select, text, update
+from sqlalchemy import Connection, create_engine, event, make_url, select, text, update
 from sqlalchemy.exc import OperationalError
 
 from hpo.errors import StorageUnavailable, UsageError
@@ -238,4 +239,21 @@ def test_a_connection_that_is_lost_in_the_middle_of_a_query_of_optunas_is_an_out
         assert len(calls) > 1, "it was not tried again"
         event.remove(storage.optuna.engine, "before_cursor_execute", lose)
         assert len(storage.call_optuna(lambda rdb: rdb.get_all_trials(1))) == 3
+    postgres.drop_database(postgres_server, url)
+
+
+def test_a_transaction_that_postgresql_ended_since_its_process_was_stopped_is_made_again(postgres_server: str) -> None:
+    url = postgres.create_database(postgres_server)
+    with open_storage(url, create=True, lease_s=2) as storage:
+        tries: list[int] = []
+
+        def stopped_once(connection: Connection) -> int:
+            tries.append(1)
+            asked = connection.execute(text("SELECT 1")).scalar_one()
+            if len(tries) == 1:
+                time.sleep(3)  # idle_in_transaction_session_timeout is two seconds at this lease
+            return int(connection.execute(text("SELECT 1")).scalar_one()) + asked
+
+        assert storage.write(stopped_once) == 2
+        assert len(tries) == 2
     postgres.drop_database(postgres_server, url)
