@@ -249,7 +249,7 @@ def test_a_transaction_that_postgresql_ended_since_its_process_was_stopped_is_ma
 
         def stopped_once(connection: Connection) -> int:
             tries.append(1)
-            asked = connection.execute(text("SELECT 1")).scalar_one()
+            asked = int(connection.execute(text("SELECT 1")).scalar_one())
             if len(tries) == 1:
                 time.sleep(3)  # idle_in_transaction_session_timeout is two seconds at this lease
             return int(connection.execute(text("SELECT 1")).scalar_one()) + asked
