@@ -28,6 +28,7 @@ COMMANDS = {
     "trials": "hpo.cli.study:trials",
     "trial": "hpo.cli.study:trial",
     "best": "hpo.cli.best:best",
+    "report": "hpo.cli.report:report",
     "sweep": "hpo.cli.sweep:sweep",
     "sync": "hpo.cli.tracking:sync",
     "ui": "hpo.cli.tracking:ui",

@@ -1,0 +1,116 @@
+"""What the labels hold: boxes by class, sizes of objects, and a few labelled images to look at."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpo.dataset.images import images_of, label_of
+from hpo.dataset.source import read
+
+MOST_IMAGES = 2000
+"""Of a split whose sizes are looked at, evenly spread."""
+SMALL, MEDIUM = 32**2, 96**2
+"""Areas in pixels that bound COCO's small and medium objects."""
+_PICTURE_PX = 320
+_COLOURS = ("#c2571a", "#0b6e99", "#3a7d44", "#7a4ea3", "#b3333e", "#8a6d1d")
+
+
+@dataclass(frozen=True)
+class BoxFacts:
+    """Of the training split's labels."""
+
+    by_class: dict[str, int]
+    """Boxes of each class, in the order of the names."""
+    small: int
+    medium: int
+    large: int
+    """By COCO's areas (below 32 x 32, below 96 x 96, above), in pixels of the original images that were looked at."""
+    sides: tuple[float, float, float]
+    """10%, 50% and 90% quantile of sqrt(box area / image area): a box's side as a share of the image's."""
+    images: int
+    """Images whose sizes were looked at."""
+
+
+def box_facts(yaml: Path, split: str = "train") -> BoxFacts | None:
+    """None where the split has no boxes. Raises SpecError as ``describe`` does for the data.yaml."""
+    source = read(yaml)
+    images, _ = images_of(source.splits[split])
+    counts: Counter[int] = Counter()
+    sizes: Counter[str] = Counter()
+    sides: list[float] = []
+    some = set(_spread(images, MOST_IMAGES))
+    for image in images:
+        rows = _rows(image)
+        counts.update(cls for cls, *_ in rows)
+        if image in some and rows:
+            width, height = _size(image)
+            for _, _, _, w, h in rows:
+                area = w * width * h * height
+                sizes["small" if area < SMALL else "medium" if area < MEDIUM else "large"] += 1
+                sides.append((w * h) ** 0.5)
+    if not sides:
+        return None
+    sides.sort()
+    low, middle, high = (sides[int(share * (len(sides) - 1))] for share in (0.1, 0.5, 0.9))
+    by_class = {name: counts[index] for index, name in enumerate(source.names)}
+    return BoxFacts(by_class, sizes["small"], sizes["medium"], sizes["large"], (low, middle, high), len(some))
+
+
+def pictures(yaml: Path, count: int = 6, split: str = "train") -> tuple[str, ...]:
+    """Labelled images, evenly spread over the split, with their boxes drawn, as data URIs of JPEGs."""
+    images, _ = images_of(read(yaml).splits[split])
+    return tuple(map(_picture, _spread([image for image in images if _rows(image)], count)))
+
+
+def _picture(image: str) -> str:
+    from PIL import Image, ImageDraw
+
+    with Image.open(image) as opened:
+        shown = opened.convert("RGB")
+    shown.thumbnail((_PICTURE_PX, _PICTURE_PX))
+    draw = ImageDraw.Draw(shown)
+    for cls, x, y, w, h in _rows(image):
+        left, top = (x - w / 2) * shown.width, (y - h / 2) * shown.height
+        corner = (left + w * shown.width, top + h * shown.height)
+        draw.rectangle([(left, top), corner], outline=_COLOURS[cls % len(_COLOURS)], width=2)
+    held = io.BytesIO()
+    shown.save(held, "JPEG", quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(held.getvalue()).decode()
+
+
+def _rows(image: str) -> list[tuple[int, float, float, float, float]]:
+    """Class and box (centre and size, fractions of the image) of each row; a polygon's box is the one around it."""
+    try:
+        text = Path(label_of(image)).read_text()
+    except FileNotFoundError:
+        return []
+    rows = []
+    for line in dict.fromkeys(text.splitlines()):
+        numbers = list(map(float, line.split()))
+        if len(numbers) == 5:
+            rows.append((int(numbers[0]), numbers[1], numbers[2], numbers[3], numbers[4]))
+        elif len(numbers) > 5:
+            xs, ys = numbers[1::2], numbers[2::2]
+            w, h = max(xs) - min(xs), max(ys) - min(ys)
+            rows.append((int(numbers[0]), min(xs) + w / 2, min(ys) + h / 2, w, h))
+    return rows
+
+
+def _size(image: str) -> tuple[int, int]:
+    """Width and height in pixels, as shown: EXIF may turn a picture."""
+    from PIL import Image
+
+    with Image.open(image) as opened:
+        width, height = opened.size
+        turned = opened.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+    return (height, width) if turned else (width, height)
+
+
+def _spread(images: list[str], count: int) -> list[str]:
+    if len(images) <= count:
+        return images
+    return [images[index * len(images) // count] for index in range(count)]

@@ -1,0 +1,121 @@
+"""Pictures of a study as SVG text that stands inside a page."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from hpo.report.facts import Report
+from hpo.spec.space import Choices, FloatRange, IntRange
+from hpo.study.records import TrialRow
+from hpo.trial.vocabulary import TrialState
+
+BEST, DEFAULT, QUIET = "#0b6e99", "#c2571a", "#9aa3ab"
+_SLICES = 8
+"""Dimensions that are drawn against the value, the most important first."""
+
+
+def history(report: Report) -> str:
+    """The value of each complete trial in the order of their numbers, the best so far, and the baseline."""
+    figure, axes = _figure(8, 3.2)
+    complete = _complete(report.trials)
+    axes.plot([row.number for row in complete], [row.value for row in complete], "o", color=QUIET, markersize=4)
+    best = -float("inf")
+    steps = []
+    for row in complete:
+        best = max(best, row.value or best)
+        steps.append(best)
+    axes.step([row.number for row in complete], steps, where="post", color=BEST, label="best so far")
+    if report.baseline is not None and report.baseline.value is not None:
+        axes.axhline(report.baseline.value, color=DEFAULT, linestyle="--", linewidth=1, label="baseline")
+    pruned = [row.number for row in report.trials if row.state is TrialState.PRUNED]
+    if pruned:
+        bottom = min(row.value or 0.0 for row in complete)
+        axes.plot(pruned, [bottom] * len(pruned), "|", color=QUIET, label=f"pruned ({len(pruned)})")
+    axes.set_xlabel("trial")
+    axes.set_ylabel(str(report.spec.objective))
+    axes.legend(fontsize=8, frameon=False, loc="lower right")
+    return _svg(figure)
+
+
+def importances(report: Report) -> str:
+    """A bar a dimension, with its interval."""
+    shown = report.importances[:15][::-1]
+    figure, axes = _figure(8, 0.9 + 0.32 * len(shown))
+    lows = [each.value - each.low for each in shown]
+    highs = [each.high - each.value for each in shown]
+    axes.barh(
+        [each.name for each in shown],
+        [each.value for each in shown],
+        xerr=[lows, highs],
+        color=BEST,
+        error_kw={"ecolor": "#444", "elinewidth": 1, "capsize": 2},
+    )
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("share of the importance (PED-ANOVA), 90% interval over trials")
+    return _svg(figure)
+
+
+def slices(report: Report) -> str:
+    """The value over each dimension, the most important ones; darker is later."""
+    order = [each.name for each in report.importances] or list(report.spec.searched.names)
+    domains = {dimension.name: dimension.domain for dimension in report.spec.searched.dimensions}
+    names = [name for name in order if name in domains][:_SLICES]
+    complete = _complete(report.trials)
+    columns = min(4, len(names))
+    lines = -(-len(names) // columns)
+    figure, grid = _figure(8, 2.2 * lines, lines, columns)
+    for axes, name in zip(grid.flat, names, strict=False):
+        rows = [row for row in complete if name in row.params]
+        domain = domains[name]
+        values: list[Any] = [row.params[name] for row in rows]
+        if isinstance(domain, Choices):
+            values = [str(value) for value in values]
+        axes.scatter(values, [row.value for row in rows], c=[row.number for row in rows], cmap="Blues", s=14, vmin=-10)
+        if isinstance(domain, (FloatRange, IntRange)) and domain.log:
+            axes.set_xscale("log")
+        axes.set_title(name, fontsize=9)
+        if report.winner is not None and name in report.winner.params:
+            best: Any = report.winner.params[name]
+            axes.plot([str(best) if isinstance(domain, Choices) else best], [report.winner.value], "*", color=DEFAULT)
+    for axes in list(grid.flat)[len(names) :]:
+        axes.set_visible(False)
+    return _svg(figure)
+
+
+def classes(report: Report) -> str:
+    """Boxes of each class in the training split."""
+    assert report.boxes is not None  # noqa: S101  (asked only where they were read)
+    shown = sorted(report.boxes.by_class.items(), key=lambda item: -item[1])[:20][::-1]
+    figure, axes = _figure(8, 0.8 + 0.28 * len(shown))
+    axes.barh([name for name, _ in shown], [count for _, count in shown], color=QUIET)
+    axes.set_xlabel("boxes in the training split")
+    return _svg(figure)
+
+
+def _complete(rows: Sequence[TrialRow]) -> list[TrialRow]:
+    return [row for row in rows if row.state is TrialState.COMPLETE and row.value is not None]
+
+
+def _figure(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Any, Any]:
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasSVG(figure)  # without pyplot: no global state
+    axes = figure.subplots(rows, columns, squeeze=rows * columns == 1)
+    for each in axes.flat if rows * columns > 1 else [axes]:
+        each.spines[["top", "right"]].set_visible(False)
+        each.tick_params(labelsize=8)
+    return figure, axes
+
+
+def _svg(figure: Any) -> str:
+    import matplotlib as mpl
+
+    held = io.StringIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "hpo", "font.family": "sans-serif"}):
+        figure.savefig(held, format="svg", metadata={"Date": None})
+    text = held.getvalue()
+    return text[text.index("<svg") :]

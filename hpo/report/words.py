@@ -1,0 +1,117 @@
+"""Sentences and numbers as both forms of a report print them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hpo.report.facts import Report
+from hpo.spec.serialize import dump_yaml
+from hpo.study.records import TrialRow
+from hpo.trial import wording
+from hpo.trial.vocabulary import Reason, TrialState
+
+
+def short(value: Any) -> str:
+    """Four significant digits; a dash for None."""
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def question(report: Report) -> str:
+    spec = report.spec
+    names = ", ".join(spec.searched.names) or "nothing"
+    swept = " NMS IoU and confidence were chosen for each trained model by an exact sweep." if spec.is_swept else ""
+    return (
+        f"Which training settings give {Path(spec.model).name} the best {spec.objective} on "
+        f"{Path(spec.data).parent.name}? Searched: {names}; {spec.epochs} epochs a trial, sampler "
+        f"{spec.search.sampler.name}, pruner {spec.search.pruner.name}, seed {spec.search.seed}.{swept}"
+    )
+
+
+def standing(report: Report) -> str:
+    """How far the search is, and what its best trial is worth as evidence."""
+    budget, winner, baseline = report.status.budget, report.winner, report.baseline
+    done = f"{budget.counted} of {budget.trials} trials are done."
+    if winner is None:
+        return done
+    if winner.baseline:
+        return f"{done} No trial reached more than the baseline: keep the defaults."
+    best = f"The best is trial {winner.number} with {report.spec.objective} {short(winner.value)}"
+    if baseline is None or baseline.value is None or winner.value is None:
+        return f"{done} {best}; there is no baseline to compare it with."
+    points = 100 * (winner.value - baseline.value)
+    return f"{done} {best}, {points:+.1f} points from the baseline's {short(baseline.value)}, one training each."
+
+
+def verdict(report: Report) -> tuple[str, ...]:
+    if report.verdict:
+        return report.verdict
+    return (
+        f"Not confirmed. The best of {report.status.budget.counted} noisy trials is lucky in part, since two trainings "
+        f"of one configuration differ too. To know whether it beats the defaults: hpo confirm {report.study.name}",
+    )
+
+
+def operating_point(row: TrialRow) -> tuple[str, ...]:
+    """The setting to deploy, and what that rests on."""
+    if row.operating_point is None:
+        return ("Ultralytics' defaults: this study neither samples nor sweeps suppression and confidence.",)
+    if row.sweep is None:
+        return (wording.setting(row.operating_point),)
+    return (
+        f"{wording.setting(row.sweep.recommended_point)} is recommended.",
+        f"Best on the validation split: {wording.setting(row.sweep.best.point)}; {wording.gain(row.sweep)}",
+    )
+
+
+def sizes(report: Report) -> str:
+    boxes = report.boxes
+    if boxes is None:
+        return "The data is not on the machine that wrote this report: no object sizes, no images."
+    total = boxes.small + boxes.medium + boxes.large
+    shares = ", ".join(
+        f"{100 * count / total:.0f}% {name}"
+        for name, count in (("small", boxes.small), ("medium", boxes.medium), ("large", boxes.large))
+    )
+    low, middle, high = (100 * side for side in boxes.sides)
+    return (
+        f"Objects by COCO's areas: {shares} ({boxes.images} images looked at). A box's side is {middle:.0f}% of its "
+        f"image's in the median (10% to 90%: {low:.0f}% to {high:.0f}%)."
+    )
+
+
+def cost(report: Report) -> str:
+    spent = report.cost
+    parts = [
+        f"{hours:.2f} h in {name}"
+        for name, hours in (
+            ("complete trials", spent.complete),
+            ("pruned ones", spent.pruned),
+            ("failed or lost work", spent.failed),
+        )
+    ]
+    gain = (
+        ""
+        if spent.gain_per_hour is None
+        else f" Gain of the best over the baseline: {spent.gain_per_hour:.3g} points an hour."
+    )
+    return f"{spent.total:.2f} hours of devices: {', '.join(parts)}.{gain}"
+
+
+def state(row: TrialRow) -> str:
+    if row.reason in (None, Reason.COMPLETE, Reason.PRUNED):
+        return row.state.value.lower()
+    return f"{row.state.value.lower()}: {row.reason}"
+
+
+def mark(report: Report, row: TrialRow) -> str:
+    if report.winner is not None and row.number == report.winner.number:
+        return "best"
+    return "baseline" if row.baseline and row.state is not TrialState.FAIL else ""
+
+
+def study_file(report: Report) -> str:
+    """The study as it was run, as YAML."""
+    return dump_yaml(report.spec)

@@ -1,0 +1,22 @@
+"""``hpo report`` on a study that has something to tell, and on one that has not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.cli.conftest import Shell
+
+
+def test_a_study_is_told_in_one_file_of_either_form(shell: Shell, study: Callable[..., Path]) -> None:
+    file = study()
+    shell.run("create", file)
+    assert "no complete trial yet" in shell.run("report", "small", "--output", "r.html", code=2)
+    shell.run("run", file)
+    assert "say which with --format" in shell.run("report", "small", "--output", "r.txt", code=2)
+    assert "wrote r.html" in shell.run("report", "small", "--output", "r.html")
+    page = (shell.folder / "r.html").read_text()
+    assert "data:image/jpeg;base64," in page
+    assert "lr0" in page
+    shell.run("report", "--output", "deep/r.txt", "--format", "md")
+    assert (shell.folder / "deep" / "r.txt").read_text().startswith("# small\n")
