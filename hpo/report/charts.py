@@ -33,6 +33,7 @@ def history(report: Report) -> str:
     if pruned:
         bottom = min(row.value or 0.0 for row in complete)
         axes.plot(pruned, [bottom] * len(pruned), "|", color=QUIET, label=f"pruned ({len(pruned)})")
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("trial")
     axes.set_ylabel(str(report.spec.objective))
     axes.legend(fontsize=8, frameon=False, loc="lower right")
@@ -75,6 +76,7 @@ def slices(report: Report) -> str:
         axes.scatter(values, [row.value for row in rows], c=[row.number for row in rows], cmap="Blues", s=14, vmin=-10)
         if isinstance(domain, (FloatRange, IntRange)) and domain.log:
             axes.set_xscale("log")
+            axes.xaxis.set_minor_formatter("")  # a range within one decade would print its ticks over each other
         axes.set_title(name, fontsize=9)
         if report.winner is not None and name in report.winner.params:
             best: Any = report.winner.params[name]

@@ -80,8 +80,13 @@ class Report:
 
     @property
     def metrics(self) -> tuple[str, ...]:
+        """What stands beside the objective in a table."""
         shown = ("map50", "map50_95", "precision", "recall", "f1")
-        return tuple(name for name in shown if any(name in row.metrics for row in self.trials))
+        return tuple(
+            name
+            for name in shown
+            if name != str(self.spec.objective) and any(name in row.metrics for row in self.trials)
+        )
 
 
 def settings(spec: StudySpec, winner: TrialRow, baseline: TrialRow | None) -> tuple[Setting, ...]:
