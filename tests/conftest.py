@@ -67,29 +67,35 @@ def launcher(tmp_path_factory: pytest.TempPathFactory) -> ForkserverLauncher:
     return ForkserverLauncher(child.main, "hpo.training.preload", environment.prepare(home))
 
 
-@pytest.fixture
-def request_for(tiny: Path, tmp_path: Path) -> Any:
-    """Makes requests for attempts in the test's folder; keywords change the request, ``train`` is merged."""
-    made = 0
+class Requests:
+    """Makes requests for attempts in ``folder``; keywords change the request, ``train`` is merged."""
 
-    def make(train: dict[str, Scalar] | None = None, **changes: Any) -> TrialRequest:
-        nonlocal made
-        made += 1
+    def __init__(self, data: Path, folder: Path) -> None:
+        self._data = data
+        self._folder = folder
+        self._made = 0
+
+    def __call__(self, train: dict[str, Scalar] | None = None, **changes: Any) -> TrialRequest:
+        self._made += 1
         values: dict[str, Any] = {
             "study": "tests",
-            "number": made,
-            "ordinal": made,
+            "number": self._made,
+            "ordinal": self._made,
             "attempt": 1,
-            "folder": str(tmp_path / "trials" / f"{made:05d}-1"),
+            "folder": str(self._folder / "trials" / f"{self._made:05d}-1"),
             "model": str(SMALLEST_MODEL),
-            "data": str(tiny),
+            "data": str(self._data),
             "train": {**TRAIN, **(train or {})},
             "objective": Objective(),
             "operating_point": None,
         }
         return TrialRequest(**(values | changes))
 
-    return make
+
+@pytest.fixture
+def request_for(tiny: Path, tmp_path: Path) -> Requests:
+    """Makes requests for attempts in the test's folder."""
+    return Requests(tiny, tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -10,13 +10,15 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from tests.cli.conftest import Shell
+from tests.cli.conftest import STUDY, Shell
+from tests.conftest import SMALLEST_MODEL
 
 Study = Callable[..., Path]
 
@@ -26,45 +28,54 @@ def without_clock(trials: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: trial[name] for name in ("state", "value", "params", "metrics")} for trial in trials]
 
 
+@dataclass(frozen=True)
+class Done:
+    """The small study, run through without a stop."""
+
+    shell: Shell
+    file: Path
+    said: str
+    left: set[str]
+    """What lay in the shell's folder afterwards."""
+    trials: list[dict[str, Any]]
+
+
 @pytest.fixture(scope="module")
-def undisturbed(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """The trials of the small study, run through without a stop."""
-    from tests.cli.conftest import STUDY
-    from tests.conftest import SMALLEST_MODEL
-
-    folder = tmp_path_factory.mktemp("undisturbed")
-    (folder / "small.yaml").write_text(STUDY.format(name="small", data=tiny, model=SMALLEST_MODEL, more=""))
+def done(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
+    folder = tmp_path_factory.mktemp("done")
+    file = folder / "small.yaml"
+    file.write_text(STUDY.format(name="small", data=tiny, model=SMALLEST_MODEL, more="keep: {weights: 1}\n"))
     shell = Shell(folder)
-    shell.run("run", "small.yaml")
-    trials: list[dict[str, Any]] = shell.json("trials")
-    return trials
+    said = shell.run("run", file)
+    return Done(shell, file, said, {path.name for path in folder.iterdir()}, shell.json("trials"))
 
 
-def test_a_study_runs_to_its_budget_and_hands_over_its_winner(shell: Shell, study: Study) -> None:
-    said = shell.run("run", study())
-    assert "4 of 4 trials" in said
-    assert "hpo ui small" in said
+def test_a_study_runs_to_its_budget(done: Done) -> None:
+    assert "4 of 4 trials" in done.said
+    assert "hpo ui small" in done.said
 
     # stock Ultralytics would leave mlflow.db, runs/detect and downloaded weights here
-    assert {path.name for path in shell.folder.iterdir()} == {"small.yaml", "runs"}
-    assert not (shell.home / "detect").exists()
+    assert done.left == {"small.yaml", "runs"}
+    assert not (done.shell.home / "detect").exists()
 
-    trials = shell.json("trials", "small")
+    trials = done.trials
     assert [trial["number"] for trial in trials] == [0, 1, 2, 3]
     assert {trial["state"] for trial in trials} == {"COMPLETE"}
     assert all(trial["mlflow_run_id"] for trial in trials)
     assert all(set(trial["metrics"]) == {"map50", "map50_95", "precision", "recall", "f1"} for trial in trials)
     assert len({trial["params"]["lr0"] for trial in trials}) == 4
 
-    status = shell.json("status")
+    status = done.shell.json("status")
     assert status["state"] == "finished"
     assert status["counts"] == {"waiting": 0, "running": 0, "complete": 4, "pruned": 0, "fail": 0}
 
-    best = shell.json("best", "--save", "winner")
-    assert best["value"] == max(trial["value"] for trial in trials)
+
+def test_its_winner_is_handed_over_as_ultralytics_takes_it(done: Done) -> None:
+    best = done.shell.json("best", "--save", "winner")
+    assert best["value"] == max(trial["value"] for trial in done.trials)
     assert all(Path(best[name]).exists() for name in ("weights", "hyperparameters", "predict"))
-    ultralytics_takes(shell, "train", best["hyperparameters"], "epochs=1")
-    ultralytics_takes(shell, "predict", best["predict"], f"source={_an_image(study())}")
+    ultralytics_takes(done.shell, "train", best["hyperparameters"], "epochs=1")
+    ultralytics_takes(done.shell, "predict", best["predict"], f"source={_an_image(done.file)}")
 
 
 def _an_image(study_file: Path) -> Path:
@@ -79,18 +90,13 @@ def ultralytics_takes(shell: Shell, mode: str, settings: str, *words: str) -> No
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_running_again_changes_nothing(shell: Shell, study: Study) -> None:
-    file = study(more="keep: {weights: 1}\n")
-    shell.run("run", file, "budget.trials=2")
-    before = shell.json("trials")
-    shell.run("run", file, "budget.trials=2")
-    assert shell.json("trials") == before
-    assert len(list(shell.home.glob("studies/small/trials/*/weights/best.pt"))) == 1
+def test_running_again_changes_nothing(done: Done) -> None:
+    done.shell.run("run", done.file)
+    assert done.shell.json("trials") == done.trials
+    assert len(list(done.shell.home.glob("studies/small/trials/*/weights/best.pt"))) == 1
 
 
-def test_a_study_stopped_in_the_middle_proposes_and_finds_the_same(
-    shell: Shell, study: Study, undisturbed: list[dict[str, Any]]
-) -> None:
+def test_a_study_stopped_in_the_middle_proposes_and_finds_the_same(shell: Shell, study: Study, done: Done) -> None:
     file = study()
     running = shell.run_until("trial 2", "run", file)
     assert shell.end(running, signal.SIGINT) == 130
@@ -99,18 +105,17 @@ def test_a_study_stopped_in_the_middle_proposes_and_finds_the_same(
     assert stopped["counts"]["waiting"] == 1
     shell.run("run", file)
     trials = shell.json("trials")
-    assert without_clock(trials) == without_clock(undisturbed)
+    assert without_clock(trials) == without_clock(done.trials)
 
 
-def test_two_interrupts_end_at_once_and_lose_nothing(
-    shell: Shell, study: Study, undisturbed: list[dict[str, Any]]
-) -> None:
+@pytest.mark.long
+def test_two_interrupts_end_at_once_and_lose_nothing(shell: Shell, study: Study, done: Done) -> None:
     file = study()
     running = shell.run_until("trial 1", "run", file)
     assert shell.end(running, signal.SIGINT, signal.SIGINT) == 130
     assert shell.json("status")["counts"]["fail"] == 0
     shell.run("run", file)
-    assert without_clock(shell.json("trials")) == without_clock(undisturbed)
+    assert without_clock(shell.json("trials")) == without_clock(done.trials)
 
 
 def test_a_killed_worker_costs_time_and_no_budget(shell: Shell, study: Study) -> None:
@@ -129,21 +134,21 @@ def test_a_killed_worker_costs_time_and_no_budget(shell: Shell, study: Study) ->
 
 
 def test_a_killed_training_is_tried_again_by_the_same_worker(shell: Shell, study: Study) -> None:
-    running = shell.run_until("trial 1", "run", study())
+    running = shell.run_until("trial 1", "run", study(), "budget.trials=2")
     _training(running.pid).kill()
     assert shell.end(running) == 0
     states = [(trial["state"], trial["reason"]) for trial in shell.json("trials")]
     assert states.count(("FAIL", "killed")) == 1
-    assert states.count(("COMPLETE", "complete")) == 4
+    assert states.count(("COMPLETE", "complete")) == 2
 
 
 def test_a_hung_training_is_ended_and_tried_again(shell: Shell, study: Study) -> None:
-    running = shell.run_until("trial 1", "run", study(more="recovery: {hung_s: 3}\n"))
+    running = shell.run_until("trial 1", "run", study(more="recovery: {hung_s: 3}\n"), "budget.trials=2")
     _training(running.pid).suspend()
     assert shell.end(running) == 0
     reasons = [trial["reason"] for trial in shell.json("trials")]
     assert reasons.count("hung") == 1
-    assert reasons.count("complete") == 4
+    assert reasons.count("complete") == 2
 
 
 def _training(worker: int) -> psutil.Process:
@@ -213,8 +218,7 @@ def test_plots_are_drawn_and_kept_where_the_study_asks(shell: Shell, study: Stud
     assert {"results.png", "confusion_matrix.png"} <= pictures
 
 
-def test_what_is_stored_is_read_by_optunas_own_command(shell: Shell, study: Study) -> None:
-    shell.run("run", study(), "budget.trials=2")
+def test_what_is_stored_is_read_by_optunas_own_command(done: Done) -> None:
     command = [
         sys.executable,
         "-c",
@@ -225,16 +229,15 @@ def test_what_is_stored_is_read_by_optunas_own_command(shell: Shell, study: Stud
         "-f",
         "json",
     ]
-    storage = ["--storage", f"sqlite:///{shell.home / 'hpo.db'}"]
-    done = subprocess.run(command + storage, capture_output=True, text=True, check=True)
-    assert '"COMPLETE"' in done.stdout
+    storage = ["--storage", f"sqlite:///{done.shell.home / 'hpo.db'}"]
+    told = subprocess.run(command + storage, capture_output=True, text=True, check=True)
+    assert '"COMPLETE"' in told.stdout
 
 
-def test_mlflow_holds_a_run_a_trial_and_one_for_the_study(shell: Shell, study: Study) -> None:
-    shell.run("run", study(), "budget.trials=2")
-    with sqlite3.connect(shell.home / "mlflow.db") as store:
+def test_mlflow_holds_a_run_a_trial_and_one_for_the_study(done: Done) -> None:
+    with sqlite3.connect(done.shell.home / "mlflow.db") as store:
         runs = store.execute("select name, status from runs order by name").fetchall()
-    assert runs == [("study", "FINISHED"), ("trial-00000", "FINISHED"), ("trial-00001", "FINISHED")]
+    assert runs == [(name, "FINISHED") for name in ("study", *(f"trial-0000{number}" for number in range(4)))]
 
 
 def test_nothing_is_deleted_without_a_yes(shell: Shell, study: Study) -> None:

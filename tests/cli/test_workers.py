@@ -90,6 +90,7 @@ def test_sigterm_gives_the_trial_back_and_another_node_ends_the_study(nodes: tup
     assert all(trial["reason"] == "complete" for trial in trials)
 
 
+@pytest.mark.long
 def test_a_node_that_dies_is_seen_by_another_when_its_lease_has_run_out(
     nodes: tuple[Shell, Shell], study: Study
 ) -> None:
@@ -128,6 +129,7 @@ def test_pause_stop_cancel_and_resume_from_another_terminal(shell: Shell, study:
     assert "only budget" in shell.run("update", "small", "train.epochs=3", code=2)
 
 
+@pytest.mark.long
 def test_two_workers_on_one_machine_share_a_study(shell: Shell, study: Study) -> None:
     said = shell.run("run", study(more=QUICK), "--workers", "2", "budget.trials=4")
     assert "2 workers" in said

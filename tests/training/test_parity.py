@@ -62,10 +62,17 @@ assert len(POINTS) + len(ONE_LABEL) >= 30
 assert len(PREDICT_POINTS) >= 10
 
 
+LONG = pytest.mark.long
+SOME_SUBJECTS = ["mixed_digits", pytest.param("cells", marks=LONG), pytest.param("mixed_cells", marks=LONG)]
+
+
 @pytest.mark.parametrize("subject", ["digits"], indirect=True)
-def test_val_at_every_point_is_that_of_model_val(subject: Subject, tmp_path: Path) -> None:
+@pytest.mark.parametrize("points", [pytest.param(POINTS[1::4], id="some"), pytest.param(POINTS, id="all", marks=LONG)])
+def test_val_at_every_point_is_that_of_model_val(
+    subject: Subject, points: list[OperatingPoint], tmp_path: Path
+) -> None:
     predictions = captured(subject, "val")
-    for point in POINTS:
+    for point in points:
         check_val(subject, point, tmp_path, predictions)
 
 
@@ -76,7 +83,7 @@ def test_val_with_one_label_a_box_is_that_of_model_val(subject: Subject, tmp_pat
         check_val(subject, point, tmp_path, predictions, multi_label=False)
 
 
-@pytest.mark.parametrize("subject", ["mixed_digits", "cells", "mixed_cells"], indirect=True)
+@pytest.mark.parametrize("subject", SOME_SUBJECTS, indirect=True)
 def test_val_is_that_of_model_val_on_other_models_and_shapes(subject: Subject, tmp_path: Path) -> None:
     predictions = captured(subject, "val")
     for point in FEW[::2]:
@@ -108,12 +115,24 @@ def test_val_is_that_of_model_val_where_all_classes_are_one(tmp_path: Path) -> N
         check_val(subject, point, tmp_path, predictions)
 
 
-@pytest.mark.parametrize("subject", ["digits", "mixed_digits", "mixed_cells"], indirect=True)
+@pytest.mark.parametrize(
+    ("subject", "points"),
+    [
+        pytest.param("digits", PREDICT_POINTS[::3], id="digits"),
+        pytest.param("mixed_digits", PREDICT_POINTS[::3], id="mixed_digits"),
+        pytest.param("digits", PREDICT_POINTS, id="digits-all", marks=LONG),
+        pytest.param("mixed_digits", PREDICT_POINTS, id="mixed_digits-all", marks=LONG),
+        pytest.param("mixed_cells", PREDICT_POINTS[::4], id="mixed_cells", marks=LONG),
+    ],
+    indirect=["subject"],
+)
 def test_deploy_is_what_model_predict_sees(
-    subject: Subject, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+    subject: Subject,
+    points: list[OperatingPoint],
+    request: pytest.FixtureRequest,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     predictions = captured(subject, "deploy")
-    points = PREDICT_POINTS if "digits" in request.node.name else PREDICT_POINTS[::4]
     listed = [line for point in points for line in check_predict(subject, point, predictions)]
     with capsys.disabled():
         for line in listed:
@@ -130,7 +149,11 @@ def test_deploy_with_80_classes_is_what_model_predict_sees(tmp_path: Path) -> No
     assert len(listed) <= 0.02 * len(PREDICT_POINTS) * len(predictions), listed
 
 
-@pytest.mark.parametrize("subject", ["digits", "mixed_digits", "mixed_cells"], indirect=True)
+@pytest.mark.parametrize(
+    "subject",
+    ["mixed_digits", pytest.param("digits", marks=LONG), pytest.param("mixed_cells", marks=LONG)],
+    indirect=True,
+)
 @pytest.mark.parametrize("point", [DEFAULT, OperatingPoint(0.4, 0.1), OperatingPoint(0.5, 0.3, 300, Kind.AGNOSTIC)])
 def test_f1_under_deploy_is_that_of_counting_what_model_predict_finds(subject: Subject, point: OperatingPoint) -> None:
     """Labels are read from their files, boxes matched one by one: nothing of the capture is used."""
