@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hpo.spec.schema import StudySpec
     from hpo.study.records import StatusRow, StudyRow, TrialRow
     from hpo.study.storage import Storage
+    from hpo.tracking.checkpoints import MlflowStore
     from hpo.tracking.projection import Projector
     from hpo.trial.objective import Objective
     from hpo.trial.operating_point import SweepPlan, SweepResult
@@ -88,7 +89,8 @@ class Opened:
         mirror = ProjectionThread(projector(self.settings, self.storage, self.study))
         session = WorkerSession(self.storage, self.study, life, self.site.baseline)
         try:
-            company = Company(session, self.launcher, mirror, watcher, self.known_trials)
+            store = checkpoint_store(self.settings, self.study)
+            company = Company(session, self.launcher, mirror, watcher, self.known_trials, store)
             Worker(self.study, self.site, company, stop).run()
         finally:
             session.close()
@@ -278,6 +280,13 @@ def projector(settings: Settings, storage: Storage, study: StudyRow) -> Projecto
     from hpo.tracking.reader import StudyReader
 
     return Projector(settings, study, StudyReader(storage, study))
+
+
+def checkpoint_store(settings: Settings, study: StudyRow) -> MlflowStore | None:
+    """Where checkpoints go that other machines shall find; None where MLflow's store is this machine's own."""
+    from hpo.tracking.checkpoints import MlflowStore
+
+    return MlflowStore(settings, study) if settings.artifact_root is None else None
 
 
 def versions() -> dict[str, str]:

@@ -39,7 +39,7 @@ class Notes:
     def lost(self) -> bool:
         return self.lost_at is not None and self.lost_at in self.reports
 
-    def started(self, effective: dict[str, Scalar]) -> None:
+    def started(self, effective: dict[str, Scalar], resumed_from: int) -> None:
         self.effective = effective
 
     def progress(self, stage: str, epoch: int, fraction: float) -> None:
