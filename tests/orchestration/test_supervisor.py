@@ -32,6 +32,7 @@ class Notes:
     reports: list[int] = field(default_factory=list)
     checkpoints: list[int] = field(default_factory=list)
     effective: dict[str, Scalar] = field(default_factory=dict)
+    resumed_from: int | None = None
     stages: set[str] = field(default_factory=set)
     lost_at: int | None = None
 
@@ -40,7 +41,7 @@ class Notes:
         return self.lost_at is not None and self.lost_at in self.reports
 
     def started(self, effective: dict[str, Scalar], resumed_from: int) -> None:
-        self.effective = effective
+        self.effective, self.resumed_from = effective, resumed_from
 
     def progress(self, stage: str, epoch: int, fraction: float) -> None:
         self.stages.add(stage)
