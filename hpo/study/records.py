@@ -31,6 +31,8 @@ class Facts:
     """``DatasetSummary`` as a dict."""
     versions: dict[str, str]
     """Of hpo, python, optuna, torch, ultralytics, mlflow."""
+    weights: str | None = None
+    """Artifact URI of the starting weights, once they are uploaded whole."""
 
 
 @dataclass(frozen=True)

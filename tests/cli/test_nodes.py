@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from hpo.tracking import ui
 from tests import postgres
 from tests.cli.conftest import Shell
 from tests.tracking.support import settings_in
+from tests.training.support import untrained
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 EPOCHS = 30
@@ -113,3 +115,42 @@ def test_a_trial_started_on_one_node_is_finished_on_another(
     assert trained == list(range(last.resumed_from + 1, EPOCHS + 1))
     assert all(not row.uploads for row in attempts(head))
     assert stored(mlflow, head) == []
+
+
+def test_starting_weights_come_from_the_store_and_are_verified(
+    nodes: tuple[Shell, Shell, Shell], mlflow: str, study: Study
+) -> None:
+    head, first, second = nodes
+    weights = untrained(head.folder / "start.pt", ["zero", "one", "four", "seven"])
+    quick = ("budget.trials=1", "train.epochs=1", "train.close_mosaic=0", f"model={weights}")
+    head.run("create", study(name="small", more=MORE), *quick)
+    weights.unlink()
+    said = first.run("worker", "small", "--data", first.folder / "data" / "data.yaml", "--gpus", "cpu")
+    assert "finished, 1 of 1 trials" in said
+    [fetched] = (first.home / "weights").rglob("start.pt")
+    location = stored_weights(head)
+    damage(mlflow, location)
+    said = second.run("worker", "small", "--data", second.folder / "data" / "data.yaml", "--gpus", "cpu", code=2)
+    assert "sha256" in said
+    place = second.home / "weights" / fetched.parent.name
+    place.mkdir(parents=True)
+    shutil.copyfile(fetched, place / "start.pt")  # the way out that the message names
+    second.run("worker", "small", "--data", second.folder / "data" / "data.yaml", "--gpus", "cpu")
+
+
+def stored_weights(node: Shell) -> str:
+    engine = create_engine(make_url(node.variables["HPO_STORAGE"]).set(drivername="postgresql+psycopg"))
+    try:
+        with engine.connect() as connection:
+            return str(connection.execute(select(tables.studies.c.facts)).scalar_one()["weights"])
+    finally:
+        engine.dispose()
+
+
+def damage(mlflow: str, location: str) -> None:
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    place, _, name = location.rpartition("/")
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / name).write_bytes(b"other weights")
+        get_artifact_repository(place, tracking_uri=mlflow).log_artifact(str(Path(folder) / name))
