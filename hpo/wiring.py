@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hpo.spec.schema import StudySpec
     from hpo.study.records import StatusRow, StudyRow, TrialRow
     from hpo.study.storage import Storage
+    from hpo.tracking.checkpoints import MlflowStore
     from hpo.tracking.projection import Projector
     from hpo.trial.objective import Objective
     from hpo.trial.operating_point import SweepPlan, SweepResult
@@ -88,7 +89,8 @@ class Opened:
         mirror = ProjectionThread(projector(self.settings, self.storage, self.study))
         session = WorkerSession(self.storage, self.study, life, self.site.baseline)
         try:
-            company = Company(session, self.launcher, mirror, watcher, self.known_trials)
+            store = checkpoint_store(self.settings, self.study)
+            company = Company(session, self.launcher, mirror, watcher, self.known_trials, store)
             Worker(self.study, self.site, company, stop).run()
         finally:
             session.close()
@@ -120,6 +122,8 @@ def opened(
         identity = Identity(dataset.fingerprint, model.sha256)
         stored = Facts(model.yaml, asdict(dataset), versions())
         study = lifecycle.create_or_join(storage, spec, identity, stored)
+        if model.yaml is None:
+            _share_weights(settings, storage, study, Path(model.path))
         folder = settings.study_folder(study.name)
         data = _placed_data(folder, Path(spec.data))
         site = Site(folder, model.path, data, _baseline(spec, dataset), devices, settings.cache / "predictions")
@@ -191,6 +195,11 @@ def _model_here(launcher: ForkserverLauncher, study: StudyRow, settings: Setting
         aside.write_text(study.facts.model_yaml)
         aside.replace(placed)
         return str(placed)
+    from hpo.orchestration import starting_weights
+
+    found = starting_weights.obtain(_weights_store(settings, study), study, settings.home / "weights")
+    if found is not None:
+        return str(found)
     answer = _ask_probe(launcher, study.spec.model, settings)
     if "error" in answer:
         raise UsageError(f"study {study.name!r}: its weights can't be had on this machine: {answer['error']}")
@@ -202,6 +211,22 @@ def _model_here(launcher: ForkserverLauncher, study: StudyRow, settings: Setting
             "way out: the same weights at that place",
         )
     return str(answer["path"])
+
+
+def _share_weights(settings: Settings, storage: Storage, study: StudyRow, file: Path) -> None:
+    from hpo.orchestration import starting_weights
+    from hpo.study import lifecycle
+
+    store = _weights_store(settings, study)
+    if store is not None:
+        starting_weights.share(store, study, file, lambda place: lifecycle.set_weights(storage, study, place))
+
+
+def _weights_store(settings: Settings, study: StudyRow) -> MlflowStore | None:
+    from hpo.orchestration.starting_weights import FOLDER
+    from hpo.tracking.checkpoints import MlflowStore
+
+    return MlflowStore(settings, study, FOLDER) if settings.artifact_root is None else None
 
 
 @dataclass(frozen=True)
@@ -278,6 +303,13 @@ def projector(settings: Settings, storage: Storage, study: StudyRow) -> Projecto
     from hpo.tracking.reader import StudyReader
 
     return Projector(settings, study, StudyReader(storage, study))
+
+
+def checkpoint_store(settings: Settings, study: StudyRow) -> MlflowStore | None:
+    """Where checkpoints go that other machines shall find; None where MLflow's store is this machine's own."""
+    from hpo.tracking.checkpoints import MlflowStore
+
+    return MlflowStore(settings, study) if settings.artifact_root is None else None
 
 
 def versions() -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from hpo.study.records import TrialRow
+from hpo.trial import checkpoints
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.vocabulary import TrialState
 
@@ -27,7 +28,7 @@ def clean(study_folder: Path, trials: Iterable[TrialRow], keep: int) -> list[int
         for attempt in study_folder.glob(f"trials/{row.number:05d}-*"):
             paths = AttemptPaths(attempt)
             paths.last.unlink(missing_ok=True)
-            paths.checkpoint.unlink(missing_ok=True)
+            checkpoints.remove(paths.checkpoints)
             if (row.number not in keepers or attempt != newest) and paths.best.exists():
                 paths.best.unlink()
                 gone.append(row.number)

@@ -5,17 +5,28 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from hpo.errors import StorageUnavailable
 from hpo.orchestration.patience import Patience
+from hpo.orchestration.uploads import Uploading
 from hpo.study.records import Proposal
 from hpo.study.worker_session import Answered, WorkerSession
+from hpo.trial import checkpoints
 from hpo.trial.messages import Answer, EpochReport
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.ports import Mirror, Watcher
 from hpo.trial.vocabulary import Scalar
 
 RETRY_S = 5.0
+
+
+@dataclass(frozen=True)
+class Disk:
+    """Where an attempt's files lie, and who takes its checkpoints elsewhere."""
+
+    paths: AttemptPaths
+    uploads: Uploading
 
 
 class AttemptRecorder:
@@ -25,13 +36,14 @@ class AttemptRecorder:
     """
 
     def __init__(
-        self, proposal: Proposal, session: WorkerSession, mirror: Mirror, watcher: Watcher, paths: AttemptPaths
+        self, proposal: Proposal, session: WorkerSession, mirror: Mirror, watcher: Watcher, disk: Disk
     ) -> None:
         self._proposal = proposal
         self._session = session
         self._mirror = mirror
         self._watcher = watcher
-        self._paths = paths
+        self._paths = disk.paths
+        self._uploads = disk.uploads
         self._waiting: deque[Callable[[], Answered | None]] = deque()
         self._retry_at = 0.0
 
@@ -39,8 +51,8 @@ class AttemptRecorder:
     def lost(self) -> bool:
         return self._session.lost(self._proposal.token)
 
-    def started(self, effective: dict[str, Scalar]) -> None:
-        self._waiting.append(lambda: self._session.started(self._proposal.token, effective))
+    def started(self, effective: dict[str, Scalar], resumed_from: int) -> None:
+        self._waiting.append(lambda: self._session.started(self._proposal.token, effective, resumed_from))
         self._write()
 
     def progress(self, stage: str, epoch: int, fraction: float) -> None:
@@ -56,8 +68,9 @@ class AttemptRecorder:
         return Answer.PRUNE if answered is not None and answered.prune else Answer.GO_ON
 
     def checkpointed(self, epoch: int) -> None:
-        path = str(self._paths.checkpoint)
+        path = str(checkpoints.path_of(self._paths.checkpoints, epoch))
         self._waiting.append(lambda: self._session.checkpointed(self._proposal.token, epoch, path))
+        self._uploads.checkpointed(self._proposal.token)
         self._write()
 
     def settle(self, patience: Patience) -> None:

@@ -23,7 +23,7 @@ class Recorder(Protocol):
         """Whether the trial is known to be someone else's now."""
         ...
 
-    def started(self, effective: dict[str, Scalar]) -> None: ...
+    def started(self, effective: dict[str, Scalar], resumed_from: int) -> None: ...
 
     def progress(self, stage: str, epoch: int, fraction: float) -> None: ...
 
@@ -91,8 +91,9 @@ class Supervisor:
 
     def _note(self, message: Started | Progress | EpochReport | Checkpointed) -> None:
         match message:
-            case Started(effective):
-                self._recorder.started(effective)
+            case Started(effective, resumed_from):
+                self._checkpoint = resumed_from
+                self._recorder.started(effective, resumed_from)
             case Progress(stage, epoch, fraction):
                 self._recorder.progress(stage, epoch, fraction)
             case EpochReport():

@@ -7,16 +7,18 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hpo.errors import ClaimLost, HpoError, StorageUnavailable
 from hpo.orchestration.cleanup import best_first, clean
 from hpo.orchestration.heartbeat import Heartbeat
 from hpo.orchestration.patience import Patience
-from hpo.orchestration.recorder import AttemptRecorder
+from hpo.orchestration.recorder import AttemptRecorder, Disk
+from hpo.orchestration.resumption import Resumption, Start
 from hpo.orchestration.stop import Orders, StopRequest
 from hpo.orchestration.trial import Supervisor
+from hpo.orchestration.uploads import NoUploads, Uploading, Uploads
 from hpo.spec import plan
 from hpo.spec.plan import BaselinePlan
 from hpo.spec.sweep import sweep_plan
@@ -24,9 +26,10 @@ from hpo.study.progress import Control, finished
 from hpo.study.recording import Place
 from hpo.study.records import Proposal, StudyRow, TrialRow
 from hpo.study.worker_session import WorkerSession
+from hpo.trial import checkpoints
 from hpo.trial.messages import Ended
 from hpo.trial.paths import AttemptPaths
-from hpo.trial.ports import Launcher, Mirror, Watcher
+from hpo.trial.ports import CheckpointStore, Launcher, Mirror, Watcher
 from hpo.trial.request import PredictionFolder, TrialRequest
 from hpo.trial.vocabulary import Reason, reaction
 
@@ -34,6 +37,9 @@ log = logging.getLogger(__name__)
 IDLE_S = 1.0
 """From one look for work to the next, where there is none."""
 BUSY_S = 0.1
+FETCH_PATIENCE_S = 60.0
+"""So long a tracking server that does not answer is asked for a checkpoint; then the trial begins anew."""
+UPLOADS_CLOSE_S = 10.0
 FRUITLESS = 3
 """So many attempts in a row that end before their first epoch through no choice of the sampler's stop the worker."""
 
@@ -64,6 +70,8 @@ class Company:
     mirror: Mirror
     watcher: Watcher
     trials: Callable[[], list[TrialRow]]
+    store: CheckpointStore | None = None
+    """Takes checkpoints where other machines can fetch them; None keeps them on this one."""
 
 
 class Worker:
@@ -79,6 +87,7 @@ class Worker:
         self._orders = Orders(stop, lambda: company.session.control is Control.CANCEL, recovery.grace_s)
         self._running: dict[int, threading.Thread] = {}
         """Slot -> its trial's thread."""
+        self._uploads: Uploading = NoUploads()
         self._settling = threading.Lock()
         """Of what follows a trial's end, and of the two below."""
         self._fruitless = 0
@@ -92,7 +101,9 @@ class Worker:
         Raises HpoError when trial after trial ends before its first epoch: the machine, the data or the model is at
         fault, and going on would spend the budget on it. Raises StorageUnavailable when the database stays away.
         """
-        session = self._with.session
+        session, store = self._with.session, self._with.store
+        if store is not None:
+            self._uploads = Uploads(session, store, self._study.spec.recovery.checkpoint_every_s)
         with Heartbeat(session.beat, session.beat_every_s):
             try:
                 while self._goes_on():
@@ -103,6 +114,7 @@ class Worker:
             finally:
                 for thread in list(self._running.values()):
                     thread.join()
+                self._uploads.close(UPLOADS_CLOSE_S)
         if self._failure is not None:
             raise self._failure
 
@@ -145,6 +157,7 @@ class Worker:
         except ClaimLost as lost:
             log.warning("trial %s: %s", proposal.number, lost)
             self._with.session.drop(proposal.token)
+            self._uploads.forget(proposal.token)
             self._with.watcher.trial_lost(proposal.number)
         except HpoError as error:
             self._fail(error)
@@ -157,18 +170,25 @@ class Worker:
             self._failure = self._failure or error
 
     def _train(self, proposal: Proposal, slot: int) -> None:
-        request = self._request(proposal, self._site.devices[slot])
-        paths = AttemptPaths(Path(request.folder))
+        paths = AttemptPaths.of(self._site.folder, proposal.number, proposal.attempt)
         shutil.rmtree(paths.folder, ignore_errors=True)  # of a deleted study of the same name
+        start = Resumption(proposal, paths, self._with.store, self._fetching()).start()
+        request = self._request(proposal, start, self._site.devices[slot])
         place = Place(request.folder, request.device, slot)
         self._patience.call(
             lambda: self._with.session.begin(
-                proposal.token, train=request.train, operating_point=request.operating_point, place=place
+                proposal.token,
+                train=request.train,
+                operating_point=request.operating_point,
+                place=place,
+                resumed_from=start.epoch,
             )
         )
-        self._with.watcher.trial_started(request, resumed_from=proposal.resume_epoch)
+        self._uploads.follow(replace(proposal, resume_epoch=start.epoch), paths)
+        self._with.watcher.trial_started(request, resumed_from=start.epoch)
         self._with.mirror.touch(proposal.number)
-        recorder = AttemptRecorder(proposal, self._with.session, self._with.mirror, self._with.watcher, paths)
+        disk = Disk(paths, self._uploads)
+        recorder = AttemptRecorder(proposal, self._with.session, self._with.mirror, self._with.watcher, disk)
         with self._settling:
             process = self._with.launcher.start(request)
         ended = Supervisor(process, recorder, self._orders, self._study.spec.recovery.hung_s).follow()
@@ -178,11 +198,11 @@ class Worker:
     def _settle(self, proposal: Proposal, ended: Ended, paths: AttemptPaths) -> None:
         session = self._with.session
         if ended.reason is Reason.GIVEN_BACK:
-            checkpoint = str(paths.checkpoint) if paths.checkpoint.exists() else None
-            self._patience.call(lambda: session.give_back(proposal.token, ended.epochs, checkpoint))
+            self._give_back(proposal, ended, paths)
             settled = reaction(Reason.GIVEN_BACK, retries_left=proposal.retries_left)
         else:
             settled = self._patience.call(lambda: session.end(proposal.token, ended))
+        self._uploads.forget(proposal.token)
         with self._settling:
             rows = self._patience.call(self._with.trials)
             for number in clean(self._site.folder, rows, self._study.spec.keep.weights):
@@ -190,6 +210,25 @@ class Worker:
             self._with.mirror.touch(proposal.number)
             self._with.watcher.trial_ended(proposal.number, ended, settled)
             self._give_up_if_fruitless(ended, paths)
+
+    def _give_back(self, proposal: Proposal, ended: Ended, paths: AttemptPaths) -> None:
+        """Its checkpoint goes to the store first: whoever gave a trial back may write nothing more."""
+        self._uploads.hand_over(proposal.token, self._study.spec.recovery.grace_s, lambda: self._stop.now)
+        newest = checkpoints.newest(paths.checkpoints, proposal.token)
+        epochs, path = (ended.epochs, None) if newest is None else (newest.epoch, str(newest.path))
+        self._patience.call(lambda: self._with.session.give_back(proposal.token, epochs, path))
+
+    def _fetching(self) -> Callable[[], bool]:
+        """Patience with a store that does not answer: less than with the database, since training can begin anew."""
+        began = time.monotonic()
+
+        def wait() -> bool:
+            if self._stop.soon or time.monotonic() - began > FETCH_PATIENCE_S:
+                return False
+            self._wait(IDLE_S)
+            return True
+
+        return wait
 
     def _give_up_if_fruitless(self, ended: Ended, paths: AttemptPaths) -> None:
         failed = ended.reason in (Reason.CRASH, Reason.DATA, Reason.DISK, Reason.HOST_OOM) and ended.epochs == 0
@@ -204,7 +243,7 @@ class Worker:
             f"{'The study is paused: it is so on other workers too. ' if paused else ''}Mend the cause {then}."
         )
 
-    def _request(self, proposal: Proposal, device: str) -> TrialRequest:
+    def _request(self, proposal: Proposal, start: Start, device: str) -> TrialRequest:
         spec = self._study.spec
         if proposal.baseline:
             assert self._site.baseline is not None  # noqa: S101  (the session proposes one only where it was given one)
@@ -227,9 +266,10 @@ class Worker:
             predictions=self._prediction_folder(),
             plots=spec.plots,
             best_value=best[0].value if best else None,
-            checkpoint=proposal.checkpoint,
-            known_epochs=proposal.resume_epoch,
+            checkpoint=None if start.checkpoint is None else str(start.checkpoint),
+            known_epochs=start.known,
             device=device,
+            token=proposal.token,
         )
 
     def _prediction_folder(self) -> PredictionFolder | None:

@@ -63,6 +63,7 @@ def json_schema() -> Schema:
                 "lease_s": {"type": "number", "minimum": 1},
                 "grace_s": _FROM_0,
                 "patience_s": _FROM_0,
+                "checkpoint_every_s": {"type": "number", "minimum": 1},
             }
         ),
     }

@@ -210,6 +210,7 @@ def _recovery(place: Field) -> Recovery:
         "lease_s": at_least(fields.real, 1.0),
         "grace_s": at_least(fields.real, 0.0),
         "patience_s": at_least(fields.real, 0.0),
+        "checkpoint_every_s": at_least(fields.real, 1.0),
     }
     return Recovery(**fields.mapping(place, readers))
 

@@ -52,6 +52,8 @@ class Recovery:
     """After SIGTERM or ``hpo cancel`` a trial may go on to its epoch's end for this long."""
     patience_s: float = 3600.0
     """A worker waits for a database that is away for this long before it ends."""
+    checkpoint_every_s: float = 600.0
+    """So often a trial's newest checkpoint is uploaded to the tracking server; at least 1."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, insert, select, update
@@ -11,7 +12,7 @@ from hpo.errors import ClaimLost
 from hpo.study import claims, optuna_rows, proposing, registry, tables
 from hpo.study.claims import owned
 from hpo.study.context import Context
-from hpo.study.curve import resume_point
+from hpo.study.curve import curve, earlier, resume_point
 from hpo.study.history import Params
 from hpo.study.progress import progress, spent
 from hpo.study.records import Proposal
@@ -102,14 +103,18 @@ def _readmit(context: Context, claim: Row[Any]) -> Proposal:
     """The same trial again: given back by its worker, or the retry of a dead one."""
     context.failpoint("readmitted")
     mine = (tables.trials.c.study_id == context.study.id) & (tables.trials.c.number == claim.number)
-    row, resume = context.storage.read(
+    study_id = context.study.id
+    row, resume, before, rows = context.storage.read(
         lambda connection: (
             connection.execute(select(tables.trials).where(mine)).one(),
-            resume_point(connection, context.study.id, claim.ordinal),
+            resume_point(connection, study_id, claim.ordinal),
+            earlier(connection, study_id, claim.ordinal),
+            curve(connection, study_id, claim.number),
         )
     )
     known = {"number": row.number, "params": row.params, "baseline": row.baseline}
-    return _proposal(context, claim, known, resume)
+    proposal = _proposal(context, claim, known, resume)
+    return replace(proposal, earlier=before, recorded=rows[-1].epoch if rows else 0)
 
 
 def _proposal(context: Context, claim: Row[Any], row: dict[str, Any], resume: tuple[int, str | None]) -> Proposal:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from hpo.study.records import EpochRow
+from hpo.study.records import Earlier, EpochRow, Upload
 from hpo.study.tables import attempts, epochs
 
 
@@ -27,16 +27,31 @@ def curve(connection: Connection, study_id: int, number: int) -> list[EpochRow]:
 
 
 def resume_point(connection: Connection, study_id: int, ordinal: int) -> tuple[int, str | None]:
-    """Epochs and path of the newest checkpoint of an ordinal's attempts that is still there; (0, None) without one."""
+    """Epochs and path of the newest checkpoint of an ordinal's attempts that lies here, or was uploaded (path None).
+
+    (0, None) without one. Whether it is whole is seen by who goes on from it.
+    """
     kept = (
-        select(attempts.c.checkpoint_epoch, attempts.c.checkpoint_path)
-        .where(attempts.c.study_id == study_id, attempts.c.ordinal == ordinal, attempts.c.checkpoint_path.is_not(None))
+        select(attempts.c.checkpoint_epoch, attempts.c.checkpoint_path, attempts.c.uploads)
+        .where(attempts.c.study_id == study_id, attempts.c.ordinal == ordinal)
         .order_by(attempts.c.attempt.desc())
     )
-    for epoch, path in connection.execute(kept):
-        if Path(path).exists():
+    for epoch, path, uploads in connection.execute(kept):
+        if path is not None and Path(path).exists():
             return int(epoch), str(path)
+        if uploads:
+            return max(int(upload["epoch"]) for upload in uploads), None
     return 0, None
+
+
+def earlier(connection: Connection, study_id: int, ordinal: int) -> tuple[Earlier, ...]:
+    """The attempts at an ordinal that began, oldest first."""
+    columns = (attempts.c.attempt, attempts.c.token, attempts.c.folder, attempts.c.resumed_from, attempts.c.uploads)
+    mine = select(*columns).where(attempts.c.study_id == study_id, attempts.c.ordinal == ordinal)
+    return tuple(
+        Earlier(row.attempt, row.token, row.folder, row.resumed_from, tuple(Upload(**raw) for raw in row.uploads))
+        for row in connection.execute(mine.order_by(attempts.c.attempt))
+    )
 
 
 def _epoch_row(row: Row[Any]) -> EpochRow:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import uuid
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -63,6 +63,13 @@ def delete(storage: Storage, name: str) -> None:
 def set_experiment(storage: Storage, study_id: int, experiment_id: str) -> None:
     """Remembers the MLflow experiment of a study."""
     statement = update(tables.studies).where(tables.studies.c.id == study_id).values(mlflow_experiment_id=experiment_id)
+    storage.write(lambda connection: connection.execute(statement))
+
+
+def set_weights(storage: Storage, study: StudyRow, location: str) -> None:
+    """Remembers where the starting weights lie in the artifact store."""
+    facts = asdict(replace(study.facts, weights=location))
+    statement = update(tables.studies).where(tables.studies.c.id == study.id).values(facts=facts)
     storage.write(lambda connection: connection.execute(statement))
 
 

@@ -74,6 +74,14 @@ def set_intermediate(connection: Connection, trial: int, step: int, value: float
     statements.replace(connection, _intermediate, row, ("trial_id", "step"))
 
 
+def void_after(connection: Connection, trial: int, step: int) -> None:
+    """What was reported after ``step`` counts no more: NaN, which pruners pass over. (A worker may delete nothing.)"""
+    kind = models.TrialIntermediateValueModel.TrialIntermediateValueType.NAN
+    later = and_(_intermediate.c.trial_id == trial, _intermediate.c.step > step)
+    void = {"intermediate_value": None, "intermediate_value_type": kind}
+    connection.execute(update(_intermediate).where(later).values(void))
+
+
 def set_attributes(connection: Connection, trial: int, user: Mapping[str, Any], system: Mapping[str, Any]) -> None:
     for table, given in ((_user, user), (_system, system)):
         for key, value in given.items():

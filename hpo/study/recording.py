@@ -53,8 +53,12 @@ class Place:
 
 
 def write_attempt(context: Context, active: Active, place: Place, planned: dict[str, Any]) -> None:
-    """Opens the attempt's row and stores what it will train (columns ``train`` and ``operating_point``)."""
+    """Opens the attempt's row and stores what it will train (columns ``train`` and ``operating_point``).
+
+    What stands of the trial beyond the epoch that the attempt goes on from is part of its curve no more.
+    """
     proposal = active.proposal
+    planned = {**planned, "epochs": proposal.resume_epoch}
     row = {
         "token": proposal.token,
         "study_id": context.study.id,
@@ -75,6 +79,7 @@ def write_attempt(context: Context, active: Active, place: Place, planned: dict[
     def action(connection: Connection) -> None:
         owned(connection, proposal.token)
         optuna_rows.set_running(connection, active.trial_id)
+        optuna_rows.void_after(connection, active.trial_id, proposal.resume_epoch)
         connection.execute(update(tables.trials).where(_trial(context, proposal.number)).values(planned))
         statements.replace(connection, tables.attempts, row, ("token",))
 
@@ -82,8 +87,21 @@ def write_attempt(context: Context, active: Active, place: Place, planned: dict[
     context.failpoint("begun")
 
 
-def write_effective(context: Context, token: str, effective: dict[str, Scalar]) -> None:
-    _update_attempt(context, token, effective=effective)
+def write_effective(context: Context, active: Active, effective: dict[str, Scalar], resumed_from: int) -> None:
+    """``resumed_from`` is less than was planned where the training found that it can't use its checkpoint."""
+    proposal = active.proposal
+
+    def action(connection: Connection) -> None:
+        owned(connection, proposal.token)
+        mine = tables.attempts.c.token == proposal.token
+        values = {"effective": effective, "resumed_from": resumed_from}
+        connection.execute(update(tables.attempts).where(mine).values(values))
+        if resumed_from < proposal.resume_epoch:
+            optuna_rows.void_after(connection, active.trial_id, resumed_from)
+            epochs = update(tables.trials).where(_trial(context, proposal.number))
+            connection.execute(epochs.values(epochs=resumed_from))
+
+    context.storage.write(action)
 
 
 def write_checkpoint(context: Context, token: str, epoch: int, path: str) -> None:

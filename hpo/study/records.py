@@ -31,6 +31,8 @@ class Facts:
     """``DatasetSummary`` as a dict."""
     versions: dict[str, str]
     """Of hpo, python, optuna, torch, ultralytics, mlflow."""
+    weights: str | None = None
+    """Artifact URI of the starting weights, once they are uploaded whole."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,29 @@ class StudyRow:
 
 
 @dataclass(frozen=True)
+class Upload:
+    """A checkpoint in the artifact store of the tracking server; complete, since its row is written after it."""
+
+    epoch: int
+    """Epochs that it holds."""
+    sha256: str
+    location: str
+    """Artifact URI."""
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What an earlier attempt at the same ordinal may have left to go on from."""
+
+    attempt: int
+    token: str
+    folder: str
+    """On the machine where it ran."""
+    resumed_from: int
+    uploads: tuple[Upload, ...]
+
+
+@dataclass(frozen=True)
 class Proposal:
     """A trial that this worker may train now."""
 
@@ -63,8 +88,13 @@ class Proposal:
     baseline: bool
     retries_left: int
     resume_epoch: int
-    """Epochs that the checkpoint holds; 0 to start anew."""
+    """Epochs that the newest checkpoint holds of which the database knows; 0 to start anew."""
     checkpoint: str | None
+    """Its path where it lies on this machine; None where it was uploaded, or where there is none."""
+    earlier: tuple[Earlier, ...] = ()
+    """Attempts that began, oldest first."""
+    recorded: int = 0
+    """Last epoch of the trial's curve as it stands."""
 
 
 @dataclass(frozen=True)

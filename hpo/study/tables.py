@@ -36,9 +36,9 @@ from sqlalchemy.sql.functions import FunctionElement
 from typing_extensions import override
 
 VERSION_TABLE = "hpo_alembic_version"
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 """The newest revision in ``migrations/versions`` (kept here so that opening a database need not import alembic)."""
-OLDER_VERSIONS: frozenset[str] = frozenset({"0001"})
+OLDER_VERSIONS: frozenset[str] = frozenset({"0001", "0002"})
 """Revisions that ``hpo db upgrade`` can bring up to ``SCHEMA_VERSION``."""
 version = table(VERSION_TABLE, column("version_num", String))
 """Alembic's own table of our revision: one row."""
@@ -192,6 +192,7 @@ attempts = Table(
     Column("checkpoint_path", Text),
     Column("device", String(32), nullable=False, server_default=""),
     Column("slot", Integer, nullable=False, server_default="0"),
+    Column("uploads", Json, nullable=False, server_default="[]", comment="checkpoints in the artifact store, whole"),
     UniqueConstraint("study_id", "ordinal", "attempt"),
     Index(None, "study_id", "number"),
 )

@@ -15,14 +15,14 @@ from sqlalchemy import Connection, literal
 
 from hpo.errors import ClaimLost, StorageUnavailable
 from hpo.spec import rungs
-from hpo.study import admission, claims, ending, progress, reaping, recording, registry, tables
+from hpo.study import admission, claims, ending, progress, reaping, recording, registry, tables, uploads
 from hpo.study.context import Context, Failpoint
 from hpo.study.history import SearchHistory
 from hpo.study.leases import Watch
 from hpo.study.progress import Control, Progress
 from hpo.study.pruning import build_pruner
 from hpo.study.recording import Active, Place
-from hpo.study.records import Proposal, StudyRow
+from hpo.study.records import Proposal, StudyRow, Upload
 from hpo.study.registry import Life
 from hpo.study.storage import Storage
 from hpo.trial.messages import Ended, EpochReport
@@ -166,17 +166,31 @@ class WorkerSession:
         """``budget spent``, ``hours spent`` or ``grid exhausted``; None while anything is open or may be proposed."""
         return progress.finished(self._context.study.spec, self.progress())
 
-    def begin(self, token: str, *, train: dict[str, Any], operating_point: OperatingPoint | None, place: Place) -> None:
-        """Opens the attempt. ``train`` is complete: what the trial's process is asked to train."""
+    def begin(
+        self,
+        token: str,
+        *,
+        train: dict[str, Any],
+        operating_point: OperatingPoint | None,
+        place: Place,
+        resumed_from: int | None = None,
+    ) -> None:
+        """Opens the attempt. ``train`` is complete: what the trial's process is asked to train.
+
+        ``resumed_from``: epochs of the checkpoint that it goes on from, where that is not the proposal's.
+        """
         active = self._of(token)
-        self._active[token] = replace(active, pruning=rungs.plan(self._context.study.spec, train))
+        if resumed_from is not None:
+            active = replace(active, proposal=replace(active.proposal, resume_epoch=resumed_from))
+        self._active[token] = active = replace(active, pruning=rungs.plan(self._context.study.spec, train))
         point = None if operating_point is None else operating_point.to_dict()
         recording.write_attempt(self._context, active, place, {"train": train, "operating_point": point})
 
-    def started(self, token: str, effective: dict[str, Scalar]) -> None:
-        """Stores what is really trained, as Ultralytics resolved it."""
-        self._of(token)
-        recording.write_effective(self._context, token, effective)
+    def started(self, token: str, effective: dict[str, Scalar], resumed_from: int | None = None) -> None:
+        """Stores what is really trained, as Ultralytics resolved it, and after which epoch, where that is known."""
+        active = self._of(token)
+        planned = active.proposal.resume_epoch
+        recording.write_effective(self._context, active, effective, planned if resumed_from is None else resumed_from)
 
     def report(self, token: str, report: EpochReport) -> Answered:
         """Stores an epoch and says whether to stop the trial."""
@@ -191,6 +205,26 @@ class WorkerSession:
         """The attempt can be resumed after ``epoch`` from the file at ``path``."""
         self._of(token)
         recording.write_checkpoint(self._context, token, epoch, path)
+
+    def uploaded(self, token: str, upload: Upload) -> list[Upload]:
+        """The attempt can be resumed from ``upload`` on any machine. Returns those that are needed no more: they are
+        to be deleted in the store, and then forgotten here.
+        """
+        self._of(token)
+        return uploads.add(self._context, token, upload)
+
+    def forget_uploads(self, token: str, gone: list[Upload]) -> None:
+        """They were deleted in the store."""
+        self._of(token)
+        uploads.forget(self._context, token, gone)
+
+    def uploads_left(self) -> dict[int, list[Upload]]:
+        """By ordinal: what lies in the store of trials that ended for good."""
+        return uploads.left(self._context)
+
+    def uploads_cleared(self, ordinal: int) -> None:
+        """Nothing of this ordinal, which has ended, lies in the store any more."""
+        uploads.clear(self._context, ordinal)
 
     def end(self, token: str, ended: Ended) -> Reaction:
         """Records the outcome, tells Optuna, queues the retry if there is one."""

@@ -164,6 +164,9 @@ def _trial_tags(study: StudyRow, trial: TrialRow) -> dict[str, str]:
     }
     if trial.baseline:
         tags["baseline"] = "true"
+    resumed = [str(attempt.resumed_from) for attempt in trial.attempts if attempt.resumed_from]
+    if resumed:
+        tags |= {"resumed": "true", "resumed_from": ", ".join(resumed)}
     if "device" in effective:
         tags["device"] = str(effective["device"])
     return _cut(tags)

@@ -6,9 +6,8 @@ that goes on from here is bit for bit the one that was never interrupted.
 
 from __future__ import annotations
 
-import os
+import pickle
 import random
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,9 +20,11 @@ from ultralytics.engine.trainer import BaseTrainer
 from ultralytics.utils import LOGGER
 from ultralytics.utils.torch_utils import unwrap_model
 
+from hpo.trial import checkpoints
+
 SHARE = 0.02
 """Writing checkpoints takes at most about this share of a training's time."""
-FORMAT = 2
+FORMAT = 3
 
 
 class Schedule:
@@ -45,8 +46,11 @@ class Schedule:
         self._cost_s = self._written_at - start
 
 
-def save(trainer: BaseTrainer, notes: dict[str, Any], path: Path) -> None:
-    """Write aside, flush to disk, rename: ``path`` is whole at any moment. ``notes``: what the caller keeps, plain."""
+def save(trainer: BaseTrainer, notes: dict[str, Any], folder: Path, owner: str) -> None:
+    """The newest of ``folder``'s checkpoints from now on. ``notes``: what the caller keeps, plain.
+
+    best.pt is part of it: the file beside it may be of a later epoch by the time that somebody goes on from here.
+    """
     criterion = getattr(unwrap_model(trainer.model), "criterion", None)
     state = {
         "format": FORMAT,
@@ -61,14 +65,10 @@ def save(trainer: BaseTrainer, notes: dict[str, Any], path: Path) -> None:
         "results": trainer.csv.read_text(),
         "mosaic_buffer": list(getattr(trainer.train_loader.dataset, "buffer", [])),
         "random": _random_states(),
+        "best": _bytes(trainer.best),
         "notes": notes,
     }
-    aside = path.with_suffix(".tmp")
-    with aside.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    checkpoints.write(folder, trainer.epoch + 1, owner, lambda file: torch.save(state, file))
 
 
 def restore(trainer: BaseTrainer, path: Path) -> dict[str, Any] | None:
@@ -81,7 +81,7 @@ def restore(trainer: BaseTrainer, path: Path) -> dict[str, Any] | None:
         state = torch.load(path, map_location=trainer.device, weights_only=False)
         if state["format"] != FORMAT:
             raise ValueError(f"format {state['format']}, not {FORMAT}")  # noqa: TRY301
-    except (OSError, RuntimeError, ValueError, KeyError, EOFError) as error:
+    except (OSError, RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
         LOGGER.warning(f"checkpoint {path} can't be used ({error}); starting at epoch 1")
         return None
     unwrap_model(trainer.model).load_state_dict(state["model"])
@@ -93,13 +93,18 @@ def restore(trainer: BaseTrainer, path: Path) -> dict[str, Any] | None:
     trainer.best_fitness = state["best_fitness"]
     trainer.csv.write_text(state["results"])
     trainer.start_epoch = state["epoch"]
-    if not trainer.best.exists():
-        shutil.copyfile(path.with_name("best.pt"), trainer.best)
+    if state["best"] is not None:
+        trainer.best.write_bytes(state["best"].cpu().numpy().tobytes())
     _advance_loader(trainer, state["epoch"])
     _refill(trainer.train_loader.dataset, state["mosaic_buffer"])
     _restore_random(state["random"])
     notes: dict[str, Any] = state["notes"]
     return notes
+
+
+def _bytes(file: Path) -> torch.Tensor | None:
+    """As a tensor: torch stores those as they are, and plain bytes as text that is half as long again."""
+    return torch.frombuffer(bytearray(file.read_bytes()), dtype=torch.uint8) if file.exists() else None
 
 
 def _restore_criterion(trainer: BaseTrainer, updates: int | None) -> None:

@@ -76,7 +76,7 @@ def _build(request: TrialRequest, paths: AttemptPaths, channel: Channel) -> Tria
     patches.apply(patches.threads_per_trial())
     run = TrialRun(request, _arguments(request, paths), channel.report)
     run.checkpoints.announce = lambda epoch: channel.send(Checkpointed(epoch))
-    run.add_callback("on_train_start", lambda _: channel.send(Started(_effective(run))))
+    run.add_callback("on_train_start", lambda _: channel.send(Started(_effective(run), run.resumed_from)))
     _follow_batches(run, channel)
     return run
 

@@ -120,6 +120,8 @@ class TrialRun(DetectionTrainer):
         self.guard = DivergenceGuard()
         self.reports: list[EpochReport] = []
         self.checkpoints = checkpoint.Schedule()
+        self.resumed_from = 0
+        """Epochs taken over from a checkpoint."""
         self.best_fitness: float | None
         super().__init__(overrides=arguments)
         self.add_callback("on_fit_epoch_end", TrialRun._epoch_ended)
@@ -185,6 +187,7 @@ class TrialRun(DetectionTrainer):
             notes = checkpoint.restore(self, Path(self.request.checkpoint))
         if notes is None:
             return
+        self.resumed_from = self.start_epoch
         self.guard = DivergenceGuard(**notes["guard"])
         self.reports = [EpochReport(**report) for report in notes["reports"]]
         for report in self.reports[self.request.known_epochs :]:
@@ -218,7 +221,7 @@ class TrialRun(DetectionTrainer):
     def save_checkpoint(self) -> None:
         with self.checkpoints.timed():
             notes = {"guard": asdict(self.guard), "reports": [asdict(report) for report in self.reports]}
-            checkpoint.save(self, notes, self.paths.checkpoint)
+            checkpoint.save(self, notes, self.paths.checkpoints, self.request.token)
         self.checkpoints.announce(self.epoch + 1)
 
     def obey(self, answer: Answer) -> None:

@@ -16,6 +16,8 @@ class Started:
 
     effective: dict[str, Scalar]
     """As Ultralytics resolved them: batch, optimizer, lr0, ..., and the device and versions."""
+    resumed_from: int = 0
+    """Epochs taken over from a checkpoint; 0 where it could not be used, whatever was asked for."""
 
 
 @dataclass(frozen=True)

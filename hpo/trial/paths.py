@@ -26,9 +26,9 @@ class AttemptPaths:
         return self.folder / "weights" / "last.pt"
 
     @property
-    def checkpoint(self) -> Path:
-        """Everything that is needed to go on after the last epoch that it holds."""
-        return self.folder / "weights" / "checkpoint.pt"
+    def checkpoints(self) -> Path:
+        """Folder of what is needed to go on (``hpo.trial.checkpoints``); other files lie there too."""
+        return self.folder / "weights"
 
     @property
     def args(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
 
 from hpo.trial.messages import Answer, Ended, EpochReport, Message
@@ -58,3 +59,22 @@ class Mirror(Protocol):
     """Keeps the tracking server in step with the database; never blocks and never raises into the caller."""
 
     def touch(self, number: int) -> None: ...
+
+
+class CheckpointStore(Protocol):
+    """Keeps files where every node can fetch them. For several threads.
+
+    Each call raises StorageUnavailable while the store does not answer, and HpoError for what it refuses or lacks.
+    """
+
+    def put(self, file: Path, folder: str) -> str:
+        """Stores ``file`` under its own name in ``folder`` (with ``/``), over what was there; returns its location."""
+        ...
+
+    def fetch(self, location: str, target: Path) -> None:
+        """Writes what lies at ``location`` to ``target``; whether it is what was put there is for the caller to see."""
+        ...
+
+    def delete(self, location: str) -> None:
+        """A file, or a folder with all in it; nothing if it is not there."""
+        ...

@@ -60,6 +60,8 @@ class TrialRequest:
     """Epochs that are stored already; those of the checkpoint beyond them are reported first."""
     device: str = "auto"
     """``auto`` (first GPU, else CPU), ``cpu``, or a CUDA index such as ``0``."""
+    token: str = ""
+    """Of the attempt: its checkpoints carry it."""
 
     def to_json(self) -> str:
         own = {

@@ -59,7 +59,7 @@ def test_every_service_is_hardened_and_none_is_open_to_the_network() -> None:
         assert "password" not in " ".join(map(str, service["command"])).lower(), name
         image, _, tag = service["image"].partition(":")
         assert re.fullmatch(r"\d+\.\d+[\w.@:-]*", tag), f"{name}: {image} without a pinned tag"
-    assert int(services({})["worker"]["stop_grace_period"].removesuffix("s")) > 60
+    assert int(services({})["worker"]["stop_grace_period"].removesuffix("s")) > 120
 
 
 def test_workers_come_after_the_tables_and_mlflow() -> None:

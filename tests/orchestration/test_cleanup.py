@@ -7,6 +7,7 @@ import pytest
 
 from hpo.orchestration.cleanup import best_first, clean
 from hpo.study.records import TrialRow
+from hpo.trial import checkpoints
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.vocabulary import TrialState
 
@@ -28,14 +29,18 @@ NOTHING: dict[str, Any] = {
 }
 
 
+CHECKPOINTED = {"best.pt", "last.pt", "checkpoint-00003.pt", "checkpoint-00003.json"}
+
+
 def row(
     folder: Path, number: int, state: TrialState, value: float | None = None, *, ordinal: int | None = None
 ) -> TrialRow:
     """A trial whose one attempt has written all its weights."""
     paths = AttemptPaths.of(folder, number, 1)
     paths.best.parent.mkdir(parents=True)
-    for file in (paths.best, paths.last, paths.checkpoint, paths.results, paths.log):
+    for file in (paths.best, paths.last, paths.results, paths.log):
         file.write_text(file.name)
+    checkpoints.write(paths.checkpoints, 3, "token", lambda file: file.write(b"state"))
     ordinal = number if ordinal is None else ordinal
     return TrialRow(number=number, ordinal=ordinal, state=state, value=value, folder=str(paths.folder), **NOTHING)
 
@@ -67,7 +72,7 @@ def test_nothing_that_can_still_be_resumed_is_touched(tmp_path: Path, state: Tri
     dead = row(tmp_path, 0, TrialState.FAIL)
     retry = row(tmp_path, 1, state, ordinal=0)
     assert clean(tmp_path, [dead, retry], keep=5) == []
-    assert weights(tmp_path, 0) == weights(tmp_path, 1) == {"best.pt", "last.pt", "checkpoint.pt"}
+    assert weights(tmp_path, 0) == weights(tmp_path, 1) == CHECKPOINTED
 
 
 def test_cleaning_twice_says_nothing_new(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ class Notes:
     reports: list[int] = field(default_factory=list)
     checkpoints: list[int] = field(default_factory=list)
     effective: dict[str, Scalar] = field(default_factory=dict)
+    resumed_from: int | None = None
     stages: set[str] = field(default_factory=set)
     lost_at: int | None = None
 
@@ -39,8 +40,8 @@ class Notes:
     def lost(self) -> bool:
         return self.lost_at is not None and self.lost_at in self.reports
 
-    def started(self, effective: dict[str, Scalar]) -> None:
-        self.effective = effective
+    def started(self, effective: dict[str, Scalar], resumed_from: int) -> None:
+        self.effective, self.resumed_from = effective, resumed_from
 
     def progress(self, stage: str, epoch: int, fraction: float) -> None:
         self.stages.add(stage)

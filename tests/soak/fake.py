@@ -9,6 +9,7 @@ from pathlib import Path
 
 from typing_extensions import override
 
+from hpo.trial import checkpoints
 from hpo.trial.messages import Answer, Checkpointed, Ended, EpochReport, Message, Started, encode
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.ports import Launcher, TrialProcess
@@ -52,14 +53,14 @@ class FakeProcess(TrialProcess):
     def __init__(self, request: TrialRequest, pace: Pace, *, crashes: bool) -> None:
         self._request = request
         self._paths = AttemptPaths(Path(request.folder))
-        self._paths.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        self._paths.checkpoints.mkdir(parents=True, exist_ok=True)
         self._epochs = pace.epochs
         self._epoch_s = pace.epoch_s
         self._crashes = crashes
         self._answer = Answer.GO_ON
-        self._queue: list[Message] = [Started({"batch": 8})]
         self._gone = False
         self._epoch = _epoch_in(request.checkpoint)
+        self._queue: list[Message] = [Started({"batch": 8}, self._epoch)]
         # as a real one: first what the checkpoint holds and the database lacks
         self._queue += [self._report(epoch) for epoch in range(request.known_epochs + 1, self._epoch + 1)]
 
@@ -88,9 +89,8 @@ class FakeProcess(TrialProcess):
     def _train_an_epoch(self) -> None:
         self._epoch += 1
         self._queue.append(self._report(self._epoch))
-        aside = self._paths.checkpoint.with_suffix(".tmp")
-        aside.write_text(str(self._epoch))
-        aside.replace(self._paths.checkpoint)
+        epoch = str(self._epoch).encode()
+        checkpoints.write(self._paths.checkpoints, self._epoch, self._request.token, lambda file: file.write(epoch))
         self._queue.append(Checkpointed(self._epoch))
 
     def _report(self, epoch: int) -> EpochReport:

@@ -17,7 +17,7 @@ from hpo.trial.vocabulary import Reason, TrialState
 from tests.study import invariants
 from tests.study.support import OUTSIDE, Opened, run, study_spec
 
-RUNNING = ["adopted", "begun", "epoch", "checkpointed"]
+RUNNING = ["adopted", "begun", "epoch", "checkpointed", "uploaded"]
 """Points at which a trial runs that has no result: its death uses a retry."""
 POINTS = [*RUNNING, "readmitted", "claimed", "asked", "suggested", "outcome", "retry_asked", "requeued", "settled"]
 POINTS += ["given_back"]

@@ -20,7 +20,7 @@ from typing_extensions import override
 from hpo.errors import ClaimLost
 from hpo.study import claims, snapshot, tables
 from hpo.study.lifecycle import create_or_join
-from hpo.study.records import Proposal
+from hpo.study.records import Proposal, Upload
 from hpo.study.storage import open_storage
 from hpo.study.worker_session import WorkerSession
 from hpo.trial.messages import encode
@@ -41,7 +41,18 @@ from tests.study.support import (
     value_of,
 )
 
-DEADLY = ["claimed", "asked", "suggested", "adopted", "readmitted", "begun", "epoch", "checkpointed", "outcome"]
+DEADLY = [
+    "claimed",
+    "asked",
+    "suggested",
+    "adopted",
+    "readmitted",
+    "begun",
+    "epoch",
+    "checkpointed",
+    "uploaded",
+    "outcome",
+]
 DEADLY += ["retry_asked", "requeued", "settled", "given_back", "orphan", "seized"]
 ENDINGS = [reason for reason in Reason if reason is not Reason.GIVEN_BACK]
 LEASE_S = 60.0
@@ -208,6 +219,8 @@ class Study(RuleBasedStateMachine):
             path = self.folder / f"{token}.pt"
             path.touch()
             self.alive(node, node.session.checkpointed, token, done + 1, str(path))
+        if checkpoint and node in self.nodes and token in node.running:
+            self.alive(node, node.session.uploaded, token, Upload(done + 1, "0" * 64, f"{token}/{done + 1}"))
 
     @rule(data=st.data(), reason=st.sampled_from(ENDINGS), written=st.booleans())
     def end(self, data: st.DataObject, reason: Reason, written: bool) -> None:

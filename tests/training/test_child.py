@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hpo.launchers.forkserver import ForkserverLauncher
+from hpo.trial import checkpoints
 from hpo.trial.messages import Answer, Checkpointed, EpochReport, Started, decode
 from hpo.trial.objective import Objective
 from hpo.trial.paths import AttemptPaths
@@ -19,6 +20,12 @@ from tests.conftest import Talk, sampled
 
 F1 = Objective(Metric.F1)
 WITHOUT_CLOCK = ("epoch", "objective", "metrics")
+
+
+def checkpoint_of(request: TrialRequest) -> str:
+    saved = checkpoints.newest(AttemptPaths(Path(request.folder)).checkpoints, request.token)
+    assert saved is not None
+    return str(saved.path)
 
 
 def curve(talk: Talk) -> list[dict[str, Any]]:
@@ -149,7 +156,7 @@ def test_a_training_that_was_given_back_ends_as_if_it_had_never_stopped(
     first = Talk(launcher.start(request), {stop_at: Answer.GIVE_BACK})
     assert first.ended.reason is Reason.GIVEN_BACK
     assert first.all(Checkpointed)[-1].epoch == stop_at == first.ended.epochs
-    checkpoint = str(AttemptPaths(Path(request.folder)).checkpoint)
+    checkpoint = checkpoint_of(request)
     second = Talk(launcher.start(request_for(train=train, checkpoint=checkpoint, known_epochs=stop_at)))
     assert curve(first) + curve(second) == curve(whole)
     assert second.ended.metrics == whole.ended.metrics
@@ -161,7 +168,7 @@ def test_epochs_of_a_checkpoint_that_nobody_stored_are_reported_first(
 ) -> None:
     request = request_for()
     first = Talk(launcher.start(request), {2: Answer.GIVE_BACK})
-    checkpoint = str(AttemptPaths(Path(request.folder)).checkpoint)
+    checkpoint = checkpoint_of(request)
     second = Talk(launcher.start(request_for(checkpoint=checkpoint, known_epochs=1)))
     assert [report.epoch for report in second.reports] == [2, 3]
     assert second.reports[0] == first.reports[1]

@@ -1,0 +1,96 @@
+"""What an attempt goes on from: the newest whole checkpoint, here or in the artifact store, else nothing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpo.errors import HpoError, StorageUnavailable
+from hpo.study.records import Earlier, Proposal, Upload
+from hpo.trial import checkpoints
+from hpo.trial.checkpoints import Saved
+from hpo.trial.paths import AttemptPaths
+from hpo.trial.ports import CheckpointStore
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where an attempt begins."""
+
+    epoch: int = 0
+    """Epochs that the checkpoint holds."""
+    checkpoint: Path | None = None
+    known: int = 0
+    """Of these, epochs that stand in the database; the others are reported first."""
+
+
+Wait = Callable[[], bool]
+"""Waits a moment for a store that does not answer; False once there is no patience left."""
+
+
+class Resumption:
+    """Looks for the start of one attempt. ``paths`` are the attempt's own: what is fetched is kept there."""
+
+    def __init__(self, proposal: Proposal, paths: AttemptPaths, store: CheckpointStore | None, wait: Wait) -> None:
+        self._proposal = proposal
+        self._paths = paths
+        self._store = store
+        self._wait = wait
+
+    def start(self) -> Start:
+        """Candidates by the epochs that they hold, those on this machine first. Reads, and may fetch, whole files."""
+        for _, attempt, candidate in sorted(self._candidates(), key=lambda each: each[0], reverse=True):
+            path = self._here(candidate) if isinstance(candidate, Saved) else self._fetched(candidate)
+            if path is not None:
+                return Start(candidate.epoch, path, self._known(attempt, candidate.epoch))
+        return Start()
+
+    def _candidates(self) -> Iterator[tuple[tuple[int, bool, int], Earlier, Saved | Upload]]:
+        for attempt in self._proposal.earlier:
+            for saved in checkpoints.found(AttemptPaths(Path(attempt.folder)).checkpoints, attempt.token):
+                yield (saved.epoch, True, attempt.attempt), attempt, saved
+            if self._store is not None:
+                for upload in attempt.uploads:
+                    yield (upload.epoch, False, attempt.attempt), attempt, upload
+
+    def _known(self, attempt: Earlier, epoch: int) -> int:
+        """None where a later attempt started before ``epoch``: what stands there then is of another training."""
+        later = [other.resumed_from for other in self._proposal.earlier if other.attempt > attempt.attempt]
+        return min(epoch, self._proposal.recorded) if all(start >= epoch for start in later) else 0
+
+    def _here(self, saved: Saved) -> Path | None:
+        if saved.is_whole():
+            return saved.path
+        log.warning("trial %s: %s is torn, damaged or gone; passed over", self._proposal.number, saved.path)
+        return None
+
+    def _fetched(self, upload: Upload) -> Path | None:
+        folder = self._paths.checkpoints
+        folder.mkdir(parents=True, exist_ok=True)
+        aside = folder / "fetched.tmp"
+        try:
+            self._fetch(upload, aside)
+            found = checkpoints.digest(aside)
+            if found != upload.sha256:
+                raise HpoError(f"{upload.location}: sha256 {found[:12]}, not {upload.sha256[:12]}")  # noqa: TRY301
+        except (HpoError, OSError) as error:
+            aside.unlink(missing_ok=True)
+            log.warning("trial %s: its uploaded checkpoint is passed over: %s", self._proposal.number, error)
+            return None
+        saved = Saved(aside, upload.epoch, upload.sha256, self._proposal.token)
+        return checkpoints.adopt(aside, folder, saved).path
+
+    def _fetch(self, upload: Upload, target: Path) -> None:
+        """Raises StorageUnavailable when patience ends."""
+        assert self._store is not None  # noqa: S101  (without one there is no such candidate)
+        while True:
+            try:
+                return self._store.fetch(upload.location, target)
+            except StorageUnavailable as outage:
+                log.warning("trial %s waits for its checkpoint: %s", self._proposal.number, outage)
+                if not self._wait():
+                    raise

@@ -1,0 +1,66 @@
+"""Starting weights on machines that lack the file: uploaded once with the study, fetched and verified by digest."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from hpo.errors import HpoError, UsageError
+from hpo.study.records import StudyRow
+from hpo.trial import checkpoints
+from hpo.trial.ports import CheckpointStore
+
+log = logging.getLogger(__name__)
+FOLDER = "weights"
+"""In the study's place in the artifact store."""
+
+
+def share(store: CheckpointStore, study: StudyRow, file: Path, remember: Callable[[str], None]) -> None:
+    """Uploads the weights ``file`` unless that was done; ``remember`` is told the location once they lie there.
+
+    A store that does not answer is no error: who has the file can work, and whoever runs the study file next tries
+    again.
+    """
+    if study.facts.weights is not None:
+        return
+    try:
+        remember(store.put(file, study.identity.model_sha256[:16]))
+    except HpoError as error:
+        log.warning("other machines can't fetch %s yet: %s", file.name, error)
+
+
+def obtain(store: CheckpointStore | None, study: StudyRow, folder: Path) -> Path | None:
+    """The study's weights on this machine, of the right content: where the study names them, or in ``folder``, or
+    fetched into it. None where they were never uploaded, so that they have to be had by other means.
+
+    Raises UsageError where what was uploaded is not what the study was made with, or can't be fetched.
+    """
+    name, sha256 = Path(study.spec.model).name, study.identity.model_sha256
+    kept = folder / sha256[:16] / name
+    for file in (Path(study.spec.model), folder / name, kept):
+        if file.is_file() and checkpoints.digest(file) == sha256:
+            return file.resolve()
+    location = study.facts.weights
+    if store is None or location is None:
+        return None
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    aside = kept.with_suffix(".tmp")
+    try:
+        store.fetch(location, aside)
+        found = checkpoints.digest(aside)
+        if found != sha256:
+            raise UsageError(
+                f"study {study.name!r}: its weights at {location} have sha256 {found[:12]}, not {sha256[:12]}: "
+                f"put the right {name} at {kept} on this machine"
+            )
+        aside.replace(kept)
+    except (HpoError, OSError) as error:
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(
+            f"study {study.name!r}: its weights can't be fetched: {error}\nput {name} at {kept} on this machine"
+        ) from error
+    finally:
+        aside.unlink(missing_ok=True)
+    return kept

@@ -1,0 +1,26 @@
+"""Checkpoints in the tracking server's artifact store"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    uploads = sa.Column(
+        "uploads",
+        sa.Text(),
+        server_default="[]",
+        nullable=False,
+        comment="checkpoints in the artifact store, whole",
+    )
+    op.add_column("hpo_attempts", uploads)
+
+
+def downgrade() -> None:
+    op.drop_column("hpo_attempts", "uploads")

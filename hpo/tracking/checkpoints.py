@@ -1,0 +1,94 @@
+"""Checkpoints and starting weights in MLflow's artifact store.
+
+They lie in the experiment's artifact location, in folders of their own beside those of its runs: no run shows them.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hpo.errors import HpoError
+from hpo.settings import Settings
+from hpo.study.records import StudyRow
+from hpo.tracking import client, experiment
+
+CHECKPOINTS = "checkpoints"
+_MISSING = 404
+
+
+class MlflowStore:
+    """One study's folder ``root`` in the artifact store (``hpo.trial.ports.CheckpointStore``).
+
+    MLflow is imported and asked with the first call, not before.
+    """
+
+    def __init__(self, settings: Settings, study: StudyRow, root: str = CHECKPOINTS) -> None:
+        self._settings = settings
+        self._study = study
+        self._root = root
+        self._location: str | None = None
+        self._guard = threading.Lock()
+
+    def put(self, file: Path, folder: str) -> str:
+        with self._reaching("store"):
+            place = f"{self._base()}/{folder}" if folder else self._base()
+            self._repository(place).log_artifact(str(file))
+            return f"{place}/{file.name}"
+
+    def fetch(self, location: str, target: Path) -> None:
+        place, _, name = location.rpartition("/")
+        with self._reaching(location), tempfile.TemporaryDirectory(dir=target.parent) as aside:
+            found = self._repository(place).download_artifacts(name, aside)
+            if not Path(found).is_file():
+                raise FileNotFoundError(location)
+            shutil.move(found, target)
+
+    def delete(self, location: str) -> None:
+        place, _, name = location.rpartition("/")
+        try:
+            with self._reaching(location):
+                self._repository(place).delete_artifacts(name)
+        except Missing:
+            return
+
+    def _base(self) -> str:
+        with self._guard:
+            if self._location is None:
+                connected = client.connect(self._settings.tracking_uri)
+                experiment_id = experiment.find_or_create(connected, self._study, self._settings.artifact_root)
+                found = connected.get_experiment(experiment_id).artifact_location
+                self._location = f"{found.rstrip('/')}/{self._root}"
+            return self._location
+
+    def _repository(self, place: str) -> Any:
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        return get_artifact_repository(place, tracking_uri=self._settings.tracking_uri)
+
+    @contextmanager
+    def _reaching(self, location: str) -> Iterator[None]:
+        with client.reaching(self._settings.tracking_uri):
+            from mlflow.exceptions import MlflowException
+
+            try:
+                yield
+            except FileNotFoundError as error:
+                raise Missing(f"{location}: is not there") from error
+            except OSError as error:  # requests' errors too
+                if getattr(getattr(error, "response", None), "status_code", None) != _MISSING:
+                    raise
+                raise Missing(f"{location}: is not there") from error
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST" and "No such artifact" not in str(error):
+                    raise
+                raise Missing(f"{location}: is not there") from error
+
+
+class Missing(HpoError):
+    """What was asked for is not in the store."""
