@@ -122,7 +122,7 @@ def test_starting_weights_come_from_the_store_and_are_verified(
 ) -> None:
     head, first, second = nodes
     weights = untrained(head.folder / "start.pt", ["zero", "one", "four", "seven"])
-    quick = ("budget.trials=1", "train.epochs=1", "train.close_mosaic=0", f"model={weights}")
+    quick = ("budget.trials=1", "train.epochs=1", "train.close_mosaic=0", "train.warmup_epochs=0", f"model={weights}")
     head.run("create", study(name="small", more=MORE), *quick)
     weights.unlink()
     said = first.run("worker", "small", "--data", first.folder / "data" / "data.yaml", "--gpus", "cpu")
