@@ -39,7 +39,8 @@ class Case:
     def gains(self) -> Array:
         """True gain of each candidate."""
         better = {"none better": 0, "one better": 1, "all better": CANDIDATES}[self.truth]
-        return np.where(np.arange(CANDIDATES) < better, GAIN, 0.0)
+        gains: Array = np.where(np.arange(CANDIDATES) < better, GAIN, 0.0)
+        return gains
 
     def draw(self, studies: int, rng: np.random.Generator) -> Array:
         """(studies, 1 + candidates, seeds); the baseline first, and the noise's pooled variance is 1."""

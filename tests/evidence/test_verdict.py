@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpo.evidence import planning, verdict
+from hpo.evidence.dunnett import critical
 from hpo.evidence.images import paired
 from hpo.evidence.verdict import Claim, Verdict, decide, sentence
 from hpo.trial.operating_point import Interval
@@ -77,7 +78,7 @@ def test_a_difference_that_could_have_been_proven_is_in_four_studies_of_five(can
     values = rng.normal(size=(20_000, candidates + 1, 3))
     sd = np.sqrt(values.var(axis=2, ddof=1).mean(axis=1))
     observed = gain + values[:, 1].mean(axis=1) - values[:, 0].mean(axis=1)
-    proven = observed > planning.critical((3,) * candidates, 3) * sd * np.sqrt(2 / 3)
+    proven = observed > critical((3,) * candidates, 3) * sd * np.sqrt(2 / 3)
     assert proven.mean() == pytest.approx(planning.POWER, abs=0.02)
 
 
