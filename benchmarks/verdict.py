@@ -45,13 +45,14 @@ class Case:
     def draw(self, studies: int, rng: np.random.Generator) -> Array:
         """(studies, 1 + candidates, seeds); the baseline first, and the noise's pooled variance is 1."""
         shape = (studies, 1 + CANDIDATES, self.seeds)
-        noise = rng.normal(size=shape)
+        noise: Array = rng.normal(size=shape)
         if self.noise.startswith("skewed"):  # a gamma distribution of shape 4 has mean 4, variance 4, skewness 1
             noise = (rng.gamma(4.0, size=shape) - 4) / 2 * (1 if self.noise == "skewed high" else -1)
         scale = np.ones(1 + CANDIDATES)
         scale[{"noisy baseline": [0], "noisy candidate": [1]}.get(self.noise, [])] = 2.0
         scale /= np.sqrt((scale**2).mean())
-        return noise * scale[:, None] + np.concatenate([[0.0], self.gains])[:, None]
+        values: Array = noise * scale[:, None] + np.concatenate([[0.0], self.gains])[:, None]
+        return values
 
 
 @dataclass(frozen=True)

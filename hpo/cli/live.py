@@ -90,7 +90,8 @@ class Lines(Watcher):
         self.console.print(f"[bold]trial {request.number}[/]{again}  [dim]{what}[/]")
 
     def is_baseline(self, request: TrialRequest) -> bool:
-        return self.study.spec.baseline and request.ordinal == 0
+        planned = self.study.spec.planned
+        return planned[request.ordinal].baseline if planned else self.study.spec.baseline and request.ordinal == 0
 
     @override
     def progress(self, number: int, stage: str, epoch: int, fraction: float) -> None:

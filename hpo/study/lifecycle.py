@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from hpo.errors import StudyConflict, UsageError
 from hpo.spec import serialize
-from hpo.spec.schema import StudySpec
+from hpo.spec.schema import STAGE_SUFFIX, StudySpec
 from hpo.study import optuna_tables, tables
 from hpo.study.progress import Control
 from hpo.study.records import Facts, Identity, StudyRow
@@ -42,22 +42,36 @@ def load(storage: Storage, name: str) -> StudyRow:
 
 
 def names(storage: Storage) -> list[str]:
-    """Of all studies, the oldest first."""
-    ordered = select(tables.studies.c.name).order_by(tables.studies.c.created_at, tables.studies.c.id)
+    """Of all searches, the oldest first; their confirmation stages are part of them."""
+    searches = select(tables.studies.c.name).where(~tables.studies.c.name.endswith(STAGE_SUFFIX, autoescape=True))
+    ordered = searches.order_by(tables.studies.c.created_at, tables.studies.c.id)
     return storage.read(lambda connection: list(connection.scalars(ordered)))
 
 
 def delete(storage: Storage, name: str) -> None:
-    """Every row of the study, Optuna's and ours, in one transaction; files and MLflow runs stay."""
-    study_id = load(storage, name).id
+    """Every row of the study and of its confirmation stage, Optuna's and ours, in one transaction; files and MLflow
+    runs stay.
+    """
+    stage = confirmation(storage, name)
+    ids = [load(storage, name).id, *([] if stage is None else [stage.id])]
 
     def action(connection: Connection) -> None:
-        for table in (tables.claims, tables.trials, tables.attempts, tables.epochs, tables.workers, tables.changes):
-            connection.execute(delete_rows(table).where(table.c.study_id == study_id))
-        connection.execute(delete_rows(tables.studies).where(tables.studies.c.id == study_id))
-        optuna_tables.delete_study(connection, study_id)
+        for study_id in ids:
+            _delete(connection, study_id)
 
     storage.write(action)
+
+
+def confirmation(storage: Storage, name: str) -> StudyRow | None:
+    """The confirmation stage of the search ``name``; None before it has begun."""
+    return _find(storage, f"{name}{STAGE_SUFFIX}")
+
+
+def _delete(connection: Connection, study_id: int) -> None:
+    for table in (tables.claims, tables.trials, tables.attempts, tables.epochs, tables.workers, tables.changes):
+        connection.execute(delete_rows(table).where(table.c.study_id == study_id))
+    connection.execute(delete_rows(tables.studies).where(tables.studies.c.id == study_id))
+    optuna_tables.delete_study(connection, study_id)
 
 
 def set_experiment(storage: Storage, study_id: int, experiment_id: str) -> None:

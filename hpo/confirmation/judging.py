@@ -1,0 +1,142 @@
+"""From the stage's finished runs to its verdict, on the test split where there is one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpo.confirmation.groups import Groups
+from hpo.detection.evidence import Bootstrap
+from hpo.detection.predictions import Predictions
+from hpo.detection.repeated import drawn
+from hpo.evidence import verdict
+from hpo.evidence.images import paired
+from hpo.evidence.verdict import Verdict
+from hpo.spec.schema import StudySpec
+from hpo.study.records import TrialRow
+from hpo.trial.operating_point import Interval, OperatingPoint
+from hpo.trial.vocabulary import Metric
+
+RESAMPLES = 2000
+Capture = Callable[[Path, str], Predictions]
+"""Predictions of weights over a split."""
+_NAMES = {Metric.MAP50_95: "mAP50-95", Metric.MAP50: "mAP50"}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict with all that is said beside it. Differences are in the metric's own unit, 0 to 1."""
+
+    verdict: Verdict
+    images: Interval
+    """The same difference, with its interval over images."""
+    training: float
+    """Of the difference: what the weights gain, both at Ultralytics' defaults."""
+    operating_point: float
+    """Of the difference: what the setting gains, on the winner's weights."""
+    baseline: float
+    """Mean of the baseline over its seeds."""
+
+
+def judge(spec: StudySpec, groups: Groups, split: str, capture: Capture) -> Judgement:
+    """Every run on ``split``, each at the setting that was fixed before; the winner was chosen before, too.
+
+    All candidates are looked at, since Dunnett's intervals pool their noise; only the winner is spoken of.
+    """
+    objective = spec.objective
+
+    def value(row: TrialRow, weights: Path) -> float:
+        point = spec.planned[row.ordinal].operating_point
+        return float(drawn(capture(weights, split), point, objective, None)[0])
+
+    control = [value(row, weights) for row, weights in groups.baseline]
+    candidates = [[value(row, weights) for row, weights in group] for group in groups.candidates]
+    found = verdict.decide(candidates, control, groups.winner)
+    winner = groups.candidates[groups.winner]
+    points = [spec.planned[row.ordinal].operating_point for row, _ in winner]
+    bootstrap = Bootstrap(RESAMPLES, spec.search.seed)
+
+    def resampled(runs: list[tuple[TrialRow, Path]], point: OperatingPoint | None) -> list[NDArray[np.float64]]:
+        return [drawn(capture(weights, split), point, objective, bootstrap) for _, weights in runs]
+
+    ours, theirs = resampled(winner, points[0]), resampled(groups.baseline, None)
+    plain = [float(drawn(capture(weights, split), None, objective, None)[0]) for _, weights in winner]
+    training = math.fsum(plain) / len(plain) - math.fsum(control) / len(control)
+    return Judgement(
+        verdict=found,
+        images=_paired(ours, theirs),
+        training=training,
+        operating_point=found.difference - training,
+        baseline=math.fsum(control) / len(control),
+    )
+
+
+def _paired(ours: list[NDArray[np.float64]], theirs: list[NDArray[np.float64]]) -> Interval:
+    """AP of many detections is resampled less often; the first so many resamples are the same for all."""
+    count = min(len(run) for run in (*ours, *theirs))
+    return paired(np.stack([run[:count] for run in ours]), np.stack([run[:count] for run in theirs]))
+
+
+def metric_name(spec: StudySpec) -> str:
+    """As people call it."""
+    plain = spec.objective.is_plain and not spec.objective.constraints
+    return _NAMES.get(spec.objective.metric, str(spec.objective)) if plain else str(spec.objective)
+
+
+def document(spec: StudySpec, groups: Groups, found: Judgement, facts: dict[str, Any]) -> dict[str, Any]:
+    """The documented JSON form. ``facts``: ``split``, ``look`` and ``within_noise``."""
+    won = found.verdict
+    return {
+        "claim": won.claim.value,
+        "difference": won.difference,
+        "low": won.low,
+        "high": won.high,
+        "seeds": won.seeds,
+        "winner": groups.numbers[groups.winner],
+        "metric": metric_name(spec),
+        "baseline": found.baseline,
+        "images": {"low": found.images.low, "high": found.images.high},
+        "gain": {"training": found.training, "operating_point": found.operating_point},
+        "sd": won.sd,
+        "detectable": won.detectable,
+        "needed": won.needed,
+        "candidates": [
+            {"trial": number, "value": mean} for number, mean in zip(groups.numbers, groups.means, strict=True)
+        ],
+        "left_out": groups.left_out,
+        **facts,
+        "sentence": _sentence(spec, won, facts["split"]),
+    }
+
+
+def _sentence(spec: StudySpec, won: Verdict, split: str) -> str:
+    said = verdict.sentence(won, metric_name(spec))
+    return said if split == "test" else f"{said}; measured on val, which also chose the winner"
+
+
+def lines(told: dict[str, Any]) -> list[str]:
+    """The verdict for people; its sentence is the last line."""
+    gain, images = told["gain"], told["images"]
+    training, setting = (_signed(gain[name]) for name in ("training", "operating_point"))
+    look = f", look {told['look']} at this split" if told["split"] == "test" else ""
+    return [
+        f"winner   trial {told['winner']}, compared with the defaults on {told['split']}{look}",
+        f"noise    {verdict.points(told['sd'])[0]} points between seeds; {told['within_noise']} other trials of the "
+        "search lie within it of its best",
+        f"images   95% interval {_signed(images['low'])} to {_signed(images['high'])} points over images "
+        "(paired bootstrap)",
+        *(f"left out trial {number}: {why}" for number, why in told["left_out"].items()),
+        f"gain     {_signed(told['difference'])} points: training {training}, operating point {setting}",
+        told["sentence"],
+    ]
+
+
+def _signed(value: float) -> str:
+    (text,) = verdict.points(value)
+    return text if text.startswith("-") or not value else f"+{text}"
