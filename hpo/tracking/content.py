@@ -97,8 +97,11 @@ def trial_content(study: StudyRow, trial: TrialRow, epochs: Iterable[EpochRow]) 
     )
 
 
-def study_content(study: StudyRow, trials: Iterable[TrialRow]) -> RunContent:
-    """The run of the study as a whole: what was asked for, and the best value so far after each complete trial."""
+def study_content(study: StudyRow, trials: Iterable[TrialRow], verdict: Mapping[str, Any] | None = None) -> RunContent:
+    """The run of the study as a whole: what was asked for, and the best value so far after each complete trial.
+
+    ``verdict``: of a confirmation stage, in its JSON form.
+    """
     rows = list(trials)
     spec = study.spec
     finished = [row.finished for row in rows if row.finished]
@@ -119,7 +122,7 @@ def study_content(study: StudyRow, trials: Iterable[TrialRow]) -> RunContent:
         ended_ms=None if running else milliseconds(max(finished)),
         status=RunStatus.RUNNING if running else RunStatus.FINISHED,
         params={name: canonical(value) for name, value in params.items()},
-        tags=_study_tags(study, rows),
+        tags=_study_tags(study, rows) | ({} if verdict is None else _verdict_tags(verdict)),
         points=tuple(_best_points(rows)),
     )
 
@@ -194,6 +197,11 @@ def _study_tags(study: StudyRow, trials: list[TrialRow]) -> dict[str, str]:
         **_common_tags(study),
     }
     return _cut(tags)
+
+
+def _verdict_tags(verdict: Mapping[str, Any]) -> dict[str, str]:
+    """The sentence, and all that stands beside it as JSON."""
+    return _cut({"verdict": str(verdict["sentence"]), "verdict.json": json.dumps(verdict, sort_keys=True)})
 
 
 def _common_tags(study: StudyRow) -> dict[str, str]:

@@ -69,7 +69,7 @@ class Projector:
 
     def study(self) -> str:
         """Brings the study's own run and the prepared view in line and returns the experiment's id."""
-        wanted = content.study_content(self._study, self._reader.trials())
+        wanted = content.study_content(self._study, self._reader.trials(), self._reader.verdict())
         self._asking(lambda: self._project(wanted, artifacts.of_study(self._study)))
         return self._asking(self._write_view if self._home is self._study else lambda: self._connected().experiment_id)
 
