@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hpo.cli.options import complete_study, json_option, print_json, store_options
+from hpo.cli.options import complete_study, json_option, name_in_file, print_json, store_options
 from hpo.errors import UsageError
 from hpo.settings import load_settings
 
@@ -39,6 +39,7 @@ def confirm(study: str, top: int | None, seeds: int | None, data: Path | None, g
     from hpo.orchestration.stop import StopRequest, on_signals
 
     settings = load_settings()
+    study = name_in_file(Path(study)) if study.endswith((".yaml", ".yml")) else study
     stop = StopRequest()
     with wiring.joined(study, data, settings, lambda: wiring.slots(settings, gpus, 1)) as site:
         status = site.status()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -19,11 +19,12 @@ from hpo.evidence import verdict
 from hpo.evidence.images import paired
 from hpo.evidence.verdict import Verdict
 from hpo.spec.schema import StudySpec
-from hpo.study.records import TrialRow
 from hpo.trial.operating_point import Interval, OperatingPoint
 from hpo.trial.vocabulary import Metric
 
 RESAMPLES = 2000
+Drawn = NDArray[np.float64]
+"""A run's value on all images, then on each resample."""
 Capture = Callable[[Path, str], Predictions]
 """Predictions of weights over a split."""
 _NAMES = {Metric.MAP50_95: "mAP50-95", Metric.MAP50: "mAP50"}
@@ -49,35 +50,33 @@ def judge(spec: StudySpec, groups: Groups, split: str, capture: Capture) -> Judg
 
     All candidates are looked at, since Dunnett's intervals pool their noise; only the winner is spoken of.
     """
-    objective = spec.objective
-
-    def value(row: TrialRow, weights: Path) -> float:
-        point = spec.planned[row.ordinal].operating_point
-        return float(drawn(capture(weights, split), point, objective, None)[0])
-
-    control = [value(row, weights) for row, weights in groups.baseline]
-    candidates = [[value(row, weights) for row, weights in group] for group in groups.candidates]
-    found = verdict.decide(candidates, control, groups.winner)
-    winner = groups.candidates[groups.winner]
-    points = [spec.planned[row.ordinal].operating_point for row, _ in winner]
     bootstrap = Bootstrap(RESAMPLES, spec.search.seed)
+    control = [_drawn(spec, capture(weights, split), None, bootstrap) for _, weights in groups.baseline]
+    candidates: list[list[float]] = []
+    ours: list[Drawn] = []
+    plain: list[float] = []
+    """Of the winner's runs at the defaults."""
+    for index, group in enumerate(groups.candidates):
+        candidates.append([])
+        for row, weights in group:
+            predictions, point = capture(weights, split), spec.planned[row.ordinal].operating_point
+            if index == groups.winner:
+                ours.append(_drawn(spec, predictions, point, bootstrap))
+                plain.append(float(_drawn(spec, predictions, None, None)[0]))
+            candidates[-1].append(float(_drawn(spec, predictions, point, None)[0]))
+    base = [float(run[0]) for run in control]
+    found = verdict.decide(candidates, base, groups.winner)
+    training = fmean(plain) - fmean(base)
+    return Judgement(found, _paired(ours, control), training, found.difference - training, fmean(base))
 
-    def resampled(runs: list[tuple[TrialRow, Path]], point: OperatingPoint | None) -> list[NDArray[np.float64]]:
-        return [drawn(capture(weights, split), point, objective, bootstrap) for _, weights in runs]
 
-    ours, theirs = resampled(winner, points[0]), resampled(groups.baseline, None)
-    plain = [float(drawn(capture(weights, split), None, objective, None)[0]) for _, weights in winner]
-    training = math.fsum(plain) / len(plain) - math.fsum(control) / len(control)
-    return Judgement(
-        verdict=found,
-        images=_paired(ours, theirs),
-        training=training,
-        operating_point=found.difference - training,
-        baseline=math.fsum(control) / len(control),
-    )
+def _drawn(
+    spec: StudySpec, predictions: Predictions, point: OperatingPoint | None, bootstrap: Bootstrap | None
+) -> Drawn:
+    return drawn(predictions, point, spec.objective, bootstrap)
 
 
-def _paired(ours: list[NDArray[np.float64]], theirs: list[NDArray[np.float64]]) -> Interval:
+def _paired(ours: list[Drawn], theirs: list[Drawn]) -> Interval:
     """AP of many detections is resampled less often; the first so many resamples are the same for all."""
     count = min(len(run) for run in (*ours, *theirs))
     return paired(np.stack([run[:count] for run in ours]), np.stack([run[:count] for run in theirs]))

@@ -21,8 +21,13 @@ def begin(storage: Storage, search: StudyRow, wanted: Confirm | None = None) -> 
     """The stored stage of ``search``, made from the search's best trials if there is none.
 
     ``wanted``: as on the command line; None for what is stored, else the study file's. Raises ``UsageError`` where the
-    search has no complete trial beside its baseline, and ``StudyConflict`` where the stored stage is another one.
+    search is a stage itself or has no complete trial beside its baseline, and ``StudyConflict`` where another stage is
+    stored.
     """
+    if search.spec.planned:
+        raise UsageError(
+            f"study {search.name!r} is a confirmation stage itself: hpo confirm {search.spec.searched_name}"
+        )
     stored = lifecycle.confirmation(storage, search.name)
     if stored is not None:
         _refuse_another(stored, wanted)

@@ -55,16 +55,16 @@ def reach(storage: Storage, stage: StudyRow, bench: Bench) -> dict[str, Any]:
 
 
 def _capture(stage: StudyRow, bench: Bench) -> Callable[[Path, str], Predictions]:
-    """Predictions as ``model.predict`` makes them, each once; on val those that a swept training left are used."""
+    """Predictions as ``model.predict`` makes them; on val those that a swept training left are used."""
     from hpo.training.predictions import Wanted, captured
 
-    runs, kept = len(stage.spec.planned), dict[Path, "Predictions"]()
+    runs, seen = len(stage.spec.planned), 0
 
     def capture(weights: Path, split: str) -> Predictions:
-        if weights not in kept:
-            bench.progress(len(kept), runs)
-            wanted = Wanted(weights, bench.data, split, None, "deploy", bench.device)
-            kept[weights], _ = captured(wanted, bench.settings, keep=stage.spec.keep.caches)
-        return kept[weights]
+        nonlocal seen
+        bench.progress(seen, runs)
+        seen += 1
+        wanted = Wanted(weights, bench.data, split, None, "deploy", bench.device)
+        return captured(wanted, bench.settings, keep=stage.spec.keep.caches)[0]
 
     return capture

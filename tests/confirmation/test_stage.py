@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -37,9 +38,17 @@ WITH_SPLITS: Facts = replace(FACTS, dataset={"names": ["a", "b"], "splits": SPLI
 Search = Callable[..., StudyRow]
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("template") / "hpo.db"
+    open_storage(f"sqlite:///{file}", create=True).close()
+    return file
+
+
 @pytest.fixture
-def storage(tmp_path: Path) -> Iterator[Storage]:
-    with open_storage(f"sqlite:///{tmp_path / 'hpo.db'}", create=True) as opened:
+def storage(template: Path, tmp_path: Path) -> Iterator[Storage]:
+    shutil.copy(template, tmp_path / "hpo.db")
+    with open_storage(f"sqlite:///{tmp_path / 'hpo.db'}", create=False) as opened:
         yield opened
 
 
@@ -112,6 +121,8 @@ def test_a_stage_is_made_once(storage: Storage, searched: Search) -> None:
     assert stage.begin(storage, search, Confirm(top=1, seeds=2)) == study
     with pytest.raises(StudyConflict, match="seeds: stored 2, asked 5"):
         stage.begin(storage, search, Confirm(top=1, seeds=5))
+    with pytest.raises(UsageError, match="hpo confirm digits"):
+        stage.begin(storage, study)
     lifecycle.delete(storage, "digits.confirm")
     assert stage.begin(storage, search, Confirm(top=1, seeds=5)).spec.confirm == Confirm(1, 5)
 

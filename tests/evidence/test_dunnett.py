@@ -39,7 +39,7 @@ def test_the_same_numbers_give_the_same_intervals() -> None:
     assert dunnett.compare(drawn[:-1], drawn[-1]) == dunnett.compare(drawn[:-1], drawn[-1])
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(candidates=st.lists(VALUES, min_size=1, max_size=3), control=VALUES)
 def test_an_interval_holds_its_difference_and_is_symmetric(candidates: list[list[float]], control: list[float]) -> None:
     for values, found in zip(candidates, dunnett.compare(candidates, control), strict=True):

@@ -56,7 +56,7 @@ def test_a_gain_far_above_the_noise_beats_and_one_within_it_does_not() -> None:
     assert decide([[0.40, 0.41, 0.39]], control).claim is Claim.WORSE
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(candidates=st.lists(STEPS, min_size=1, max_size=3), control=STEPS)
 def test_a_claim_is_what_its_interval_says(candidates: list[list[float]], control: list[float]) -> None:
     found = decide(candidates, control)
