@@ -35,7 +35,7 @@ def confirm(study: str, top: int | None, seeds: int | None, data: Path | None, g
     """
     from hpo import wiring
     from hpo.cli import stages
-    from hpo.confirmation.judging import lines
+    from hpo.confirmation.words import lines
     from hpo.orchestration.stop import StopRequest, on_signals
 
     settings = load_settings()

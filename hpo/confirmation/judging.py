@@ -117,25 +117,3 @@ def document(spec: StudySpec, groups: Groups, found: Judgement, facts: dict[str,
 def _sentence(spec: StudySpec, won: Verdict, split: str) -> str:
     said = verdict.sentence(won, metric_name(spec))
     return said if split == "test" else f"{said}; measured on val, which also chose the winner"
-
-
-def lines(told: dict[str, Any]) -> list[str]:
-    """The verdict for people; its sentence is the last line."""
-    gain, images = told["gain"], told["images"]
-    training, setting = (_signed(gain[name]) for name in ("training", "operating_point"))
-    look = f", look {told['look']} at this split" if told["split"] == "test" else ""
-    return [
-        f"winner   trial {told['winner']}, compared with the defaults on {told['split']}{look}",
-        f"noise    {verdict.points(told['sd'])[0]} points between seeds; {told['within_noise']} other trials of the "
-        "search lie within it of its best",
-        f"images   95% interval {_signed(images['low'])} to {_signed(images['high'])} points over images "
-        "(paired bootstrap)",
-        *(f"left out trial {number}: {why}" for number, why in told["left_out"].items()),
-        f"gain     {_signed(told['difference'])} points: training {training}, operating point {setting}",
-        told["sentence"],
-    ]
-
-
-def _signed(value: float) -> str:
-    (text,) = verdict.points(value)
-    return text if text.startswith("-") or not value else f"+{text}"

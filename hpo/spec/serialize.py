@@ -126,7 +126,8 @@ def _comparable(spec: StudySpec) -> dict[str, Any]:
     sampled = {entry.pop("name"): _entry(entry) for entry in document["space"]}
     order = ("name", "data", "model", "train", "space", "objective", "search", "budget", "baseline", "postprocess")
     document["space"] = {**sampled, **document.pop("fixed")}
-    return {key: document[key] for key in (*order, "plots", "keep", "recovery")}
+    asked = () if spec.confirm is None else ("confirm",)
+    return {key: document[key] for key in (*order, "plots", "keep", "recovery", *asked)}
 
 
 def _entry(entry: dict[str, Any]) -> dict[str, Any]:

@@ -24,13 +24,22 @@ from hpo.study.storage import Storage
 def create_or_join(storage: Storage, spec: StudySpec, identity: Identity, facts: Facts) -> StudyRow:
     """The stored study of ``spec.name``, made if there is none. Safe among processes that do it at once.
 
-    Raises ``StudyConflict`` when the stored one has another specification, other data or another model.
+    Raises ``StudyConflict`` when the stored one has another specification, other data or another model. ``confirm`` may
+    be another one, since it changes nothing of the search: it is stored as it is asked for now.
     """
     row = _find(storage, spec.name) or _create(storage, spec, identity, facts)
-    differences = _differences(row, spec, identity)
+    differences = _differences(row, replace(spec, confirm=row.spec.confirm), identity)
     if differences:
         raise StudyConflict(spec.name, differences, _way_out(spec.name))
-    return row
+    return row if spec.confirm == row.spec.confirm else _with_confirm(storage, row, spec)
+
+
+def _with_confirm(storage: Storage, row: StudyRow, spec: StudySpec) -> StudyRow:
+    changed = replace(row.spec, confirm=spec.confirm)
+    stored = {"spec": serialize.to_json(changed), "spec_sha256": serialize.digest(changed)}
+    statement = update(tables.studies).where(tables.studies.c.id == row.id).values(stored)
+    storage.write(lambda connection: connection.execute(statement))
+    return load(storage, row.name)
 
 
 def load(storage: Storage, name: str) -> StudyRow:

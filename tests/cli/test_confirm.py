@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,7 @@ def proven(data: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory) 
     return Proven(shell, said, shell.run("confirm", "small"), shell.json("confirm", "small"))
 
 
+@pytest.mark.long
 def test_run_goes_on_to_the_confirmation_and_its_verdict(proven: Proven) -> None:
     assert "0 of 4 runs done" in proven.said
     assert "confirm  finished: 4 of 4 runs" in proven.said
@@ -63,6 +65,7 @@ def test_run_goes_on_to_the_confirmation_and_its_verdict(proven: Proven) -> None
     assert proven.confirmed.splitlines()[-2].startswith("gain ")
 
 
+@pytest.mark.long
 def test_the_verdict_is_of_the_test_split_which_is_looked_at_once(proven: Proven) -> None:
     told = proven.told
     assert {"claim", "difference", "low", "high", "seeds", "winner"} <= set(told)
@@ -74,6 +77,7 @@ def test_the_verdict_is_of_the_test_split_which_is_looked_at_once(proven: Proven
     assert looks == [{"split": "test"}]  # three commands have printed the verdict
 
 
+@pytest.mark.long
 def test_what_is_trained_again_is_kept_apart_from_the_search(proven: Proven) -> None:
     status = proven.shell.json("status")
     assert (status["study"], status["budget"]["counted"]) == ("small", 3)
@@ -90,6 +94,7 @@ def test_what_is_trained_again_is_kept_apart_from_the_search(proven: Proven) -> 
     assert "baseline" in table
 
 
+@pytest.mark.long
 def test_both_stages_are_in_one_experiment_told_apart_by_a_tag(proven: Proven) -> None:
     with sqlite3.connect(proven.shell.home / "mlflow.db") as store:
         sql = "select r.experiment_id, t.value from runs r join tags t using (run_uuid) where t.key = 'stage'"
@@ -120,8 +125,7 @@ def test_a_stopped_confirmation_goes_on_and_its_run_starts_again(shell: Shell, t
     assert "seeds: stored 2, asked 3" in refused
 
 
-def test_what_is_not_finished_or_not_there_can_not_be_confirmed(shell: Shell, tiny: Path, trained: Path) -> None:
-    (shell.folder / "small.yaml").write_text(STUDY.format(name="small", data=tiny, model=trained, more=""))
-    shell.run("create", *WORDS)
-    assert "is not finished (0 of 3 trials)" in shell.run("confirm", "small", code=2)
+def test_what_is_not_finished_or_not_there_can_not_be_confirmed(shell: Shell, study: Callable[..., Path]) -> None:
+    shell.run("create", study())
+    assert "is not finished (0 of 4 trials)" in shell.run("confirm", "small", code=2)
     assert "no study 'other'" in shell.run("confirm", "other", code=2)

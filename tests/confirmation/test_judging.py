@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from hpo.confirmation.groups import Groups
-from hpo.confirmation.judging import document, judge, lines, metric_name
+from hpo.confirmation.judging import document, judge, metric_name
+from hpo.confirmation.words import lines, paragraph
 from hpo.detection.predictions import Predictions
 from hpo.evidence.verdict import Claim
 from hpo.spec.schema import PlannedRun, StudySpec
@@ -77,6 +78,7 @@ def test_the_json_form_and_the_lines_say_where_it_was_measured() -> None:
     assert said[-1] == told["sentence"]
     assert said[-1].startswith("beats the defaults by ")
     assert "training +" in said[-2]
+    assert paragraph(told)[0] == f"Trial 4 {told['sentence']}."
     on_val = document(spec(), groups(), found, {"split": "val", "look": 1, "within_noise": 0})
     assert on_val["sentence"].endswith("; measured on val, which also chose the winner")
 

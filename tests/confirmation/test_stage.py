@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -56,7 +57,7 @@ def storage(template: Path, tmp_path: Path) -> Iterator[Storage]:
 def searched(storage: Storage) -> Search:
     """A search that is run to its end, the baseline first."""
 
-    def make(trials: int = 5, **changes: object) -> StudyRow:
+    def make(trials: int = 5, **changes: Any) -> StudyRow:
         spec: StudySpec = study_spec(trials=trials, baseline=True, sampler="tpe", **changes)
         study = lifecycle.create_or_join(storage, spec, IDENTITY, WITH_SPLITS)
         with WorkerSession(storage, study, "w", INSIDE) as session:
@@ -178,6 +179,15 @@ def test_an_interrupted_run_starts_again(storage: Storage, searched: Search, tmp
         assert [row.objective for row in snapshot.epochs(storage, study, again.number)] == [0.3]
 
 
+def test_a_confirmation_may_be_asked_for_after_the_search(storage: Storage, searched: Search) -> None:
+    search = searched()
+    later = replace(search.spec, confirm=Confirm(top=1, seeds=2))
+    again = lifecycle.create_or_join(storage, later, IDENTITY, WITH_SPLITS)
+    assert again.spec == later
+    assert (again.id, lifecycle.load(storage, "digits")) == (search.id, again)
+    assert stage.begin(storage, again).spec.confirm == Confirm(top=1, seeds=2)
+
+
 def test_a_stage_goes_with_its_search_and_its_budget_is_its_plan(storage: Storage, searched: Search) -> None:
     search = searched()
     study = stage.begin(storage, search, Confirm(top=1, seeds=2))
@@ -218,7 +228,7 @@ def test_a_candidate_that_failed_with_a_seed_is_left_out_and_a_baseline_can_not_
 ) -> None:
     study = stage.begin(storage, searched(), Confirm(top=2, seeds=2))
     rows = [_with_weights(row, tmp_path) for row in confirmed(storage, study)]
-    diverged = {"state": TrialState.PRUNED, "value": None, "reason": Reason.DIVERGED}
+    diverged: dict[str, Any] = {"state": TrialState.PRUNED, "value": None, "reason": Reason.DIVERGED}
     groups = grouped(study, [replace(row, **diverged) if row.ordinal == 4 else row for row in rows])
     assert len(groups.candidates) == 1
     assert groups.left_out == {str(study.spec.planned[1].of): "1 of 2 runs came to nothing (run 4: diverged)"}
