@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpo.study import controls, lifecycle, snapshot
-from hpo.study.controls import LOOK, VERDICT
-from hpo.study.records import StatusRow, StudyRow
+from hpo.study.records import LOOK, VERDICT, StatusRow, StudyRow
 from hpo.study.storage import Storage
 
 

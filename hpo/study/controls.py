@@ -82,10 +82,6 @@ def _note(connection: Connection, study: StudyRow, by: str, change: tuple[str, A
     connection.execute(insert(tables.changes).values(row))
 
 
-LOOK, VERDICT = "look", "verdict"
-"""Keys of what is noted of a confirmation stage."""
-
-
 def note(storage: Storage, study: StudyRow, by: str, key: str, after: Any) -> None:
     """A row of ``hpo_changes`` about something that happened once: a look at a split, a verdict."""
     storage.write(lambda connection: _note(connection, study, by, (key, None, after)))

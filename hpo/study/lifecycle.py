@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, and_, insert, select, update
 from sqlalchemy import delete as delete_rows
 from sqlalchemy.exc import IntegrityError
 
@@ -17,7 +17,7 @@ from hpo.spec import serialize
 from hpo.spec.schema import STAGE_SUFFIX, StudySpec
 from hpo.study import optuna_tables, tables
 from hpo.study.progress import Control
-from hpo.study.records import Facts, Identity, StudyRow
+from hpo.study.records import LOOK, Facts, Identity, StudyRow
 from hpo.study.storage import Storage
 
 
@@ -59,12 +59,16 @@ def names(storage: Storage) -> list[str]:
 
 def delete(storage: Storage, name: str) -> None:
     """Every row of the study and of its confirmation stage, Optuna's and ours, in one transaction; files and MLflow
-    runs stay.
+    runs stay. Of a stage that is deleted alone the looks at a split stay with its search: they were taken.
     """
-    stage = confirmation(storage, name)
-    ids = [load(storage, name).id, *([] if stage is None else [stage.id])]
+    study, stage = load(storage, name), confirmation(storage, name)
+    ids = [study.id, *([] if stage is None else [stage.id])]
+    search = _find(storage, study.spec.searched_name) if study.spec.planned else None
 
     def action(connection: Connection) -> None:
+        if search is not None:
+            looks = and_(tables.changes.c.study_id == study.id, tables.changes.c.key == LOOK)
+            connection.execute(update(tables.changes).where(looks).values(study_id=search.id))
         for study_id in ids:
             _delete(connection, study_id)
 

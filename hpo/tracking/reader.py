@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hpo.study import controls, lifecycle, snapshot
-from hpo.study.records import EpochRow, StudyRow, TrialRow
+from hpo.study.records import VERDICT, EpochRow, StudyRow, TrialRow
 from hpo.study.storage import Storage
 
 
@@ -48,7 +48,7 @@ class StudyReader:
         return snapshot.epochs(self.storage, self.study, number)
 
     def verdict(self) -> dict[str, Any] | None:
-        found = controls.notes(self.storage, controls.VERDICT, stage=self.study) if self.study.spec.planned else []
+        found = controls.notes(self.storage, VERDICT, stage=self.study) if self.study.spec.planned else []
         return found[-1] if found else None
 
     def set_run(self, number: int, run_id: str) -> None:

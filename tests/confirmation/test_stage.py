@@ -204,6 +204,9 @@ def test_looks_at_a_split_are_counted_over_all_studies_on_its_data(storage: Stor
         record.look(storage, study, split, "me") for study, split in [(one, "test"), (one, "val"), (other, "test")]
     ]
     assert looks == [1, 1, 2]
+    lifecycle.delete(storage, "one.confirm")  # what was seen can not be unseen
+    one = stage.begin(storage, lifecycle.load(storage, "one"), Confirm(top=1, seeds=2))
+    assert record.look(storage, one, "test", "me") == 3
     assert record.stored(storage, one) is None
     record.keep(storage, one, {"claim": "beats"}, "me")
     assert record.stored(storage, one) == {"claim": "beats"}
