@@ -8,7 +8,7 @@ import os
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from hpo.spec.loader import Loaded
     from hpo.spec.plan import BaselinePlan
     from hpo.spec.rules import ModelFacts
-    from hpo.spec.schema import StudySpec
+    from hpo.spec.schema import Confirm, StudySpec
     from hpo.study.records import StatusRow, StudyRow, TrialRow
     from hpo.study.storage import Storage
     from hpo.tracking.checkpoints import MlflowStore
@@ -62,6 +62,38 @@ class Opened:
         from hpo.study import snapshot
 
         return snapshot.status(self.storage, self.study)
+
+    def confirmation(self, wanted: Confirm | None = None) -> Opened:
+        """The stage after this search on the same machine; see ``hpo.confirmation.stage.begin``."""
+        from hpo.confirmation import stage
+
+        study = stage.begin(self.storage, self.study, wanted)
+        site = replace(self.site, folder=self.settings.study_folder(study.name), baseline=None)
+        return replace(self, study=study, site=site, unsynced=0)
+
+    def verdict(self, by: str, progress: Callable[[int, int], None]) -> dict[str, Any]:
+        """Of this stage, which is finished; computed at the first call."""
+        from hpo.confirmation import record
+        from hpo.confirmation.verdict import Bench, reach
+        from hpo.training import environment
+
+        known = record.stored(self.storage, self.study)
+        if known is not None:
+            return known
+        os.environ.update(environment.kernel_cache(self.settings.home))
+        bench = Bench(self.settings, self.site.data, self.site.devices[0], by, progress)
+        told = reach(self.storage, self.study, bench)
+        self._show_verdict()
+        return told
+
+    def _show_verdict(self) -> None:
+        """In MLflow; where that is away, ``hpo sync`` brings it."""
+        from hpo.errors import StorageUnavailable
+
+        try:
+            projector(self.settings, self.storage, self.study).study()
+        except StorageUnavailable:
+            self.unsynced += 1
 
     @property
     def logs(self) -> Path:
@@ -299,10 +331,12 @@ def sweep(
 
 def projector(settings: Settings, storage: Storage, study: StudyRow) -> Projector:
     """The study's projection into MLflow."""
+    from hpo.study import lifecycle
     from hpo.tracking.projection import Projector
     from hpo.tracking.reader import StudyReader
 
-    return Projector(settings, study, StudyReader(storage, study))
+    search = lifecycle.load(storage, study.spec.searched_name) if study.spec.planned else study
+    return Projector(settings, study, StudyReader(storage, study), home=search)
 
 
 def checkpoint_store(settings: Settings, study: StudyRow) -> MlflowStore | None:

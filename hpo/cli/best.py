@@ -18,9 +18,10 @@ from hpo.errors import UsageError
 def best(study: str | None, save: Path | None, *, as_json: bool) -> None:
     """The best trial of STUDY; with --save its weights and two YAML files that Ultralytics reads as they are."""
     from hpo.cli.study import trial_json
-    from hpo.cli.summary import trial_page
+    from hpo.cli.summary import stage_lines, trial_page
 
     with stored() as (_, storage):
+        from hpo.confirmation import record
         from hpo.orchestration import handover
         from hpo.study import snapshot
 
@@ -29,6 +30,7 @@ def best(study: str | None, save: Path | None, *, as_json: bool) -> None:
         if winner is None:
             raise UsageError(f"study {row.name!r} has no complete trial yet; see: hpo status {row.name}")
         winner = snapshot.trial(storage, row, winner.number)
+        stage = record.stage_of(storage, row)
         files = None if save is None else handover.save(row.spec, winner, save)
         weights = files.weights if files else handover.weights_of(winner)
     if as_json:
@@ -36,6 +38,7 @@ def best(study: str | None, save: Path | None, *, as_json: bool) -> None:
         print_json(
             {name: facts[name] for name in ("number", "value", "params", "metrics", "operating_point", "sweep")}
             | {
+                "confirm": None if stage is None else stage.to_dict(),
                 "weights": None if weights is None else str(weights),
                 "hyperparameters": None if files is None else str(files.hyperparameters),
                 "predict": None if files is None else str(files.predict),
@@ -44,6 +47,8 @@ def best(study: str | None, save: Path | None, *, as_json: bool) -> None:
         )
         return
     trial_page(row.spec, winner, [])
+    for line in stage_lines(stage):
+        click.echo(line)
     if files is None:
         click.echo(f"weights  {weights or 'no longer on this machine'}\nnext     hpo best {row.name} --save winner")
         return

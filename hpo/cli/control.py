@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
-import platform
 from typing import TYPE_CHECKING
 
 import click
 
-from hpo.cli.options import find_study, store_options, stored, study_argument
+from hpo.cli.options import find_study, store_options, stored, study_argument, who
 from hpo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -81,7 +79,7 @@ def update(study: str, changes: tuple[str, ...]) -> None:
         from hpo.study import controls
 
         row = find_study(storage, study)
-        budget = controls.set_budget(storage, row, _who(), trials=trials, hours=hours)
+        budget = controls.set_budget(storage, row, who(), trials=trials, hours=hours)
     limit = f", {budget.hours:g} hours" if budget.hours is not None else ""
     click.echo(f"budget of {row.name!r}: {budget.trials} trials{limit}")
 
@@ -98,12 +96,10 @@ def _number(key: str, value: str, *, whole: bool) -> float:
 
 def _set(asked: str | None, wanted: Control, said: str) -> None:
     with stored() as (_, storage):
-        from hpo.study import controls
+        from hpo.study import controls, lifecycle
 
         row = find_study(storage, asked)
-        controls.set_control(storage, row, wanted, _who())
+        stage = lifecycle.confirmation(storage, row.name)
+        for each in (row, *([] if stage is None else [stage])):
+            controls.set_control(storage, each, wanted, who())
     click.echo(f"study {row.name!r} {said}")
-
-
-def _who() -> str:
-    return f"{getpass.getuser()}@{platform.node()}"

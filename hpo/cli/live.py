@@ -87,10 +87,16 @@ class Lines(Watcher):
         self.started_at[request.number] = time.monotonic()
         again = f" (attempt {request.attempt}, from epoch {resumed_from + 1})" if request.attempt > 1 else ""
         what = "baseline: plain Ultralytics" if self.is_baseline(request) else settings_text(self.study, request)
-        self.console.print(f"[bold]trial {request.number}[/]{again}  [dim]{what}[/]")
+        planned = self.study.spec.planned
+        kind = "run" if planned else "trial"
+        if planned:
+            repeats = planned[request.ordinal].of
+            what = f"{what if repeats is None else f'trial {repeats} again: {what}'}  seed={request.train['seed']}"
+        self.console.print(f"[bold]{kind} {request.number}[/]{again}  [dim]{what}[/]")
 
     def is_baseline(self, request: TrialRequest) -> bool:
-        return self.study.spec.baseline and request.ordinal == 0
+        planned = self.study.spec.planned
+        return planned[request.ordinal].baseline if planned else self.study.spec.baseline and request.ordinal == 0
 
     @override
     def progress(self, number: int, stage: str, epoch: int, fraction: float) -> None:

@@ -16,6 +16,7 @@ from hpo.errors import HpoError, SpecError
 COMMANDS = {
     "run": "hpo.cli.run:run",
     "worker": "hpo.cli.worker:worker",
+    "confirm": "hpo.cli.confirm:confirm",
     "create": "hpo.cli.run:create",
     "validate": "hpo.cli.spec:validate",
     "schema": "hpo.cli.spec:schema",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -124,6 +126,11 @@ def name_in_file(path: Path) -> str:
     if not isinstance(name, str):
         raise UsageError(f"{path}: holds no `name`; give a study's name or its file")
     return name
+
+
+def who() -> str:
+    """The person at this machine, as it is noted beside what they change."""
+    return f"{getpass.getuser()}@{platform.node()}"
 
 
 def print_json(value: Any) -> None:

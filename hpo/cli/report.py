@@ -31,10 +31,15 @@ def report(study: str | None, output: Path, form: str | None, data: Path | None)
     chosen = form or FORMATS.get(output.suffix.lower())
     if chosen is None:
         raise click.UsageError(f"--output {output}: ends neither in .html nor in .md; say which with --format")
+    from hpo.confirmation import record
+    from hpo.confirmation.words import paragraph
     from hpo.report.gather import gather
 
     with stored() as (_, storage):
-        found = gather(storage, find_study(storage, study), data=data)
+        row = find_study(storage, study)
+        stage = record.stage_of(storage, row)
+        told = () if stage is None or stage.verdict is None else paragraph(stage.verdict)
+        found = gather(storage, row, data=data, verdict=told)
     if chosen == "html":
         from hpo.report.html import render
     else:

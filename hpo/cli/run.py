@@ -34,8 +34,9 @@ def run(file: Path, overrides: tuple[str, ...], device: str, workers: int, *, as
     Ctrl-C once: running trials stop at their next epoch and can be resumed. Twice: at once.
     """
     from hpo import wiring
-    from hpo.cli.live import watcher
+    from hpo.cli import stages
     from hpo.cli.summary import opening_line, print_summary
+    from hpo.confirmation import record
     from hpo.orchestration.stop import StopRequest, on_signals
 
     settings = load_settings()
@@ -47,16 +48,20 @@ def run(file: Path, overrides: tuple[str, ...], device: str, workers: int, *, as
         with site.more_workers(workers - 1, device) as others:
             if workers > 1 and not as_json:
                 click.echo(f"{workers} workers; what the others say: {site.logs}/worker-*.log")
-            with on_signals(stop, others.forward), watcher(site.study, known, quiet=as_json) as view:
-                site.work(view, stop)
-        status = site.status()
+            with on_signals(stop, others.forward):
+                stages.work(site, stop, quiet=as_json)
+                stage = stages.go_on(site, stop, quiet=as_json)
+        if stage is not None and not stop.soon:
+            stages.verdict(stage)
+        status, confirmed = site.status(), record.stage_of(site.storage, site.study)
+        unsynced = site.unsynced + (0 if stage is None else stage.unsynced)
     if as_json:
         from hpo.cli.study import status_json
 
-        print_json(status_json(status))
+        print_json(status_json(status, confirmed))
     else:
         again = " ".join(["hpo run", str(file), *overrides]) if stop.soon else None
-        print_summary(status, settings, again=again, unsynced=site.unsynced)
+        print_summary(status, settings, stage=confirmed, again=again, unsynced=unsynced)
     if stop.soon:
         raise click.exceptions.Exit(stop.exit_code)
 

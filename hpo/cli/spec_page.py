@@ -38,6 +38,7 @@ def print_study(spec: StudySpec, dataset: DatasetSummary, pruning: PruningPlan, 
         ("sampler", f"{_method(spec.search.sampler)}, seed {spec.search.seed}{_enqueued(spec)}"),
         ("pruner", f"{_method(spec.search.pruner)}: {_rungs(spec, pruning)}"),
         ("baseline", "none" if baseline is None else _baseline(spec, baseline)),
+        ("confirmed", _confirmed(spec)),
         ("kept", f"best.pt of the {spec.keep.weights} best trials{_caches(spec)}; plots: {spec.plots}"),
         ("after a death", f"{spec.recovery.retries} retries; hung after {spec.recovery.hung_s:g} s without progress"),
     ):
@@ -45,6 +46,14 @@ def print_study(spec: StudySpec, dataset: DatasetSummary, pruning: PruningPlan, 
     out.print(page)
     out.print()
     out.print(_space(spec))
+
+
+def _confirmed(spec: StudySpec) -> str:
+    if spec.confirm is None:
+        return "no; `confirm: {top: 3, seeds: 3}`, or afterwards hpo confirm, proves the winner"
+    top, seeds = spec.confirm.top, spec.confirm.seeds
+    runs = (top + 1) * seeds
+    return f"the {top} best trials and the baseline, {seeds} seeds each: {runs} more trainings after the search"
 
 
 def _dataset(dataset: DatasetSummary) -> str:

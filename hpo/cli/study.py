@@ -9,6 +9,7 @@ import click
 from hpo.cli.options import find_study, json_option, print_json, store_options, stored, study_argument
 
 if TYPE_CHECKING:
+    from hpo.confirmation.record import Stage
     from hpo.study.records import StatusRow, TrialRow
 
 
@@ -17,17 +18,19 @@ if TYPE_CHECKING:
 @study_argument
 @json_option
 def status(study: str | None, *, as_json: bool) -> None:
-    """Budget, counts by state, the best trial and the workers of STUDY."""
+    """Budget, counts by state, the best trial and the workers of STUDY; its confirmation and the verdict."""
     with stored() as (_, storage):
+        from hpo.confirmation import record
         from hpo.study import snapshot
 
-        row = snapshot.status(storage, find_study(storage, study))
+        found = find_study(storage, study)
+        row, stage = snapshot.status(storage, found), record.stage_of(storage, found)
     if as_json:
-        print_json(status_json(row))
+        print_json(status_json(row, stage))
         return
-    from hpo.cli.summary import status_lines
+    from hpo.cli.summary import stage_lines, status_lines
 
-    for line in status_lines(row):
+    for line in (*status_lines(row), *stage_lines(stage)):
         click.echo(line)
 
 
@@ -37,20 +40,28 @@ def status(study: str | None, *, as_json: bool) -> None:
 @click.option("--sort", type=click.Choice(["number", "value"]), default="number", show_default=True)
 @json_option
 def trials(study: str | None, sort: str, *, as_json: bool) -> None:
-    """A table of all trials: state, value, metrics and what was sampled."""
+    """A table of all trials: state, value, metrics and what was sampled; then of the confirmation's runs.
+
+    With --json the search's alone; `hpo trials STUDY.confirm --json` gives the confirmation's.
+    """
     with stored() as (_, storage):
-        from hpo.study import snapshot
+        from hpo.study import lifecycle, snapshot
 
         row = find_study(storage, study)
         rows = snapshot.trials(storage, row)
+        stage = lifecycle.confirmation(storage, row.name)
+        runs = [] if stage is None else snapshot.trials(storage, stage)
     if sort == "value":
         rows.sort(key=lambda trial: (trial.value is None, -(trial.value or 0.0), trial.number))
     if as_json:
         print_json([trial_json(trial) for trial in rows])
         return
-    from hpo.cli.summary import trials_table
+    from hpo.cli.summary import runs_table, trials_table
 
-    trials_table(row.spec, rows)
+    (runs_table if row.spec.planned else trials_table)(row.spec, rows)
+    if stage is not None:
+        click.echo("\nconfirmation")
+        runs_table(stage.spec, runs)
 
 
 @click.command(short_help="One trial in full.")
@@ -86,20 +97,23 @@ def trial(names: tuple[str, ...], *, as_json: bool) -> None:
 @study_argument
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def delete(study: str | None, *, yes: bool) -> None:
-    """Remove STUDY and its trials from the database, and its folder of weights. Its runs in MLflow stay."""
+    """Remove STUDY, its trials and its confirmation from the database, and their weights. Their runs in MLflow stay."""
     import shutil
 
     with stored() as (settings, storage):
         from hpo.study import lifecycle, snapshot
 
         row = find_study(storage, study)
+        stage = lifecycle.confirmation(storage, row.name)
         count = len(snapshot.trials(storage, row))
         folder = settings.study_folder(row.name)
         if not yes:
             click.confirm(f"delete study {row.name!r} with {count} trials, and {folder}?", abort=True)
-        snapshot.refuse_if_busy(storage, row)
+        for each in (row, *([] if stage is None else [stage])):
+            snapshot.refuse_if_busy(storage, each)
         lifecycle.delete(storage, row.name)
-        shutil.rmtree(folder, ignore_errors=True)
+        for each in (row, *([] if stage is None else [stage])):
+            shutil.rmtree(settings.study_folder(each.name), ignore_errors=True)
     click.echo(f"deleted {row.name!r}: {count} trials. Its MLflow runs are still there; see: hpo ui")
 
 
@@ -126,7 +140,7 @@ def trial_json(row: TrialRow) -> dict[str, Any]:
     }
 
 
-def status_json(row: StatusRow) -> dict[str, Any]:
+def status_json(row: StatusRow, stage: Stage | None = None) -> dict[str, Any]:
     """The documented JSON form of a study's status."""
     return {
         "study": row.name,
@@ -140,4 +154,5 @@ def status_json(row: StatusRow) -> dict[str, Any]:
         "device_hours": row.device_hours,
         "wasted_hours": {reason.value: hours for reason, hours in row.wasted_hours.items()},
         "left_s": row.left_s,
+        "confirm": None if stage is None else stage.to_dict(),
     }

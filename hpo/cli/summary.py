@@ -16,6 +16,7 @@ from hpo.trial import wording
 from hpo.trial.vocabulary import Reason, TrialState
 
 if TYPE_CHECKING:
+    from hpo.confirmation.record import Stage
     from hpo.settings import Settings
     from hpo.spec.schema import StudySpec
     from hpo.study.records import EpochRow, StatusRow, StudyRow, TrialRow, WorkerRow
@@ -73,6 +74,25 @@ def trials_table(spec: StudySpec, rows: list[TrialRow]) -> None:
         + (f". Not shown: {', '.join(hidden)}" if hidden else "")
         + "[/]"
     )
+
+
+def runs_table(spec: StudySpec, rows: list[TrialRow]) -> None:
+    """A confirmation's runs, one line each: which trial of the search it repeats, with which seed."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("run", "repeats", "seed", "state", str(spec.objective), "epochs", "time"):
+        table.add_column(name, justify="left" if name in ("repeats", "state") else "right", no_wrap=True)
+    for row in rows:
+        planned = spec.planned[row.ordinal]
+        table.add_row(
+            str(row.number),
+            "baseline" if planned.baseline else f"trial {planned.of}",
+            str(dict(planned.train)["seed"]),
+            row.state.value if row.reason in (None, Reason.COMPLETE) else f"{row.state.value} {row.reason}",
+            short(row.value),
+            str(row.epochs),
+            duration(row.duration_s),
+        )
+    console().print(table)
 
 
 def _found(row: TrialRow) -> tuple[str, str, str]:
@@ -138,6 +158,16 @@ def status_lines(row: StatusRow) -> list[str]:
     return lines + _time_lines(row) + [line for worker in row.workers for line in _worker_lines(worker)]
 
 
+def stage_lines(stage: Stage | None) -> list[str]:
+    """How far the confirmation is, and its verdict."""
+    if stage is None:
+        return []
+    budget, told = stage.status.budget, stage.verdict
+    lines = [f"confirm  {stage.status.state}: {budget.counted} of {budget.trials} runs"]
+    lines += [line for worker in stage.status.workers for line in _worker_lines(worker)]
+    return lines if told is None else [*lines, f"verdict  trial {told['winner']} {told['sentence']}"]
+
+
 def _time_lines(row: StatusRow) -> list[str]:
     lines = [f"why      {row.control_reason}"] if row.control_reason else []
     if row.device_hours:
@@ -174,11 +204,13 @@ def opening_line(study: StudyRow, counted: int) -> str:
     return f"{spec.name}: {spec.objective} of {model} on {images}; {budget}"
 
 
-def print_summary(status: StatusRow, settings: Settings, *, again: str | None, unsynced: int) -> None:
+def print_summary(
+    status: StatusRow, settings: Settings, *, stage: Stage | None = None, again: str | None, unsynced: int
+) -> None:
     """The end of a run: what came out and what to do next; ``again`` is the command that goes on after a stop."""
     out = console()
     out.print()
-    for line in status_lines(status):
+    for line in (*status_lines(status), *stage_lines(stage)):
         out.print(escape(line))
     if unsynced:
         out.print(f"[yellow]MLflow has not taken {unsynced} runs yet; bring them: hpo sync {status.name}[/]")
@@ -188,5 +220,7 @@ def print_summary(status: StatusRow, settings: Settings, *, again: str | None, u
             f"compare:  hpo ui {status.name}        or: hpo trials {status.name}",
             f"take it:  hpo best {status.name} --save winner",
         ]
+        if stage is None:
+            steps.append(f"prove it: hpo confirm {status.name}")
     out.print("\n".join(["", "next", *(f"  {step}" for step in steps)]) if steps else "")
     out.print(f"[dim]files: {settings.home}[/]")

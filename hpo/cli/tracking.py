@@ -23,16 +23,22 @@ def sync(study: str | None, *, as_json: bool) -> None:
     Needed only after MLflow was away, or after its store was deleted.
     """
     from hpo import wiring
+    from hpo.study import lifecycle
 
     with stored() as (settings, storage):
         row = find_study(storage, study)
         done = wiring.projector(settings, storage, row).everything()
+        stage = lifecycle.confirmation(storage, row.name)
+        runs = None if stage is None else wiring.projector(settings, storage, stage).everything()
     if as_json:
-        print_json({"study": row.name, "tracking_uri": _shown(settings), **asdict(done)})
+        print_json(
+            {"study": row.name, "tracking_uri": _shown(settings), **asdict(done), "confirm": runs and asdict(runs)}
+        )
         return
     click.echo(
         f"{row.name}: {done.runs} trials in MLflow at {_shown(settings)}: {done.created} created, "
         f"{done.updated} updated, {done.unchanged} unchanged, {done.duplicates_deleted} duplicates deleted"
+        + ("" if runs is None else f"; {runs.runs} runs of its confirmation, {runs.created} created")
     )
 
 

@@ -36,7 +36,7 @@ def worker(study: str, data: Path | None, gpus: str, slots_per_gpu: int, *, as_j
     SIGTERM or Ctrl-C: running trials stop at their next epoch and wait for whoever goes on. Twice: at once.
     """
     from hpo import wiring
-    from hpo.cli.live import watcher
+    from hpo.cli import stages
     from hpo.orchestration.stop import StopRequest, on_signals
 
     settings = load_settings()
@@ -49,9 +49,9 @@ def worker(study: str, data: Path | None, gpus: str, slots_per_gpu: int, *, as_j
         if not as_json:
             devices = ", ".join(site.site.devices)
             click.echo(f"{site.study.name}: {sum(row.counts for row in known)} trials done; slots here: {devices}")
-        with watcher(site.study, known, quiet=as_json) as view:
-            site.work(view, stop)
-        status = site.status()
+        stages.work(site, stop, quiet=as_json)
+        stage = stages.go_on(site, stop, quiet=as_json)
+        status = (stage or site).status()
     if as_json:
         from hpo.cli.study import status_json
 

@@ -245,11 +245,9 @@ class Worker:
 
     def _request(self, proposal: Proposal, start: Start, device: str) -> TrialRequest:
         spec = self._study.spec
-        if proposal.baseline:
-            assert self._site.baseline is not None  # noqa: S101  (the session proposes one only where it was given one)
-            train, point = self._site.baseline.train, self._site.baseline.operating_point
-        else:
-            train, point = plan.search_args(spec, proposal.params), plan.operating_point(spec, proposal.params)
+        train, point = plan.asked(
+            spec, self._site.baseline, proposal.ordinal, proposal.params, is_baseline=proposal.baseline
+        )
         best = best_first(self._patience.call(self._with.trials)) if spec.plots == "best" else []
         return TrialRequest(
             study=spec.name,

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from hpo.spec import arguments
 from hpo.spec.methods import PRUNERS, SAMPLERS, Kind
-from hpo.spec.reader import NAME, REQUIRED
+from hpo.spec.reader import MIN_SEEDS, NAME, REQUIRED
 from hpo.spec.schema import Plots
 from hpo.trial.objective import GRAMMAR
 from hpo.trial.vocabulary import Metric, Postprocess
@@ -56,6 +56,7 @@ def json_schema() -> Schema:
         "postprocess": {"enum": [mode.value for mode in Postprocess]},
         "plots": {"enum": list(get_args(Plots))},
         "keep": _closed({"weights": _FROM_1, "caches": _FROM_1}),
+        "confirm": _closed({"top": _FROM_1, "seeds": {"type": "integer", "minimum": MIN_SEEDS}}),
         "recovery": _closed(
             {
                 "hung_s": _ABOVE_0,

@@ -51,6 +51,22 @@ def search_args(spec: StudySpec, params: Mapping[str, Scalar]) -> dict[str, Any]
     return dict(sorted(args.items()))
 
 
+def asked(
+    spec: StudySpec, trial_0: BaselinePlan | None, ordinal: int, params: Mapping[str, Scalar], *, is_baseline: bool
+) -> tuple[dict[str, Any], OperatingPoint | None]:
+    """What the trial at ``ordinal`` trains, and the setting that it is measured at.
+
+    ``trial_0``: the search's baseline where it has one; a confirmation stage has its own among what is planned.
+    """
+    if spec.planned:
+        run = spec.planned[ordinal]
+        return dict(run.train), run.operating_point
+    if is_baseline:
+        assert trial_0 is not None  # noqa: S101  (a session proposes one only where it was given one)
+        return trial_0.train, trial_0.operating_point
+    return search_args(spec, params), operating_point(spec, params)
+
+
 def tied_close_mosaic(epochs: int) -> int:
     """Epochs without mosaic at the end where the study says nothing."""
     return 0 if epochs == 1 else min(10, max(1, round(0.1 * epochs)))

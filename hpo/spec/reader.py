@@ -16,7 +16,17 @@ from hpo.spec.models import read_model
 from hpo.spec.places import Folders
 from hpo.spec.proposals import read_proposals
 from hpo.spec.report import nearest
-from hpo.spec.schema import POSTPROCESSING_NAMES, Budget, Keep, Plots, Recovery, Search, StudySpec
+from hpo.spec.schema import (
+    POSTPROCESSING_NAMES,
+    STAGE_SUFFIX,
+    Budget,
+    Confirm,
+    Keep,
+    Plots,
+    Recovery,
+    Search,
+    StudySpec,
+)
 from hpo.spec.space import Space
 from hpo.spec.values import BadValue, coerce
 from hpo.trial.objective import Objective, parse
@@ -24,6 +34,8 @@ from hpo.trial.vocabulary import Metric, Postprocess
 
 REQUIRED = ("name", "data", "model", "space")
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+MIN_SEEDS = 2
+"""One training of a configuration says nothing about how much two differ."""
 _DEMO = ("data", "digits", "data.yaml")
 
 
@@ -76,6 +88,7 @@ class StudyReader:
             "plots": fields.one_of(get_args(Plots)),
             "keep": _keep,
             "recovery": _recovery,
+            "confirm": _confirm,
         }
 
     def _remember(self, place: Field) -> None:
@@ -121,6 +134,9 @@ def _later(place: Field) -> Field:
 
 def _name(place: Field) -> str | None:
     name = fields.text(place)
+    if name is not None and name.endswith(STAGE_SUFFIX):
+        place.fail(f"{name!r}: names that end in {STAGE_SUFFIX} are those of confirmation stages: choose another one")
+        return None
     if name is None or NAME.fullmatch(name):
         return name
     better = re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._")[:63]
@@ -201,6 +217,13 @@ def _budget(place: Field) -> Budget:
 
 def _keep(place: Field) -> Keep:
     return Keep(**fields.mapping(place, dict.fromkeys(("weights", "caches"), at_least(fields.whole, 1))))
+
+
+def _confirm(place: Field) -> Confirm:
+    """``confirm: {}`` is enough to ask for it."""
+    return Confirm(
+        **fields.mapping(place, {"top": at_least(fields.whole, 1), "seeds": at_least(fields.whole, MIN_SEEDS)})
+    )
 
 
 def _recovery(place: Field) -> Recovery:

@@ -14,7 +14,7 @@ from hpo.spec import sweep
 from hpo.spec.extent import extremes, fixed, place, possible
 from hpo.spec.inert import INERT_RULES, Rule
 from hpo.spec.report import Finding, nearest
-from hpo.spec.schema import POSTPROCESSING_NAMES, StudySpec
+from hpo.spec.schema import LONGEST_NAME, POSTPROCESSING_NAMES, STAGE_SUFFIX, StudySpec
 from hpo.spec.space import FloatRange, IntRange
 from hpo.trial.objective import Quantity
 from hpo.trial.vocabulary import Metric, Postprocess
@@ -146,7 +146,19 @@ def _pruner_agrees(spec: StudySpec) -> Iterator[Finding]:
         yield Finding("search.pruner", "max_resource lies below min_resource: swap them")
 
 
+def _stage_can_be_named(spec: StudySpec) -> Iterator[Finding]:
+    longest = LONGEST_NAME - len(STAGE_SUFFIX)
+    if spec.confirm is not None and len(spec.name) > longest:
+        yield Finding(
+            "name",
+            f"has {len(spec.name)} characters; with `confirm` at most {longest}, since the stage is stored as "
+            f"<name>{STAGE_SUFFIX}",
+            ("confirm",),
+        )
+
+
 _RULES: tuple[Rule, ...] = (
+    _stage_can_be_named,
     _something_is_sampled,
     _fixed_and_in_the_space,
     *INERT_RULES,

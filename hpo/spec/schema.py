@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from hpo.spec.space import Space
 from hpo.trial.objective import Objective
+from hpo.trial.operating_point import OperatingPoint
 from hpo.trial.vocabulary import Postprocess, Scalar
 
 POSTPROCESSING_NAMES = ("iou", "conf", "max_det", "agnostic_nms")
@@ -65,6 +66,39 @@ class Keep:
 
 
 @dataclass(frozen=True)
+class Confirm:
+    """The stage after the search in which the best trials and the baseline are trained again."""
+
+    top: int = 3
+    """So many of the best complete trials, the baseline aside."""
+    seeds: int = 3
+    """Trainings of each, with seeds of their own; at least 2."""
+
+
+STAGE_SUFFIX = ".confirm"
+"""Of the name of a confirmation stage, which is a study of its own; no other study may have it."""
+LONGEST_NAME = 63
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One training of a confirmation stage: nothing of it is left to a sampler."""
+
+    of: int | None
+    """Number of the search's trial that it repeats; None for the baseline."""
+    params: tuple[tuple[str, Scalar], ...]
+    """Its values of the space's names."""
+    train: tuple[tuple[str, Any], ...]
+    """Complete Ultralytics arguments, the fresh seed among them."""
+    operating_point: OperatingPoint | None
+    """What it is measured at, fixed before; None under ``postprocess: none``."""
+
+    @property
+    def baseline(self) -> bool:
+        return self.of is None
+
+
+@dataclass(frozen=True)
 class StudySpec:
     name: str
     """``[a-z0-9][a-z0-9._-]{0,62}``."""
@@ -83,6 +117,9 @@ class StudySpec:
     plots: Plots = "none"
     keep: Keep = field(default_factory=Keep)
     recovery: Recovery = field(default_factory=Recovery)
+    confirm: Confirm | None = None
+    planned: tuple[PlannedRun, ...] = ()
+    """Of a confirmation stage: one an ordinal, in place of a sampler's proposals. No key of a study file."""
 
     @property
     def train_args(self) -> dict[str, Any]:
@@ -96,6 +133,11 @@ class StudySpec:
     @property
     def is_swept(self) -> bool:
         return self.postprocess is Postprocess.SWEPT
+
+    @property
+    def searched_name(self) -> str:
+        """Of the search that a confirmation stage belongs to; a search's own."""
+        return self.name.removesuffix(STAGE_SUFFIX) if self.planned else self.name
 
     @property
     def epochs(self) -> int:

@@ -10,9 +10,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from hpo.spec.schema import Budget, Keep, Method, Recovery, Search, StudySpec
+from hpo.spec.schema import Budget, Confirm, Keep, Method, PlannedRun, Recovery, Search, StudySpec
 from hpo.spec.space import Choices, Condition, Dimension, Domain, FloatRange, IntRange, Space
 from hpo.trial.objective import parse
+from hpo.trial.operating_point import OperatingPoint
 from hpo.trial.vocabulary import Postprocess
 
 
@@ -44,6 +45,8 @@ def from_json(text: str) -> StudySpec:
         plots=raw["plots"],
         keep=Keep(**raw["keep"]),
         recovery=Recovery(**raw["recovery"]),
+        confirm=Confirm(**raw["confirm"]) if raw.get("confirm") else None,  # an older version stored none
+        planned=tuple(_planned(run) for run in raw.get("planned", ())),
     )
 
 
@@ -75,6 +78,7 @@ def dump_yaml(spec: StudySpec) -> str:
 
 
 def _document(spec: StudySpec) -> dict[str, Any]:
+    planned = {"planned": [_planned_document(run) for run in spec.planned]} if spec.planned else {}
     return {
         **{key: getattr(spec, key) for key in ("name", "data", "model", "baseline", "plots")},
         "postprocess": spec.postprocess.value,
@@ -91,7 +95,29 @@ def _document(spec: StudySpec) -> dict[str, Any]:
         "budget": asdict(spec.budget),
         "keep": asdict(spec.keep),
         "recovery": asdict(spec.recovery),
+        "confirm": None if spec.confirm is None else asdict(spec.confirm),
+        **planned,
     }
+
+
+def _planned_document(run: PlannedRun) -> dict[str, Any]:
+    point = run.operating_point
+    return {
+        "of": run.of,
+        "params": dict(run.params),
+        "train": dict(run.train),
+        "operating_point": None if point is None else point.to_dict(),
+    }
+
+
+def _planned(raw: dict[str, Any]) -> PlannedRun:
+    point = raw["operating_point"]
+    return PlannedRun(
+        of=raw["of"],
+        params=_pairs(raw["params"]),
+        train=_pairs(raw["train"]),
+        operating_point=None if point is None else OperatingPoint.from_dict(point),
+    )
 
 
 def _comparable(spec: StudySpec) -> dict[str, Any]:
@@ -100,7 +126,8 @@ def _comparable(spec: StudySpec) -> dict[str, Any]:
     sampled = {entry.pop("name"): _entry(entry) for entry in document["space"]}
     order = ("name", "data", "model", "train", "space", "objective", "search", "budget", "baseline", "postprocess")
     document["space"] = {**sampled, **document.pop("fixed")}
-    return {key: document[key] for key in (*order, "plots", "keep", "recovery")}
+    asked = () if spec.confirm is None else ("confirm",)
+    return {key: document[key] for key in (*order, "plots", "keep", "recovery", *asked)}
 
 
 def _entry(entry: dict[str, Any]) -> dict[str, Any]:

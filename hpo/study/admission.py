@@ -103,13 +103,12 @@ def _readmit(context: Context, claim: Row[Any]) -> Proposal:
     """The same trial again: given back by its worker, or the retry of a dead one."""
     context.failpoint("readmitted")
     mine = (tables.trials.c.study_id == context.study.id) & (tables.trials.c.number == claim.number)
-    study_id = context.study.id
     row, resume, before, rows = context.storage.read(
         lambda connection: (
             connection.execute(select(tables.trials).where(mine)).one(),
-            resume_point(connection, study_id, claim.ordinal),
-            earlier(connection, study_id, claim.ordinal),
-            curve(connection, study_id, claim.number),
+            resume_point(connection, context.study, claim.ordinal),
+            earlier(connection, context.study, claim.ordinal),
+            curve(connection, context.study.id, claim.number),
         )
     )
     known = {"number": row.number, "params": row.params, "baseline": row.baseline}

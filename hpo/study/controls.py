@@ -40,8 +40,11 @@ def set_control(storage: Storage, study: StudyRow, wanted: Control, by: str) -> 
 def set_budget(storage: Storage, study: StudyRow, by: str, *, trials: int | None, hours: float | None) -> Budget:
     """The budget of a live study; None leaves a number as it is. Returns the new one.
 
-    Raises ``UsageError`` where more trials were handed out than the new budget has.
+    Raises ``UsageError`` where more trials were handed out than the new budget has, and for a confirmation stage, whose
+    runs are planned.
     """
+    if study.spec.planned:
+        raise UsageError(f"study {study.name!r} is a confirmation stage: it has its {len(study.spec.planned)} runs")
 
     def action(connection: Connection) -> Budget:
         mine = tables.studies.c.id == study.id
@@ -77,3 +80,19 @@ def _note(connection: Connection, study: StudyRow, by: str, change: tuple[str, A
     key, before, after = change
     row = {"study_id": study.id, "at": tables.Now(), "by": by, "key": key, "before": before, "after": after}
     connection.execute(insert(tables.changes).values(row))
+
+
+def note(storage: Storage, study: StudyRow, by: str, key: str, after: Any) -> None:
+    """A row of ``hpo_changes`` about something that happened once: a look at a split, a verdict."""
+    storage.write(lambda connection: _note(connection, study, by, (key, None, after)))
+
+
+def notes(storage: Storage, key: str, *, stage: StudyRow | None = None, data: str | None = None) -> list[Any]:
+    """What was noted under ``key``, oldest first: of one study, or of all on the data of this fingerprint."""
+    changes, studies = tables.changes, tables.studies
+    found = select(changes.c.after).join(studies, studies.c.id == changes.c.study_id).where(changes.c.key == key)
+    if stage is not None:
+        found = found.where(changes.c.study_id == stage.id)
+    if data is not None:
+        found = found.where(studies.c.data_fingerprint == data)
+    return storage.read(lambda connection: list(connection.scalars(found.order_by(changes.c.id))))

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from hpo.study.records import Earlier, EpochRow, Upload
+from hpo.study.records import Earlier, EpochRow, StudyRow, Upload
 from hpo.study.tables import attempts, epochs
 
 
@@ -26,14 +26,18 @@ def curve(connection: Connection, study_id: int, number: int) -> list[EpochRow]:
     return [_epoch_row(row) for row in newest.values()]
 
 
-def resume_point(connection: Connection, study_id: int, ordinal: int) -> tuple[int, str | None]:
+def resume_point(connection: Connection, study: StudyRow, ordinal: int) -> tuple[int, str | None]:
     """Epochs and path of the newest checkpoint of an ordinal's attempts that lies here, or was uploaded (path None).
 
-    (0, None) without one. Whether it is whole is seen by who goes on from it.
+    (0, None) without one. Whether it is whole is seen by who goes on from it. Nothing is resumed in a confirmation stage:
+    how much seeds differ is what it measures, and a training that goes on from a checkpoint is, on a GPU, another one
+    than it would have been.
     """
+    if study.spec.planned:
+        return 0, None
     kept = (
         select(attempts.c.checkpoint_epoch, attempts.c.checkpoint_path, attempts.c.uploads)
-        .where(attempts.c.study_id == study_id, attempts.c.ordinal == ordinal)
+        .where(attempts.c.study_id == study.id, attempts.c.ordinal == ordinal)
         .order_by(attempts.c.attempt.desc())
     )
     for epoch, path, uploads in connection.execute(kept):
@@ -44,10 +48,12 @@ def resume_point(connection: Connection, study_id: int, ordinal: int) -> tuple[i
     return 0, None
 
 
-def earlier(connection: Connection, study_id: int, ordinal: int) -> tuple[Earlier, ...]:
-    """The attempts at an ordinal that began, oldest first."""
+def earlier(connection: Connection, study: StudyRow, ordinal: int) -> tuple[Earlier, ...]:
+    """The attempts at an ordinal that began and may be gone on from, oldest first; see ``resume_point``."""
+    if study.spec.planned:
+        return ()
     columns = (attempts.c.attempt, attempts.c.token, attempts.c.folder, attempts.c.resumed_from, attempts.c.uploads)
-    mine = select(*columns).where(attempts.c.study_id == study_id, attempts.c.ordinal == ordinal)
+    mine = select(*columns).where(attempts.c.study_id == study.id, attempts.c.ordinal == ordinal)
     return tuple(
         Earlier(row.attempt, row.token, row.folder, row.resumed_from, tuple(Upload(**raw) for raw in row.uploads))
         for row in connection.execute(mine.order_by(attempts.c.attempt))

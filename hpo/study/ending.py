@@ -142,7 +142,7 @@ def _requeue(context: Context, claim: Row[Any], outcome: Row[Any]) -> None:
     """A new trial of the same ordinal with the same values; the dead one's handle can write nothing into it."""
     trial_id = context.trial_id(outcome.number)
     dead = context.storage.call_optuna(lambda rdb: rdb.get_trial(trial_id))
-    epoch, rows = context.storage.read(lambda connection: _taken_over(connection, claim))
+    epoch, rows = context.storage.read(lambda connection: _taken_over(context, connection, claim))
     template = create_trial(
         state=TrialState.WAITING,
         params=dead.params,
@@ -180,9 +180,9 @@ def _requeue(context: Context, claim: Row[Any], outcome: Row[Any]) -> None:
     context.failpoint("requeued")
 
 
-def _taken_over(connection: Connection, claim: Row[Any]) -> tuple[int, list[EpochRow]]:
+def _taken_over(context: Context, connection: Connection, claim: Row[Any]) -> tuple[int, list[EpochRow]]:
     """The checkpoint's epoch, and the dead trial's curve up to it and no further."""
-    epoch, _ = resume_point(connection, claim.study_id, claim.ordinal)
+    epoch, _ = resume_point(connection, context.study, claim.ordinal)
     return epoch, [row for row in curve(connection, claim.study_id, claim.number) if row.epoch <= epoch]
 
 

@@ -8,29 +8,38 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, and_, insert, select, update
 from sqlalchemy import delete as delete_rows
 from sqlalchemy.exc import IntegrityError
 
 from hpo.errors import StudyConflict, UsageError
 from hpo.spec import serialize
-from hpo.spec.schema import StudySpec
+from hpo.spec.schema import STAGE_SUFFIX, StudySpec
 from hpo.study import optuna_tables, tables
 from hpo.study.progress import Control
-from hpo.study.records import Facts, Identity, StudyRow
+from hpo.study.records import LOOK, Facts, Identity, StudyRow
 from hpo.study.storage import Storage
 
 
 def create_or_join(storage: Storage, spec: StudySpec, identity: Identity, facts: Facts) -> StudyRow:
     """The stored study of ``spec.name``, made if there is none. Safe among processes that do it at once.
 
-    Raises ``StudyConflict`` when the stored one has another specification, other data or another model.
+    Raises ``StudyConflict`` when the stored one has another specification, other data or another model. ``confirm`` may
+    be another one, since it changes nothing of the search: it is stored as it is asked for now.
     """
     row = _find(storage, spec.name) or _create(storage, spec, identity, facts)
-    differences = _differences(row, spec, identity)
+    differences = _differences(row, replace(spec, confirm=row.spec.confirm), identity)
     if differences:
         raise StudyConflict(spec.name, differences, _way_out(spec.name))
-    return row
+    return row if spec.confirm == row.spec.confirm else _with_confirm(storage, row, spec)
+
+
+def _with_confirm(storage: Storage, row: StudyRow, spec: StudySpec) -> StudyRow:
+    changed = replace(row.spec, confirm=spec.confirm)
+    stored = {"spec": serialize.to_json(changed), "spec_sha256": serialize.digest(changed)}
+    statement = update(tables.studies).where(tables.studies.c.id == row.id).values(stored)
+    storage.write(lambda connection: connection.execute(statement))
+    return load(storage, row.name)
 
 
 def load(storage: Storage, name: str) -> StudyRow:
@@ -42,22 +51,40 @@ def load(storage: Storage, name: str) -> StudyRow:
 
 
 def names(storage: Storage) -> list[str]:
-    """Of all studies, the oldest first."""
-    ordered = select(tables.studies.c.name).order_by(tables.studies.c.created_at, tables.studies.c.id)
+    """Of all searches, the oldest first; their confirmation stages are part of them."""
+    searches = select(tables.studies.c.name).where(~tables.studies.c.name.endswith(STAGE_SUFFIX, autoescape=True))
+    ordered = searches.order_by(tables.studies.c.created_at, tables.studies.c.id)
     return storage.read(lambda connection: list(connection.scalars(ordered)))
 
 
 def delete(storage: Storage, name: str) -> None:
-    """Every row of the study, Optuna's and ours, in one transaction; files and MLflow runs stay."""
-    study_id = load(storage, name).id
+    """Every row of the study and of its confirmation stage, Optuna's and ours, in one transaction; files and MLflow
+    runs stay. Of a stage that is deleted alone the looks at a split stay with its search: they were taken.
+    """
+    study, stage = load(storage, name), confirmation(storage, name)
+    ids = [study.id, *([] if stage is None else [stage.id])]
+    search = _find(storage, study.spec.searched_name) if study.spec.planned else None
 
     def action(connection: Connection) -> None:
-        for table in (tables.claims, tables.trials, tables.attempts, tables.epochs, tables.workers, tables.changes):
-            connection.execute(delete_rows(table).where(table.c.study_id == study_id))
-        connection.execute(delete_rows(tables.studies).where(tables.studies.c.id == study_id))
-        optuna_tables.delete_study(connection, study_id)
+        if search is not None:
+            looks = and_(tables.changes.c.study_id == study.id, tables.changes.c.key == LOOK)
+            connection.execute(update(tables.changes).where(looks).values(study_id=search.id))
+        for study_id in ids:
+            _delete(connection, study_id)
 
     storage.write(action)
+
+
+def confirmation(storage: Storage, name: str) -> StudyRow | None:
+    """The confirmation stage of the search ``name``; None before it has begun."""
+    return _find(storage, f"{name}{STAGE_SUFFIX}")
+
+
+def _delete(connection: Connection, study_id: int) -> None:
+    for table in (tables.claims, tables.trials, tables.attempts, tables.epochs, tables.workers, tables.changes):
+        connection.execute(delete_rows(table).where(table.c.study_id == study_id))
+    connection.execute(delete_rows(tables.studies).where(tables.studies.c.id == study_id))
+    optuna_tables.delete_study(connection, study_id)
 
 
 def set_experiment(storage: Storage, study_id: int, experiment_id: str) -> None:

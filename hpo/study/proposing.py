@@ -36,7 +36,12 @@ class Source:
 
 
 def source(spec: StudySpec, baseline: BaselinePlan | None, ordinal: int) -> Source:
-    """The baseline first, then ``search.enqueue`` in its order, then the grid's points or the sampler's choice."""
+    """A planned run where there is a plan. Else the baseline first, then ``search.enqueue`` in its order, then the
+    grid's points or the sampler's choice.
+    """
+    if spec.planned:
+        run = spec.planned[ordinal]
+        return Source(dict(run.params), baseline=run.baseline, outside=run.baseline)
     if ordinal == 0 and spec.baseline:
         if baseline is None:
             raise ValueError(f"study {spec.name}: the baseline's plan is needed to propose ordinal 0")

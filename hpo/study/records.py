@@ -11,6 +11,9 @@ from hpo.spec.schema import StudySpec
 from hpo.trial.operating_point import OperatingPoint, SweepResult
 from hpo.trial.vocabulary import Reason, Scalar, TrialState
 
+LOOK, VERDICT = "look", "verdict"
+"""Keys of what is noted of a confirmation stage."""
+
 
 @dataclass(frozen=True)
 class Identity:

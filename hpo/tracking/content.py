@@ -87,7 +87,7 @@ def trial_content(study: StudyRow, trial: TrialRow, epochs: Iterable[EpochRow]) 
     running = trial.state in {TrialState.RUNNING, TrialState.WAITING}
     return RunContent(
         key=trial_key(study, trial.number),
-        name=f"trial-{trial.number:05d}",
+        name=f"{'confirm' if study.spec.planned else 'trial'}-{trial.number:05d}",
         started_ms=milliseconds(started),
         ended_ms=None if running else milliseconds(trial.finished or started),
         status=_status(trial),
@@ -97,8 +97,11 @@ def trial_content(study: StudyRow, trial: TrialRow, epochs: Iterable[EpochRow]) 
     )
 
 
-def study_content(study: StudyRow, trials: Iterable[TrialRow]) -> RunContent:
-    """The run of the study as a whole: what was asked for, and the best value so far after each complete trial."""
+def study_content(study: StudyRow, trials: Iterable[TrialRow], verdict: Mapping[str, Any] | None = None) -> RunContent:
+    """The run of the study as a whole: what was asked for, and the best value so far after each complete trial.
+
+    ``verdict``: of a confirmation stage, in its JSON form.
+    """
     rows = list(trials)
     spec = study.spec
     finished = [row.finished for row in rows if row.finished]
@@ -114,12 +117,12 @@ def study_content(study: StudyRow, trials: Iterable[TrialRow]) -> RunContent:
     }
     return RunContent(
         key=study_key(study),
-        name="study",
+        name="confirmation" if study.spec.planned else "study",
         started_ms=milliseconds(study.created_at),
         ended_ms=None if running else milliseconds(max(finished)),
         status=RunStatus.RUNNING if running else RunStatus.FINISHED,
         params={name: canonical(value) for name, value in params.items()},
-        tags=_study_tags(study, rows),
+        tags=_study_tags(study, rows) | ({} if verdict is None else _verdict_tags(verdict)),
         points=tuple(_best_points(rows)),
     )
 
@@ -151,7 +154,7 @@ def _trial_tags(study: StudyRow, trial: TrialRow) -> dict[str, str]:
     effective = trial.attempts[-1].effective if trial.attempts else {}
     tags = {
         KEY_TAG: trial_key(study, trial.number),
-        "stage": "search",
+        "stage": "confirm" if study.spec.planned else "search",
         "number": str(trial.number),
         "ordinal": str(trial.ordinal),
         "state": trial.state.value,
@@ -167,6 +170,8 @@ def _trial_tags(study: StudyRow, trial: TrialRow) -> dict[str, str]:
     resumed = [str(attempt.resumed_from) for attempt in trial.attempts if attempt.resumed_from]
     if resumed:
         tags |= {"resumed": "true", "resumed_from": ", ".join(resumed)}
+    if study.spec.planned and not trial.baseline:
+        tags["confirms"] = str(study.spec.planned[trial.ordinal].of)
     if "device" in effective:
         tags["device"] = str(effective["device"])
     return _cut(tags)
@@ -184,7 +189,7 @@ def _study_tags(study: StudyRow, trials: list[TrialRow]) -> dict[str, str]:
     counts = {state.value: sum(row.state is state for row in trials) for state in TrialState}
     tags = {
         KEY_TAG: study_key(study),
-        "stage": "study",
+        "stage": "confirmation" if study.spec.planned else "study",
         "spec_sha256": study.spec_sha256,
         "counts": json.dumps(counts),
         "dataset": json.dumps(study.facts.dataset, sort_keys=True),
@@ -192,6 +197,11 @@ def _study_tags(study: StudyRow, trials: list[TrialRow]) -> dict[str, str]:
         **_common_tags(study),
     }
     return _cut(tags)
+
+
+def _verdict_tags(verdict: Mapping[str, Any]) -> dict[str, str]:
+    """The sentence, and all that stands beside it as JSON."""
+    return _cut({"verdict": str(verdict["sentence"]), "verdict.json": json.dumps(verdict, sort_keys=True)})
 
 
 def _common_tags(study: StudyRow) -> dict[str, str]:

@@ -50,7 +50,9 @@ class Projector:
     several threads at once; several processes may project the same study.
     """
 
-    def __init__(self, settings: Settings, study: StudyRow, reader: Reader) -> None:
+    def __init__(self, settings: Settings, study: StudyRow, reader: Reader, home: StudyRow | None = None) -> None:
+        """``home``: the study whose experiment this is, where ``study`` is its confirmation stage."""
+        self._home = home or study
         self._settings = settings
         self._study = study
         self._reader = reader
@@ -67,9 +69,9 @@ class Projector:
 
     def study(self) -> str:
         """Brings the study's own run and the prepared view in line and returns the experiment's id."""
-        wanted = content.study_content(self._study, self._reader.trials())
+        wanted = content.study_content(self._study, self._reader.trials(), self._reader.verdict())
         self._asking(lambda: self._project(wanted, artifacts.of_study(self._study)))
-        return self._asking(self._write_view)
+        return self._asking(self._write_view if self._home is self._study else lambda: self._connected().experiment_id)
 
     def everything(self) -> Synced:
         """All runs from the database: what is missing is made, what is half written completed, what was left RUNNING
@@ -126,7 +128,7 @@ class Projector:
     def _connected(self) -> Runs:
         if self._runs is None:
             self._client = client.connect(self._settings.tracking_uri)
-            experiment_id = experiment.find_or_create(self._client, self._study, self._settings.artifact_root)
+            experiment_id = experiment.find_or_create(self._client, self._home, self._settings.artifact_root)
             if experiment_id != self._study.mlflow_experiment_id:
                 self._reader.set_experiment(experiment_id)
             self._runs = Runs(self._client, experiment_id)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from hpo.study import lifecycle, snapshot
-from hpo.study.records import EpochRow, StudyRow, TrialRow
+from hpo.study import controls, lifecycle, snapshot
+from hpo.study.records import VERDICT, EpochRow, StudyRow, TrialRow
 from hpo.study.storage import Storage
 
 
@@ -20,6 +20,9 @@ class Reader(Protocol):
 
     def epochs(self, number: int) -> list[EpochRow]:
         """Every epoch of every attempt at the trial."""
+
+    def verdict(self) -> dict[str, Any] | None:
+        """Of a confirmation stage, once it was reached."""
 
     def set_run(self, number: int, run_id: str) -> None:
         """Keep the id of the trial's MLflow run."""
@@ -43,6 +46,10 @@ class StudyReader:
 
     def epochs(self, number: int) -> list[EpochRow]:
         return snapshot.epochs(self.storage, self.study, number)
+
+    def verdict(self) -> dict[str, Any] | None:
+        found = controls.notes(self.storage, VERDICT, stage=self.study) if self.study.spec.planned else []
+        return found[-1] if found else None
 
     def set_run(self, number: int, run_id: str) -> None:
         snapshot.set_mlflow_run(self.storage, self.study, number, run_id)

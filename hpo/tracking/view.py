@@ -95,6 +95,8 @@ def note(study: StudyRow) -> str:
             f"- {spec.budget.trials} trials, sampler `{spec.search.sampler.name}`, pruner `{spec.search.pruner.name}`",
             "- `value`: what a complete trial came to; `objective`: the same, epoch by epoch, as the pruner saw it; "
             "its last point is the trial's value",
+            "- confirmation runs are left out of this view: search for `tags.stage = 'confirm'` to see them, and for "
+            "`tags.stage = 'confirmation'` for the verdict",
             "- the run `study` holds the study file; rows without `state` COMPLETE have no value",
         ]
     )

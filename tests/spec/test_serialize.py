@@ -36,6 +36,7 @@ budget: {trials: 9, hours: 1.5}
 baseline: false
 plots: best
 keep: {weights: 2, caches: 3}
+confirm: {top: 2, seeds: 5}
 recovery: {hung_s: 60, retries: 0}
 """
 SWEPT = """\

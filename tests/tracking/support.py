@@ -47,6 +47,9 @@ class Rows:
     def epochs(self, number: int) -> list[EpochRow]:
         return self.epochs_of[number]
 
+    def verdict(self) -> dict[str, Any] | None:
+        return None
+
     def set_run(self, number: int, run_id: str) -> None:
         self.by_number[number] = replace(self.by_number[number], mlflow_run_id=run_id)
 

@@ -1,0 +1,47 @@
+"""What is stored of a verdict: each look at a split, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from hpo.study import controls, lifecycle, snapshot
+from hpo.study.records import LOOK, VERDICT, StatusRow, StudyRow
+from hpo.study.storage import Storage
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where the confirmation of a search stands."""
+
+    study: StudyRow
+    status: StatusRow
+    verdict: dict[str, Any] | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The documented JSON form."""
+        done, planned = self.status.budget.counted, self.status.budget.trials
+        return {"state": self.status.state, "runs": planned, "done": done, "verdict": self.verdict}
+
+
+def stage_of(storage: Storage, search: StudyRow) -> Stage | None:
+    """None before the stage has begun."""
+    study = lifecycle.confirmation(storage, search.name)
+    return None if study is None else Stage(study, snapshot.status(storage, study), stored(storage, study))
+
+
+def stored(storage: Storage, stage: StudyRow) -> dict[str, Any] | None:
+    """The verdict of the stage, in its JSON form; None before it was computed."""
+    found = controls.notes(storage, VERDICT, stage=stage)
+    return found[-1] if found else None
+
+
+def look(storage: Storage, stage: StudyRow, split: str, by: str) -> int:
+    """Notes a look at ``split`` before it is taken; which one it is of those at this split of this data."""
+    controls.note(storage, stage, by, LOOK, {"split": split})
+    looks = controls.notes(storage, LOOK, data=stage.identity.data_fingerprint)
+    return sum(each["split"] == split for each in looks)
+
+
+def keep(storage: Storage, stage: StudyRow, verdict: dict[str, Any], by: str) -> None:
+    controls.note(storage, stage, by, VERDICT, verdict)

@@ -1,0 +1,103 @@
+"""The stage after the search: the best trials and the baseline once more, with fresh seeds, as a study of its own."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+from hpo.errors import StudyConflict, UsageError
+from hpo.orchestration.cleanup import best_first
+from hpo.spec import plan
+from hpo.spec.schema import LONGEST_NAME, STAGE_SUFFIX, Budget, Confirm, Keep, Method, PlannedRun, Search, StudySpec
+from hpo.study import lifecycle, snapshot
+from hpo.study.records import StudyRow, TrialRow
+from hpo.study.storage import Storage
+
+log = logging.getLogger(__name__)
+
+
+def begin(storage: Storage, search: StudyRow, wanted: Confirm | None = None) -> StudyRow:
+    """The stored stage of ``search``, made from the search's best trials if there is none.
+
+    ``wanted``: as on the command line; None for what is stored, else the study file's. Raises ``UsageError`` where the
+    search is a stage itself or has no complete trial beside its baseline, and ``StudyConflict`` where another stage is
+    stored.
+    """
+    if search.spec.planned:
+        raise UsageError(
+            f"study {search.name!r} is a confirmation stage itself: hpo confirm {search.spec.searched_name}"
+        )
+    stored = lifecycle.confirmation(storage, search.name)
+    if stored is not None:
+        _refuse_another(stored, wanted)
+        return stored
+    if len(search.name) + len(STAGE_SUFFIX) > LONGEST_NAME:
+        raise UsageError(
+            f"study {search.name!r}: its stage would be called {search.name}{STAGE_SUFFIX}, and a name has up to "
+            f"{LONGEST_NAME} characters; give the study a shorter `name:`"
+        )
+    chosen = wanted or search.spec.confirm or Confirm()
+    best = candidates(snapshot.trials(storage, search), chosen.top)
+    if not best:
+        raise UsageError(
+            f"study {search.name!r} has no complete trial beside its baseline: there is nothing to confirm; "
+            f"see: hpo status {search.name}"
+        )
+    if len(best) < chosen.top:
+        log.warning("study %s has %d complete trials to confirm, not %d", search.name, len(best), chosen.top)
+    return lifecycle.create_or_join(storage, staged(search, best, chosen), search.identity, search.facts)
+
+
+def candidates(trials: list[TrialRow], top: int) -> list[TrialRow]:
+    """The ``top`` best complete trials, the best first; the baseline is what they are compared with."""
+    return [row for row in best_first(trials) if not row.baseline][:top]
+
+
+def staged(search: StudyRow, best: list[TrialRow], chosen: Confirm) -> StudySpec:
+    """The stage as a study: what is trained is planned, seed by seed, nothing is pruned and all weights are kept."""
+    dataset = search.facts.dataset
+    images = dataset["splits"]["train"]["images"]
+    baseline = plan.baseline(search.spec, nc=len(dataset["names"]), train_images=images)
+    once = [
+        PlannedRun(None, _pairs(baseline.params), _pairs(baseline.train), baseline.operating_point),
+        *(PlannedRun(row.number, _pairs(row.params), _pairs(row.train), _point(row)) for row in best),
+    ]
+    first = 1 + int(search.spec.train_args.get("seed", 0))
+    runs = once * chosen.seeds
+    planned = tuple(_seeded(run, (first + ordinal) % 2**31) for ordinal, run in enumerate(runs))
+    return replace(
+        search.spec,
+        name=f"{search.name}{STAGE_SUFFIX}",
+        search=Search(Method("random"), Method("none"), search.spec.search.seed),
+        budget=Budget(trials=len(planned)),
+        baseline=False,  # the search's rule for ordinal 0; here it is planned
+        keep=Keep(weights=len(planned), caches=max(search.spec.keep.caches, len(planned))),
+        confirm=chosen,
+        planned=planned,
+    )
+
+
+def _point(row: TrialRow) -> Any:
+    """What would be handed over: what a sweep found only where its gain is proven."""
+    return row.operating_point if row.sweep is None else row.sweep.recommended_point
+
+
+def _seeded(run: PlannedRun, seed: int) -> PlannedRun:
+    return replace(run, train=_pairs({**dict(run.train), "seed": seed}))
+
+
+def _pairs(values: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple(sorted(values.items()))
+
+
+def _refuse_another(stored: StudyRow, wanted: Confirm | None) -> None:
+    is_one = stored.spec.confirm
+    if wanted is None or wanted == is_one or is_one is None:
+        return
+    different = [
+        f"{name}: stored {getattr(is_one, name)}, asked {getattr(wanted, name)}"
+        for name in ("top", "seeds")
+        if getattr(is_one, name) != getattr(wanted, name)
+    ]
+    raise StudyConflict(stored.name, different, f"way out: leave them out, or `hpo delete {stored.name}` to begin anew")

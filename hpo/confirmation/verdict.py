@@ -1,0 +1,70 @@
+"""The verdict of a finished stage: computed once, then read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpo.confirmation import record
+from hpo.confirmation.groups import grouped
+from hpo.settings import Settings
+from hpo.study import lifecycle, snapshot
+from hpo.study.records import StudyRow
+from hpo.study.storage import Storage
+
+if TYPE_CHECKING:
+    from hpo.detection.predictions import Predictions
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where predictions are made."""
+
+    settings: Settings
+    data: Path
+    device: str
+    by: str
+    """Who looks."""
+    progress: Callable[[int, int], None]
+    """Told runs done, and runs in all."""
+
+
+def reach(storage: Storage, stage: StudyRow, bench: Bench) -> dict[str, Any]:
+    """The stage's verdict in its JSON form; computed at the first call, stored, and read ever after.
+
+    So the test split is looked at once: a second look at other seeds would need another stage, and is counted.
+    """
+    known = record.stored(storage, stage)
+    if known is not None:
+        return known
+    from hpo.confirmation.judging import document, judge
+    from hpo.evidence.verdict import within_noise
+
+    groups = grouped(stage, snapshot.trials(storage, stage))
+    split = "test" if "test" in stage.facts.dataset["splits"] else "val"
+    look = record.look(storage, stage, split, bench.by)
+    found = judge(stage.spec, groups, split, _capture(stage, bench))
+    search = lifecycle.load(storage, stage.spec.searched_name)
+    values = [row.value for row in snapshot.trials(storage, search) if row.value is not None and row.counts]
+    facts = {"split": split, "look": look, "within_noise": within_noise(values, found.verdict.sd)}
+    told = document(stage.spec, groups, found, facts)
+    record.keep(storage, stage, told, bench.by)
+    return told
+
+
+def _capture(stage: StudyRow, bench: Bench) -> Callable[[Path, str], Predictions]:
+    """Predictions as ``model.predict`` makes them; on val those that a swept training left are used."""
+    from hpo.training.predictions import Wanted, captured
+
+    runs, seen = len(stage.spec.planned), 0
+
+    def capture(weights: Path, split: str) -> Predictions:
+        nonlocal seen
+        bench.progress(seen, runs)
+        seen += 1
+        wanted = Wanted(weights, bench.data, split, None, "deploy", bench.device)
+        return captured(wanted, bench.settings, keep=stage.spec.keep.caches)[0]
+
+    return capture

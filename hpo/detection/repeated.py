@@ -1,0 +1,31 @@
+"""Several trainings of one configuration on one split: what each is worth, and on resampled images."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpo.detection.counts import Truths, values
+from hpo.detection.evidence import Bootstrap, areas_of, at
+from hpo.detection.predictions import Predictions
+from hpo.detection.rating import default_for
+from hpo.trial.objective import Objective
+from hpo.trial.operating_point import DEFAULT, OperatingPoint
+
+
+def drawn(
+    predictions: Predictions, point: OperatingPoint | None, objective: Objective, bootstrap: Bootstrap | None
+) -> NDArray[np.float64]:
+    """(1 + B,) the objective's metric at ``point`` on every image once, then on B resamples (none without a
+    bootstrap). None stands for Ultralytics' defaults.
+
+    Resamples are of the images' positions: they are the same for all predictions of one split, and as many where the
+    predictions are about as many. The objective's conditions are not looked at, as wherever a setting is given.
+    """
+    used = default_for(predictions) if point is None or point == DEFAULT else point
+    picked, truths = at(predictions, used, objective), Truths.of(predictions, areas_of(objective))
+    n = len(predictions)
+    weights = np.ones((1, n), np.int64)
+    if bootstrap is not None and n > 1:
+        weights = np.concatenate([weights, bootstrap.weights(n, len(picked.scores), objective)])
+    return values(picked, truths, objective, weights)

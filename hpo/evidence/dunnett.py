@@ -1,0 +1,80 @@
+"""Several candidates against one control: Dunnett's simultaneous intervals (Dunnett 1955, JASA 50:1096).
+
+All intervals hold together with the stated probability, so that the best candidate may be picked by the same numbers.
+They assume groups that are independent, roughly normal and equally noisy; what happens where that fails is measured in
+``benchmarks/verdict.py``.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from hpo.trial.operating_point import Interval
+
+LEVEL = 0.95
+_NODES = 128
+
+
+def pooled_sd(groups: Sequence[ArrayLike]) -> float:
+    """Standard deviation within the groups, all together (N - groups degrees of freedom, which must be above 0)."""
+    arrays = [np.asarray(group, np.float64) for group in groups]
+    squares = sum(float(((group - group.mean()) ** 2).sum()) for group in arrays)
+    return math.sqrt(squares / sum(len(group) - 1 for group in arrays))
+
+
+def compare(candidates: Sequence[ArrayLike], control: ArrayLike, *, level: float = LEVEL) -> tuple[Interval, ...]:
+    """How much larger each candidate's mean is than the control's, with two-sided simultaneous intervals.
+
+    Groups may differ in size; each has at least two values. Where nothing varies at all, an interval is its value. The
+    same numbers give the same intervals: scipy integrates by quasi Monte Carlo, here with a fixed seed.
+    """
+    groups = [np.asarray(group, np.float64) for group in (*candidates, control)]
+    small = [len(group) for group in groups if len(group) < 2]
+    if small or len(groups) < 2:
+        raise ValueError(f"Dunnett needs a candidate, and two values a group, not {small or 'the control alone'}")
+    means = [float(group.mean()) for group in groups]
+    differences = [mean - means[-1] for mean in means[:-1]]
+    if pooled_sd(groups) <= 1e-9 * max(map(abs, means)):  # rounding, no noise
+        return tuple(Interval(difference, difference, difference) for difference in differences)
+    from scipy import stats
+
+    with warnings.catch_warnings():
+        # its root finder stops at the accuracy of the integration, 1e-3 of the interval's width, and says so
+        warnings.filterwarnings("ignore", "Computation of the confidence interval", UserWarning)
+        found = stats.dunnett(*groups[:-1], control=groups[-1], rng=np.random.default_rng(0))
+        intervals = found.confidence_interval(level)
+    pairs = zip(differences, intervals.low, intervals.high, strict=True)
+    return tuple(Interval(value, float(low), float(high)) for value, low, high in pairs)
+
+
+@cache
+def critical(sizes: tuple[int, ...], control: int, level: float = LEVEL) -> float:
+    """The c with P(all abs(t) <= c) = ``level`` for candidates of ``sizes`` values and a control of ``control`` values.
+
+    It depends on the sizes alone. By Gaussian quadrature over what the t values share (the control's mean and the
+    pooled variance), deterministic, to about 1e-6: what scipy integrates by quasi Monte Carlo.
+    """
+    from scipy import optimize, special, stats
+
+    freedom = sum(sizes) + control - len(sizes) - 1
+    nodes, weights = special.roots_legendre(_NODES)
+    spread = np.sqrt(stats.chi2.ppf((nodes + 1) / 2, freedom) / freedom)
+    shared, shares = special.roots_hermitenorm(_NODES)
+    shares = shares / shares.sum()
+    loads = np.sqrt([size / (size + control) for size in sizes])
+
+    def inside(c: float) -> float:
+        within = np.ones((_NODES, _NODES))
+        for load in loads:
+            own = math.sqrt(1 - load**2)
+            centre, reach = load * shared[None, :], c * spread[:, None]
+            within *= special.ndtr((centre + reach) / own) - special.ndtr((centre - reach) / own)
+        return float((weights / 2) @ within @ shares)
+
+    return float(optimize.brentq(lambda c: inside(c) - level, 0.5, 200.0, xtol=1e-9))

@@ -1,0 +1,123 @@
+"""Better than the defaults, worse, or not to be told: from repeated trainings to a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from hpo.evidence import dunnett, planning
+from hpo.trial.operating_point import Interval
+
+
+class Claim(StrEnum):
+    BEATS = "beats"
+    WORSE = "worse"
+    NONE = "no difference"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Of one candidate, the winner, against the defaults. Differences are in the metric's own unit, 0 to 1."""
+
+    claim: Claim
+    difference: float
+    low: float
+    """Of Dunnett's two-sided 95% interval, simultaneous over all candidates."""
+    high: float
+    seeds: int
+    """Trainings of the winner."""
+    winner: int
+    """Index of the candidate."""
+    sd: float
+    """Between seeds of one configuration, pooled over all groups."""
+    detectable: float
+    """The smallest true difference that had a chance of 80% to be proven."""
+    needed: int | None
+    """Seeds that would prove the observed difference with a chance of 80%; None where it is not above 0 or would take
+    more than ``planning.MOST_SEEDS``."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**vars(self), "claim": self.claim.value}
+
+    @staticmethod
+    def from_dict(raw: dict[str, Any]) -> Verdict:
+        """Of ``to_dict``; further keys are left alone."""
+        known = {name: raw[name] for name in Verdict.__dataclass_fields__}
+        return Verdict(**{**known, "claim": Claim(raw["claim"])})
+
+
+def decide(candidates: Sequence[Sequence[float]], control: Sequence[float], winner: int | None = None) -> Verdict:
+    """The verdict from each group's values, one a seed (at least two).
+
+    ``winner``: index of the candidate that was chosen beforehand; by default the one of the largest mean, which the
+    intervals allow, since they hold for all candidates together.
+    """
+    intervals = dunnett.compare(candidates, control)
+    if winner is None:
+        winner = max(range(len(intervals)), key=lambda index: intervals[index].value)
+    found, seeds = intervals[winner], len(candidates[winner])
+    sd, fewest = dunnett.pooled_sd([*candidates, control]), min(map(len, [*candidates, control]))
+    return Verdict(
+        claim=claim(found),
+        difference=found.value,
+        low=found.low,
+        high=found.high,
+        seeds=seeds,
+        winner=winner,
+        sd=sd,
+        detectable=planning.detectable(sd, len(candidates), fewest),
+        needed=planning.seeds_for(found.value, sd, len(candidates)),
+    )
+
+
+def claim(found: Interval) -> Claim:
+    """``beats`` needs a lower bound above zero."""
+    if found.low > 0:
+        return Claim.BEATS
+    return Claim.WORSE if found.high < 0 else Claim.NONE
+
+
+def within_noise(values: Iterable[float], sd: float) -> int:
+    """How many other values lie within ``sd`` of the largest."""
+    all_values = sorted(values, reverse=True)
+    return sum(value >= all_values[0] - sd for value in all_values[1:])
+
+
+def sentence(verdict: Verdict, metric: str) -> str:
+    """The verdict in words, differences in points (hundredths); ``metric`` as people call it: ``mAP50-95``."""
+    match verdict.claim:
+        case Claim.BEATS:
+            value, low, high = points(verdict.difference, verdict.low, verdict.high)
+            return f"beats the defaults by {value} points {metric} (95% interval {low} to {high}, {_seeds(verdict)})"
+        case Claim.WORSE:
+            value, low, high = points(-verdict.difference, -verdict.high, -verdict.low)
+            return (
+                f"worse than the defaults by {value} points {metric} (95% interval {low} to {high}, "
+                f"{_seeds(verdict)}): keep the defaults"
+            )
+        case Claim.NONE:
+            return f"no difference found: keep the defaults ({_could_have(verdict)})"
+
+
+def _seeds(verdict: Verdict) -> str:
+    return f"{verdict.seeds} seeds"
+
+
+def _could_have(verdict: Verdict) -> str:
+    (could,) = points(verdict.detectable)
+    (observed,) = points(verdict.difference)
+    if verdict.difference <= 0:
+        return f"could have proven {could} points; observed {observed}"
+    if verdict.needed is None:
+        return f"could have proven {could} points; the observed {observed} would take over {planning.MOST_SEEDS} seeds"
+    return f"could have proven {could} points; {verdict.needed} seeds would show the observed {observed}"
+
+
+def points(*values: float) -> tuple[str, ...]:
+    """Hundredths as text, with as many decimals, from 1 to 4, as keep what is not zero from looking so."""
+    digits = next(
+        (n for n in range(1, 5) if all(abs(100 * value) >= 0.5 * 10**-n for value in values if abs(value) > 1e-12)), 4
+    )
+    return tuple(f"{100 * value + 0.0:.{digits}f}" for value in values)

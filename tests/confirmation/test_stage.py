@@ -1,0 +1,250 @@
+"""The stage after a search: what is planned, and that the search keeps its history, its budget and its best trial."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from hpo.confirmation import record, stage
+from hpo.confirmation.groups import grouped
+from hpo.errors import HpoError, StudyConflict, UsageError
+from hpo.spec.schema import Confirm, StudySpec
+from hpo.study import controls, lifecycle, snapshot
+from hpo.study.records import Facts, StudyRow, TrialRow
+from hpo.study.storage import Storage, open_storage
+from hpo.study.worker_session import WorkerSession
+from hpo.trial.vocabulary import Reason, TrialState
+from tests.study.support import (
+    FACTS,
+    IDENTITY,
+    INSIDE,
+    Clock,
+    admit,
+    begin,
+    ended,
+    epoch_report,
+    outlive,
+    run,
+    study_spec,
+)
+
+SPLITS = {"train": {"images": 100}, "val": {"images": 20}}
+WITH_SPLITS: Facts = replace(FACTS, dataset={"names": ["a", "b"], "splits": SPLITS})
+Search = Callable[..., StudyRow]
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("template") / "hpo.db"
+    open_storage(f"sqlite:///{file}", create=True).close()
+    return file
+
+
+@pytest.fixture
+def storage(template: Path, tmp_path: Path) -> Iterator[Storage]:
+    shutil.copy(template, tmp_path / "hpo.db")
+    with open_storage(f"sqlite:///{tmp_path / 'hpo.db'}", create=False) as opened:
+        yield opened
+
+
+@pytest.fixture
+def searched(storage: Storage) -> Search:
+    """A search that is run to its end, the baseline first."""
+
+    def make(trials: int = 5, **changes: Any) -> StudyRow:
+        spec: StudySpec = study_spec(trials=trials, baseline=True, sampler="tpe", **changes)
+        study = lifecycle.create_or_join(storage, spec, IDENTITY, WITH_SPLITS)
+        with WorkerSession(storage, study, "w", INSIDE) as session:
+            run(session)
+        return study
+
+    return make
+
+
+def confirmed(storage: Storage, study: StudyRow, values: dict[int, float] | None = None) -> list[TrialRow]:
+    """The runs of a stage that is trained to its end; ``values`` by ordinal."""
+    with WorkerSession(storage, study, "w", None) as session:
+        for proposal in iter(session.admit, None):
+            begin(session, proposal)
+            session.end(proposal.token, ended(value=(values or {}).get(proposal.ordinal, 0.5)))
+    return snapshot.trials(storage, study)
+
+
+def best_of(rows: list[TrialRow], count: int) -> list[int]:
+    complete = [row for row in rows if row.state is TrialState.COMPLETE and not row.baseline]
+    return [row.number for row in sorted(complete, key=lambda row: (-(row.value or 0.0), row.number))[:count]]
+
+
+def test_the_best_trials_and_the_baseline_are_planned_each_with_seeds_of_their_own(
+    storage: Storage, searched: Search
+) -> None:
+    search = searched(train=(("epochs", 10), ("seed", 7)))
+    study = stage.begin(storage, search, Confirm(top=2, seeds=3))
+    first, second = best_of(snapshot.trials(storage, search), 2)
+    assert [run.of for run in study.spec.planned] == [None, first, second] * 3
+    seeds = [dict(run.train)["seed"] for run in study.spec.planned]
+    assert len(set(seeds)) == 9
+    assert 7 not in seeds  # the search's
+    assert study.spec.search.pruner.name == "none"
+    assert study.spec.budget.trials == 9
+    trained = snapshot.trial(storage, search, first).train
+    assert {**trained, "seed": seeds[1]} == dict(study.spec.planned[1].train)
+    assert lifecycle.load(storage, "digits.confirm") == study  # also what is planned survives the database
+
+
+def test_a_stage_trains_what_is_planned_and_leaves_the_search_alone(storage: Storage, searched: Search) -> None:
+    search = searched()
+    before = (snapshot.trials(storage, search), snapshot.status(storage, search))
+    ours = storage.call_optuna(lambda rdb: optuna.load_study(study_name="digits", storage=rdb))
+    best = ours.best_trial
+    study = stage.begin(storage, search, Confirm(top=2, seeds=2))
+    rows = confirmed(storage, study, {4: 0.99})
+    assert [row.params for row in rows] == [dict(run.params) for run in study.spec.planned]
+    assert [row.baseline for row in rows] == [True, False, False] * 2
+    assert snapshot.status(storage, study).finished == "budget spent"
+    assert (snapshot.trials(storage, search), snapshot.status(storage, search)) == before
+    assert ours.best_trial == best
+    assert lifecycle.names(storage) == ["digits"]
+    theirs = storage.call_optuna(lambda rdb: optuna.load_study(study_name="digits.confirm", storage=rdb))
+    assert len(theirs.trials) == 6
+
+
+def test_a_stage_is_made_once(storage: Storage, searched: Search) -> None:
+    search = searched()
+    study = stage.begin(storage, search, Confirm(top=1, seeds=2))
+    assert stage.begin(storage, search) == study
+    assert stage.begin(storage, search, Confirm(top=1, seeds=2)) == study
+    with pytest.raises(StudyConflict, match="seeds: stored 2, asked 5"):
+        stage.begin(storage, search, Confirm(top=1, seeds=5))
+    with pytest.raises(UsageError, match="hpo confirm digits"):
+        stage.begin(storage, study)
+    lifecycle.delete(storage, "digits.confirm")
+    assert stage.begin(storage, search, Confirm(top=1, seeds=5)).spec.confirm == Confirm(1, 5)
+
+
+def test_too_few_trials_are_all_confirmed(storage: Storage, searched: Search, caplog: pytest.LogCaptureFixture) -> None:
+    study = stage.begin(storage, searched(trials=3), Confirm(top=3, seeds=2))
+    assert len({run.of for run in study.spec.planned}) == 3  # two trials and the baseline
+    assert "has 2 complete trials to confirm, not 3" in caplog.text
+
+
+def test_a_search_without_a_complete_trial_beside_the_baseline_has_nothing_to_confirm(
+    storage: Storage, searched: Search
+) -> None:
+    with pytest.raises(UsageError, match="nothing to confirm") as refused:
+        stage.begin(storage, searched(trials=1))
+    assert refused.value.exit_code == 2
+    assert lifecycle.confirmation(storage, "digits") is None
+
+
+def test_without_a_baseline_in_the_search_the_stage_has_one(storage: Storage) -> None:
+    search = lifecycle.create_or_join(storage, study_spec(trials=2), IDENTITY, WITH_SPLITS)
+    with WorkerSession(storage, search, "w", None) as session:
+        run(session)
+    study = stage.begin(storage, search, Confirm(top=1, seeds=2))
+    baseline = dict(study.spec.planned[0].train)
+    assert study.spec.planned[0].baseline
+    assert baseline["optimizer"] == "AdamW"  # what Ultralytics' `auto` would choose, written down
+    assert baseline["epochs"] == 10
+
+
+@pytest.mark.parametrize("death", ["given back", "killed"])
+def test_an_interrupted_run_starts_again(storage: Storage, searched: Search, tmp_path: Path, death: str) -> None:
+    clock = Clock()
+    study = stage.begin(storage, searched(recovery=study_spec(lease_s=1).recovery), Confirm(top=1, seeds=2))
+    checkpoint = tmp_path / "checkpoint.pt"
+    checkpoint.touch()
+    dead = WorkerSession(storage, study, "dead", None, clock=clock)
+    begun = admit(dead)
+    begin(dead, begun, tmp_path)
+    for epoch in (1, 2):
+        dead.report(begun.token, epoch_report(epoch, 0.1))
+    dead.checkpointed(begun.token, 2, str(checkpoint))
+    if death == "given back":
+        dead.give_back(begun.token, 2, str(checkpoint))
+    with WorkerSession(storage, study, "next", None, clock=clock) as session:
+        if death == "killed":
+            outlive(session, clock)
+        again = admit(session)
+        assert (again.ordinal, again.attempt) == (begun.ordinal, 2)
+        assert (again.resume_epoch, again.checkpoint) == (0, None)
+        begin(session, again, tmp_path)
+        session.report(again.token, epoch_report(1, 0.3))
+        assert [row.objective for row in snapshot.epochs(storage, study, again.number)] == [0.3]
+
+
+def test_a_confirmation_may_be_asked_for_after_the_search(storage: Storage, searched: Search) -> None:
+    search = searched()
+    later = replace(search.spec, confirm=Confirm(top=1, seeds=2))
+    again = lifecycle.create_or_join(storage, later, IDENTITY, WITH_SPLITS)
+    assert again.spec == later
+    assert (again.id, lifecycle.load(storage, "digits")) == (search.id, again)
+    assert stage.begin(storage, again).spec.confirm == Confirm(top=1, seeds=2)
+
+
+def test_a_stage_goes_with_its_search_and_its_budget_is_its_plan(storage: Storage, searched: Search) -> None:
+    search = searched()
+    study = stage.begin(storage, search, Confirm(top=1, seeds=2))
+    with pytest.raises(UsageError, match="it has its 4 runs"):
+        controls.set_budget(storage, study, "me", trials=50, hours=None)
+    lifecycle.delete(storage, "digits")
+    assert lifecycle.confirmation(storage, "digits") is None
+
+
+def test_looks_at_a_split_are_counted_over_all_studies_on_its_data(storage: Storage, searched: Search) -> None:
+    one = stage.begin(storage, searched(name="one"), Confirm(top=1, seeds=2))
+    other = stage.begin(storage, searched(name="other"), Confirm(top=1, seeds=2))
+    looks = [
+        record.look(storage, study, split, "me") for study, split in [(one, "test"), (one, "val"), (other, "test")]
+    ]
+    assert looks == [1, 1, 2]
+    lifecycle.delete(storage, "one.confirm")  # what was seen can not be unseen
+    one = stage.begin(storage, lifecycle.load(storage, "one"), Confirm(top=1, seeds=2))
+    assert record.look(storage, one, "test", "me") == 3
+    assert record.stored(storage, one) is None
+    record.keep(storage, one, {"claim": "beats"}, "me")
+    assert record.stored(storage, one) == {"claim": "beats"}
+    assert record.stored(storage, other) is None
+
+
+def test_the_winner_is_the_candidate_of_the_largest_mean_on_val(
+    storage: Storage, searched: Search, tmp_path: Path
+) -> None:
+    study = stage.begin(storage, searched(), Confirm(top=2, seeds=2))
+    values = {0: 0.2, 3: 0.3, 1: 0.5, 4: 0.3, 2: 0.45, 5: 0.45}
+    rows = [_with_weights(row, tmp_path) for row in confirmed(storage, study, values)]
+    groups = grouped(study, rows)
+    assert [[row.value for row, _ in group] for group in groups.candidates] == [[0.5, 0.3], [0.45, 0.45]]
+    assert [row.value for row, _ in groups.baseline] == [0.2, 0.3]
+    assert groups.winner == 1
+    assert groups.means == pytest.approx([0.4, 0.45])
+
+
+def test_a_candidate_that_failed_with_a_seed_is_left_out_and_a_baseline_can_not_be(
+    storage: Storage, searched: Search, tmp_path: Path
+) -> None:
+    study = stage.begin(storage, searched(), Confirm(top=2, seeds=2))
+    rows = [_with_weights(row, tmp_path) for row in confirmed(storage, study)]
+    diverged: dict[str, Any] = {"state": TrialState.PRUNED, "value": None, "reason": Reason.DIVERGED}
+    groups = grouped(study, [replace(row, **diverged) if row.ordinal == 4 else row for row in rows])
+    assert len(groups.candidates) == 1
+    assert groups.left_out == {str(study.spec.planned[1].of): "1 of 2 runs came to nothing (run 4: diverged)"}
+    with pytest.raises(HpoError, match="the baseline can't be compared with"):
+        grouped(study, [replace(row, **diverged) if row.ordinal == 0 else row for row in rows])
+    with pytest.raises(HpoError, match="no candidate can be confirmed"):
+        grouped(study, [row if row.baseline else replace(row, **diverged) for row in rows])
+    with pytest.raises(HpoError, match="not on this machine"):
+        grouped(study, [replace(row, folder=str(tmp_path / "elsewhere")) for row in rows])
+
+
+def _with_weights(row: TrialRow, folder: Path) -> TrialRow:
+    own = folder / str(row.number)
+    (own / "weights").mkdir(parents=True)
+    (own / "weights" / "best.pt").touch()
+    return replace(row, folder=str(own))
