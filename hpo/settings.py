@@ -29,6 +29,11 @@ VARIABLES = (
 """All that hpo itself reads."""
 _WITH_PASSWORD = re.compile(r"[\w.+-]+://[^:/@\s]*:(?P<password>\S+)@")
 _WITH_USER = re.compile(r"(?P<head>[\w.+-]+://[^:/@\s]+)@")
+_TELLING = "PASSWORD|PASSWD|PASSFILE|PASSPHRASE|SECRETS?|TOKEN|CREDENTIALS?|APIKEY|API_KEY|ACCESS_KEY|PRIVATE_KEY"
+_SECRET_NAME = re.compile(
+    rf"(HPO_STORAGE|MLFLOW_TRACKING_|PG(PASSWORD|PASSFILE|SERVICEFILE)$)|(.*_)?({_TELLING})(_.*|$)"
+)
+"""Of a variable: where our stores are and how to enter them, and whatever is named like a secret."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,21 @@ def secret(name: str, env: Mapping[str, str]) -> str:
     if "://" not in value:
         redaction.remember(value)
     return value
+
+
+def without_secrets(env: Mapping[str, str]) -> dict[str, str]:
+    """``env`` as a process may have it that opens neither the database nor MLflow: without passwords, tokens and keys.
+
+    What a variable is named decides, and whether its value holds a password that is known here or stands in a URL.
+    Proxies stay, since weights may be fetched through one.
+    """
+    return {
+        name: value
+        for name, value in env.items()
+        if not value
+        or name.lower().endswith("_proxy")
+        or not (_SECRET_NAME.match(name.upper()) or redaction.redact(value) != value)
+    }
 
 
 def role_password(kind: str, environ: Mapping[str, str] | None = None) -> str:

@@ -12,6 +12,7 @@ from multiprocessing.context import ForkServerProcess
 
 from typing_extensions import override
 
+from hpo.launchers.environ import start_children_without_secrets
 from hpo.trial.messages import Answer, Message, decode
 from hpo.trial.ports import Launcher, TrialProcess
 from hpo.trial.request import TrialRequest
@@ -28,6 +29,7 @@ class ForkserverLauncher(Launcher):
         self._entry = entry
         # for the whole process: a forkserver that dies is started anew by the standard library, at the next start
         os.environ.update(environment)
+        start_children_without_secrets()
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([preload])
         forkserver.ensure_running()
