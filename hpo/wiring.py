@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hpo.detection.predictions import Predictions
     from hpo.launchers.forkserver import ForkserverLauncher
     from hpo.launchers.local import LocalWorkers
+    from hpo.orchestration.room import Room
     from hpo.orchestration.stop import StopRequest
     from hpo.orchestration.worker import Site
     from hpo.spec.loader import Loaded
@@ -100,13 +101,13 @@ class Opened:
         """Where further workers on this machine write what they say."""
         return self.site.folder / "workers"
 
-    def more_workers(self, count: int, device: str) -> LocalWorkers:
-        """``count`` further workers on this machine, on the GPUs after the first in turn."""
+    def more_workers(self, count: int, device: str, slots: int) -> LocalWorkers:
+        """``count`` further workers on this machine, on the GPUs after the first in turn, each with ``slots``."""
         from hpo.launchers.local import LocalWorkers
 
         found = [line.partition(":")[0] for line in devices(self.settings)] if count and device == "auto" else []
         others = [found[number % len(found)] if found else "cpu" for number in range(1, count + 1)]
-        return LocalWorkers(self.study.name, others if device == "auto" else [device] * count, self.logs)
+        return LocalWorkers(self.study.name, others if device == "auto" else [device] * count, slots, self.logs)
 
     def work(self, watcher: Watcher, stop: StopRequest) -> None:
         """Be one of this study's workers until it is finished or a stop is asked for."""
@@ -129,10 +130,18 @@ class Opened:
             self.unsynced = mirror.close(DRAIN_S)
 
 
+@dataclass(frozen=True)
+class Offer:
+    """What a worker trains on."""
+
+    gpus: str = "auto"
+    """``auto`` (the first GPU, else the CPU), ``all`` (the CPU where there is none), ``cpu``, or indices as ``0,1``."""
+    each: int | None = 1
+    """Slots of each; None: as many as memory allows."""
+
+
 @contextmanager
-def opened(
-    file: Path, overrides: Sequence[str], settings: Settings, devices: tuple[str, ...] = ("auto",)
-) -> Iterator[Opened]:
+def opened(file: Path, overrides: Sequence[str], settings: Settings, offer: Offer = Offer()) -> Iterator[Opened]:
     """Check a study file against its data and model, then store it or join what is stored."""
     from hpo.dataset.description import describe
     from hpo.spec import loader, rules
@@ -158,18 +167,17 @@ def opened(
             _share_weights(settings, storage, study, Path(model.path))
         folder = settings.study_folder(study.name)
         data = _placed_data(folder, Path(spec.data))
-        site = Site(folder, model.path, data, _baseline(spec, dataset), devices, settings.cache / "predictions")
+        devices = _devices(settings, offer)
+        room = _room(settings, storage, study, devices) if offer.each is None else None
+        site = Site(folder, model.path, data, _baseline(spec, dataset), devices, settings.cache / "predictions", room)
         yield Opened(settings, storage, study, site, launcher)
 
 
 @contextmanager
-def joined(
-    name: str, data: Path | None, settings: Settings, devices: Callable[[], tuple[str, ...]]
-) -> Iterator[Opened]:
+def joined(name: str, data: Path | None, settings: Settings, offer: Offer) -> Iterator[Opened]:
     """A stored study on a machine that has its data, and nothing else of it.
 
-    ``data``: data.yaml where it is not at the place that the study names. ``devices``: asked late, since it takes
-    seconds. Raises StudyConflict where the data or the
+    ``data``: data.yaml where it is not at the place that the study names. Raises StudyConflict where the data or the
     model is another one.
     """
     from hpo.dataset.description import describe
@@ -198,10 +206,12 @@ def joined(
         _model_here(launcher, study, settings),
         _placed_data(folder, source),
         _baseline(study.spec, dataset),
-        devices(),
+        _devices(settings, offer),
         settings.cache / "predictions",
     )
     with open_storage(settings.storage_url, create=False, lease_s=study.spec.recovery.lease_s) as storage:
+        if offer.each is None:
+            site = replace(site, room=_room(settings, storage, study, site.devices))
         yield Opened(settings, storage, study, site, launcher)
 
 
@@ -361,17 +371,34 @@ def _launcher(settings: Settings) -> ForkserverLauncher:
     return ForkserverLauncher(child.main, "hpo.training.preload", environment.prepare(settings.home))
 
 
-def slots(settings: Settings, gpus: str, each: int) -> tuple[str, ...]:
-    """Device of each slot: ``gpus`` is ``all`` (the CPU where there is none), ``cpu`` or indices such as ``0,1``."""
-    if gpus == "cpu":
-        return ("cpu",) * each
+def _devices(settings: Settings, offer: Offer) -> tuple[str, ...]:
+    """Device of each slot; where memory decides how many there are, each device once."""
+    gpus, each = offer.gpus, offer.each or 1
+    if gpus == "cpu" or (gpus == "auto" and offer.each is not None):
+        return (gpus,) * each
     found = [line.partition(":")[0] for line in devices(settings)]
-    chosen = found if gpus == "all" else [part.strip() for part in gpus.split(",")]
+    named = {"all": found, "auto": found[:1]}
+    chosen = named[gpus] if gpus in named else [part.strip() for part in gpus.split(",")]
     unknown = [index for index in chosen if index not in found]
     if unknown:
         has = f"GPUs {', '.join(found)}" if found else "no GPU"
         raise UsageError(f"--gpus {gpus}: torch sees {has} here; use all, cpu or some of these")
     return tuple(index for index in chosen for _ in range(each)) or ("cpu",) * each
+
+
+def _room(settings: Settings, storage: Storage, study: StudyRow, devices: tuple[str, ...]) -> Room:
+    """By what is free now: to be asked before the first trial."""
+    from hpo.orchestration import room
+    from hpo.study import peaks
+    from hpo.training import probe
+
+    free = {"cpu": room.free_host_mib()}
+    if devices != ("cpu",):
+        try:
+            free |= json.loads(_launcher(settings).call(probe.free_memory, "", PROBE_TIMEOUT_S))
+        except (TimeoutError, EOFError) as error:
+            raise HpoError(f"--slots-per-gpu auto: the GPUs did not tell their free memory: {error}") from error
+    return room.Room(room.Memory(free, room.cores()), lambda: peaks.seen(storage, study))
 
 
 def devices(settings: Settings) -> list[str]:

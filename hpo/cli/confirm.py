@@ -41,7 +41,7 @@ def confirm(study: str, top: int | None, seeds: int | None, data: Path | None, g
     settings = load_settings()
     study = name_in_file(Path(study)) if study.endswith((".yaml", ".yml")) else study
     stop = StopRequest()
-    with wiring.joined(study, data, settings, lambda: wiring.slots(settings, gpus, 1)) as site:
+    with wiring.joined(study, data, settings, wiring.Offer(gpus, 1)) as site:
         status = site.status()
         if status.finished is None:
             done = f"{status.budget.counted} of {status.budget.trials} trials"

@@ -18,7 +18,7 @@ from hpo.trial.messages import Ended, EpochReport
 from hpo.trial.operating_point import SweepResult
 from hpo.trial.ports import Watcher
 from hpo.trial.request import TrialRequest
-from hpo.trial.vocabulary import Reaction, Reason
+from hpo.trial.vocabulary import ALONE, Reaction, Reason
 
 STYLES = {Reason.COMPLETE: "green", Reason.PRUNED: "yellow", Reason.GIVEN_BACK: "cyan"}
 
@@ -114,9 +114,12 @@ class Lines(Watcher):
         value = f" {self.study.spec.objective} {ended.value:.4f}" if ended.value is not None else ""
         detail = f": {ended.detail}" if ended.detail else ""
         left = self.score.left_s()
+        again = ", tried again" if reaction.retry else ""
+        if reaction == ALONE and ended.reason is not Reason.GIVEN_BACK:
+            again = ", tried again alone"
         self.console.print(
             f"  {which}[{STYLES.get(ended.reason, 'red')}]{ended.reason}[/]{value} after {ended.epochs} epochs, "
-            f"{duration(seconds)}{detail}{', tried again' if reaction.retry else ''}  "
+            f"{duration(seconds)}{detail}{again}  "
             f"[dim]{self.score.counted}/{self.score.total} done, best {self.score.best_text()}"
             f"{f', about {duration(left)} left' if left else ''}[/]"
         )

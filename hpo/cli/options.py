@@ -5,6 +5,8 @@ from __future__ import annotations
 import getpass
 import json
 import platform
+import shlex
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
+from typing_extensions import override
 
 from hpo import redaction
 from hpo.errors import UsageError
@@ -88,6 +91,44 @@ def _use_storage(_context: click.Context, _option: click.Parameter, url: str | N
             "or leave the password out here and keep it in ~/.pgpass or in HPO_STORAGE_PASSWORD_FILE"
         )
     use_storage(url)
+
+
+class Slots(click.ParamType[int | None]):
+    """A whole number from 1, or ``auto`` (None)."""
+
+    name = "N|auto"
+
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        if value is None or value == "auto":
+            return None
+        if not str(value).isdecimal() or int(value) < 1:
+            self.fail(f"{value!r} is neither auto nor a whole number from 1", param, ctx)
+        return int(value)
+
+
+def slots_option(command: Command) -> Command:
+    """``--slots-per-gpu``: the command's ``slots_per_gpu``, None for as many as memory allows."""
+    return click.option(
+        "--slots-per-gpu",
+        type=Slots(),
+        metavar="N|auto",
+        default="1",
+        show_default=True,
+        help="Trials at a time on each GPU (or on the CPU); auto: as many as fit by the largest memory that was seen.",
+    )(command)
+
+
+def again(command: str | None = None, *, of: str = "") -> str:
+    """The command line that this process was called with, all options included; with ``command`` in place of ``of``.
+
+    No secret is in it: those are refused as arguments.
+    """
+    words = sys.argv[1:]
+    if command is not None:
+        at = words.index(of)
+        words[at] = command
+    return shlex.join(["hpo", *words])
 
 
 @contextmanager

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from hpo.cli.options import json_option, print_json, store_options
+from hpo.cli.options import again, json_option, print_json, slots_option, store_options
+from hpo.errors import UsageError
 from hpo.settings import load_settings
 
 FILE = click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
@@ -25,8 +26,11 @@ OVERRIDES = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
     show_default=True,
     help="Worker processes on this machine, each on the next GPU in turn.",
 )
+@slots_option
 @json_option
-def run(file: Path, overrides: tuple[str, ...], device: str, workers: int, *, as_json: bool) -> None:
+def run(
+    file: Path, overrides: tuple[str, ...], device: str, workers: int, slots_per_gpu: int | None, *, as_json: bool
+) -> None:
     """Run the study in FILE until its budget is spent; run it again to go on where it stopped.
 
     KEY=VALUE overrides a key of the file: train.epochs=3 budget.trials=20 data=other/data.yaml
@@ -40,12 +44,17 @@ def run(file: Path, overrides: tuple[str, ...], device: str, workers: int, *, as
     from hpo.orchestration.stop import StopRequest, on_signals
 
     settings = load_settings()
+    if workers > 1 and slots_per_gpu is None:
+        raise UsageError(
+            "--slots-per-gpu auto: each of several workers would take all memory for its own: leave --workers out, or "
+            "use one worker for all GPUs: hpo worker STUDY --gpus all --slots-per-gpu auto"
+        )
     stop = StopRequest()
-    with wiring.opened(file, overrides, settings, devices=(device,)) as site:
+    with wiring.opened(file, overrides, settings, wiring.Offer(device, slots_per_gpu)) as site:
         known = site.known_trials()
         if not as_json:
             click.echo(opening_line(site.study, sum(trial.counts for trial in known)))
-        with site.more_workers(workers - 1, device) as others:
+        with site.more_workers(workers - 1, device, slots_per_gpu or 1) as others:
             if workers > 1 and not as_json:
                 click.echo(f"{workers} workers; what the others say: {site.logs}/worker-*.log")
             with on_signals(stop, others.forward):
@@ -60,8 +69,8 @@ def run(file: Path, overrides: tuple[str, ...], device: str, workers: int, *, as
 
         print_json(status_json(status, confirmed))
     else:
-        again = " ".join(["hpo run", str(file), *overrides]) if stop.soon else None
-        print_summary(status, settings, stage=confirmed, again=again, unsynced=unsynced)
+        go_on = again() if stop.soon else None
+        print_summary(status, settings, stage=confirmed, again=go_on, unsynced=unsynced)
     if stop.soon:
         raise click.exceptions.Exit(stop.exit_code)
 
@@ -81,4 +90,4 @@ def create(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
     if as_json:
         print_json({"study": study.name, "uuid": study.uuid, "created": study.created_at})
     else:
-        click.echo(f"study {study.name!r} is stored. Run it: {' '.join(['hpo run', str(file), *overrides])}")
+        click.echo(f"study {study.name!r} is stored. Run it: {again('run', of='create')}")

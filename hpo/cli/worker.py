@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hpo.cli.options import complete_study, json_option, print_json, store_options
+from hpo.cli.options import complete_study, json_option, print_json, slots_option, store_options
 from hpo.settings import load_settings
 
 
@@ -18,16 +18,10 @@ from hpo.settings import load_settings
     help="The study's data.yaml on this machine, where it lies elsewhere. Its images and labels must be the same.",
 )
 @click.option("--gpus", default="all", show_default=True, help="all (the CPU where there is none), cpu, or 0,1,...")
-@click.option(
-    "--slots-per-gpu",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Trials at a time on each GPU (or on the CPU).",
-)
+@slots_option
 @store_options
 @json_option
-def worker(study: str, data: Path | None, gpus: str, slots_per_gpu: int, *, as_json: bool) -> None:
+def worker(study: str, data: Path | None, gpus: str, slots_per_gpu: int | None, *, as_json: bool) -> None:
     """Train trials of STUDY until it is finished; wait while there is nothing to do.
 
     The database (HPO_STORAGE) holds all that is needed of the study but its data and its starting weights. Any number
@@ -43,11 +37,11 @@ def worker(study: str, data: Path | None, gpus: str, slots_per_gpu: int, *, as_j
     stop = StopRequest()
     with (
         on_signals(stop),
-        wiring.joined(study, data, settings, lambda: wiring.slots(settings, gpus, slots_per_gpu)) as site,
+        wiring.joined(study, data, settings, wiring.Offer(gpus, slots_per_gpu)) as site,
     ):
         known = site.known_trials()
         if not as_json:
-            devices = ", ".join(site.site.devices)
+            devices = ", ".join(site.site.devices) + (" (more as memory allows)" if site.site.room else "")
             click.echo(f"{site.study.name}: {sum(row.counts for row in known)} trials done; slots here: {devices}")
         stages.work(site, stop, quiet=as_json)
         stage = stages.go_on(site, stop, quiet=as_json)

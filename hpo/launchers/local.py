@@ -19,10 +19,11 @@ class LocalWorkers:
     them. At the block's end it waits for them, and on the way out of an error it asks them to stop first.
     """
 
-    def __init__(self, study: str, gpus: Sequence[str], logs: Path) -> None:
-        """``gpus``: the ``--gpus`` of each worker; its output goes to ``logs/worker-N.log``."""
+    def __init__(self, study: str, gpus: Sequence[str], slots: int, logs: Path) -> None:
+        """``gpus``: the ``--gpus`` of each worker, ``slots``: on each; its output goes to ``logs/worker-N.log``."""
         self._study = study
         self._gpus = gpus
+        self._slots = ["--slots-per-gpu", str(slots)]
         self._logs = logs
         self._processes: list[subprocess.Popen[bytes]] = []
 
@@ -36,7 +37,7 @@ class LocalWorkers:
         if self._gpus:
             self._logs.mkdir(parents=True, exist_ok=True)
         for number, gpus in enumerate(self._gpus, 1):
-            command = [sys.executable, "-m", "hpo", "worker", self._study, "--gpus", gpus]
+            command = [sys.executable, "-m", "hpo", "worker", self._study, "--gpus", gpus, *self._slots]
             with (self._logs / f"worker-{number}.log").open("ab") as log:
                 self._processes.append(
                     subprocess.Popen(

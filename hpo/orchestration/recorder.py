@@ -60,6 +60,10 @@ class AttemptRecorder:
         if self._waiting:
             self._write()
 
+    def took_memory(self, mib: float) -> None:
+        self._waiting.append(lambda: self._session.took_memory(self._proposal.token, mib))
+        self._write()
+
     def report(self, report: EpochReport) -> Answer:
         self._waiting.append(lambda: self._session.report(self._proposal.token, report))
         answered = self._write()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol, assert_never
 
 from hpo.errors import ClaimLost
-from hpo.trial.messages import Answer, Checkpointed, Ended, EpochReport, Progress, Started
+from hpo.trial.messages import Answer, Checkpointed, Ended, EpochReport, Memory, Progress, Started
 from hpo.trial.ports import TrialProcess
 from hpo.trial.vocabulary import Reason, Scalar
 
@@ -26,6 +26,8 @@ class Recorder(Protocol):
     def started(self, effective: dict[str, Scalar], resumed_from: int) -> None: ...
 
     def progress(self, stage: str, epoch: int, fraction: float) -> None: ...
+
+    def took_memory(self, mib: float) -> None: ...
 
     def report(self, report: EpochReport) -> Answer:
         """Store the epoch; ``PRUNE`` where the pruner wants the trial stopped, else ``GO_ON``."""
@@ -89,13 +91,15 @@ class Supervisor:
                 self._note(message)
                 heard = time.monotonic()
 
-    def _note(self, message: Started | Progress | EpochReport | Checkpointed) -> None:
+    def _note(self, message: Started | Progress | Memory | EpochReport | Checkpointed) -> None:
         match message:
             case Started(effective, resumed_from):
                 self._checkpoint = resumed_from
                 self._recorder.started(effective, resumed_from)
             case Progress(stage, epoch, fraction):
                 self._recorder.progress(stage, epoch, fraction)
+            case Memory(mib):
+                self._recorder.took_memory(mib)
             case EpochReport():
                 self._process.answer(self._answer(message))
             case Checkpointed(epoch):

@@ -7,8 +7,10 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from hpo.errors import ClaimLost, HpoError, StorageUnavailable
 from hpo.orchestration.cleanup import best_first, clean
@@ -16,22 +18,26 @@ from hpo.orchestration.heartbeat import Heartbeat
 from hpo.orchestration.patience import Patience
 from hpo.orchestration.recorder import AttemptRecorder, Disk
 from hpo.orchestration.resumption import Resumption, Start
+from hpo.orchestration.room import Room
+from hpo.orchestration.slots import Slots
 from hpo.orchestration.stop import Orders, StopRequest
 from hpo.orchestration.trial import Supervisor
 from hpo.orchestration.uploads import NoUploads, Uploading, Uploads
 from hpo.spec import plan
 from hpo.spec.plan import BaselinePlan
 from hpo.spec.sweep import sweep_plan
+from hpo.study.peaks import Load
 from hpo.study.progress import Control, finished
 from hpo.study.recording import Place
 from hpo.study.records import Proposal, StudyRow, TrialRow
 from hpo.study.worker_session import WorkerSession
 from hpo.trial import checkpoints
 from hpo.trial.messages import Ended
+from hpo.trial.operating_point import OperatingPoint
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.ports import CheckpointStore, Launcher, Mirror, Watcher
 from hpo.trial.request import PredictionFolder, TrialRequest
-from hpo.trial.vocabulary import Reason, reaction
+from hpo.trial.vocabulary import Reason, TrialState, reaction
 
 log = logging.getLogger(__name__)
 IDLE_S = 1.0
@@ -59,6 +65,8 @@ class Site:
     """One a slot: each trains one trial at a time."""
     predictions: Path | None = None
     """Where the raw predictions of trained models are kept."""
+    room: Room | None = None
+    """Where memory decides how many slots each device has; then ``devices`` names each once."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +93,7 @@ class Worker:
         recovery = study.spec.recovery
         self._patience = Patience(recovery.patience_s, recovery.grace_s, stop)
         self._orders = Orders(stop, lambda: company.session.control is Control.CANCEL, recovery.grace_s)
-        self._running: dict[int, threading.Thread] = {}
-        """Slot -> its trial's thread."""
+        self._slots = Slots(site.devices, site.room)
         self._uploads: Uploading = NoUploads()
         self._settling = threading.Lock()
         """Of what follows a trial's end, and of the two below."""
@@ -112,8 +119,9 @@ class Worker:
                 self._stop.give_up()
                 raise
             finally:
-                for thread in list(self._running.values()):
+                for thread in self._slots.threads():
                     thread.join()
+                self._leave_held()
                 self._uploads.close(UPLOADS_CLOSE_S)
         if self._failure is not None:
             raise self._failure
@@ -123,19 +131,36 @@ class Worker:
 
     def _fill_a_slot(self) -> None:
         """Starts one trial, or waits a moment."""
-        self._running = {slot: thread for slot, thread in self._running.items() if thread.is_alive()}
-        free = [slot for slot in range(len(self._site.devices)) if slot not in self._running]
-        proposal = self._patience.call(self._with.session.admit) if free else None
+        self._slots.tidy()
+        held = self._slots.ready()
+        if held is not None:
+            self._begin(*held)
+            return
+        free = self._slots.free()
+        proposal = None if free is None else self._patience.call(self._with.session.admit)
         for number in self._with.session.settled():
             self._with.mirror.touch(number)
-        if proposal is not None:
-            thread = threading.Thread(target=self._occupy, args=(proposal, free[0]), name=f"slot-{free[0]}")
-            self._running[free[0]] = thread
-            thread.start()
-        elif free and not self._is_open():
-            self._finished = True
+        if free is None or proposal is None:
+            self._finished = free is not None and not self._is_open()
+            if not self._finished:
+                self._wait(BUSY_S if free is None else IDLE_S)
+        elif self._slots.hold(proposal, free):
+            log.warning("trial %s ran out of memory beside others: it waits to be trained alone", proposal.number)
         else:
-            self._wait(IDLE_S if free else BUSY_S)
+            self._begin(proposal, free)
+
+    def _begin(self, proposal: Proposal, slot: int) -> None:
+        before = len(self._slots.devices)
+        load = Load.of(self._asked(proposal)[0])
+        self._slots.enter(slot, lambda: self._occupy(proposal, slot), proposal.alone, load)
+        if len(self._slots.devices) > before:
+            self._patience.call(lambda: self._with.session.offers(tuple(self._slots.devices)))
+
+    def _leave_held(self) -> None:
+        held = self._slots.given_up()
+        if held is not None:
+            with suppress(StorageUnavailable, ClaimLost):  # then whoever comes next finds that its owner has left
+                self._with.session.decline(held.token)
 
     def _is_open(self) -> bool:
         now = self._patience.call(self._with.session.progress)
@@ -173,7 +198,7 @@ class Worker:
         paths = AttemptPaths.of(self._site.folder, proposal.number, proposal.attempt)
         shutil.rmtree(paths.folder, ignore_errors=True)  # of a deleted study of the same name
         start = Resumption(proposal, paths, self._with.store, self._fetching()).start()
-        request = self._request(proposal, start, self._site.devices[slot])
+        request = self._request(proposal, start, self._slots.devices[slot])
         place = Place(request.folder, request.device, slot)
         self._patience.call(
             lambda: self._with.session.begin(
@@ -209,7 +234,8 @@ class Worker:
                 self._with.mirror.touch(number)
             self._with.mirror.touch(proposal.number)
             self._with.watcher.trial_ended(proposal.number, ended, settled)
-            self._give_up_if_fruitless(ended, paths)
+            if settled.state is not TrialState.WAITING:
+                self._give_up_if_fruitless(ended, paths)
 
     def _give_back(self, proposal: Proposal, ended: Ended, paths: AttemptPaths) -> None:
         """Its checkpoint goes to the store first: whoever gave a trial back may write nothing more."""
@@ -245,9 +271,7 @@ class Worker:
 
     def _request(self, proposal: Proposal, start: Start, device: str) -> TrialRequest:
         spec = self._study.spec
-        train, point = plan.asked(
-            spec, self._site.baseline, proposal.ordinal, proposal.params, is_baseline=proposal.baseline
-        )
+        train, point = self._asked(proposal)
         best = best_first(self._patience.call(self._with.trials)) if spec.plots == "best" else []
         return TrialRequest(
             study=spec.name,
@@ -269,6 +293,11 @@ class Worker:
             device=device,
             token=proposal.token,
         )
+
+    def _asked(self, proposal: Proposal) -> tuple[dict[str, Any], OperatingPoint | None]:
+        """Training arguments and the setting that is measured."""
+        spec, baseline = self._study.spec, self._site.baseline
+        return plan.asked(spec, baseline, proposal.ordinal, proposal.params, is_baseline=proposal.baseline)
 
     def _prediction_folder(self) -> PredictionFolder | None:
         folder, spec = self._site.predictions, self._study.spec

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from hpo.errors import ClaimLost
-from hpo.study import claims, optuna_rows, proposing, registry, tables
+from hpo.study import claims, crowding, optuna_rows, proposing, registry, tables
 from hpo.study.claims import owned
 from hpo.study.context import Context
 from hpo.study.curve import curve, earlier, resume_point
@@ -103,17 +103,18 @@ def _readmit(context: Context, claim: Row[Any]) -> Proposal:
     """The same trial again: given back by its worker, or the retry of a dead one."""
     context.failpoint("readmitted")
     mine = (tables.trials.c.study_id == context.study.id) & (tables.trials.c.number == claim.number)
-    row, resume, before, rows = context.storage.read(
+    row, resume, before, rows, alone = context.storage.read(
         lambda connection: (
             connection.execute(select(tables.trials).where(mine)).one(),
             resume_point(connection, context.study, claim.ordinal),
             earlier(connection, context.study, claim.ordinal),
             curve(connection, context.study.id, claim.number),
+            crowding.solitude(connection, context.study.id, claim.ordinal),
         )
     )
     known = {"number": row.number, "params": row.params, "baseline": row.baseline}
     proposal = _proposal(context, claim, known, resume)
-    return replace(proposal, earlier=before, recorded=rows[-1].epoch if rows else 0)
+    return replace(proposal, earlier=before, recorded=rows[-1].epoch if rows else 0, alone=alone)
 
 
 def _proposal(context: Context, claim: Row[Any], row: dict[str, Any], resume: tuple[int, str | None]) -> Proposal:

@@ -14,7 +14,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy import Connection, Row, and_, insert, select, update
 
-from hpo.study import optuna_rows, tables
+from hpo.study import crowding, optuna_rows, tables
 from hpo.study.admission import FRESH_TRIAL
 from hpo.study.claims import owned, release
 from hpo.study.context import Context
@@ -37,6 +37,8 @@ def end(context: Context, token: str, ended: Ended) -> Reaction:
     ended = _finite(ended)
     reaction = context.storage.write(lambda connection: _record(context, connection, token, ended))
     context.failpoint("outcome")
+    if reaction.state is vocabulary.TrialState.WAITING:
+        return reaction
     if reaction.counts:
         context.storage.write(lambda connection: release(connection, token, open=False))
         context.failpoint("settled")
@@ -84,6 +86,8 @@ def _finite(ended: Ended) -> Ended:
 
 def _record(context: Context, connection: Connection, token: str, ended: Ended) -> Reaction:
     claim = owned(connection, token)
+    if crowding.is_tried_alone(connection, claim, ended):
+        return _put_back(context, connection, claim, ended)
     retries_left = context.study.spec.recovery.retries - claim.retries
     reaction = vocabulary.reaction(ended.reason, retries_left=retries_left)
     at = datetime.fromtimestamp(ended.recorded_at, UTC)
@@ -103,6 +107,16 @@ def _record(context: Context, connection: Connection, token: str, ended: Ended) 
     connection.execute(update(tables.trials).where(_trial(claim)).values(outcome))
     _tell(connection, claim, ended, reaction)
     return reaction
+
+
+def _put_back(context: Context, connection: Connection, claim: Row[Any], ended: Ended) -> Reaction:
+    """The same trial waits for an attempt with its device to itself; its process has ended, and no retry is used."""
+    _close_attempt(connection, claim, ended.reason, ended.detail, datetime.fromtimestamp(ended.recorded_at, UTC))
+    epochs, _ = resume_point(connection, context.study, claim.ordinal)
+    connection.execute(update(tables.trials).where(_trial(claim)).values(epochs=epochs))
+    optuna_rows.set_waiting(connection, optuna_rows.trial_id(connection, claim.study_id, claim.number))
+    release(connection, claim.token)
+    return vocabulary.ALONE
 
 
 def _operating_point(ended: Ended) -> dict[str, Any] | None:

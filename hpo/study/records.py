@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any
 
 from hpo.spec.schema import StudySpec
@@ -54,6 +54,16 @@ class StudyRow:
     mlflow_experiment_id: str | None
 
 
+class Solitude(IntEnum):
+    """What an attempt must have to itself; each holds those before it."""
+
+    NOTHING = 0
+    DEVICE = 1
+    """No other trial on its device."""
+    MACHINE = 2
+    """No other trial of its worker."""
+
+
 @dataclass(frozen=True)
 class Upload:
     """A checkpoint in the artifact store of the tracking server; complete, since its row is written after it."""
@@ -98,6 +108,8 @@ class Proposal:
     """Attempts that began, oldest first."""
     recorded: int = 0
     """Last epoch of the trial's curve as it stands."""
+    alone: Solitude = Solitude.NOTHING
+    """Where an earlier attempt ran out of memory."""
 
 
 @dataclass(frozen=True)

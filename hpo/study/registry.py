@@ -45,6 +45,12 @@ def seen(connection: Connection, worker_id: int, now: ColumnElement[datetime]) -
     connection.execute(update(tables.workers).where(tables.workers.c.id == worker_id).values(seen_at=now))
 
 
+def offers(context: Context, slots: tuple[str, ...]) -> None:
+    me = tables.workers.c.id == context.worker_id
+    statement = update(tables.workers).where(me).values(slots=list(slots))
+    context.storage.write(lambda connection: connection.execute(statement))
+
+
 def leave(storage: Storage, worker_id: int, now: ColumnElement[datetime]) -> None:
     statement = update(tables.workers).where(tables.workers.c.id == worker_id).values(seen_at=now, ended_at=now)
     storage.write(lambda connection: connection.execute(statement))

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, literal
 
 from hpo.errors import ClaimLost, StorageUnavailable
 from hpo.spec import rungs
-from hpo.study import admission, claims, ending, progress, reaping, recording, registry, tables, uploads
+from hpo.study import admission, claims, ending, peaks, progress, reaping, recording, registry, tables, uploads
 from hpo.study.context import Context, Failpoint
 from hpo.study.history import SearchHistory
 from hpo.study.leases import Watch
@@ -49,7 +49,8 @@ class WorkerSession:
     """A context manager. Any number of sessions share a study, from any machines.
 
     Order of calls: for each trial ``admit``, ``begin``, ``started``, ``report`` each epoch, ``checkpointed`` where one
-    was written, and ``end`` or ``give_back``; meanwhile ``beat`` every quarter of a lease, from a thread of its own.
+    was written, and ``end`` or ``give_back`` (``decline`` before ``begin``); meanwhile ``beat`` every quarter of a
+    lease, from a thread of its own.
     ``admit`` is for one thread; the other calls may come from several, each for a trial of its own.
     Every call may raise ``StorageUnavailable``; it may be made again. Calls with a token raise ``ClaimLost`` when the
     attempt is no longer this session's; nothing was written then.
@@ -192,6 +193,15 @@ class WorkerSession:
         planned = active.proposal.resume_epoch
         recording.write_effective(self._context, active, effective, planned if resumed_from is None else resumed_from)
 
+    def took_memory(self, token: str, mib: float) -> None:
+        """The most that the attempt's process has taken so far."""
+        self._of(token)
+        peaks.write(self._context, token, mib)
+
+    def offers(self, slots: tuple[str, ...]) -> None:
+        """The device of each slot, where there are more than this life began with."""
+        registry.offers(self._context, slots)
+
     def report(self, token: str, report: EpochReport) -> Answered:
         """Stores an epoch and says whether to stop the trial."""
         active = self._of(token)
@@ -241,6 +251,11 @@ class WorkerSession:
         """The same trial waits to be admitted again, and goes on after ``epochs`` if there is a ``checkpoint``."""
         self._of(token)
         ending.give_back(self._context, token, epochs, checkpoint)
+        self.drop(token)
+
+    def decline(self, token: str) -> None:
+        """A trial that had been given back or put back, and has not begun since it was admitted, waits again."""
+        reaping.undo_admission(self._context, token)
         self.drop(token)
 
     def drop(self, token: str) -> None:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.training import lifeline as life
+from hpo.training.memory import peak_mib
 from hpo.training.stops import classify
-from hpo.trial.messages import Answer, Checkpointed, Ended, EpochReport, Message, Progress, Started, encode
+from hpo.trial.messages import Answer, Checkpointed, Ended, EpochReport, Memory, Message, Progress, Started, encode
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.request import TrialRequest
 from hpo.trial.vocabulary import Reason, Scalar
@@ -31,6 +32,7 @@ class Channel:
     pipe: Connection
     _last_progress: float = field(default=float("-inf"))
     _last_stage: str = field(default="")
+    _most_mib: float = field(default=0.0)
 
     def send(self, message: Message) -> None:
         self.pipe.send_bytes(encode(message))
@@ -41,6 +43,12 @@ class Channel:
         if now - self._last_progress >= PROGRESS_EVERY_S or stage != self._last_stage:
             self._last_progress, self._last_stage = now, stage
             self.send(Progress(stage, epoch, round(fraction, 3)))
+
+    def memory(self, mib: float) -> None:
+        """Where it is more than was said before, by an amount that matters."""
+        if mib > 1.02 * self._most_mib:
+            self._most_mib = mib
+            self.send(Memory(mib))
 
     def report(self, report: EpochReport) -> Answer:
         self.send(report)
@@ -61,6 +69,7 @@ def main(request_json: str, pipe: Connection, lifeline: Connection) -> None:
         run = _build(request, paths, channel)
         run.train()
         ended = _completed(run, channel)
+        channel.memory(peak_mib(run.device))
     except BaseException as error:  # noqa: BLE001  (every end has a reason; SystemExit and MemoryError too)
         ended = _stopped(error, run)
     _write(ended, paths.ended)
@@ -73,8 +82,12 @@ def _build(request: TrialRequest, paths: AttemptPaths, channel: Channel) -> Tria
     from hpo.training import patches
     from hpo.training.yolo import TrialRun
 
+    def report(epoch: EpochReport) -> Answer:
+        channel.memory(peak_mib(run.device))
+        return channel.report(epoch)
+
     patches.apply(patches.threads_per_trial())
-    run = TrialRun(request, _arguments(request, paths), channel.report)
+    run = TrialRun(request, _arguments(request, paths), report)
     run.checkpoints.announce = lambda epoch: channel.send(Checkpointed(epoch))
     run.add_callback("on_train_start", lambda _: channel.send(Started(_effective(run), run.resumed_from)))
     _follow_batches(run, channel)

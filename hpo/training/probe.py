@@ -38,6 +38,18 @@ def devices(_request: str, pipe: Connection, lifeline: Connection) -> None:
     pipe.send_bytes(json.dumps(found).encode())
 
 
+def free_memory(_request: str, pipe: Connection, lifeline: Connection) -> None:
+    """Answers JSON: of each GPU that torch can use, what is free of its memory now, MiB."""
+    import torch
+
+    from hpo.training import lifeline as life
+
+    life.hold(lifeline)
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    free = {str(index): torch.cuda.mem_get_info(index)[0] / 2**20 for index in range(count)}
+    pipe.send_bytes(json.dumps(free).encode())
+
+
 def _facts(model: str, weights_folder: Path) -> dict[str, Any]:
     from ultralytics.nn.tasks import guess_model_task, load_checkpoint
 

@@ -33,6 +33,13 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Memory:
+    """The process has taken more of its device's memory (on a CPU, of the host's) than it had said before."""
+
+    mib: float
+
+
+@dataclass(frozen=True)
 class EpochReport:
     """The end of an epoch. The process waits for an ``Answer`` before it goes on."""
 
@@ -79,10 +86,10 @@ class Ended:
     """``SweepResult.to_dict()`` of best.pt; for complete only, and only where a sweep was asked for and ran."""
 
 
-Message = Started | Progress | EpochReport | Checkpointed | Ended
+Message = Started | Progress | Memory | EpochReport | Checkpointed | Ended
 
 _KINDS: dict[str, type[Message]] = {
-    kind.__name__: kind for kind in (Started, Progress, EpochReport, Checkpointed, Ended)
+    kind.__name__: kind for kind in (Started, Progress, Memory, EpochReport, Checkpointed, Ended)
 }
 
 

@@ -82,6 +82,10 @@ class Reaction:
     """Told with a violated constraint, so that samplers learn to stay away (they learn nothing from FAIL)."""
 
 
+ALONE = Reaction(TrialState.WAITING, RunStatus.RUNNING)
+"""To running out of memory beside other trials: the same trial waits for a device of its own, and no retry is used."""
+
+
 def reaction(reason: Reason, *, retries_left: int) -> Reaction:
     """The one table of what follows from a reason; ``retries_left`` is for the attempt that just ended."""
     match reason:

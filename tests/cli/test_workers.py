@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import time
@@ -80,7 +81,7 @@ def test_a_worker_with_other_data_is_refused(nodes: tuple[Shell, Shell], study: 
 def test_sigterm_gives_the_trial_back_and_another_node_ends_the_study(nodes: tuple[Shell, Shell], study: Study) -> None:
     head, node = nodes
     file = study(more=QUICK)
-    running = head.run_until("trial 1", "run", file, "budget.trials=5", "train.epochs=6")
+    running = head.run_until("trial 1", "run", file, "budget.trials=3", "train.epochs=4")
     assert head.end(running, signal.SIGTERM) == 128 + signal.SIGTERM
     status = head.json("status")
     assert (status["counts"]["waiting"], status["counts"]["fail"], status["workers"]) == (1, 0, [])
@@ -127,6 +128,19 @@ def test_pause_stop_cancel_and_resume_from_another_terminal(shell: Shell, study:
     assert shell.json("status")["budget"]["trials"] == 2
     assert "has begun 2" in shell.run("update", "small", "budget.trials=1", code=2)
     assert "only budget" in shell.run("update", "small", "train.epochs=3", code=2)
+
+
+@pytest.mark.long
+def test_slots_open_by_the_memory_that_real_trainings_took(shell: Shell, study: Study) -> None:
+    file = study(more=QUICK)
+    assert "neither auto" in shell.run("run", file, "--slots-per-gpu", "many", code=2)
+    assert "would take all memory" in shell.run("run", file, "--slots-per-gpu", "auto", "--workers", "2", code=2)
+    shell.run("run", file, "--slots-per-gpu", "auto", "budget.trials=3", "train.epochs=4")
+    tried = [attempt for number in "012" for attempt in shell.json("trial", number)["attempts"]]
+    assert all(100 < attempt["effective"]["peak_mib"] < 4000 for attempt in tried)
+    assert {attempt["slot"] for attempt in tried} == set(range(min(2, len(os.sched_getaffinity(0)))))
+    assert tried[0]["slot"] == 0
+    assert tried[1]["started_at"] > tried[0]["started_at"]
 
 
 @pytest.mark.long

@@ -34,6 +34,7 @@ class Notes:
     effective: dict[str, Scalar] = field(default_factory=dict)
     resumed_from: int | None = None
     stages: set[str] = field(default_factory=set)
+    peaks: list[float] = field(default_factory=list)
     lost_at: int | None = None
 
     @property
@@ -47,6 +48,9 @@ class Notes:
         self.stages.add(stage)
         assert epoch >= 0
         assert 0 <= fraction <= 1
+
+    def took_memory(self, mib: float) -> None:
+        self.peaks.append(mib)
 
     def report(self, report: EpochReport) -> Answer:
         self.reports.append(report.epoch)
@@ -95,6 +99,8 @@ def test_a_training_that_makes_progress_is_not_hung(launcher: ForkserverLauncher
     assert time.monotonic() - start > limit_s
     assert {"load", "train"} <= notes.stages
     assert notes.effective["batch"] == 8
+    assert notes.peaks == sorted(notes.peaks)
+    assert 100 < notes.peaks[-1] < 4000  # MiB, of a small training on a CPU
 
 
 def test_a_stopped_process_is_hung(launcher: ForkserverLauncher, request_for: Any) -> None:

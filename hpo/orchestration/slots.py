@@ -1,0 +1,107 @@
+"""The slots of a worker: which device the next trial is trained on, beside how many others."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from hpo.orchestration.room import Room
+from hpo.study.peaks import Load
+from hpo.study.records import Proposal, Solitude
+
+
+@dataclass(frozen=True)
+class _Busy:
+    thread: threading.Thread
+    load: Load
+    alone: Solitude
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A trial that waits until it has to itself what it needs."""
+
+    proposal: Proposal
+    slot: int
+
+
+class Slots:
+    """Slot number -> trial. For one thread, the worker's."""
+
+    def __init__(self, devices: Sequence[str], room: Room | None = None) -> None:
+        """``devices``: of each slot. With ``room`` there are more slots as memory allows, round after round of
+        ``devices``, and at least one a device.
+        """
+        self.devices = list(devices)
+        self._round = tuple(dict.fromkeys(devices))
+        self._room = room
+        self._busy: dict[int, _Busy] = {}
+        self._held: _Held | None = None
+
+    def threads(self) -> list[threading.Thread]:
+        return [busy.thread for busy in self._busy.values()]
+
+    def tidy(self) -> None:
+        """Slots whose trial has ended are free."""
+        self._busy = {slot: busy for slot, busy in self._busy.items() if busy.thread.is_alive()}
+
+    def free(self) -> int | None:
+        """A slot that may take a trial now, on the device that trains the fewest; None while there is none."""
+        numbers = [slot for slot in range(len(self.devices) + len(self._round)) if slot not in self._busy]
+        free = [slot for slot in numbers if self._exists(slot) and self._takes(self._device(slot))]
+        return min(free, key=lambda slot: (len(self._on(self._device(slot))), slot), default=None)
+
+    def hold(self, proposal: Proposal, slot: int) -> bool:
+        """Whether ``proposal`` has to wait for others to end first; meanwhile nothing new begins beside it."""
+        if not self._disturbs(proposal.alone, slot):
+            return False
+        self._held = _Held(proposal, slot)
+        return True
+
+    def ready(self) -> tuple[Proposal, int] | None:
+        """The held trial and its slot, once nothing disturbs it; it is held no more."""
+        held = self._held
+        if held is None or self._disturbs(held.proposal.alone, held.slot):
+            return None
+        self._held = None
+        return held.proposal, held.slot
+
+    def given_up(self) -> Proposal | None:
+        """The held trial, which is not going to begin here."""
+        held, self._held = self._held, None
+        return None if held is None else held.proposal
+
+    def enter(self, slot: int, train: Callable[[], None], alone: Solitude, load: Load) -> None:
+        """Starts ``train`` in a thread of the slot's own."""
+        while slot >= len(self.devices):
+            self.devices += self._round
+        thread = threading.Thread(target=train, name=f"slot-{slot}")
+        self._busy[slot] = _Busy(thread, load, alone)
+        thread.start()
+
+    def _exists(self, slot: int) -> bool:
+        return slot < len(self.devices) or self._room is not None
+
+    def _device(self, slot: int) -> str:
+        return self.devices[slot] if slot < len(self.devices) else self._round[slot - len(self.devices)]
+
+    def _on(self, device: str) -> list[_Busy]:
+        return [busy for slot, busy in self._busy.items() if self._device(slot) == device]
+
+    def _takes(self, device: str) -> bool:
+        here, held = self._on(device), self._held
+        if any(busy.alone for busy in here) or any(busy.alone is Solitude.MACHINE for busy in self._busy.values()):
+            return False
+        if held is not None and (held.proposal.alone is Solitude.MACHINE or self._device(held.slot) == device):
+            return False
+        return not here or self._room is None or self._room.fits(device, [busy.load for busy in here], len(self._busy))
+
+    def _disturbs(self, alone: Solitude, slot: int) -> bool:
+        match alone:
+            case Solitude.NOTHING:
+                return False
+            case Solitude.DEVICE:
+                return bool(self._on(self._device(slot)))
+            case Solitude.MACHINE:
+                return bool(self._busy)
