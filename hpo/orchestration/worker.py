@@ -197,6 +197,7 @@ class Worker:
     def _train(self, proposal: Proposal, slot: int) -> None:
         paths = AttemptPaths.of(self._site.folder, proposal.number, proposal.attempt)
         shutil.rmtree(paths.folder, ignore_errors=True)  # of a deleted study of the same name
+        paths.claim(proposal.token)
         start = Resumption(proposal, paths, self._with.store, self._fetching()).start()
         request = self._request(proposal, start, self._slots.devices[slot])
         place = Place(request.folder, request.device, slot)

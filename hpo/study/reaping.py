@@ -135,7 +135,7 @@ def _ended(context: Context, claim: Row[Any]) -> Ended:
         attempts.c.number == claim.number,
     )
     attempt = context.storage.read(lambda connection: connection.execute(select(attempts).where(mine)).one_or_none())
-    left = None if attempt is None else _read_ended(AttemptPaths(Path(attempt.folder)).ended)
+    left = None if attempt is None else _read_ended(AttemptPaths(Path(attempt.folder)), attempt.token)
     epochs, at = context.storage.read(lambda connection: _last_sign(connection, claim, attempt))
     seconds = (at or context.clock()).timestamp()
     if attempt is not None and attempt.reason == Reason.GIVEN_BACK:
@@ -145,9 +145,11 @@ def _ended(context: Context, claim: Row[Any]) -> Ended:
     return left
 
 
-def _read_ended(path: Path) -> Ended | None:
+def _read_ended(paths: AttemptPaths, token: str) -> Ended | None:
+    if not paths.belongs_to(token):
+        return None  # on another machine
     try:
-        message = decode(path.read_bytes())
+        message = decode(paths.ended.read_bytes())
     except (OSError, ValueError, LookupError, TypeError):
         return None  # not there, or damaged: the training is lost, its retry is not
     return message if isinstance(message, Ended) else None

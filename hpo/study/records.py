@@ -129,6 +129,8 @@ class AttemptRow:
     slot: int = 0
     """Of its worker."""
     device: str = ""
+    token: str = ""
+    """Under which it owned the trial."""
 
 
 @dataclass(frozen=True)

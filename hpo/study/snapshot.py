@@ -179,6 +179,7 @@ def _attempt_row(row: Row[Any]) -> AttemptRow:
         resumed_from=row.resumed_from,
         slot=row.slot,
         device=row.device,
+        token=row.token,
     )
 
 

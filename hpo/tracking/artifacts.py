@@ -35,12 +35,15 @@ def of_trial(trial: TrialRow, plots: Plots) -> tuple[Artifact, ...] | None:
     """What the newest attempt's folder holds of a complete trial: args.yaml, results.csv, best.pt while it is kept,
     what a sweep found with its picture, and those of the training where the study asks for plots.
 
-    None where that can't be said: the trial is not complete, or its folder is on another machine; then the run's
-    artifacts are left as they are.
+    None where that can't be said: the trial is not complete, or the folder of its newest attempt is on another machine
+    (one of the same path that another attempt wrote is not it); then the run's artifacts are left as they are.
     """
-    if trial.state is not TrialState.COMPLETE or trial.folder is None or not Path(trial.folder).is_dir():
+    if trial.state is not TrialState.COMPLETE or not trial.attempts:
         return None
-    paths = AttemptPaths(Path(trial.folder))
+    newest = trial.attempts[-1]
+    paths = AttemptPaths(Path(newest.folder))
+    if not paths.belongs_to(newest.token):
+        return None
     found = (paths.operating_point, paths.predict, paths.sweep_plot)
     files = {path.name: path for path in (paths.best, paths.args, paths.results, *found)}
     if plots != "none":

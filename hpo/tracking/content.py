@@ -162,6 +162,7 @@ def _trial_tags(study: StudyRow, trial: TrialRow) -> dict[str, str]:
         "detail": trial.detail,
         "worker": trial.worker or "",
         "attempts": str(len(trial.attempts)),
+        "token": trial.attempts[-1].token if trial.attempts else "",
         "changed": json.dumps(_changed(trial.train, effective), sort_keys=True),
         **_common_tags(study),
     }

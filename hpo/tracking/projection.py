@@ -63,9 +63,16 @@ class Projector:
     def trial(self, number: int) -> str:
         """Brings the trial's run in line with the database and returns the run's id.
 
-        A trial that waits for its first attempt has no run yet: the empty string.
+        A trial that waits for its first attempt has no run yet: the empty string. Where the trial has got another owner
+        or its end while it was written (this process may have been stopped for hours in between), it is written again:
+        the last word is always the database's.
         """
-        return self._trial(self._reader.trial(number))
+        row = self._reader.trial(number)
+        while True:
+            run_id = self._trial(row)
+            written, row = row, self._reader.trial(number)
+            if _standing(row) == _standing(written):
+                return run_id
 
     def study(self) -> str:
         """Brings the study's own run and the prepared view in line and returns the experiment's id."""
@@ -78,9 +85,9 @@ class Projector:
         ended, and of several runs of one trial the oldest stays.
         """
         found = self._asking(lambda: self._connected().all())
-        before = {key: runs[0].tags.get(DIGEST_TAG) for key, runs in found.items()}
+        before = {key: runs[0].tags.get(DIGEST_TAG) or None for key, runs in found.items()}
         self._known = self._asking(lambda: {key: self._connected().keep_oldest(runs) for key, runs in found.items()})
-        rows = [row for row in self._reader.trials() if self._trial(row)]
+        rows = [row for row in self._reader.trials() if self._trial_in_sync(row)]
         experiment_id = self.study()
         keys = [content.trial_key(self._study, row.number) for row in rows]
         created = sum(key not in before for key in keys)
@@ -93,6 +100,10 @@ class Projector:
             unchanged=unchanged,
             duplicates_deleted=sum(len(runs) - 1 for runs in found.values()),
         )
+
+    def _trial_in_sync(self, row: TrialRow) -> str:
+        """What has ended stays as it is; of the rest ``row`` may be old when its turn comes."""
+        return self._trial(row) if row.finished is not None else self.trial(row.number)
 
     def _trial(self, row: TrialRow) -> str:
         if row.state is TrialState.WAITING and not row.attempts:
@@ -113,7 +124,8 @@ class Projector:
             last[DIGEST_TAG] = wanted.digest()
             if runs.has_status(run, wanted) and last.items() <= run.tags.items():
                 return run
-        runs.write(run, wanted)
+        # whoever dies after this call leaves no digest that vouches for what another one wrote
+        runs.write(run, wanted, {DIGEST_TAG: ""})
         if files is not None:
             artifacts.mirror(self._client, run, files, json.loads(run.tags.get(MANIFEST_TAG, "{}")))
         runs.set_status(run, wanted)
@@ -148,3 +160,9 @@ class Projector:
             self._runs = None
             self._known.clear()
             return call()
+
+
+def _standing(row: TrialRow) -> tuple[object, ...]:
+    """What a trial's owner alone changes: whose it is, and what it came to."""
+    token = row.attempts[-1].token if row.attempts else ""
+    return row.state, row.reason, row.finished, token, len(row.attempts)

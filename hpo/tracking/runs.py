@@ -84,14 +84,17 @@ class Runs:
             self._client.delete_run(surplus.run_id)
         return found[0]
 
-    def write(self, run: Run, content: RunContent) -> None:
-        """Adds the params, tags and points that ``run`` lacks, in one call for most trials."""
+    def write(self, run: Run, content: RunContent, always: dict[str, str]) -> None:
+        """Adds the params, tags and points that ``run`` lacks, in one call for most trials; the tags ``always``, if
+        anything is written.
+        """
         from mlflow.entities import Metric, Param, RunTag
 
         params = [Param(name, value) for name, value in content.params.items() if run.params.get(name) != value]
         tags = {name: value for name, value in content.tags.items() if run.tags.get(name) != value}
         points = [point for point in content.points if point not in run.sent]
         metrics = [Metric(point.key, point.value, point.time_ms, point.step) for point in points]
+        tags |= always if params or tags or metrics else {}
         while params or tags or metrics:
             some_params, params = params[:_PARAMS_A_BATCH], params[_PARAMS_A_BATCH:]
             room = _METRICS_A_BATCH - len(some_params) - len(tags)

@@ -18,6 +18,25 @@ class AttemptPaths:
         return AttemptPaths(study_folder / "trials" / f"{number:05d}-{attempt}")
 
     @property
+    def owner(self) -> Path:
+        """The attempt's token. Another machine may hold a folder of the same path, and this one a folder of a study of
+        the same name that was deleted: what has another token says nothing of the attempt.
+        """
+        return self.folder / "attempt.txt"
+
+    def claim(self, token: str) -> None:
+        """Makes the folder the attempt's own."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.owner.write_text(token)
+
+    def belongs_to(self, token: str) -> bool:
+        """Whether the folder is on this machine, and of the attempt of this token."""
+        try:
+            return self.owner.read_text() == token
+        except OSError:
+            return False
+
+    @property
     def best(self) -> Path:
         return self.folder / "weights" / "best.pt"
 

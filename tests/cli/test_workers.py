@@ -81,7 +81,7 @@ def test_a_worker_with_other_data_is_refused(nodes: tuple[Shell, Shell], study: 
 def test_sigterm_gives_the_trial_back_and_another_node_ends_the_study(nodes: tuple[Shell, Shell], study: Study) -> None:
     head, node = nodes
     file = study(more=QUICK)
-    running = head.run_until("trial 1", "run", file, "budget.trials=3", "train.epochs=4")
+    running = head.run_until("trial 1", "run", file, "budget.trials=5", "train.epochs=6")
     assert head.end(running, signal.SIGTERM) == 128 + signal.SIGTERM
     status = head.json("status")
     assert (status["counts"]["waiting"], status["counts"]["fail"], status["workers"]) == (1, 0, [])

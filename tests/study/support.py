@@ -16,6 +16,7 @@ from hpo.study.recording import Place
 from hpo.study.records import Facts, Identity, Proposal, StudyRow
 from hpo.study.worker_session import WorkerSession
 from hpo.trial.messages import Ended, EpochReport
+from hpo.trial.paths import AttemptPaths
 from hpo.trial.vocabulary import Reason, Scalar
 
 IDENTITY = Identity(data_fingerprint="d" * 64, model_sha256="m" * 64)
@@ -93,6 +94,8 @@ def ended(reason: Reason = Reason.COMPLETE, value: float | None = None, epochs: 
 
 def begin(session: WorkerSession, proposal: Proposal, folder: Path | str = "/attempt") -> None:
     train = {"epochs": 10, "warmup_epochs": 0.0}
+    if Path(folder).is_dir():
+        AttemptPaths(Path(folder)).claim(proposal.token)
     session.begin(proposal.token, train=train, operating_point=None, place=Place(str(folder)))
 
 

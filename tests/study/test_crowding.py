@@ -13,6 +13,7 @@ from hpo.study.records import Proposal, Solitude, StudyRow
 from hpo.study.storage import Storage
 from hpo.study.worker_session import WorkerSession
 from hpo.trial.messages import Ended, encode
+from hpo.trial.paths import AttemptPaths
 from hpo.trial.vocabulary import Reason, TrialState
 from tests.study import invariants
 from tests.study.support import Clock, admit_only, ended, epoch_report, outlive, run
@@ -20,6 +21,8 @@ from tests.study.support import Clock, admit_only, ended, epoch_report, outlive,
 
 def begin_on(session: WorkerSession, device: str, folder: Path | str = "/attempt") -> Proposal:
     proposal = admit_only(session)
+    if Path(folder).is_dir():
+        AttemptPaths(Path(folder)).claim(proposal.token)
     session.begin(proposal.token, train={"epochs": 10}, operating_point=None, place=Place(str(folder), device))
     return proposal
 

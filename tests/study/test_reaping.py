@@ -12,6 +12,7 @@ from hpo.study.records import StudyRow
 from hpo.study.storage import Storage
 from hpo.study.worker_session import WorkerSession
 from hpo.trial.messages import encode
+from hpo.trial.paths import AttemptPaths
 from hpo.trial.vocabulary import Reason, TrialState
 from tests.study import invariants
 from tests.study.support import (
@@ -82,3 +83,16 @@ def test_a_trial_that_someone_ended_with_other_tools_is_tried_again(
     session.reap()
     run(session)
     invariants.check_end(storage, study)
+
+
+def test_a_result_in_a_folder_of_the_same_path_that_another_attempt_wrote_is_not_told(
+    storage: Storage, study: StudyRow, clock: Clock, tmp_path: Path
+) -> None:
+    """Of a deleted study of the same name, or on another machine with the same paths."""
+    dead = admit(WorkerSession(storage, study, "dead", None, clock=clock), tmp_path)
+    AttemptPaths(tmp_path).claim("the token of another attempt")
+    (tmp_path / "ended.json").write_bytes(encode(ended(value=0.7)))
+    outlive(WorkerSession(storage, study, "w", None, clock=clock), clock)
+    row = snapshot.trial(storage, study, dead.number)
+    assert (row.reason, row.value) == (Reason.KILLED, None)
+    invariants.check(storage, study)

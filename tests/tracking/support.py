@@ -16,6 +16,7 @@ from hpo.spec.schema import Plots, StudySpec
 from hpo.spec.space import Choices, Dimension, FloatRange, Space
 from hpo.study.records import AttemptRow, EpochRow, Facts, Identity, StudyRow, TrialRow
 from hpo.trial.operating_point import OperatingPoint
+from hpo.trial.paths import AttemptPaths
 from hpo.trial.vocabulary import Postprocess, Reason, TrialState
 
 BEGIN = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -132,7 +133,17 @@ def make_trial(
     point = OperatingPoint(params["iou"], params["conf"])  # type: ignore[arg-type]
     train = {name: value for name, value in params.items() if name not in {"iou", "conf"}}
     attempt = AttemptRow(
-        number, 1, "node-1", began, ended, reason, "", folder or "", {"device": "cpu", "batch": 8}, resumed_from=0
+        number,
+        1,
+        "node-1",
+        began,
+        ended,
+        reason,
+        "",
+        folder or "",
+        {"device": "cpu", "batch": 8},
+        resumed_from=0,
+        token=Path(folder).name if folder else f"token-{number}",
     )
     metrics = {"map50": 0.5, "map50_95": 0.3, "precision": 0.6, "recall": 0.4, "f1": 0.48} if value else {}
     waiting = reason is Reason.GIVEN_BACK
@@ -169,8 +180,9 @@ def make_rows(reasons: list[Reason | None], *, epochs: int = 5, study: StudyRow 
 
 
 def attempt_folder(folder: Path, *, weights: bool = True, pictures: tuple[str, ...] = ()) -> Path:
-    """What a training leaves behind."""
+    """What a training leaves behind: of the attempt whose token is the folder's name."""
     (folder / "weights").mkdir(parents=True)
+    AttemptPaths(folder).claim(folder.name)
     if weights:
         (folder / "weights" / "best.pt").write_bytes(b"weights of " + folder.name.encode())
     (folder / "args.yaml").write_text("epochs: 5\n")

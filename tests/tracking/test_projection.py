@@ -236,7 +236,10 @@ def test_artifacts_stay_where_the_attempts_folder_is_on_another_machine(
     folder = attempt_folder(tmp_path / "00000-1")
     rows.put(make_trial(0, folder=str(folder)), make_epochs(0, 5))
     run_id = projector(rows).trial(0)
-    rows.by_number[0] = replace(rows.trial(0), folder="/nowhere/00000-1", detail="changed")
+    [attempt] = rows.trial(0).attempts
+    rows.by_number[0] = replace(
+        rows.trial(0), attempts=(replace(attempt, folder="/nowhere/00000-1"),), detail="changed"
+    )
     projector(rows).trial(0)
     assert "best.pt" in uploaded(settings, run_id)
 
