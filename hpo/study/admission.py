@@ -49,6 +49,7 @@ def _claim(context: Context, token: str) -> Row[Any] | None:
         waiting = claims.take_waiting(connection, study_id, owner)
         if waiting is not None or spent(spec, now) is not None:
             return waiting
+        context.failpoint("counted")
         return claims.insert_next(connection, study_id, owner)
 
     while True:
