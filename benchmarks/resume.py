@@ -1,6 +1,6 @@
 """Whether a resumed training comes to another result than an uninterrupted one: by more than two seeds differ?
 
-    python benchmarks/resume.py DATA.YAML [--pairs 8] [--epochs 6] [--imgsz 96] [--fraction 0.3] [--loader-workers 2]
+    python benchmarks/resume.py DATA.YAML [--pairs 8] [--epochs 10] [--imgsz 96] [--fraction 1.0] [--loader-workers 2]
 
 For each seed one training is left alone, and one is given back after half of its epochs and goes on in a new process
 from its checkpoint. Prints the pairs; the mean and the largest difference within them; the same between the
@@ -149,9 +149,9 @@ def _entry(request: str, pipe: Connection, lifeline: Connection) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", type=Path, help="data.yaml")
-    for name, default in (("pairs", 8), ("epochs", 6), ("imgsz", 96), ("loader-workers", 2)):
+    for name, default in (("pairs", 8), ("epochs", 10), ("imgsz", 96), ("loader-workers", 2)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--fraction", type=float, default=0.3, help="of the training images")
+    parser.add_argument("--fraction", type=float, default=1.0, help="of the training images")
     return parser.parse_args()
 
 

@@ -71,7 +71,7 @@ class Resumption:
     def _fetched(self, upload: Upload) -> Path | None:
         folder = self._paths.checkpoints
         folder.mkdir(parents=True, exist_ok=True)
-        aside = folder / "fetched.tmp"
+        aside = folder / "checkpoint-fetched.tmp"
         try:
             self._fetch(upload, aside)
             found = checkpoints.digest(aside)

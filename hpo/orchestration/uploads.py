@@ -242,7 +242,7 @@ class Uploads:
     def _put(self, attempt: _Attempt, saved: Saved) -> Upload:
         """From a link of its own, since the training drops its older checkpoints meanwhile."""
         proposal = attempt.proposal
-        folder = attempt.paths.checkpoints / "upload"
+        folder = attempt.paths.checkpoints / "checkpoint-upload"
         folder.mkdir(exist_ok=True)
         link = folder / f"{proposal.attempt:03d}-{saved.epoch:05d}-{saved.owner[:8]}.pt"
         link.unlink(missing_ok=True)

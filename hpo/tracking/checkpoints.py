@@ -43,7 +43,7 @@ class MlflowStore:
 
     def fetch(self, location: str, target: Path) -> None:
         place, _, name = location.rpartition("/")
-        with self._reaching(location), tempfile.TemporaryDirectory(dir=target.parent) as aside:
+        with self._reaching(location), tempfile.TemporaryDirectory(dir=target.parent, prefix="checkpoint-") as aside:
             found = self._repository(place).download_artifacts(name, aside)
             if not Path(found).is_file():
                 raise FileNotFoundError(location)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,9 +92,12 @@ def newest(folder: Path, owner: str) -> Saved | None:
 
 
 def remove(folder: Path) -> None:
-    """All of them, half written ones too."""
-    for file in folder.glob("checkpoint-*"):
-        file.unlink(missing_ok=True)
+    """All of them, those that are half written or half fetched and those of older versions too."""
+    for file in folder.glob("checkpoint*"):
+        if file.is_dir():
+            shutil.rmtree(file, ignore_errors=True)
+        else:
+            file.unlink(missing_ok=True)
 
 
 def _description(path: Path) -> Path:

@@ -101,6 +101,8 @@ def test_a_fetched_file_is_a_checkpoint_like_any_other(tmp_path: Path) -> None:
     assert [saved.epoch for saved in checkpoints.found(here, "me")] == [8, 7]
     assert all(saved.is_whole() for saved in checkpoints.found(here, "me"))
     write(here, 9)
+    (here / "checkpoint-upload").mkdir()
+    (here / "checkpoint.pt").touch()
     checkpoints.remove(here)
     assert list(here.iterdir()) == []
 
