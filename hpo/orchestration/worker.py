@@ -109,7 +109,7 @@ class Worker:
         fault, and going on would spend the budget on it. Raises StorageUnavailable when the database stays away.
         """
         session, store = self._with.session, self._with.store
-        if store is not None:
+        if store is not None and not self._study.spec.planned:  # nothing is resumed in a confirmation stage
             self._uploads = Uploads(session, store, self._study.spec.recovery.checkpoint_every_s)
         with Heartbeat(session.beat, session.beat_every_s):
             try:

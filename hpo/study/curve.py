@@ -29,9 +29,10 @@ def curve(connection: Connection, study_id: int, number: int) -> list[EpochRow]:
 def resume_point(connection: Connection, study: StudyRow, ordinal: int) -> tuple[int, str | None]:
     """Epochs and path of the newest checkpoint of an ordinal's attempts that lies here, or was uploaded (path None).
 
-    (0, None) without one. Whether it is whole is seen by who goes on from it. Nothing is resumed in a confirmation
-    stage: how much seeds differ is what it measures, and a training that goes on from a checkpoint is, on a GPU,
-    another one than it would have been.
+    (0, None) without one. Whether it is whole is seen by who goes on from it.
+
+    Nothing is resumed in a confirmation stage: how much seeds differ is what it measures, and a training that goes on
+    from a checkpoint is, on a GPU, another one than it would have been.
     """
     if study.spec.planned:
         return 0, None
