@@ -112,7 +112,7 @@ def test_both_stages_are_in_one_experiment_told_apart_by_a_tag(proven: Proven) -
 @pytest.mark.long
 def test_a_stopped_confirmation_goes_on_and_its_run_starts_again(shell: Shell, tiny: Path, trained: Path) -> None:
     (shell.folder / "small.yaml").write_text(STUDY.format(name="small", data=tiny, model=trained, more=""))
-    shell.run("run", *WORDS, "budget.trials=2", "baseline=false")
+    shell.run("run", "small.yaml", "budget.trials=2", "baseline=false")
     words = ("confirm", "small", "--top", "1", "--seeds", "2")
     running = shell.run_until("run 1", *words)
     assert shell.end(running, signal.SIGTERM) == 143
