@@ -133,7 +133,7 @@ def test_starting_weights_come_from_the_store_and_are_verified(
     said = second.run("worker", "small", "--data", second.folder / "data" / "data.yaml", "--gpus", "cpu", code=2)
     assert "sha256" in said
     place = second.home / "weights" / fetched.parent.name
-    place.mkdir(parents=True)
+    place.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(fetched, place / "start.pt")  # the way out that the message names
     second.run("worker", "small", "--data", second.folder / "data" / "data.yaml", "--gpus", "cpu")
 
