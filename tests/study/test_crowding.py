@@ -61,6 +61,7 @@ def test_beside_another_trial_it_is_put_back_once(
     alone = begin_on(session, devices[0])
     assert (alone.number, alone.attempt, alone.alone) == (first.number, 2, again)
     assert alone.retries_left == first.retries_left
+    session.report(alone.token, epoch_report(1, 0.3))
     reaction = session.end(alone.token, full(clock, reason))  # the other one runs still: once is enough
     assert reaction.state is (TrialState.PRUNED if reason is Reason.OOM else TrialState.FAIL)
     reasons = [attempt.reason for attempt in snapshot.trial(storage, study, first.number).attempts]
