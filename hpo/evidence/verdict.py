@@ -11,6 +11,10 @@ from hpo.evidence import dunnett, planning
 from hpo.trial.operating_point import Interval
 
 
+_ROUNDING = 1e-12
+"""A standard deviation below this is that of equal numbers."""
+
+
 class Claim(StrEnum):
     BEATS = "beats"
     WORSE = "worse"
@@ -51,6 +55,8 @@ class Verdict:
 def decide(candidates: Sequence[Sequence[float]], control: Sequence[float], winner: int | None = None) -> Verdict:
     """The verdict from each group's values, one a seed (at least two).
 
+    Without any noise between the seeds of every group nothing is claimed: an interval of no width rests on nothing.
+
     ``winner``: index of the candidate that was chosen beforehand; by default the one of the largest mean, which the
     intervals allow, since they hold for all candidates together.
     """
@@ -60,7 +66,7 @@ def decide(candidates: Sequence[Sequence[float]], control: Sequence[float], winn
     found, seeds = intervals[winner], len(candidates[winner])
     sd, fewest = dunnett.pooled_sd([*candidates, control]), min(map(len, [*candidates, control]))
     return Verdict(
-        claim=claim(found),
+        claim=claim(found) if sd > _ROUNDING else Claim.NONE,
         difference=found.value,
         low=found.low,
         high=found.high,
@@ -96,6 +102,11 @@ def sentence(verdict: Verdict, metric: str) -> str:
             return (
                 f"worse than the defaults by {value} points {metric} (95% interval {low} to {high}, "
                 f"{_seeds(verdict)}): keep the defaults"
+            )
+        case Claim.NONE if verdict.sd <= _ROUNDING:
+            return (
+                f"no difference can be told: the {_seeds(verdict)} of each configuration gave one and the same value, "
+                "so that nothing is known of the noise: keep the defaults"
             )
         case Claim.NONE:
             return f"no difference found: keep the defaults ({_could_have(verdict)})"

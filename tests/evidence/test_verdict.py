@@ -100,3 +100,9 @@ def test_images_are_resampled_in_pairs() -> None:
     assert found.value == pytest.approx(0.1)
     assert found.high - found.low < 1e-9
     assert paired(ours[:, :1], theirs[:, :1]) == Interval(found.value, found.value, found.value)
+
+
+def test_without_any_noise_nothing_is_claimed() -> None:
+    found = decide([[0.5, 0.5, 0.5]], [0.4, 0.4, 0.4])
+    assert found.claim is Claim.NONE
+    assert "nothing is known of the noise" in sentence(found, "mAP50-95")

@@ -1,0 +1,20 @@
+"""The composition root: which parts work together. Heavy libraries load here, late."""
+
+from hpo.wiring.machine import Offer, devices, versions
+from hpo.wiring.opening import Opened, joined, opened
+from hpo.wiring.projecting import checkpoint_store, projector
+from hpo.wiring.sweeping import SweepRequest, Swept, sweep
+
+__all__ = [
+    "Offer",
+    "Opened",
+    "SweepRequest",
+    "Swept",
+    "checkpoint_store",
+    "devices",
+    "joined",
+    "opened",
+    "projector",
+    "sweep",
+    "versions",
+]

@@ -1,0 +1,111 @@
+"""The model of a study: a YAML by its text, weights by their content, on this machine and for others."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpo.errors import HpoError, SpecError, StudyConflict, UsageError
+from hpo.settings import Settings
+from hpo.wiring.machine import PROBE_TIMEOUT_S
+
+if TYPE_CHECKING:
+    from hpo.launchers.forkserver import ForkserverLauncher
+    from hpo.spec.loader import Loaded
+    from hpo.spec.rules import ModelFacts
+    from hpo.study.records import StudyRow
+    from hpo.study.storage import Storage
+    from hpo.tracking.checkpoints import MlflowStore
+
+
+@dataclass(frozen=True)
+class Model:
+    path: str
+    """What Ultralytics is given: a file, or a name of its own such as yolov8n.yaml."""
+    yaml: str | None
+    sha256: str
+    facts: ModelFacts
+
+
+def look_at(launcher: ForkserverLauncher, loaded: Loaded, settings: Settings) -> Model:
+    """A model YAML is read as text; weights are loaded in a process of their own (and fetched first, by name)."""
+    from hpo.spec import models
+
+    spec = loaded.spec
+    file, facts = models.yaml_file(spec.model), models.facts(spec.model)
+    if file is None or facts is None:
+        return _probe(launcher, loaded, settings)
+    text = file.read_text()
+    # the scale is a letter of the name: the same text is another model as yolov8n.yaml and as yolov8s.yaml
+    digest = hashlib.sha256(f"{Path(spec.model).name}\n{text}".encode()).hexdigest()
+    return Model(spec.model, text, digest, facts)
+
+
+def _probe(launcher: ForkserverLauncher, loaded: Loaded, settings: Settings) -> Model:
+    from hpo.spec.report import Finding
+    from hpo.spec.rules import ModelFacts
+
+    answer = _ask_probe(launcher, loaded.spec.model, settings)
+    if "error" in answer:
+        raise SpecError(loaded.problems([Finding("model", f"{loaded.spec.model}: {answer['error']}")]))
+    facts = ModelFacts(head_has_nms=answer["head_has_nms"], task=answer["task"])
+    return Model(answer["path"], None, answer["sha256"], facts)
+
+
+def _ask_probe(launcher: ForkserverLauncher, model: str, settings: Settings) -> dict[str, Any]:
+    from hpo.training import probe
+
+    request = json.dumps({"model": model, "weights_folder": str(settings.home / "weights")})
+    try:
+        answer: dict[str, Any] = json.loads(launcher.call(probe.main, request, PROBE_TIMEOUT_S))
+    except (TimeoutError, EOFError) as error:
+        raise HpoError(f"model {model}: the process that looks at it gave no answer: {error}") from error
+    return answer
+
+
+def here(launcher: ForkserverLauncher, study: StudyRow, settings: Settings) -> str:
+    """The study's model on this machine: its YAML as stored, or weights of the same content."""
+    name = Path(study.spec.model).name
+    if study.facts.model_yaml is not None:
+        placed = settings.study_folder(study.name) / "model" / name  # the name says the scale
+        placed.parent.mkdir(parents=True, exist_ok=True)
+        aside = placed.with_name(f".{os.getpid()}.{name}")
+        aside.write_text(study.facts.model_yaml)
+        aside.replace(placed)
+        return str(placed)
+    from hpo.orchestration import starting_weights
+
+    found = starting_weights.obtain(_weights_store(settings, study), study, settings.home / "weights")
+    if found is not None:
+        return str(found)
+    answer = _ask_probe(launcher, study.spec.model, settings)
+    if "error" in answer:
+        raise UsageError(f"study {study.name!r}: its weights can't be had on this machine: {answer['error']}")
+    if answer["sha256"] != study.identity.model_sha256:
+        stored = study.identity.model_sha256
+        raise StudyConflict(
+            study.name,
+            [f"model (content of {answer['path']}): sha256 {answer['sha256'][:12]}, not {stored[:12]}"],
+            "way out: the same weights at that place",
+        )
+    return str(answer["path"])
+
+
+def share_weights(settings: Settings, storage: Storage, study: StudyRow, file: Path) -> None:
+    from hpo.orchestration import starting_weights
+    from hpo.study import lifecycle
+
+    store = _weights_store(settings, study)
+    if store is not None:
+        starting_weights.share(store, study, file, lambda place: lifecycle.set_weights(storage, study, place))
+
+
+def _weights_store(settings: Settings, study: StudyRow) -> MlflowStore | None:
+    from hpo.orchestration.starting_weights import FOLDER
+    from hpo.tracking.checkpoints import MlflowStore
+
+    return MlflowStore(settings, study, FOLDER) if settings.artifact_root is None else None

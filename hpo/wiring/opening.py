@@ -1,0 +1,216 @@
+"""A stored study on this machine: made from its file, or joined by its name."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpo.errors import SpecError, StudyConflict, UsageError
+from hpo.settings import Settings
+from hpo.wiring import machine, model
+from hpo.wiring.machine import ONE, Offer
+from hpo.wiring.projecting import checkpoint_store, projector
+
+if TYPE_CHECKING:
+    from hpo.dataset.summary import DatasetSummary
+    from hpo.launchers.local import LocalWorkers
+    from hpo.orchestration.stop import StopRequest
+    from hpo.orchestration.worker import Site
+    from hpo.spec.plan import BaselinePlan
+    from hpo.spec.schema import Confirm, StudySpec
+    from hpo.study.records import StatusRow, StudyRow, TrialRow
+    from hpo.study.storage import Storage
+    from hpo.trial.ports import Launcher, Watcher
+
+DRAIN_S = 30.0
+"""For MLflow at a worker's end; what is left then is brought by ``hpo sync``."""
+
+
+@dataclass
+class Opened:
+    """A stored study on this machine, ready to be worked on."""
+
+    settings: Settings
+    storage: Storage
+    study: StudyRow
+    site: Site
+    launcher: Launcher
+    unsynced: int = 0
+    """Trials that MLflow had not taken when the work ended; ``hpo sync`` brings them."""
+
+    def known_trials(self) -> list[TrialRow]:
+        from hpo.study import snapshot
+
+        return snapshot.trials(self.storage, self.study)
+
+    def status(self) -> StatusRow:
+        from hpo.study import snapshot
+
+        return snapshot.status(self.storage, self.study)
+
+    def confirmation(self, wanted: Confirm | None = None) -> Opened:
+        """The stage after this search on the same machine; see ``hpo.confirmation.stage.begin``."""
+        from hpo.confirmation import stage
+
+        study = stage.begin(self.storage, self.study, wanted)
+        site = replace(self.site, folder=self.settings.study_folder(study.name), baseline=None)
+        return replace(self, study=study, site=site, unsynced=0)
+
+    def verdict(self, by: str, progress: Callable[[int, int], None]) -> dict[str, Any]:
+        """Of this stage, which is finished; computed at the first call."""
+        from hpo.confirmation import record
+        from hpo.confirmation.verdict import Bench, reach
+        from hpo.training import environment
+
+        known = record.stored(self.storage, self.study)
+        if known is not None:
+            return known
+        os.environ.update(environment.kernel_cache(self.settings.home))
+        bench = Bench(self.settings, self.site.data, self.site.devices[0], by, progress)
+        told = reach(self.storage, self.study, bench)
+        self._show_verdict()
+        return told
+
+    def _show_verdict(self) -> None:
+        """In MLflow; where that is away, ``hpo sync`` brings it."""
+        from hpo.errors import StorageUnavailable
+
+        try:
+            projector(self.settings, self.storage, self.study).study()
+        except StorageUnavailable:
+            self.unsynced += 1
+
+    @property
+    def logs(self) -> Path:
+        """Where further workers on this machine write what they say."""
+        return self.site.folder / "workers"
+
+    def more_workers(self, count: int, device: str, slots: int) -> LocalWorkers:
+        """``count`` further workers on this machine, on the GPUs after the first in turn, each with ``slots``."""
+        from hpo.launchers.local import LocalWorkers
+
+        found = (
+            [line.partition(":")[0] for line in machine.devices(self.settings)] if count and device == "auto" else []
+        )
+        others = [found[number % len(found)] if found else "cpu" for number in range(1, count + 1)]
+        return LocalWorkers(self.study.name, others if device == "auto" else [device] * count, slots, self.logs)
+
+    def work(self, watcher: Watcher, stop: StopRequest) -> None:
+        """Be one of this study's workers until it is finished or a stop is asked for."""
+        from hpo.orchestration.worker import Company, Worker
+        from hpo.study import controls
+        from hpo.study.registry import Life
+        from hpo.study.worker_session import WorkerSession
+        from hpo.tracking.thread import ProjectionThread
+
+        controls.refuse_if_stopped(self.storage, self.study)
+        life = Life(f"{platform.node()}:{os.getpid()}", self.site.devices)
+        mirror = ProjectionThread(projector(self.settings, self.storage, self.study))
+        session = WorkerSession(self.storage, self.study, life, self.site.baseline)
+        try:
+            store = checkpoint_store(self.settings, self.study)
+            company = Company(session, self.launcher, mirror, watcher, self.known_trials, store)
+            Worker(self.study, self.site, company, stop).run()
+        finally:
+            session.close()
+            self.unsynced = mirror.close(DRAIN_S)
+
+
+@contextmanager
+def opened(file: Path, overrides: Sequence[str], settings: Settings, offer: Offer = ONE) -> Iterator[Opened]:
+    """Check a study file against its data and model, then store it or join what is stored."""
+    from hpo.dataset.description import describe
+    from hpo.spec import loader, rules
+
+    loaded = loader.load(file, overrides)
+    spec = loaded.spec
+    dataset = describe(Path(spec.data), settings.cache)
+    launcher = machine.launcher(settings)  # its seconds of imports go on beside ours
+    from hpo.orchestration.worker import Site
+    from hpo.study import lifecycle
+    from hpo.study.records import Facts, Identity
+    from hpo.study.storage import open_storage
+
+    found = model.look_at(launcher, loaded, settings)
+    problems = loaded.problems(rules.check_facts(spec, dataset, found.facts))
+    if problems:
+        raise SpecError(problems)
+    with open_storage(settings.storage_url, create=True, lease_s=spec.recovery.lease_s) as storage:
+        identity = Identity(dataset.fingerprint, found.sha256)
+        stored = Facts(found.yaml, asdict(dataset), machine.versions())
+        study = lifecycle.create_or_join(storage, spec, identity, stored)
+        if found.yaml is None:
+            model.share_weights(settings, storage, study, Path(found.path))
+        folder = settings.study_folder(study.name)
+        data = _placed_data(folder, Path(spec.data))
+        devices = machine.slots(settings, offer)
+        room = machine.room(settings, storage, study, devices) if offer.each is None else None
+        site = Site(folder, found.path, data, _baseline(spec, dataset), devices, settings.cache / "predictions", room)
+        yield Opened(settings, storage, study, site, launcher)
+
+
+@contextmanager
+def joined(name: str, data: Path | None, settings: Settings, offer: Offer) -> Iterator[Opened]:
+    """A stored study on a machine that has its data, and nothing else of it.
+
+    ``data``: data.yaml where it is not at the place that the study names. Raises StudyConflict where the data or the
+    model is another one.
+    """
+    from hpo.dataset.description import describe
+    from hpo.orchestration.worker import Site
+    from hpo.study import controls, lifecycle
+    from hpo.study.storage import open_storage
+
+    launcher = machine.launcher(settings)
+    with open_storage(settings.storage_url, create=False) as storage:
+        study = lifecycle.load(storage, name)
+        controls.refuse_if_stopped(storage, study)
+    source = data or Path(study.spec.data)
+    if not source.exists():
+        raise UsageError(f"{source}: no such file; name the data.yaml of study {name!r} on this machine with --data")
+    dataset = describe(source, settings.cache)
+    if dataset.fingerprint != study.identity.data_fingerprint:
+        stored = study.identity.data_fingerprint
+        raise StudyConflict(
+            name,
+            [f"data (content of {source}): sha256 {dataset.fingerprint[:12]}, not {stored[:12]}"],
+            "way out: the same images and labels, named with --data",
+        )
+    folder = settings.study_folder(study.name)
+    site = Site(
+        folder,
+        model.here(launcher, study, settings),
+        _placed_data(folder, source),
+        _baseline(study.spec, dataset),
+        machine.slots(settings, offer),
+        settings.cache / "predictions",
+    )
+    with open_storage(settings.storage_url, create=False, lease_s=study.spec.recovery.lease_s) as storage:
+        if offer.each is None:
+            site = replace(site, room=machine.room(settings, storage, study, site.devices))
+        yield Opened(settings, storage, study, site, launcher)
+
+
+def _placed_data(folder: Path, source: Path) -> Path:
+    """The data.yaml that trials on this machine are given; renamed into place, since workers share the folder."""
+    from hpo.dataset.description import write_resolved
+
+    folder.mkdir(parents=True, exist_ok=True)
+    placed = folder / "data.yaml"
+    aside = folder / f"data.{os.getpid()}.yaml"
+    write_resolved(source, aside)
+    aside.replace(placed)
+    return placed
+
+
+def _baseline(spec: StudySpec, dataset: DatasetSummary) -> BaselinePlan | None:
+    from hpo.spec import plan
+
+    if not spec.baseline:
+        return None
+    return plan.baseline(spec, nc=dataset.nc, train_images=dataset.splits["train"].images)

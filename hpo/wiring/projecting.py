@@ -1,0 +1,30 @@
+"""What goes to MLflow, and what other machines fetch from there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hpo.settings import Settings
+
+if TYPE_CHECKING:
+    from hpo.study.records import StudyRow
+    from hpo.study.storage import Storage
+    from hpo.tracking.checkpoints import MlflowStore
+    from hpo.tracking.projection import Projector
+
+
+def projector(settings: Settings, storage: Storage, study: StudyRow) -> Projector:
+    """The study's projection into MLflow."""
+    from hpo.study import lifecycle
+    from hpo.tracking.projection import Projector
+    from hpo.tracking.reader import StudyReader
+
+    search = lifecycle.load(storage, study.spec.searched_name) if study.spec.planned else study
+    return Projector(settings, study, StudyReader(storage, study), home=search)
+
+
+def checkpoint_store(settings: Settings, study: StudyRow) -> MlflowStore | None:
+    """Where checkpoints go that other machines shall find; None where MLflow's store is this machine's own."""
+    from hpo.tracking.checkpoints import MlflowStore
+
+    return MlflowStore(settings, study) if settings.artifact_root is None else None
