@@ -10,7 +10,6 @@ from typing import Any
 from hpo.evidence import dunnett, planning
 from hpo.trial.operating_point import Interval
 
-
 _ROUNDING = 1e-12
 """A standard deviation below this is that of equal numbers."""
 
