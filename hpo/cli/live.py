@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from statistics import fmean
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from typing_extensions import override
 
 from hpo.cli.options import duration
-from hpo.study.records import StudyRow, TrialRow
+from hpo.errors import StorageUnavailable
+from hpo.study.records import StatusRow, StudyRow
 from hpo.trial import wording
 from hpo.trial.messages import Ended, EpochReport
 from hpo.trial.operating_point import SweepResult
@@ -32,10 +32,10 @@ _STAGES = {
 
 
 @contextmanager
-def watcher(study: StudyRow, known: list[TrialRow], *, quiet: bool) -> Iterator[Watcher]:
-    """Bars on a terminal, plain lines in a pipe, nothing where ``quiet``."""
+def watcher(study: StudyRow, ask: Callable[[], StatusRow], *, quiet: bool) -> Iterator[Watcher]:
+    """Bars on a terminal, plain lines in a pipe, nothing where ``quiet``. ``ask``: where the study stands."""
     console = Console(quiet=quiet, highlight=False, soft_wrap=True)
-    lines = Lines(console, study, Score(study, known))
+    lines = Lines(console, study, Score(ask))
     if quiet or not console.is_terminal:
         yield lines
         return
@@ -46,30 +46,37 @@ def watcher(study: StudyRow, known: list[TrialRow], *, quiet: bool) -> Iterator[
 
 
 class Score:
-    """How far the study is: counting trials, the best so far, and what is left to wait."""
+    """How far the study is, other workers' trials included: asked anew at the end of each trial that runs here."""
 
-    def __init__(self, study: StudyRow, known: list[TrialRow]) -> None:
-        self.total = study.spec.budget.trials
-        self.counted = sum(row.counts for row in known)
-        self.durations = [row.duration_s for row in known if row.counts and row.duration_s]
-        valued = [(row.value, -row.number) for row in known if row.value is not None]
-        self.best = max(valued, default=None)
+    def __init__(self, ask: Callable[[], StatusRow]) -> None:
+        self._ask = ask
+        self._status = ask()
+        self._asked_at = time.monotonic()
 
-    def add(self, number: int, ended: Ended, reaction: Reaction, seconds: float) -> None:
-        self.counted += reaction.counts
-        if reaction.counts:
-            self.durations.append(seconds)
-        if ended.value is not None:
-            self.best = max(self.best or (ended.value, -number), (ended.value, -number))
+    def refresh(self) -> None:
+        """What was known stays while the database is away."""
+        try:
+            self._status = self._ask()
+        except StorageUnavailable:
+            return
+        self._asked_at = time.monotonic()
 
-    def left_s(self, running_s: float = 0.0) -> float | None:
-        """Expected time to the end of the budget; None before anything has counted."""
-        if not self.durations:
-            return None
-        return max(0.0, (self.total - self.counted) * fmean(self.durations) - running_s)
+    @property
+    def total(self) -> int:
+        return self._status.budget.trials
+
+    @property
+    def counted(self) -> int:
+        return self._status.budget.counted
+
+    def left_s(self) -> float | None:
+        """Expected time to the end of the budget, with all slots that work on it; None before anything has counted."""
+        left = self._status.left_s
+        return None if left is None else max(0.0, left - (time.monotonic() - self._asked_at))
 
     def best_text(self) -> str:
-        return "none yet" if self.best is None else f"{self.best[0]:.4f} (trial {-self.best[1]})"
+        best = self._status.best
+        return "none yet" if best is None or best.value is None else f"{best.value:.4f} (trial {best.number})"
 
 
 class Lines(Watcher):
@@ -110,7 +117,7 @@ class Lines(Watcher):
     def trial_ended(self, number: int, ended: Ended, reaction: Reaction) -> None:
         which = f"trial {number} " if len(self.started_at) > 1 else ""
         seconds = time.monotonic() - self.started_at.pop(number)
-        self.score.add(number, ended, reaction, seconds)
+        self.score.refresh()
         value = f" {self.study.spec.objective} {ended.value:.4f}" if ended.value is not None else ""
         detail = f": {ended.detail}" if ended.detail else ""
         left = self.score.left_s()
@@ -180,10 +187,10 @@ class Bars(Watcher):
             self._bars.remove_task(self._trials.pop(number))
 
     def _note_study(self) -> None:
-        score, starts = self._lines.score, list(self._lines.started_at.values())
-        left = score.left_s(time.monotonic() - min(starts) if starts else 0.0)
+        score = self._lines.score
+        left = score.left_s()
         note = f"{score.counted}/{score.total}, best {score.best_text()}" + (f", {duration(left)} left" if left else "")
-        self._bars.update(self._study, completed=score.counted, note=note)
+        self._bars.update(self._study, completed=score.counted, total=score.total, note=note)
 
 
 def settings_text(study: StudyRow, request: TrialRequest) -> str:

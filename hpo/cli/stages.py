@@ -18,7 +18,7 @@ def work(site: Opened, stop: StopRequest, *, quiet: bool) -> None:
     """Until the study of ``site`` is finished or a stop is asked for."""
     from hpo.cli.live import watcher
 
-    with watcher(site.study, site.known_trials(), quiet=quiet) as view:
+    with watcher(site.study, site.status, quiet=quiet) as view:
         site.work(view, stop)
 
 
