@@ -79,6 +79,7 @@ class Proxy:
                     time.sleep(self.delay_s)
                 sink.sendall(data)
         self._end((source, sink))
+        source.close()
 
     def _end(self, pair: tuple[socket.socket, socket.socket]) -> None:
         for end in pair:

@@ -54,7 +54,7 @@ def study_spec(name: str = "digits", *, sampler: str = "random", pruner: str = "
     nested: dict[str, tuple[Any, tuple[str, ...]]] = {
         "search": (Search(sampler=Method(sampler), pruner=Method(pruner)), ("seed", "enqueue")),
         "budget": (Budget(trials=5), ("trials", "hours")),
-        "recovery": (Recovery(), ("retries", "lease_s")),
+        "recovery": (Recovery(), ("retries", "lease_s", "patience_s")),
     }
     for field, (default, keys) in nested.items():
         given = {key: changes.pop(key) for key in keys if key in changes}
