@@ -9,10 +9,10 @@ from tests.cli.conftest import Shell
 
 
 def test_a_study_is_told_in_one_file_of_either_form(shell: Shell, study: Callable[..., Path]) -> None:
-    file = study()
-    shell.run("create", file)
+    file = study(more="baseline: false\n")
+    shell.run("create", file, "budget.trials=1")
     assert "no complete trial yet" in shell.run("report", "small", "--output", "r.html", code=2)
-    shell.run("run", file)
+    shell.run("run", file, "budget.trials=1")
     assert "say which with --format" in shell.run("report", "small", "--output", "r.txt", code=2)
     assert "wrote r.html" in shell.run("report", "small", "--output", "r.html")
     page = (shell.folder / "r.html").read_text()

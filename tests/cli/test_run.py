@@ -142,6 +142,7 @@ def test_a_killed_training_is_tried_again_by_the_same_worker(shell: Shell, study
     assert states.count(("COMPLETE", "complete")) == 2
 
 
+@pytest.mark.long
 def test_a_hung_training_is_ended_and_tried_again(shell: Shell, study: Study) -> None:
     running = shell.run_until("trial 1", "run", study(more="recovery: {hung_s: 3}\n"), "budget.trials=2")
     _training(running.pid).suspend()
@@ -198,6 +199,7 @@ def test_weights_that_are_none_are_named_with_their_place(shell: Shell, study: S
     assert not (shell.home / "hpo.db").exists()
 
 
+@pytest.mark.long
 def test_weights_can_be_started_from(shell: Shell, study: Study, trained: Path) -> None:
     shell.run("run", study(), f"model={trained}", "budget.trials=1", "train.epochs=2", "train.imgsz=96")
     assert shell.json("best")["metrics"]["map50"] > 0.05
@@ -211,6 +213,7 @@ def test_a_study_in_which_nothing_can_be_trained_stops_and_keeps_its_budget(shel
     assert shell.json("status")["budget"]["counted"] <= 1
 
 
+@pytest.mark.long
 def test_plots_are_drawn_and_kept_where_the_study_asks(shell: Shell, study: Study) -> None:
     shell.run("run", study(), "budget.trials=1", "plots=all", "train.epochs=2")
     [run_id] = [trial["mlflow_run_id"] for trial in shell.json("trials")]

@@ -107,6 +107,7 @@ def test_predictions_are_kept_for_later_sweeps(ran: Ran) -> None:
     assert len(list((ran.shell.home / "cache" / "predictions").glob("*.npz"))) == 3
 
 
+@pytest.mark.long
 def test_a_study_that_was_stopped_goes_on_to_the_same_trials(ran: Ran, tmp_path: Path) -> None:
     shell = Shell(tmp_path)
     (tmp_path / "small.yaml").write_text((ran.shell.folder / "small.yaml").read_text())
@@ -143,6 +144,7 @@ def test_validate_says_what_is_swept_and_over_what(study: Callable[..., Path]) -
     assert facts["spec"]["postprocess"] == "swept"
 
 
+@pytest.mark.long
 def test_a_study_from_scratch_is_swept_too(shell: Shell, study: Callable[..., Path]) -> None:
     """Its first epochs predict next to nothing."""
     shell.run("run", study(), *SPACE, "budget.trials=2", "train.epochs=2", "baseline=false")

@@ -78,6 +78,7 @@ def test_a_worker_with_other_data_is_refused(nodes: tuple[Shell, Shell], study: 
     assert "data (content of" in said
 
 
+@pytest.mark.long
 def test_sigterm_gives_the_trial_back_and_another_node_ends_the_study(nodes: tuple[Shell, Shell], study: Study) -> None:
     head, node = nodes
     file = study(more=QUICK)
