@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 DIGEST_TAG = "hpo.projected"
 """Tag that is written last: digest of all that the run holds. A run that has it needs nothing more."""
 _GONE = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "INVALID_STATE"}
+_RACE = ("UniqueViolation", "UNIQUE constraint failed")
+"""What MLflow's store says where two workers write the same parameter at the same moment: it takes the one, and refuses
+the other's whole batch."""
 
 
 @dataclass(frozen=True)
@@ -147,14 +150,16 @@ class Projector:
         return self._runs
 
     def _asking(self, call: Callable[[], T]) -> T:
-        """``call``; once more from scratch where the run or the experiment was deleted in MLflow meanwhile."""
+        """``call``; once more from scratch where the run or the experiment was deleted in MLflow meanwhile, or where
+        another worker wrote the same at the same moment.
+        """
         with client.reaching(self._settings.tracking_uri):
             from mlflow.exceptions import MlflowException
 
             try:
                 return call()
             except MlflowException as error:
-                if error.error_code not in _GONE:
+                if error.error_code not in _GONE and not any(sign in str(error) for sign in _RACE):
                     raise
                 log.info("tracking.started_anew", extra={"study": self._study.name, "because": str(error)})
             self._runs = None

@@ -7,8 +7,11 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import BAD_REQUEST
 from mlflow.tracking import MlflowClient
 
 from hpo.errors import StorageUnavailable
@@ -140,6 +143,32 @@ def test_a_twin_made_at_the_same_moment_goes_and_everyone_keeps_the_same_run(
     client.create_run(rows.experiment_id, tags={"hpo.trial": f"{UUID}/0"})
     assert projector(rows).trial(0) == kept
     assert runs_by_key(settings) == {f"{UUID}/0": 1}
+
+
+def test_two_who_write_one_run_at_the_same_moment_both_succeed(
+    projector: Make, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a server on PostgreSQL was seen to say (3.17) where another's transaction came between."""
+    rows, theirs = make_rows([Reason.COMPLETE]), make_rows([Reason.COMPLETE])
+    mine = projector(rows)
+    log_batch = MlflowClient.log_batch
+    between: list[int] = []
+
+    def meanwhile(client: MlflowClient, *given: Any, **named: Any) -> Any:
+        if not between:
+            between.append(1)
+            projector(theirs).trial(0)
+            raise MlflowException(
+                '(psycopg.errors.UniqueViolation) duplicate key value violates unique constraint "param_pk"',
+                BAD_REQUEST,
+            )
+        return log_batch(client, *given, **named)
+
+    monkeypatch.setattr(MlflowClient, "log_batch", meanwhile)
+    assert mine.trial(0) == theirs.trial(0).mlflow_run_id
+    assert runs_by_key(settings) == {f"{UUID}/0": 1}
+    wanted = trial_content(rows.study, rows.trial(0), rows.epochs(0))
+    assert shown(settings)[f"{UUID}/0"]["params"] == wanted.params
 
 
 def test_an_experiment_of_that_name_which_is_not_ours_is_left_alone(projector: Make, settings: Settings) -> None:
