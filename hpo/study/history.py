@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Container
 
@@ -102,4 +103,20 @@ class SearchHistory(_CachedStorage):
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
         found = super().get_all_trials(study_id, deepcopy, states)
-        return [trial for trial in found if trial.state != TrialState.FAIL and OUTSIDE not in trial.user_attrs]
+        return [
+            _without_void(trial)
+            for trial in found
+            if trial.state != TrialState.FAIL and OUTSIDE not in trial.user_attrs
+        ]
+
+
+def _without_void(trial: FrozenTrial) -> FrozenTrial:
+    """Less what a resumed attempt took back (``optuna_rows.void_after``): TPE ranks a pruned trial by its last step,
+    whatever stands there.
+    """
+    values = trial.intermediate_values
+    if not any(map(math.isnan, values.values())):
+        return trial
+    usable = copy.copy(trial)  # the original is the cache's own
+    usable.intermediate_values = {step: value for step, value in values.items() if not math.isnan(value)}
+    return usable

@@ -30,6 +30,7 @@ def check(storage: Storage, study: StudyRow) -> None:
     _check_numbers(rows, theirs)
     for row in rows:
         _check_trial(row, theirs[row.number])
+        _check_curve(storage, study, row, theirs[row.number])
     _check_retries(storage, study, rows)
     now = storage.read(lambda connection: progress(connection, study.id))
     told = sum(row.counts for row in rows)
@@ -75,11 +76,17 @@ def _check_trial(row: TrialRow, theirs: optuna.trial.FrozenTrial) -> None:
     else:
         assert row.value is None
         assert not row.counts or row.state is not TrialState.WAITING
-    assert all(math.isfinite(value) for value in theirs.intermediate_values.values())
     assert theirs.user_attrs["ordinal"] == row.ordinal
     assert {name: row.params[name] for name in theirs.params} == theirs.params
     infeasible = row.reason in (Reason.DIVERGED, Reason.OOM)
     assert theirs.constraints == ({"failure": 1.0} if infeasible else {})
+
+
+def _check_curve(storage: Storage, study: StudyRow, row: TrialRow, theirs: optuna.trial.FrozenTrial) -> None:
+    """Optuna holds our curve, and NaN alone where an attempt took back what one before it had reported."""
+    ours = {epoch.epoch: epoch.objective for epoch in snapshot.epochs(storage, study, row.number)}
+    held = {step: value for step, value in theirs.intermediate_values.items() if not math.isnan(value)}
+    assert held == {epoch: value for epoch, value in ours.items() if math.isfinite(value)}, row.number
 
 
 def _check_retries(storage: Storage, study: StudyRow, rows: list[TrialRow]) -> None:

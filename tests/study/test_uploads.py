@@ -12,6 +12,7 @@ from hpo.study.records import StudyRow, Upload
 from hpo.study.storage import Storage
 from hpo.study.worker_session import WorkerSession
 from hpo.trial.vocabulary import Reason
+from tests.study import invariants
 from tests.study.support import Opened, admit, admit_only, ended, epoch_report, study_spec
 
 
@@ -88,3 +89,19 @@ def test_what_an_ended_trial_left_is_known_until_it_is_cleared(session: WorkerSe
     assert session.uploads_left() == {}
     session.end(second.token, ended(value=0.5))
     assert list(session.uploads_left()) == [second.ordinal]
+
+
+def test_what_a_resumed_attempt_takes_back_is_seen_by_no_sampler_and_no_pruner(
+    storage: Storage, study: StudyRow, session: WorkerSession
+) -> None:
+    trial = admit(session)
+    for epoch in (1, 2, 3):
+        session.report(trial.token, epoch_report(epoch, 0.1 * epoch))
+    session.give_back(trial.token, 1, None)  # its checkpoint holds no more, or is torn: it begins anew
+    again = admit(session)
+    session.report(again.token, epoch_report(1, 0.5))
+    session.end(again.token, ended(Reason.PRUNED, epochs=1))
+    seen = session._context.history.get_all_trials(session._context.history.get_study_id_from_name(study.name))
+    assert [found.intermediate_values for found in seen] == [{1: 0.5}]
+    assert seen[0].last_step == 1
+    invariants.check(storage, study)
