@@ -9,23 +9,18 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 from hpo.errors import ClaimLost, HpoError, StorageUnavailable
 from hpo.orchestration.cleanup import best_first, clean
 from hpo.orchestration.heartbeat import Heartbeat
 from hpo.orchestration.patience import Patience
 from hpo.orchestration.recorder import AttemptRecorder, Disk
-from hpo.orchestration.resumption import Resumption, Start
-from hpo.orchestration.room import Room
+from hpo.orchestration.resumption import Resumption
+from hpo.orchestration.site import Site
 from hpo.orchestration.slots import Slots
 from hpo.orchestration.stop import Orders, StopRequest
 from hpo.orchestration.trial import Supervisor
 from hpo.orchestration.uploads import NoUploads, Uploading, Uploads
-from hpo.spec import plan
-from hpo.spec.plan import BaselinePlan
-from hpo.spec.sweep import sweep_plan
 from hpo.study.peaks import Load
 from hpo.study.progress import Control, finished
 from hpo.study.recording import Place
@@ -33,10 +28,8 @@ from hpo.study.records import Proposal, StudyRow, TrialRow
 from hpo.study.worker_session import WorkerSession
 from hpo.trial import checkpoints
 from hpo.trial.messages import Ended
-from hpo.trial.operating_point import OperatingPoint
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.ports import CheckpointStore, Launcher, Mirror, Watcher
-from hpo.trial.request import PredictionFolder, TrialRequest
 from hpo.trial.vocabulary import Reason, TrialState, reaction
 
 log = logging.getLogger(__name__)
@@ -48,25 +41,6 @@ FETCH_PATIENCE_S = 60.0
 UPLOADS_CLOSE_S = 10.0
 FRUITLESS = 3
 """So many attempts in a row that end before their first epoch through no choice of the sampler's stop the worker."""
-
-
-@dataclass(frozen=True)
-class Site:
-    """Where a study is trained on this machine."""
-
-    folder: Path
-    """The study's own; attempts lie in ``trials/``."""
-    model: str
-    """Absolute path of the model .yaml or .pt."""
-    data: Path
-    """data.yaml with an absolute ``path``."""
-    baseline: BaselinePlan | None
-    devices: tuple[str, ...] = ("auto",)
-    """One a slot: each trains one trial at a time."""
-    predictions: Path | None = None
-    """Where the raw predictions of trained models are kept."""
-    room: Room | None = None
-    """Where memory decides how many slots each device has; then ``devices`` names each once."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +125,7 @@ class Worker:
 
     def _begin(self, proposal: Proposal, slot: int) -> None:
         before = len(self._slots.devices)
-        load = Load.of(self._asked(proposal)[0])
+        load = Load.of(self._site.asked(self._study.spec, proposal)[0])
         self._slots.enter(slot, lambda: self._occupy(proposal, slot), proposal.alone, load)
         if len(self._slots.devices) > before:
             self._patience.call(lambda: self._with.session.offers(tuple(self._slots.devices)))
@@ -199,7 +173,7 @@ class Worker:
         shutil.rmtree(paths.folder, ignore_errors=True)  # of a deleted study of the same name
         paths.claim(proposal.token)
         start = Resumption(proposal, paths, self._with.store, self._fetching()).start()
-        request = self._request(proposal, start, self._slots.devices[slot])
+        request = self._site.request(self._study, proposal, start, self._slots.devices[slot], self._best_value())
         place = Place(request.folder, request.device, slot)
         self._patience.call(
             lambda: self._with.session.begin(
@@ -270,38 +244,9 @@ class Worker:
             f"{'The study is paused: it is so on other workers too. ' if paused else ''}Mend the cause {then}."
         )
 
-    def _request(self, proposal: Proposal, start: Start, device: str) -> TrialRequest:
-        spec = self._study.spec
-        train, point = self._asked(proposal)
-        best = best_first(self._patience.call(self._with.trials)) if spec.plots == "best" else []
-        return TrialRequest(
-            study=spec.name,
-            number=proposal.number,
-            ordinal=proposal.ordinal,
-            attempt=proposal.attempt,
-            folder=str(AttemptPaths.of(self._site.folder, proposal.number, proposal.attempt).folder),
-            model=self._site.model,
-            data=str(self._site.data),
-            train=train,
-            objective=spec.objective,
-            operating_point=point,
-            sweep=sweep_plan(spec) if spec.is_swept else None,
-            predictions=self._prediction_folder(),
-            plots=spec.plots,
-            best_value=best[0].value if best else None,
-            checkpoint=None if start.checkpoint is None else str(start.checkpoint),
-            known_epochs=start.known,
-            device=device,
-            token=proposal.token,
-        )
-
-    def _asked(self, proposal: Proposal) -> tuple[dict[str, Any], OperatingPoint | None]:
-        """Training arguments and the setting that is measured."""
-        spec, baseline = self._study.spec, self._site.baseline
-        return plan.asked(spec, baseline, proposal.ordinal, proposal.params, is_baseline=proposal.baseline)
-
-    def _prediction_folder(self) -> PredictionFolder | None:
-        folder, spec = self._site.predictions, self._study.spec
-        if folder is None or not spec.is_swept:
+    def _best_value(self) -> float | None:
+        """The plots of a trial may depend on it; None where they don't, or nothing is complete."""
+        if self._study.spec.plots != "best":
             return None
-        return PredictionFolder(str(folder), spec.keep.caches, self._study.identity.data_fingerprint)
+        best = best_first(self._patience.call(self._with.trials))
+        return best[0].value if best else None

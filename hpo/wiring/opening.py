@@ -19,8 +19,8 @@ from hpo.wiring.projecting import checkpoint_store, projector
 if TYPE_CHECKING:
     from hpo.dataset.summary import DatasetSummary
     from hpo.launchers.local import LocalWorkers
+    from hpo.orchestration.site import Site
     from hpo.orchestration.stop import StopRequest
-    from hpo.orchestration.worker import Site
     from hpo.spec.plan import BaselinePlan
     from hpo.spec.schema import Confirm, StudySpec
     from hpo.study.records import StatusRow, StudyRow, TrialRow
@@ -131,7 +131,7 @@ def opened(file: Path, overrides: Sequence[str], settings: Settings, offer: Offe
     spec = loaded.spec
     dataset = describe(Path(spec.data), settings.cache)
     launcher = machine.launcher(settings)  # its seconds of imports go on beside ours
-    from hpo.orchestration.worker import Site
+    from hpo.orchestration.site import Site
     from hpo.study import lifecycle
     from hpo.study.records import Facts, Identity
     from hpo.study.storage import open_storage
@@ -162,7 +162,7 @@ def joined(name: str, data: Path | None, settings: Settings, offer: Offer) -> It
     model is another one.
     """
     from hpo.dataset.description import describe
-    from hpo.orchestration.worker import Site
+    from hpo.orchestration.site import Site
     from hpo.study import controls, lifecycle
     from hpo.study.storage import open_storage
 

@@ -10,8 +10,9 @@ from sqlalchemy import make_url
 from typing_extensions import override
 
 from hpo.errors import StorageUnavailable
+from hpo.orchestration.site import Site
 from hpo.orchestration.stop import StopRequest
-from hpo.orchestration.worker import Company, Site, Worker
+from hpo.orchestration.worker import Company, Worker
 from hpo.study import snapshot
 from hpo.study.lifecycle import create_or_join, load
 from hpo.study.registry import Life

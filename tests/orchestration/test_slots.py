@@ -12,8 +12,9 @@ import pytest
 from hpo.launchers.forkserver import ForkserverLauncher
 from hpo.orchestration import room
 from hpo.orchestration.room import Memory, Room
+from hpo.orchestration.site import Site
 from hpo.orchestration.stop import StopRequest
-from hpo.orchestration.worker import Company, Site, Worker
+from hpo.orchestration.worker import Company, Worker
 from hpo.study import peaks, snapshot
 from hpo.study.lifecycle import create_or_join
 from hpo.study.peaks import Load, Peak

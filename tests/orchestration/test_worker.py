@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from hpo.errors import HpoError
+from hpo.orchestration.site import Site
 from hpo.orchestration.stop import StopRequest
-from hpo.orchestration.worker import Company, Site, Worker
+from hpo.orchestration.worker import Company, Worker
 from hpo.study import controls, snapshot
 from hpo.study.lifecycle import create_or_join
 from hpo.study.progress import Control

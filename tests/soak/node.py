@@ -17,8 +17,8 @@ from pathlib import Path
 from typing_extensions import override
 
 from hpo.errors import HpoError
+from hpo.orchestration.site import Site
 from hpo.orchestration.stop import StopRequest, on_signals
-from hpo.orchestration.worker import Site
 from hpo.settings import Settings
 from hpo.study.lifecycle import load
 from hpo.study.storage import open_storage
