@@ -21,6 +21,10 @@ KEY_TAG = "hpo.trial"
 """Tag that finds a run again: ``<study uuid>/<trial number>``, or ``<study uuid>/study``."""
 STUDY_TAG = "hpo.study"
 """Tag of the experiment and of each run: the study's uuid."""
+LEASE_TAG = "token"
+"""Tag of a trial's run: which attempt wrote it last."""
+EPOCHS_TAG = "epochs"
+"""Tag of a trial's run: the last epoch that was written to it."""
 LONGEST_PARAM = 6000
 LONGEST_TAG = 8000
 """MLflow's limits (3.17, utils/validation.py), in characters."""
@@ -50,6 +54,8 @@ class RunContent:
     params: dict[str, str]
     tags: dict[str, str]
     points: tuple[Point, ...]
+    epochs: int = 0
+    """The curve's last epoch."""
 
     def digest(self) -> str:
         """sha256 over everything."""
@@ -85,6 +91,8 @@ def trial_content(study: StudyRow, trial: TrialRow, epochs: Iterable[EpochRow]) 
     """The run of one trial: one point a metric and epoch (step = epoch, from 1), then what the trial came to."""
     started = trial.started or (trial.attempts[0].started_at if trial.attempts else study.created_at)
     running = trial.state in {TrialState.RUNNING, TrialState.WAITING}
+    curve = list(epochs)
+    last = max((row.epoch for row in curve), default=0)
     return RunContent(
         key=trial_key(study, trial.number),
         name=f"{'confirm' if study.spec.planned else 'trial'}-{trial.number:05d}",
@@ -92,8 +100,9 @@ def trial_content(study: StudyRow, trial: TrialRow, epochs: Iterable[EpochRow]) 
         ended_ms=None if running else milliseconds(trial.finished or started),
         status=_status(trial),
         params=_trial_params(study, trial),
-        tags=_trial_tags(study, trial),
-        points=(*_epoch_points(epochs), *_final_points(trial)),
+        tags=_trial_tags(study, trial) | {EPOCHS_TAG: str(last)},
+        points=(*_epoch_points(curve), *_final_points(trial)),
+        epochs=last,
     )
 
 
@@ -162,7 +171,7 @@ def _trial_tags(study: StudyRow, trial: TrialRow) -> dict[str, str]:
         "detail": trial.detail,
         "worker": trial.worker or "",
         "attempts": str(len(trial.attempts)),
-        "token": trial.attempts[-1].token if trial.attempts else "",
+        LEASE_TAG: trial.attempts[-1].token if trial.attempts else "",
         "changed": json.dumps(_changed(trial.train, effective), sort_keys=True),
         **_common_tags(study),
     }

@@ -16,7 +16,7 @@ from hpo.settings import Settings
 from hpo.study.records import StudyRow, TrialRow
 from hpo.tracking import artifacts, client, content, experiment, view
 from hpo.tracking.artifacts import MANIFEST_TAG, Artifact
-from hpo.tracking.content import RunContent
+from hpo.tracking.content import LEASE_TAG, RunContent
 from hpo.tracking.reader import Reader
 from hpo.tracking.runs import Run, Runs
 from hpo.trial.vocabulary import RunStatus, TrialState
@@ -80,7 +80,7 @@ class Projector:
     def study(self) -> str:
         """Brings the study's own run and the prepared view in line and returns the experiment's id."""
         wanted = content.study_content(self._study, self._reader.trials(), self._reader.verdict())
-        self._asking(lambda: self._project(wanted, artifacts.of_study(self._study)))
+        self._asking(lambda: self._project(lambda: wanted, artifacts.of_study(self._study)))
         return self._asking(self._write_view if self._home is self._study else lambda: self._connected().experiment_id)
 
     def everything(self) -> Synced:
@@ -111,17 +111,25 @@ class Projector:
     def _trial(self, row: TrialRow) -> str:
         if row.state is TrialState.WAITING and not row.attempts:
             return ""
-        wanted = content.trial_content(self._study, row, self._reader.epochs(row.number))
         files = artifacts.of_trial(row, self._study.spec.plots)
-        run = self._asking(lambda: self._project(wanted, files))
+        run = self._asking(
+            lambda: self._project(
+                lambda: content.trial_content(self._study, row, self._reader.epochs(row.number)), files
+            )
+        )
         if run.run_id != row.mlflow_run_id:
             self._reader.set_run(row.number, run.run_id)
         return run.run_id
 
-    def _project(self, wanted: RunContent, files: tuple[Artifact, ...] | None) -> Run:
+    def _project(self, read: Callable[[], RunContent], files: tuple[Artifact, ...] | None) -> Run:
         runs = self._connected()
-        run = self._known.get(wanted.key) or runs.find_or_create(wanted)
-        self._known[wanted.key] = run
+        wanted = read()
+        run = self._find(wanted)
+        if run.is_ahead_of(wanted):
+            wanted = read()  # once more, now that the run was seen: another process may have read a newer row
+            if run.is_ahead_of(wanted):
+                runs.delete(run)
+                run = self._known[wanted.key] = runs.find_or_create(wanted)
         last = {} if files is None else {MANIFEST_TAG: artifacts.manifest(files)}
         if wanted.status is not RunStatus.RUNNING:
             last[DIGEST_TAG] = wanted.digest()
@@ -133,6 +141,13 @@ class Projector:
             artifacts.mirror(self._client, run, files, json.loads(run.tags.get(MANIFEST_TAG, "{}")))
         runs.set_status(run, wanted)
         runs.set_tags(run, last)
+        return run
+
+    def _find(self, wanted: RunContent) -> Run:
+        """As this process knows it, unless the trial has got another attempt: others may have written to it then."""
+        run = self._known.get(wanted.key)
+        if run is None or run.tags.get(LEASE_TAG) != wanted.tags.get(LEASE_TAG):
+            run = self._known[wanted.key] = self._connected().find_or_create(wanted)
         return run
 
     def _write_view(self) -> str:

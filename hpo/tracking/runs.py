@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from hpo.tracking.content import KEY_TAG, Point, RunContent
+from hpo.tracking.content import EPOCHS_TAG, KEY_TAG, Point, RunContent
 from hpo.trial.vocabulary import RunStatus
 
 _METRICS_A_BATCH = 1000
@@ -27,6 +27,12 @@ class Run:
     tags: dict[str, str]
     sent: set[Point] = field(default_factory=set)
     """Points that this process wrote; MLflow drops those that it had already."""
+
+    def is_ahead_of(self, content: RunContent) -> bool:
+        """Whether epochs were written that are no part of the curve any more: an attempt could not use its checkpoint
+        and went on from an earlier epoch. MLflow has no call that takes a point back.
+        """
+        return int(self.tags.get(EPOCHS_TAG, "0")) > content.epochs
 
     @staticmethod
     def of(run: Any) -> Run:
@@ -78,10 +84,13 @@ class Runs:
             found = self.find(content.key)
         return self.keep_oldest(found)
 
+    def delete(self, run: Run) -> None:
+        self._client.delete_run(run.run_id)
+
     def keep_oldest(self, found: list[Run]) -> Run:
         """Deletes all but the first of ``found`` and returns that."""
         for surplus in found[1:]:
-            self._client.delete_run(surplus.run_id)
+            self.delete(surplus)
         return found[0]
 
     def write(self, run: Run, content: RunContent, always: dict[str, str]) -> None:

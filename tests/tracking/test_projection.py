@@ -17,6 +17,7 @@ from mlflow.tracking import MlflowClient
 from hpo.errors import StorageUnavailable
 from hpo.settings import Settings
 from hpo.spec.schema import Plots
+from hpo.study.records import EpochRow
 from hpo.tracking.content import trial_content
 from hpo.tracking.projection import Projector
 from hpo.trial.vocabulary import Reason
@@ -84,6 +85,43 @@ def test_a_trial_that_was_given_back_runs_again_in_the_same_run(projector: Make,
     rows.put(make_trial(0, Reason.COMPLETE), make_epochs(0, 3) + make_epochs(0, 5, attempt=2, start=3))
     assert projector(rows).trial(0) == first
     assert shown(settings)[f"{UUID}/0"]["info"][1] == "FINISHED"
+
+
+@pytest.mark.parametrize("same_process", [True, False])
+@pytest.mark.parametrize("end", [None, Reason.PRUNED])
+def test_epochs_that_were_taken_back_leave_mlflow_too(
+    projector: Make, settings: Settings, other_settings: Settings, same_process: bool, end: Reason | None
+) -> None:
+    """A later attempt found no usable checkpoint, started at an earlier epoch, and ended before the last one's."""
+    rows = Rows(make_study())
+    rows.put(make_trial(0, None, epochs=5), make_epochs(0, 5))
+    first = projector(rows)
+    first.trial(0)
+    rows.put(make_trial(0, end, epochs=3), make_epochs(0, 3, attempt=2))
+    second = first if same_process else projector(rows)
+    second.trial(0)
+    Projector(other_settings, rows.study, rows).trial(0)
+    assert shown(settings) == shown(other_settings)
+    assert rows.trial(0).mlflow_run_id is not None
+    assert second.trial(0) == rows.trial(0).mlflow_run_id
+
+
+def test_who_reads_old_epochs_takes_nothing_back(projector: Make, settings: Settings) -> None:
+    """Two write the same attempt; one of them read its rows before the other wrote."""
+    rows = Rows(make_study())
+    rows.put(make_trial(0, None, epochs=5), make_epochs(0, 5))
+    run = projector(rows).trial(0)
+
+    class Late(Rows):
+        reads = 0
+
+        def epochs(self, number: int) -> list[EpochRow]:
+            self.reads += 1
+            return super().epochs(number)[: 3 if self.reads == 1 else None]
+
+    late = Late(rows.study, rows.by_number, rows.epochs_of, rows.experiment_id)
+    assert projector(late).trial(0) == run
+    assert len(shown(settings)[f"{UUID}/0"]["metrics"]) > 0
 
 
 def test_a_trial_that_waits_for_its_first_attempt_has_no_run(projector: Make, settings: Settings) -> None:
