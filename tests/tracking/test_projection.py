@@ -13,6 +13,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import BAD_REQUEST
 from mlflow.tracking import MlflowClient
+from typing_extensions import override
 
 from hpo.errors import StorageUnavailable
 from hpo.settings import Settings
@@ -115,6 +116,7 @@ def test_who_reads_old_epochs_takes_nothing_back(projector: Make, settings: Sett
     class Late(Rows):
         reads = 0
 
+        @override
         def epochs(self, number: int) -> list[EpochRow]:
             self.reads += 1
             return super().epochs(number)[: 3 if self.reads == 1 else None]
