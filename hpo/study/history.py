@@ -5,13 +5,19 @@ from __future__ import annotations
 import copy
 import math
 import time
+from bisect import bisect_left
 from collections.abc import Container
 
 from optuna._typing import JSONSerializable
 from optuna.distributions import BaseDistribution
-from optuna.storages import RDBStorage, _CachedStorage
-from optuna.trial import FrozenTrial, TrialState
+from optuna.samplers import BaseSampler
+from optuna.search_space import IntersectionSearchSpace
+from optuna.storages._cached_storage import _CachedStorage, _StudyInfo
+from optuna.trial import FrozenTrial, TrialState, create_trial
 from typing_extensions import override
+
+from hpo.study import optuna_trials
+from hpo.study.storage import Storage
 
 ORDINAL = "ordinal"
 BASELINE = "baseline"
@@ -23,6 +29,7 @@ CLAIM = "claim"
 """Token of the claim for which the trial was asked."""
 RETRY_OF = "retry_of"
 REASON = "reason"
+_SHOWN = [state for state in TrialState if state != TrialState.FAIL]
 REFRESH_S = 1.0
 """For so long a pruner may see other workers' trials as they were."""
 
@@ -40,8 +47,14 @@ class SearchHistory(_CachedStorage):
     (``optuna.storages.get_storage``, 5.0.0).
     """
 
-    def __init__(self, backend: RDBStorage) -> None:
-        super().__init__(backend)
+    def __init__(self, storage: Storage) -> None:
+        super().__init__(storage.optuna)
+        self._storage = storage
+        self._ids: dict[str, int] = {}
+        """Of studies, by name."""
+        self._lists: dict[tuple[int, frozenset[TrialState]], list[FrozenTrial]] = {}
+        """What ``get_all_trials`` shows of a study, by states."""
+        self._spaces: dict[type[BaseSampler], IntersectionSearchSpace] = {}
         self._fresh_until = float("-inf")
         self._own: dict[int, FrozenTrial] = {}
         """Trials of this session: nobody else writes to them, so that they need not be read again."""
@@ -64,10 +77,19 @@ class SearchHistory(_CachedStorage):
 
     @override
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
-        trial_id = super().create_new_trial(study_id, template_trial)
-        number = self._trial_id_to_study_id_and_number[trial_id][1]
-        self._own[trial_id] = copy.deepcopy(self._studies[study_id].trials[number])
+        template = template_trial or create_trial(state=TrialState.RUNNING)
+        trial_id, made = self._storage.write(lambda connection: optuna_trials.insert(connection, study_id, template))
+        with self._lock:
+            self._studies.setdefault(study_id, _StudyInfo())
+            self._remember(study_id, [made])
+        self._own[trial_id] = copy.deepcopy(made)
         return trial_id
+
+    @override
+    def get_study_id_from_name(self, study_name: str) -> int:
+        if study_name not in self._ids:
+            self._ids[study_name] = super().get_study_id_from_name(study_name)
+        return self._ids[study_name]
 
     @override
     def get_trial(self, trial_id: int) -> FrozenTrial:
@@ -94,29 +116,66 @@ class SearchHistory(_CachedStorage):
     def _read_trials_from_remote_storage(self, study_id: int) -> None:
         """At most once in ``REFRESH_S``: at every epoch of every trial it would cost more than all the rest."""
         now = time.monotonic()
-        if now >= self._fresh_until:
-            super()._read_trials_from_remote_storage(study_id)
+        with self._lock:
+            if now < self._fresh_until:
+                return
+            study = self._studies.setdefault(study_id, _StudyInfo())
+            after, open_ones = study.last_finished_trial_id, study.unfinished_trial_ids
+            news = self._storage.read(lambda connection: optuna_trials.read(connection, study_id, after, open_ones))
+            for trial in news.values():
+                _drop_void(trial)
+            self._remember(study_id, list(news.values()))
+            ended = {trial_id for trial_id, trial in news.items() if trial.state.is_finished()}
+            study.unfinished_trial_ids = (open_ones | news.keys()) - ended
+            study.last_finished_trial_id = max(ended | {after})
             self._fresh_until = now + REFRESH_S
+
+    def _remember(self, study_id: int, trials: list[FrozenTrial]) -> None:
+        self._add_trials_to_cache(study_id, trials)
+        for (of_study, shown), found in self._lists.items():
+            for trial in trials if of_study == study_id else ():
+                _put(found, trial, is_in=_is_shown(trial, shown))
 
     @override
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
-        found = super().get_all_trials(study_id, deepcopy, states)
-        return [
-            _without_void(trial)
-            for trial in found
-            if trial.state != TrialState.FAIL and OUTSIDE not in trial.user_attrs
-        ]
+        """By number, as some samplers expect."""
+        self._read_trials_from_remote_storage(study_id)
+        shown = frozenset(
+            state for state in TrialState if state != TrialState.FAIL and (states is None or state in states)
+        )
+        with self._lock:
+            if (study_id, shown) not in self._lists:
+                known = sorted(self._studies[study_id].trials.items())
+                self._lists[study_id, shown] = [trial for _, trial in known if _is_shown(trial, shown)]
+            found = list(self._lists[study_id, shown])
+        return copy.deepcopy(found) if deepcopy else found
+
+    def with_known_space(self, sampler: BaseSampler) -> BaseSampler:
+        """Spares a fresh sampler the walk through all trials in search of the parameters that they have in common: what
+        the last one found is handed on. Each goes on where that one ended.
+        """
+        fresh = getattr(sampler, "_search_space", None)  # Optuna 5.0.0: of TPE and CMA-ES
+        if isinstance(fresh, IntersectionSearchSpace):
+            setattr(sampler, "_search_space", self._spaces.setdefault(type(sampler), fresh))  # noqa: B010  (it has none)
+        return sampler
 
 
-def _without_void(trial: FrozenTrial) -> FrozenTrial:
-    """Less what a resumed attempt took back (``optuna_rows.void_after``): TPE ranks a pruned trial by its last step,
+def _is_shown(trial: FrozenTrial, states: frozenset[TrialState]) -> bool:
+    return trial.state in states and OUTSIDE not in trial.user_attrs
+
+
+def _put(trials: list[FrozenTrial], trial: FrozenTrial, *, is_in: bool) -> None:
+    """Replaces, adds or takes out one of ``trials``, which are in the order of their numbers."""
+    place = bisect_left(trials, trial.number, key=lambda other: other.number)
+    there = place < len(trials) and trials[place].number == trial.number
+    trials[place : place + there] = [trial] if is_in else []
+
+
+def _drop_void(trial: FrozenTrial) -> None:
+    """What a resumed attempt took back (``optuna_rows.void_after``): TPE ranks a pruned trial by its last step,
     whatever stands there.
     """
     values = trial.intermediate_values
-    if not any(map(math.isnan, values.values())):
-        return trial
-    usable = copy.copy(trial)  # the original is the cache's own
-    usable.intermediate_values = {step: value for step, value in values.items() if not math.isnan(value)}
-    return usable
+    trial.intermediate_values = {step: value for step, value in values.items() if not math.isnan(value)}

@@ -19,18 +19,19 @@ from sqlalchemy import Connection, Table, and_, insert, select, update
 
 from hpo.study import statements
 
-_trials: Table = models.TrialModel.__table__
-_values: Table = models.TrialValueModel.__table__
-_intermediate: Table = models.TrialIntermediateValueModel.__table__
-_params: Table = models.TrialParamModel.__table__
-_user: Table = models.TrialUserAttributeModel.__table__
-_system: Table = models.TrialSystemAttributeModel.__table__
+STUDIES: Table = models.StudyModel.__table__
+TRIALS: Table = models.TrialModel.__table__
+VALUES: Table = models.TrialValueModel.__table__
+INTERMEDIATE: Table = models.TrialIntermediateValueModel.__table__
+PARAMS: Table = models.TrialParamModel.__table__
+USER: Table = models.TrialUserAttributeModel.__table__
+SYSTEM: Table = models.TrialSystemAttributeModel.__table__
 _FINISHED = [state for state in TrialState if state.is_finished()]
 
 
 def trial_id(connection: Connection, study_id: int, number: int) -> int:
-    mine = and_(_trials.c.study_id == study_id, _trials.c.number == number)
-    return int(connection.execute(select(_trials.c.trial_id).where(mine)).scalar_one())
+    mine = and_(TRIALS.c.study_id == study_id, TRIALS.c.number == number)
+    return int(connection.execute(select(TRIALS.c.trial_id).where(mine)).scalar_one())
 
 
 def set_running(connection: Connection, trial: int) -> None:
@@ -53,7 +54,7 @@ def finish(connection: Connection, trial: int, state: TrialState, value: float |
             "value": value,
             "value_type": models.TrialValueModel.TrialValueType.FINITE,
         }
-        statements.replace(connection, _values, row, ("trial_id", "objective"))
+        statements.replace(connection, VALUES, row, ("trial_id", "objective"))
     _move(connection, trial, state=state, datetime_complete=_now())
 
 
@@ -64,40 +65,40 @@ def insert_params(connection: Connection, trial: int, params: Sequence[tuple[str
         for name, value, known in params
     ]
     if rows:
-        connection.execute(insert(_params), rows)
+        connection.execute(insert(PARAMS), rows)
 
 
 def set_intermediate(connection: Connection, trial: int, step: int, value: float) -> None:
     """Replaces what stood at this step (``Trial.report`` would ignore the new value). ``value`` is finite."""
     kind = models.TrialIntermediateValueModel.TrialIntermediateValueType.FINITE
     row = {"trial_id": trial, "step": step, "intermediate_value": value, "intermediate_value_type": kind}
-    statements.replace(connection, _intermediate, row, ("trial_id", "step"))
+    statements.replace(connection, INTERMEDIATE, row, ("trial_id", "step"))
 
 
 def void_after(connection: Connection, trial: int, step: int) -> None:
     """What was reported after ``step`` counts no more: NaN, which pruners pass over. (A worker may delete nothing.)"""
     kind = models.TrialIntermediateValueModel.TrialIntermediateValueType.NAN
-    later = and_(_intermediate.c.trial_id == trial, _intermediate.c.step > step)
+    later = and_(INTERMEDIATE.c.trial_id == trial, INTERMEDIATE.c.step > step)
     void = {"intermediate_value": None, "intermediate_value_type": kind}
-    connection.execute(update(_intermediate).where(later).values(void))
+    connection.execute(update(INTERMEDIATE).where(later).values(void))
 
 
 def set_attributes(connection: Connection, trial: int, user: Mapping[str, Any], system: Mapping[str, Any]) -> None:
-    for table, given in ((_user, user), (_system, system)):
+    for table, given in ((USER, user), (SYSTEM, system)):
         for key, value in given.items():
             row = {"trial_id": trial, "key": key, "value_json": json.dumps(value)}
             statements.replace(connection, table, row, ("trial_id", "key"))
 
 
 def _state(connection: Connection, trial: int) -> TrialState:
-    state: TrialState = connection.execute(select(_trials.c.state).where(_trials.c.trial_id == trial)).scalar_one()
+    state: TrialState = connection.execute(select(TRIALS.c.state).where(TRIALS.c.trial_id == trial)).scalar_one()
     return state
 
 
 def _move(connection: Connection, trial: int, **values: Any) -> None:
     """Does nothing to a trial that someone ended with other tools."""
-    open_one = and_(_trials.c.trial_id == trial, _trials.c.state.not_in(_FINISHED))
-    connection.execute(update(_trials).where(open_one).values(values))
+    open_one = and_(TRIALS.c.trial_id == trial, TRIALS.c.state.not_in(_FINISHED))
+    connection.execute(update(TRIALS).where(open_one).values(values))
 
 
 def _now() -> datetime:

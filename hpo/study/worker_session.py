@@ -86,7 +86,7 @@ class WorkerSession:
         now = tables.Now if clock is None else lambda: literal(clock(), tables.Utc())
         life = Life(worker) if isinstance(worker, str) else worker
         worker_id = registry.enter(storage, study.id, life, now())
-        history = SearchHistory(storage.optuna)
+        history = SearchHistory(storage)
         self._context = Context(storage, study, life.worker, worker_id, clock or _utc_now, now, failpoint, history)
 
     @property
