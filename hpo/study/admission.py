@@ -13,7 +13,7 @@ from hpo.study import claims, crowding, optuna_rows, proposing, registry, tables
 from hpo.study.claims import owned
 from hpo.study.context import Context
 from hpo.study.curve import curve, earlier, resume_point
-from hpo.study.history import Params
+from hpo.study.history import Drawn
 from hpo.study.progress import progress, spent
 from hpo.study.records import Proposal
 
@@ -43,14 +43,14 @@ def _claim(context: Context, token: str) -> Row[Any] | None:
             return mine  # a repeated call after a lost acknowledgement
         claims.lock_study(connection, study_id)
         registry.seen(connection, context.worker_id, context.now())  # the hours count up to this moment
-        now, owner = progress(connection, study_id), context.owner(token)
+        now, owner = progress(connection, study_id, hours=False), context.owner(token)
         if not now.control.admits:
             return None
         waiting = claims.take_waiting(connection, study_id, owner)
         if waiting is not None or spent(spec, now) is not None:
             return waiting
         context.failpoint("counted")
-        return claims.insert_next(connection, study_id, owner)
+        return claims.insert_next(connection, study_id, now.issued, owner)
 
     while True:
         try:
@@ -72,8 +72,8 @@ def _propose_new(context: Context, claim: Row[Any], baseline: BaselinePlan | Non
         **FRESH_TRIAL,
     }
     try:
-        params = context.history.take_params(trial_id)
-        context.storage.write(lambda connection: _adopt(connection, claim.token, row, (trial_id, params)))
+        drawn = context.history.take_drawn(trial_id)
+        context.storage.write(lambda connection: _adopt(connection, claim.token, row, (trial_id, drawn)))
     except ClaimLost:
         proposing.forget(context, trial_id)
         raise
@@ -91,12 +91,14 @@ FRESH_TRIAL: dict[str, Any] = {
 """Columns of a trial that has not begun."""
 
 
-def _adopt(connection: Connection, token: str, row: dict[str, Any], theirs: tuple[int, Params]) -> None:
+def _adopt(connection: Connection, token: str, row: dict[str, Any], theirs: tuple[int, Drawn]) -> None:
     """From here on the trial is the claim's; until then it is an orphan that nobody trains."""
     if owned(connection, token).number == row["number"]:
         return  # a repeated call after a lost acknowledgement
     connection.execute(insert(tables.trials).values(row))
-    optuna_rows.insert_params(connection, *theirs)
+    trial_id, drawn = theirs
+    optuna_rows.insert_params(connection, trial_id, drawn.params)
+    optuna_rows.set_attributes(connection, trial_id, {}, drawn.attributes)
     connection.execute(update(tables.claims).where(tables.claims.c.token == token).values(number=row["number"]))
 
 

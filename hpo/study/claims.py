@@ -11,12 +11,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, insert, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, insert, or_, select, text, update
 
 from hpo.errors import ClaimLost
 from hpo.study import optuna_tables
 from hpo.study.tables import claims, trials
 
+NEXT = func.coalesce(func.max(claims.c.ordinal) + 1, 0)
+"""The next ordinal of a study."""
+_OF_TOKEN = select(claims).where(claims.c.token == bindparam("of"))
+_OWNED = _OF_TOKEN.with_for_update()
 _LOCK = 0x68706F41  # "hpoA": first half of the advisory locks under which studies admit
 
 
@@ -34,17 +38,21 @@ class Owner:
 
 def owned(connection: Connection, token: str, *, lock: bool = True) -> Row[Any]:
     """The claim of this token, locked until the transaction ends. Raises ``ClaimLost`` when it has another one now."""
-    claim = select(claims).where(claims.c.token == token)
-    row = connection.execute(claim.with_for_update() if lock else claim).one_or_none()
+    row = connection.execute(_OWNED if lock else _OF_TOKEN, {"of": token}).one_or_none()
     if row is None:
-        raise ClaimLost(f"attempt {token}: the trial belongs to someone else, or ended; its result is dropped")
+        raise _lost(token)
     return row
+
+
+def _lost(token: str) -> ClaimLost:
+    return ClaimLost(f"attempt {token}: the trial belongs to someone else, or ended; its result is dropped")
 
 
 def release(connection: Connection, token: str, **changes: Any) -> None:
     """Nobody owns the ordinal any more; the last step of every end."""
-    owned(connection, token)
-    connection.execute(update(claims).where(claims.c.token == token).values(token=None, worker_id=None, **changes))
+    free = update(claims).where(claims.c.token == token).values(token=None, worker_id=None, **changes)
+    if connection.execute(free).rowcount != 1:
+        raise _lost(token)
 
 
 def lock_study(connection: Connection, study_id: int) -> None:
@@ -69,22 +77,19 @@ def take_waiting(connection: Connection, study_id: int, owner: Owner) -> Row[Any
     return of_token(connection, owner.token)
 
 
-def insert_next(connection: Connection, study_id: int, owner: Owner) -> Row[Any] | None:
-    """A claim on the next ordinal. IntegrityError when another worker was quicker."""
-    ordinal = connection.execute(_next_ordinal(study_id)).scalar_one()
-    connection.execute(
-        insert(claims).values(study_id=study_id, ordinal=ordinal, attempt=1, retries=0, open=True, **_lease(owner))
-    )
-    return of_token(connection, owner.token)
+def insert_next(connection: Connection, study_id: int, ordinal: int, owner: Owner) -> Row[Any]:
+    """A claim on ``ordinal``. IntegrityError when another worker was quicker."""
+    claim = {"study_id": study_id, "ordinal": ordinal, "attempt": 1, "retries": 0, "open": True, **_lease(owner)}
+    return connection.execute(insert(claims).values(claim).returning(*claims.c)).one()
 
 
 def of_token(connection: Connection, token: str) -> Row[Any] | None:
-    return connection.execute(select(claims).where(claims.c.token == token)).one_or_none()
+    return connection.execute(_OF_TOKEN, {"of": token}).one_or_none()
 
 
 def issued(connection: Connection, study_id: int) -> int:
     """Ordinals handed out so far; they have no gaps."""
-    return int(connection.execute(_next_ordinal(study_id)).scalar_one())
+    return int(connection.execute(select(NEXT).where(claims.c.study_id == study_id)).scalar_one())
 
 
 def beat(connection: Connection, tokens: set[str], now: ColumnElement[datetime]) -> set[str]:
@@ -140,10 +145,6 @@ def _lease(owner: Owner) -> dict[str, Any]:
         "beat": 0,
         "beat_at": owner.now,
     }
-
-
-def _next_ordinal(study_id: int) -> Select[Any]:
-    return select(func.coalesce(func.max(claims.c.ordinal) + 1, 0)).where(claims.c.study_id == study_id)
 
 
 def _with_states(study_id: int) -> Select[Any]:

@@ -39,10 +39,7 @@ def end(context: Context, token: str, ended: Ended) -> Reaction:
     context.failpoint("outcome")
     if reaction.state is vocabulary.TrialState.WAITING:
         return reaction
-    if reaction.counts:
-        context.storage.write(lambda connection: release(connection, token, open=False))
-        context.failpoint("settled")
-    else:
+    if not reaction.counts:
         settle(context, token)
     return reaction
 
@@ -106,6 +103,8 @@ def _record(context: Context, connection: Connection, token: str, ended: Ended) 
         outcome["operating_point"] = _operating_point(ended)
     connection.execute(update(tables.trials).where(_trial(claim)).values(outcome))
     _tell(connection, claim, ended, reaction)
+    if reaction.counts:
+        release(connection, token, open=False)
     return reaction
 
 

@@ -7,6 +7,7 @@ import math
 import time
 from bisect import bisect_left
 from collections.abc import Container
+from dataclasses import dataclass, field
 
 from optuna._typing import JSONSerializable
 from optuna.distributions import BaseDistribution
@@ -23,8 +24,6 @@ ORDINAL = "ordinal"
 BASELINE = "baseline"
 OUTSIDE = "outside_space"
 """Set on a baseline that the space can't hold: an ordinary trial for people, none for samplers."""
-Params = list[tuple[str, float, BaseDistribution]]
-"""Name, Optuna's internal value and distribution of each."""
 CLAIM = "claim"
 """Token of the claim for which the trial was asked."""
 RETRY_OF = "retry_of"
@@ -32,6 +31,16 @@ REASON = "reason"
 _SHOWN = [state for state in TrialState if state != TrialState.FAIL]
 REFRESH_S = 1.0
 """For so long a pruner may see other workers' trials as they were."""
+
+
+@dataclass
+class Drawn:
+    """What a sampler gave a trial."""
+
+    params: list[tuple[str, float, BaseDistribution]] = field(default_factory=list)
+    """Name, Optuna's internal value and distribution of each."""
+    attributes: dict[str, JSONSerializable] = field(default_factory=dict)
+    """The sampler's notes."""
 
 
 def ordinal_of(trial: FrozenTrial) -> int:
@@ -58,7 +67,8 @@ class SearchHistory(_CachedStorage):
         self._fresh_until = float("-inf")
         self._own: dict[int, FrozenTrial] = {}
         """Trials of this session: nobody else writes to them, so that they need not be read again."""
-        self._params: dict[int, Params] = {}
+        self._drawn: dict[int, Drawn] = {}
+        """Of trials that are not adopted yet."""
 
     def own(self, trial_id: int) -> FrozenTrial:
         """A trial of this session, as it stands."""
@@ -69,11 +79,11 @@ class SearchHistory(_CachedStorage):
     def forget(self, trial_id: int) -> None:
         """It is this session's no more."""
         self._own.pop(trial_id, None)
-        self._params.pop(trial_id, None)
+        self._drawn.pop(trial_id, None)
 
-    def take_params(self, trial_id: int) -> Params:
-        """What was suggested for a trial, to be written when the trial is adopted."""
-        return self._params.pop(trial_id, [])
+    def take_drawn(self, trial_id: int) -> Drawn:
+        """What was drawn for a trial, to be written when the trial is adopted."""
+        return self._drawn.pop(trial_id, Drawn())
 
     @override
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
@@ -83,6 +93,7 @@ class SearchHistory(_CachedStorage):
             self._studies.setdefault(study_id, _StudyInfo())
             self._remember(study_id, [made])
         self._own[trial_id] = copy.deepcopy(made)
+        self._drawn[trial_id] = Drawn()
         return trial_id
 
     @override
@@ -100,11 +111,14 @@ class SearchHistory(_CachedStorage):
         self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
     ) -> None:
         """Kept until the trial is adopted: one transaction instead of one a value."""
-        self._params.setdefault(trial_id, []).append((param_name, param_value_internal, distribution))
+        self._drawn[trial_id].params.append((param_name, param_value_internal, distribution))
 
     @override
     def set_trial_system_attr(self, trial_id: int, key: str, value: JSONSerializable) -> None:
-        super().set_trial_system_attr(trial_id, key, value)
+        if trial_id in self._drawn:
+            self._drawn[trial_id].attributes[key] = value
+        else:
+            super().set_trial_system_attr(trial_id, key, value)
         if trial_id in self._own:
             self._own[trial_id].system_attrs[key] = value
 

@@ -45,7 +45,7 @@ def set_waiting(connection: Connection, trial: int) -> None:
 
 def finish(connection: Connection, trial: int, state: TrialState, value: float | None) -> None:
     """The trial's end, with its value where it has one; finite. One that was ended with other tools stays as it is."""
-    if _state(connection, trial).is_finished():
+    if not _move(connection, trial, state=state, datetime_complete=_now()):
         return
     if value is not None:
         row = {
@@ -55,7 +55,6 @@ def finish(connection: Connection, trial: int, state: TrialState, value: float |
             "value_type": models.TrialValueModel.TrialValueType.FINITE,
         }
         statements.replace(connection, VALUES, row, ("trial_id", "objective"))
-    _move(connection, trial, state=state, datetime_complete=_now())
 
 
 def insert_params(connection: Connection, trial: int, params: Sequence[tuple[str, float, BaseDistribution]]) -> None:
@@ -85,20 +84,14 @@ def void_after(connection: Connection, trial: int, step: int) -> None:
 
 def set_attributes(connection: Connection, trial: int, user: Mapping[str, Any], system: Mapping[str, Any]) -> None:
     for table, given in ((USER, user), (SYSTEM, system)):
-        for key, value in given.items():
-            row = {"trial_id": trial, "key": key, "value_json": json.dumps(value)}
-            statements.replace(connection, table, row, ("trial_id", "key"))
+        rows = [{"trial_id": trial, "key": key, "value_json": json.dumps(value)} for key, value in given.items()]
+        statements.replace_all(connection, table, rows, ("trial_id", "key"))
 
 
-def _state(connection: Connection, trial: int) -> TrialState:
-    state: TrialState = connection.execute(select(TRIALS.c.state).where(TRIALS.c.trial_id == trial)).scalar_one()
-    return state
-
-
-def _move(connection: Connection, trial: int, **values: Any) -> None:
-    """Does nothing to a trial that someone ended with other tools."""
+def _move(connection: Connection, trial: int, **values: Any) -> bool:
+    """False, and nothing done, for a trial that someone ended with other tools."""
     open_one = and_(TRIALS.c.trial_id == trial, TRIALS.c.state.not_in(_FINISHED))
-    connection.execute(update(TRIALS).where(open_one).values(values))
+    return connection.execute(update(TRIALS).where(open_one).values(values)).rowcount == 1
 
 
 def _now() -> datetime:

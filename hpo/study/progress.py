@@ -49,17 +49,18 @@ class Progress:
     control_reason: str
 
 
-def progress(connection: Connection, study_id: int) -> Progress:
+def progress(connection: Connection, study_id: int, *, hours: bool = True) -> Progress:
+    """``hours``: whether the live hours are wanted; always where the budget is one of hours."""
     leases, studies = tables.claims, tables.studies
-    opened = select(func.count()).where(leases.c.study_id == study_id, leases.c.open)
-    still_open, issued = connection.execute(opened).scalar_one(), claims.issued(connection, study_id)
+    counts = select(func.count().filter(leases.c.open), claims.NEXT).where(leases.c.study_id == study_id)
+    still_open, issued = connection.execute(counts).one()
     names = (studies.c.budget_trials, studies.c.budget_hours, studies.c.control, studies.c.control_reason)
     wanted = connection.execute(select(*names).where(studies.c.id == study_id)).one()
     return Progress(
         issued=issued,
         counted=issued - still_open,
         open=still_open,
-        hours_used=_live_hours(connection, study_id),
+        hours_used=_live_hours(connection, study_id) if hours or wanted.budget_hours is not None else 0.0,
         budget=Budget(trials=wanted.budget_trials, hours=wanted.budget_hours),
         control=Control(wanted.control),
         control_reason=wanted.control_reason,

@@ -12,7 +12,7 @@ from typing import Any
 
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.pruners import BasePruner
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from hpo.errors import ClaimLost
 from hpo.spec.rungs import PruningPlan
@@ -79,7 +79,8 @@ def write_attempt(context: Context, active: Active, place: Place, planned: dict[
     def action(connection: Connection) -> None:
         owned(connection, proposal.token)
         optuna_rows.set_running(connection, active.trial_id)
-        optuna_rows.void_after(connection, active.trial_id, proposal.resume_epoch)
+        if proposal.attempt > 1:
+            optuna_rows.void_after(connection, active.trial_id, proposal.resume_epoch)
         connection.execute(update(tables.trials).where(_trial(context, proposal.number)).values(planned))
         statements.replace(connection, tables.attempts, row, ("token",))
 
@@ -141,19 +142,22 @@ def write_epoch(context: Context, active: Active, report: EpochReport) -> Contro
     return control
 
 
+_CONTROL_AND_STATE = (
+    select(tables.studies.c.control, optuna_tables.state)
+    .select_from(tables.claims.join(tables.studies, tables.studies.c.id == tables.claims.c.study_id))
+    .join(optuna_tables.trials, optuna_tables.trials.c.trial_id == bindparam("trial"))
+    .where(tables.claims.c.token == bindparam("of"))
+    .with_for_update(of=tables.claims)
+)
+
+
 def _owned_and_wanted(connection: Connection, active: Active) -> Control:
     """In one statement: whether the trial is still this session's and open, and what is wanted of its study.
 
     Raises ``ClaimLost``.
     """
-    claims, studies, theirs = tables.claims, tables.studies, optuna_tables.trials
-    found = connection.execute(
-        select(studies.c.control, optuna_tables.state)
-        .select_from(claims.join(studies, studies.c.id == claims.c.study_id))
-        .join(theirs, theirs.c.trial_id == active.trial_id)
-        .where(claims.c.token == active.proposal.token)
-        .with_for_update(of=claims)
-    ).one_or_none()
+    asked = {"trial": active.trial_id, "of": active.proposal.token}
+    found = connection.execute(_CONTROL_AND_STATE, asked).one_or_none()
     if found is None or found.state not in ("RUNNING", "WAITING"):
         raise ClaimLost(f"trial {active.proposal.number} belongs to someone else, or ended; its result is dropped")
     return Control(found.control)

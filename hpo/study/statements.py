@@ -11,7 +11,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 def replace(connection: Connection, table: Table, row: dict[str, Any], key: tuple[str, ...]) -> None:
     """Inserts a row, or overwrites the one of the same ``key``, which is unique."""
-    connection.execute(_upsert(connection.dialect.name, table, tuple(row), key), row)
+    replace_all(connection, table, [row], key)
+
+
+def replace_all(connection: Connection, table: Table, rows: list[dict[str, Any]], key: tuple[str, ...]) -> None:
+    """The same for several rows with equal names."""
+    if rows:
+        connection.execute(_upsert(connection.dialect.name, table, tuple(rows[0]), key), rows)
 
 
 @cache  # building it costs three times what the database takes for it
