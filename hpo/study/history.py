@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from hpo.study import optuna_trials
 from hpo.study.storage import Storage
+from hpo.study.tpe import Ended
 
 ORDINAL = "ordinal"
 BASELINE = "baseline"
@@ -63,6 +64,8 @@ class SearchHistory(_CachedStorage):
         """Of studies, by name."""
         self._lists: dict[tuple[int, frozenset[TrialState]], list[FrozenTrial]] = {}
         """What ``get_all_trials`` shows of a study, by states."""
+        self.ended = Ended()
+        """What TPE keeps from one proposal to the next."""
         self._spaces: dict[type[BaseSampler], IntersectionSearchSpace] = {}
         self._fresh_until = float("-inf")
         self._own: dict[int, FrozenTrial] = {}

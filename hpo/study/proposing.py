@@ -70,7 +70,7 @@ def ask(context: Context, ordinal: int, token: str, planned: Source) -> tuple[in
         user_attrs=attributes,
         system_attrs={"fixed_params": planned.given} if planned.given else {},
     )
-    sampler = context.history.with_known_space(build_sampler(context.study.spec, ordinal))
+    sampler = context.history.with_known_space(build_sampler(context.study.spec, ordinal, context.history.ended))
     study = context.search(sampler)
     call = context.storage.call_optuna
     trial_id = call(lambda _rdb: context.history.create_new_trial(context.study.id, template))

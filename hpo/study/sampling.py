@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from optuna.samplers import BaseSampler, RandomSampler
 from hpo.spec.methods import SAMPLERS
 from hpo.spec.schema import StudySpec
 from hpo.spec.space import Choices, Domain, FloatRange, IntRange, Space, is_active
+from hpo.study.tpe import Ended, QuickTPE
 from hpo.trial.vocabulary import Scalar
 
 
@@ -60,10 +62,11 @@ def _suggest(trial: optuna.Trial, name: str, domain: Domain) -> Scalar:
             raise TypeError(f"space.{name}: {other} is no distribution of ours")
 
 
-def build_sampler(spec: StudySpec, ordinal: int) -> BaseSampler:
+def build_sampler(spec: StudySpec, ordinal: int, ended: Ended | None = None) -> BaseSampler:
     """A fresh sampler for one proposal: equal seed, ordinal and history give an equal proposal, whoever asks.
 
-    A sampler that lives on draws from one stream of random numbers, which a restart would begin anew.
+    A sampler that lives on draws from one stream of random numbers, which a restart would begin anew. ``ended``: what
+    TPE keeps from one proposal to the next.
     """
     seed = int(np.random.SeedSequence((spec.search.seed, ordinal)).generate_state(1)[0])
     options = dict(spec.search.sampler.options)
@@ -79,6 +82,8 @@ def build_sampler(spec: StudySpec, ordinal: int) -> BaseSampler:
     if name == "tpe" and options.get("multivariate") is not False and _has_conditions(spec.searched):
         options.setdefault("group", True)
     sampler_class: Any = getattr(optuna.samplers, SAMPLERS[name].optuna)
+    if name == "tpe" and ended is not None:
+        sampler_class = partial(QuickTPE, ended=ended)
     with quiet_experiments():
         sampler: BaseSampler = sampler_class(seed=seed, **options)
     return sampler
