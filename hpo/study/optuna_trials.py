@@ -17,17 +17,18 @@ from typing import Any
 from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial
-from sqlalchemy import Connection, Row, Select, Table, bindparam, func, or_, select
+from sqlalchemy import CompoundSelect, Connection, Row, Select, Table, bindparam, func, literal, or_, select, union_all
 
 from hpo.study import optuna_rows
 from hpo.study.optuna_rows import INTERMEDIATE, PARAMS, STUDIES, SYSTEM, TRIALS, USER, VALUES
 
 _A_BATCH = 500
 _TRIALS = (
-    select(TRIALS)
+    select(TRIALS, VALUES.c.value, VALUES.c.value_type)
+    .select_from(TRIALS.join(VALUES, VALUES.c.trial_id == TRIALS.c.trial_id, isouter=True))
     .where(TRIALS.c.study_id == bindparam("study"))
     .where(or_(TRIALS.c.trial_id > bindparam("after"), TRIALS.c.trial_id.in_(bindparam("ids", expanding=True))))
-    .order_by(TRIALS.c.trial_id)
+    .order_by(TRIALS.c.trial_id, VALUES.c.objective)
 )
 _to_value = models.TrialValueModel.stored_repr_to_value
 _to_intermediate = models.TrialIntermediateValueModel.stored_repr_to_intermediate_value
@@ -50,19 +51,27 @@ def _rows_of(table: Table, *order: str) -> Select[Any]:
     return select(table).where(mine).order_by(*(table.c[name] for name in order))
 
 
+def _attributes_of(table: Table) -> Select[Any]:
+    columns = (table.c.trial_id, table.c.key, table.c.value_json, literal(table is USER).label("is_users"))
+    return select(*columns).where(table.c.trial_id.in_(bindparam("ids", expanding=True)))
+
+
 _PARAMS = _rows_of(PARAMS, "trial_id", "param_id")
-_VALUES = _rows_of(VALUES, "trial_id", "objective")
-_USER = _rows_of(USER)
-_SYSTEM = _rows_of(SYSTEM)
+_ATTRIBUTES = union_all(*(_attributes_of(table) for table in (USER, SYSTEM)))
 _INTERMEDIATE = _rows_of(INTERMEDIATE, "trial_id", "step")
 
 
 def read(connection: Connection, study_id: int, after: int, ids: Collection[int]) -> dict[int, FrozenTrial]:
     """The trials of a study with an id above ``after``, and those of ``ids``: id -> trial, in the order of the ids."""
     rows = connection.execute(_TRIALS, {"study": study_id, "after": after, "ids": sorted(ids)}).all()
-    found = {row.trial_id: _bare(row) for row in rows}
-    for start in range(0, len(rows), _A_BATCH):
-        _complete(connection, found, [row.trial_id for row in rows[start : start + _A_BATCH]])
+    found: dict[int, FrozenTrial] = {}
+    for row in rows:  # one for each objective
+        trial = found.setdefault(row.trial_id, _bare(row))
+        if row.value_type is not None:
+            trial.values = [*(trial.values or []), _to_value(row.value, row.value_type)]
+    of_all = list(found)
+    for start in range(0, len(of_all), _A_BATCH):
+        _complete(connection, found, of_all[start : start + _A_BATCH])
     return found
 
 
@@ -85,19 +94,16 @@ def _bare(row: Row[Any]) -> FrozenTrial:
 def _complete(connection: Connection, found: dict[int, FrozenTrial], ids: list[int]) -> None:
     """Adds what stands in other tables to the trials ``ids``."""
 
-    def parts(statement: Select[Any]) -> Iterator[tuple[FrozenTrial, Row[Any]]]:
+    def parts(statement: Select[Any] | CompoundSelect[Any]) -> Iterator[tuple[FrozenTrial, Row[Any]]]:
         return ((found[row.trial_id], row) for row in connection.execute(statement, {"ids": ids}))
 
     for trial, row in parts(_PARAMS):
         known = _distribution(row.distribution_json)
         trial.params[row.param_name] = known.to_external_repr(row.param_value)
         trial.distributions[row.param_name] = known
-    for trial, row in parts(_VALUES):
-        trial.values = [*(trial.values or []), _to_value(row.value, row.value_type)]
-    for trial, row in parts(_USER):
-        trial.user_attrs[row.key] = json.loads(row.value_json)
-    for trial, row in parts(_SYSTEM):
-        trial.system_attrs[row.key] = json.loads(row.value_json)
+    for trial, row in parts(_ATTRIBUTES):
+        attributes = trial.user_attrs if row.is_users else trial.system_attrs
+        attributes[row.key] = json.loads(row.value_json)
     for trial, row in parts(_INTERMEDIATE):
         trial.intermediate_values[row.step] = _to_intermediate(row.intermediate_value, row.intermediate_value_type)
 
