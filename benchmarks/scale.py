@@ -283,7 +283,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 4, 16, 32])
     parser.add_argument("--finished", type=int, nargs="+", default=[0, 1000, 5000])
     parser.add_argument("--databases", nargs="+", choices=["postgres", "sqlite"], default=["postgres", "sqlite"])
-    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--trials", type=int, default=400)
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--sampler", default="tpe")
     given = parser.parse_args()
