@@ -15,15 +15,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from hpo.errors import UsageError
-from hpo.trial.operating_point import OperatingPoint, SweepResult
+from hpo.trial.handed_over import Choice, point_of
+from hpo.trial.operating_point import OperatingPoint
 
 if TYPE_CHECKING:
     from hpo.training.predictor import Detector
-
-Choice = Literal["recommended", "best", "default"]
 
 
 def load(
@@ -36,7 +35,7 @@ def load(
 ) -> Detector:
     """Weights (.pt) with their settings, ready to predict.
 
-    ``settings``: an ``operating_point.json`` of ``hpo sweep --save``, or an ``OperatingPoint``. ``point``: which one of
+    ``settings``: an ``operating_point.json`` of ``hpo promote`` or ``hpo sweep --save``, or an ``OperatingPoint``. ``point``: which one of
     the file: ``recommended`` (the default: ``best`` where its gain is proven), ``best``, or ``default`` (Ultralytics'
     own). ``trust``: unpickle the weights as they are, which can run any code of their author. ``device``: ``auto``
     (first GPU, else CPU), ``cpu``, or a CUDA index such as ``0``.
@@ -60,14 +59,10 @@ def _read(file: Path, choice: Choice) -> tuple[OperatingPoint, int | None]:
         raise UsageError(f"point {choice!r}: must be recommended, best or default")
     try:
         raw: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        known = {name: value for name, value in raw.items() if name in SweepResult.__dataclass_fields__}
-        result = SweepResult.from_dict(known)
-        imgsz = raw.get("imgsz")
+        return point_of(raw, choice)
     except FileNotFoundError:
         raise UsageError(f"{file}: no such file; make it with: hpo sweep WEIGHTS --data DATA --save DIR") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(
             f"{file}: is no operating_point.json of hpo sweep ({type(error).__name__}: {error}); make it anew"
         ) from error
-    points = {"recommended": result.recommended_point, "best": result.best.point, "default": result.default.point}
-    return points[choice], imgsz

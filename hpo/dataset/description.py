@@ -44,15 +44,16 @@ def describe(yaml: Path, cache: Path | None = None) -> DatasetSummary:
     return DatasetSummary(str(yaml.absolute()), source.names, splits, _fingerprint(source, images, contents))
 
 
-def write_resolved(yaml: Path, to: Path) -> None:
+def write_resolved(yaml: Path, to: Path, *, val_too: bool = False) -> None:
     """Write ``to``: the data.yaml as every reader understands it alike, wherever it starts.
 
     ``path`` and the splits are absolute, and all text is quoted: PyYAML, which Ultralytics uses, would read a class
-    ``no`` as false. ``to`` is renamed into place. Raises SpecError as ``describe`` does for the data.yaml.
+    ``no`` as false. With ``val_too`` the images of val are trained on, too. ``to`` is renamed into place. Raises SpecError as ``describe`` does for the data.yaml.
     """
     source = read(yaml)
     keys: dict[str, Any] = {"path": str(source.root)}
-    for split, entries in source.splits.items():
+    for split, own in source.splits.items():
+        entries = (*own, *source.splits["val"]) if val_too and split == "train" else own
         keys[split] = [str(entry) for entry in entries] if len(entries) > 1 else str(entries[0])
     keys |= {"names": list(source.names), **source.other}
     text = "".join(f"{key}: {json.dumps(value, ensure_ascii=False, default=str)}\n" for key, value in keys.items())

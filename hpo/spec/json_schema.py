@@ -57,6 +57,7 @@ def json_schema() -> Schema:
         "plots": {"enum": list(get_args(Plots))},
         "keep": _closed({"weights": _FROM_1, "caches": _FROM_1}),
         "confirm": _closed({"top": _FROM_1, "seeds": {"type": "integer", "minimum": MIN_SEEDS}}),
+        "final": _closed({"epochs": _FROM_1}),
         "recovery": _closed(
             {
                 "hung_s": _ABOVE_0,

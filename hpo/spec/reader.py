@@ -21,6 +21,7 @@ from hpo.spec.schema import (
     STAGE_SUFFIX,
     Budget,
     Confirm,
+    Final,
     Keep,
     Plots,
     Recovery,
@@ -89,6 +90,7 @@ class StudyReader:
             "keep": _keep,
             "recovery": _recovery,
             "confirm": _confirm,
+            "final": _final,
         }
 
     def _remember(self, place: Field) -> None:
@@ -224,6 +226,10 @@ def _confirm(place: Field) -> Confirm:
     return Confirm(
         **fields.mapping(place, {"top": at_least(fields.whole, 1), "seeds": at_least(fields.whole, MIN_SEEDS)})
     )
+
+
+def _final(place: Field) -> Final:
+    return Final(**fields.mapping(place, {"epochs": at_least(fields.whole, 1)}))
 
 
 def _recovery(place: Field) -> Recovery:

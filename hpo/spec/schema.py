@@ -75,6 +75,14 @@ class Confirm:
     """Trainings of each, with seeds of their own; at least 2."""
 
 
+@dataclass(frozen=True)
+class Final:
+    """The training of what is handed over (``hpo promote``)."""
+
+    epochs: int | None = None
+    """None for those of the trial."""
+
+
 STAGE_SUFFIX = ".confirm"
 """Of the name of a confirmation stage, which is a study of its own; no other study may have it."""
 LONGEST_NAME = 63
@@ -118,6 +126,7 @@ class StudySpec:
     keep: Keep = field(default_factory=Keep)
     recovery: Recovery = field(default_factory=Recovery)
     confirm: Confirm | None = None
+    final: Final | None = None
     planned: tuple[PlannedRun, ...] = ()
     """Of a confirmation stage: one an ordinal, in place of a sampler's proposals. No key of a study file."""
 

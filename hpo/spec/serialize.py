@@ -10,7 +10,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from hpo.spec.schema import Budget, Confirm, Keep, Method, PlannedRun, Recovery, Search, StudySpec
+from hpo.spec.schema import Budget, Confirm, Final, Keep, Method, PlannedRun, Recovery, Search, StudySpec
 from hpo.spec.space import Choices, Condition, Dimension, Domain, FloatRange, IntRange, Space
 from hpo.trial.objective import parse
 from hpo.trial.operating_point import OperatingPoint
@@ -46,6 +46,7 @@ def from_json(text: str) -> StudySpec:
         keep=Keep(**raw["keep"]),
         recovery=Recovery(**raw["recovery"]),
         confirm=Confirm(**raw["confirm"]) if raw.get("confirm") else None,  # an older version stored none
+        final=Final(**raw["final"]) if raw.get("final") else None,
         planned=tuple(_planned(run) for run in raw.get("planned", ())),
     )
 
@@ -96,6 +97,7 @@ def _document(spec: StudySpec) -> dict[str, Any]:
         "keep": asdict(spec.keep),
         "recovery": asdict(spec.recovery),
         "confirm": None if spec.confirm is None else asdict(spec.confirm),
+        "final": None if spec.final is None else asdict(spec.final),
         **planned,
     }
 
@@ -126,7 +128,9 @@ def _comparable(spec: StudySpec) -> dict[str, Any]:
     sampled = {entry.pop("name"): _entry(entry) for entry in document["space"]}
     order = ("name", "data", "model", "train", "space", "objective", "search", "budget", "baseline", "postprocess")
     document["space"] = {**sampled, **document.pop("fixed")}
-    asked = () if spec.confirm is None else ("confirm",)
+    asked = tuple(key for key in ("confirm", "final") if document[key] is not None)
+    if spec.final is not None:
+        document["final"] = {key: value for key, value in document["final"].items() if value is not None}
     return {key: document[key] for key in (*order, "plots", "keep", "recovery", *asked)}
 
 

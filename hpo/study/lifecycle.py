@@ -24,18 +24,19 @@ from hpo.study.storage import Storage
 def create_or_join(storage: Storage, spec: StudySpec, identity: Identity, facts: Facts) -> StudyRow:
     """The stored study of ``spec.name``, made if there is none. Safe among processes that do it at once.
 
-    Raises ``StudyConflict`` when the stored one has another specification, other data or another model. ``confirm`` may
-    be another one, since it changes nothing of the search: it is stored as it is asked for now.
+    Raises ``StudyConflict`` when the stored one has another specification, other data or another model. ``confirm`` and
+    ``final`` may be others, since they change nothing of the search: they are stored as they are asked for now.
     """
     row = _find(storage, spec.name) or _create(storage, spec, identity, facts)
-    differences = _differences(row, replace(spec, confirm=row.spec.confirm), identity)
+    differences = _differences(row, replace(spec, confirm=row.spec.confirm, final=row.spec.final), identity)
     if differences:
         raise StudyConflict(spec.name, differences, _way_out(spec.name))
-    return row if spec.confirm == row.spec.confirm else _with_confirm(storage, row, spec)
+    later = (spec.confirm, spec.final)
+    return row if later == (row.spec.confirm, row.spec.final) else _with_later_stages(storage, row, spec)
 
 
-def _with_confirm(storage: Storage, row: StudyRow, spec: StudySpec) -> StudyRow:
-    changed = replace(row.spec, confirm=spec.confirm)
+def _with_later_stages(storage: Storage, row: StudyRow, spec: StudySpec) -> StudyRow:
+    changed = replace(row.spec, confirm=spec.confirm, final=spec.final)
     stored = {"spec": serialize.to_json(changed), "spec_sha256": serialize.digest(changed)}
     statement = update(tables.studies).where(tables.studies.c.id == row.id).values(stored)
     storage.write(lambda connection: connection.execute(statement))

@@ -87,8 +87,8 @@ def _deploy(model: Any, over: Pass) -> Predictions:
     predictor.imgsz = check_imgsz(over.imgsz, stride=predictor.model.stride, min_dim=2)
     if predictor.model.end2end:  # a training may have left its own; these are what the predictor sets
         predictor.model.model.set_head_attr(max_det=predictor.args.max_det, agnostic_nms=False)
-    dataset = _dataset(over, predictor)
     names = predictor.model.names
+    dataset = dataset_of(over, len(names))
     suppressed = bool(predictor.model.end2end)
     images = sorted(_predicted(predictor, dataset, over), key=lambda image: image.name)
     with broken_weights_named():
@@ -162,14 +162,16 @@ def frame(network: Sequence[int], original: tuple[int, int]) -> tuple[float, flo
     return width / original[1], height / original[0], pad_x, pad_y, original[1], original[0]
 
 
-def _dataset(over: Pass, predictor: DetectionPredictor) -> Any:
-    """Ultralytics' dataset of the split, of which the labels are used and not the images that it would resize."""
+def dataset_of(over: Pass, classes: int) -> Any:
+    """Ultralytics' dataset of the split, of which the labels are used and not the images that it would resize.
+
+    ``classes``: as many as the weights know.
+    """
     described = _described(over)
     arguments = get_cfg(overrides={"task": "detect", "imgsz": over.imgsz, "single_cls": over.single_cls})
     dataset = build_yolo_dataset(arguments, described[over.split], 1, described, mode="val", fraction=1.0)
-    known = predictor.model.names
-    if len(known) < described["nc"]:  # as DetectionValidator.get_dataloader
-        dataset.update_labels(list(range(len(known))))
+    if classes < described["nc"]:  # as DetectionValidator.get_dataloader
+        dataset.update_labels(list(range(classes)))
     return dataset
 
 

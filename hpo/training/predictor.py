@@ -140,7 +140,10 @@ class Detector:
             "max_det": point.max_det,
         }
         self._predictor = PointPredictor(point, copy(self._base))
-        self._predictor.setup_model(model=weights.model, verbose=False)
+        self._predictor.setup_model(model=self._model(weights), verbose=False)
+
+    def _model(self, weights: Weights) -> Any:
+        return weights.model
 
     def predict(self, source: Any, **kwargs: Any) -> list[Results]:
         """Ultralytics' results, one an image; ``source`` and ``kwargs`` as ``YOLO.predict`` takes them.
@@ -156,6 +159,19 @@ class Detector:
         self._predictor.save_dir = Path(get_save_dir(self._predictor.args))
         results: list[Results] = self._predictor(source=source, stream=False)
         return results
+
+
+class ExportedDetector(Detector):
+    """An export of the weights, in its own runtime."""
+
+    def __init__(self, file: Path, weights: Weights, point: OperatingPoint, *, device: str, imgsz: int) -> None:
+        """``file``: what ``hpo.training.exporting`` has made of ``weights``."""
+        self._file = file
+        super().__init__(weights, point, device=device, imgsz=imgsz)
+
+    @override
+    def _model(self, weights: Weights) -> Any:
+        return str(self._file)
 
 
 def _check(weights: Weights, point: OperatingPoint) -> None:

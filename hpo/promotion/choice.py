@@ -1,0 +1,96 @@
+"""What is handed over: which trial's settings, and on what evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from hpo.confirmation import record
+from hpo.errors import UsageError
+from hpo.evidence.verdict import Claim
+from hpo.orchestration.cleanup import best_first
+from hpo.spec import plan
+from hpo.spec.schema import StudySpec
+from hpo.study import snapshot
+from hpo.study.records import StudyRow, TrialRow
+from hpo.study.storage import Storage
+from hpo.trial.operating_point import DEFAULT, OperatingPoint
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Settings to train with, and why these."""
+
+    row: TrialRow
+    """The trial of the search."""
+    why: str
+    """One sentence for a person."""
+    verdict: dict[str, Any] | None
+    """Of the confirmation, in its JSON form; None where there was none."""
+    baseline: TrialRow | None
+    """The search's, where it is complete: what the settings are compared with."""
+
+    @property
+    def fixed_point(self) -> OperatingPoint:
+        """The operating point that stands before the final training: what a sweep found only where its gain was
+        proven."""
+        if self.row.sweep is not None:
+            return self.row.sweep.recommended_point
+        return self.row.operating_point or DEFAULT
+
+
+def choose(storage: Storage, study: StudyRow, asked: int | None) -> Choice:
+    """``asked``: number of a trial; None for the confirmed winner, the baseline where the verdict keeps the defaults,
+    or without a verdict the best trial of the search.
+
+    Raises ``UsageError`` where there is no complete trial, or ``asked`` is none.
+    """
+    if study.spec.planned:
+        raise UsageError(f"study {study.name!r} is a confirmation stage: hpo promote {study.spec.searched_name}")
+    rows = snapshot.trials(storage, study)
+    complete = best_first(rows)
+    if not complete:
+        raise UsageError(f"study {study.name!r} has no complete trial yet: there is nothing to promote; "
+                         f"see: hpo status {study.name}")  # fmt: skip
+    stage = record.stage_of(storage, study)
+    verdict = None if stage is None else stage.verdict
+    baseline = next((row for row in complete if row.baseline), None)
+    if asked is not None:
+        return Choice(_named(study, rows, complete, asked), f"trial {asked}, as asked for", verdict, baseline)
+    if verdict is None:
+        return Choice(complete[0], _unconfirmed(study, complete[0]), None, baseline)
+    if verdict["claim"] == Claim.BEATS:
+        winner = next(row for row in complete if row.number == verdict["winner"])
+        return Choice(winner, f"the confirmed winner, trial {winner.number}: it {verdict['sentence']}", verdict, baseline)
+    if baseline is None:
+        raise UsageError(
+            f"study {study.name!r}: trial {verdict['winner']} {verdict['sentence']}; the search has no complete "
+            f"baseline to hand over. Name a trial: hpo promote {study.name} --trial {complete[0].number} --output DIR"
+        )
+    return Choice(baseline, f"the defaults: trial {verdict['winner']} {verdict['sentence']}", verdict, baseline)
+
+
+def training_arguments(spec: StudySpec, row: TrialRow) -> dict[str, Any]:
+    """Of the final training: the trial's, with the epochs of ``final`` and what is tied to them."""
+    epochs = None if spec.final is None else spec.final.epochs
+    if epochs is None or epochs == row.train["epochs"]:
+        return dict(row.train)
+    named = {*spec.train_args, *dict(spec.space.fixed), *row.params}
+    tied = {} if row.baseline or "close_mosaic" in named else {"close_mosaic": plan.tied_close_mosaic(epochs)}
+    return {**row.train, "epochs": epochs, **tied}
+
+
+def _named(study: StudyRow, rows: list[TrialRow], complete: list[TrialRow], asked: int) -> TrialRow:
+    row = next((row for row in rows if row.number == asked), None)
+    best = ", ".join(str(row.number) for row in complete[:5])
+    if row is None:
+        raise UsageError(f"--trial {asked}: study {study.name!r} has trials 0 to {rows[-1].number}; the best: {best}")
+    if row not in complete:
+        ended = row.state.value if row.reason is None else f"{row.state.value} ({row.reason})"
+        raise UsageError(f"--trial {asked}: is {ended}; only a complete trial can be promoted, the best: {best}")
+    return row
+
+
+def _unconfirmed(study: StudyRow, best: TrialRow) -> str:
+    which = "the baseline, which no trial surpassed" if best.baseline else f"trial {best.number}, the best of the search"
+    return f"{which}, unconfirmed: it may be luck (to know: hpo confirm {study.name})"

@@ -1,0 +1,213 @@
+"""The final training: a trial like any other, in a process of its own, that goes on where it was stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from hpo.dataset.description import write_resolved
+from hpo.errors import HpoError, StudyBusy
+from hpo.orchestration.trial import Recorder, Stopping, Supervisor
+from hpo.promotion.choice import Choice, training_arguments
+from hpo.spec.sweep import sweep_plan
+from hpo.study.records import StudyRow
+from hpo.trial import checkpoints
+from hpo.trial.messages import Answer, Ended, EpochReport, decode
+from hpo.trial.objective import Objective
+from hpo.trial.operating_point import OperatingPoint, SweepResult
+from hpo.trial.paths import AttemptPaths
+from hpo.trial.ports import Launcher
+from hpo.trial.request import PredictionFolder, TrialRequest
+from hpo.trial.vocabulary import Reason, Scalar
+
+Show = Callable[[str, int, float], None]
+"""Told the stage, the epoch (from 1) and how much of it is done, in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Where a study is trained on this machine."""
+
+    folder: Path
+    """The study's own."""
+    model: str
+    """Absolute path of the model .yaml or .pt."""
+    data: Path
+    """data.yaml, as its author wrote it."""
+    predictions: Path
+    """Where raw predictions are kept."""
+    device: str
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What the final training came to."""
+
+    weights: Path
+    train: dict[str, Any]
+    """Complete Ultralytics arguments."""
+    with_val: bool
+    epochs: int
+    best_epoch: int | None
+    """The epoch of the weights, from 1."""
+    point: OperatingPoint
+    sweep: SweepResult | None
+    """On val, of these weights; None where the point was fixed before."""
+
+
+class Stopped(HpoError):
+    """The training was stopped, and goes on when the command is run again."""
+
+
+class _Shown(Recorder):
+    """Nothing is stored: what an epoch says is shown."""
+
+    def __init__(self, show: Show) -> None:
+        self._show = show
+
+    @property
+    def lost(self) -> bool:
+        return False
+
+    def started(self, effective: dict[str, Scalar], resumed_from: int) -> None:
+        self._show("train", resumed_from + 1, 0.0)
+
+    def progress(self, stage: str, epoch: int, fraction: float) -> None:
+        self._show(stage, epoch, fraction)
+
+    def took_memory(self, mib: float) -> None:
+        return
+
+    def report(self, report: EpochReport) -> Answer:
+        self._show("epoch", report.epoch, report.objective)
+        return Answer.GO_ON
+
+    def checkpointed(self, epoch: int) -> None:
+        return
+
+
+class FinalTraining:
+    """One training for one choice of settings; its folder is named by what is trained, so that nothing finished is
+    trained twice, and an interrupted training goes on."""
+
+    def __init__(self, study: StudyRow, choice: Choice, ground: Ground, *, with_val: bool) -> None:
+        self._study = study
+        self._choice = choice
+        self._ground = ground
+        self._with_val = with_val
+        self.train = training_arguments(study.spec, choice.row)
+        self.token = self._digest()
+        self.paths = AttemptPaths(ground.folder / "promote" / self.token[:16])
+
+    @property
+    def epochs(self) -> int:
+        return int(self.train["epochs"])
+
+    def run(self, launcher: Launcher, stop: Stopping, show: Show) -> Trained:
+        """Train to the end, or find it trained. Raises ``Stopped`` where a stop was asked for, ``StudyBusy`` where
+        another process trains the same, and ``HpoError`` where the training fails.
+        """
+        with self._alone():
+            ended = self._finished()
+            if ended is None:
+                ended = self._trained(launcher, stop, show)
+                checkpoints.remove(self.paths.checkpoints)
+        return self._result(ended)
+
+    def _trained(self, launcher: Launcher, stop: Stopping, show: Show) -> Ended:
+        self.paths.claim(self.token)
+        process = launcher.start(self._request())
+        ended = Supervisor(process, _Shown(show), stop, self._study.spec.recovery.hung_s).follow()
+        match ended.reason:
+            case Reason.COMPLETE:
+                return ended
+            case Reason.GIVEN_BACK:
+                raise Stopped(f"stopped after epoch {ended.epochs} of {self.epochs}")
+            case _:
+                raise HpoError(
+                    f"the final training ended early ({ended.reason}): {ended.detail or 'see its log'}\n"
+                    f"its log: {self.paths.log}; run the same command again: it goes on from the last checkpoint"
+                )
+
+    def _request(self) -> TrialRequest:
+        """With val in the training nothing is chosen on val: neither the epoch nor the operating point."""
+        spec, swept = self._study.spec, self._study.spec.is_swept and not self._with_val
+        row = self._choice.row
+        point = self._choice.fixed_point if self._with_val else row.operating_point if row.sweep is None else None
+        saved = checkpoints.newest(self.paths.checkpoints, self.token)
+        kept = PredictionFolder(str(self._ground.predictions), spec.keep.caches, self._study.identity.data_fingerprint)
+        return TrialRequest(
+            study=spec.name,
+            number=row.number,
+            ordinal=row.ordinal,
+            attempt=1,
+            folder=str(self.paths.folder),
+            model=self._ground.model,
+            data=str(self._data()),
+            train=self.train,
+            objective=Objective() if self._with_val else spec.objective,
+            operating_point=point,
+            sweep=sweep_plan(spec) if swept else None,
+            predictions=kept if swept else None,
+            checkpoint=None if saved is None else str(saved.path),
+            device=self._ground.device,
+            token=self.token,
+        )
+
+    def _data(self) -> Path:
+        target = self.paths.folder / "data.yaml"
+        write_resolved(self._ground.data, target, val_too=self._with_val)
+        return target
+
+    def _finished(self) -> Ended | None:
+        """The outcome of an earlier call, where its weights are there."""
+        try:
+            ended = decode(self.paths.ended.read_bytes())
+        except (OSError, ValueError, LookupError, TypeError):
+            return None
+        whole = isinstance(ended, Ended) and ended.reason is Reason.COMPLETE and self.paths.belongs_to(self.token)
+        return ended if whole and isinstance(ended, Ended) and self._weights.is_file() else None
+
+    @property
+    def _weights(self) -> Path:
+        return self.paths.last if self._with_val else self.paths.best
+
+    def _result(self, ended: Ended) -> Trained:
+        swept = None if ended.swept is None or self._with_val else SweepResult.from_dict(ended.swept)
+        return Trained(
+            weights=self._weights,
+            train=self.train,
+            with_val=self._with_val,
+            epochs=ended.epochs,
+            best_epoch=ended.epochs if self._with_val else ended.best_epoch,
+            point=self._choice.fixed_point if swept is None else swept.recommended_point,
+            sweep=swept,
+        )
+
+    def _digest(self) -> str:
+        spec = self._study.spec
+        sweep = sweep_plan(spec).to_dict() if spec.is_swept and not self._with_val else None
+        identity = (self._study.uuid, self._study.identity.data_fingerprint, self._study.identity.model_sha256)
+        what = [*identity, self.train, str(spec.objective), sweep, self._with_val, self._choice.fixed_point.to_dict()]
+        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        self.paths.folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.paths.folder / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise StudyBusy(f"another process trains the same final model: {self.paths.folder}") from None
+        try:
+            yield
+        finally:
+            lock.release()
+

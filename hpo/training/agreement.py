@@ -1,0 +1,68 @@
+"""Whether two runtimes of one model detect the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpo.detection.predictions import Predictions
+
+IOU = 0.95
+"""Boxes that overlap by so much are the same."""
+SCORE = 0.01
+"""Scores that differ by so much at most are the same; and a detection that lies as close to the threshold may be above
+it in one runtime alone."""
+
+
+def agreement(ours: Predictions, theirs: Predictions, conf: float) -> dict[str, Any]:
+    """Detections above ``conf`` of the same images, matched one to one within each class.
+
+    {detections: of ours and theirs that have to be found in the other, missing: those that were not, score: the largest
+    difference of a matched pair}
+    """
+    asked = missing = 0
+    worst = 0.0
+    for image in range(len(ours)):
+        first, second = _of(ours, image), _of(theirs, image)
+        for one, other in ((first, second), (second, first)):
+            differences = _differences(one, other, conf)
+            asked += len(differences)
+            missing += sum(difference is None for difference in differences)
+            worst = max([worst, *(difference for difference in differences if difference is not None)])
+    return {"detections": asked, "missing": missing, "score": worst}
+
+
+_Image = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]
+
+
+def _of(predictions: Predictions, image: int) -> _Image:
+    rows = slice(int(predictions.offsets[image]), int(predictions.offsets[image + 1]))
+    return predictions.boxes[rows], predictions.scores[rows], predictions.classes[rows]
+
+
+def _differences(one: _Image, other: _Image, conf: float) -> list[float | None]:
+    """Of each detection of ``one`` that is clearly above ``conf``: by how much the score of its match differs."""
+    boxes, scores, classes = other
+    free = scores > conf - SCORE
+    found: list[float | None] = []
+    for box, score, cls in zip(*one, strict=True):
+        if score <= conf + SCORE:
+            continue
+        near = free & (classes == cls) & (_iou(box, boxes) >= IOU) & (np.abs(scores - score) <= SCORE)
+        match = int(np.argmin(np.where(near, np.abs(scores - score), np.inf))) if near.any() else None
+        if match is None:
+            found.append(None)
+            continue
+        free[match] = False
+        found.append(float(abs(scores[match] - score)))
+    return found
+
+
+def _iou(box: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
+    shared = np.clip(high - low, 0, None).prod(1)
+    whole = np.prod(box[2:] - box[:2]) + (boxes[:, 2:] - boxes[:, :2]).prod(1) - shared
+    found: NDArray[np.float32] = shared / np.maximum(whole, 1e-9)
+    return found

@@ -1,0 +1,28 @@
+"""Weights in the format of another runtime, made by Ultralytics without what it would install by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ultralytics import YOLO
+
+from hpo.errors import HpoError
+from hpo.training.capture import device as resolved_device
+from hpo.trial.handed_over import EXPORTS
+
+
+def export(weights: Path, form: str, imgsz: int, device: str) -> Path:
+    """Beside ``weights``, under Ultralytics' own name. ``form``: a key of ``EXPORTS``; ``imgsz``: pixels.
+
+    Any input shape is taken, as the .pt takes any: with a fixed one Ultralytics' predictor would pad to a square, which
+    is another input and gives other detections. No simplification: it needs a package more and changes nothing of what
+    is detected.
+    """
+    model = YOLO(str(weights), task="detect")
+    made = model.export(
+        format=form, imgsz=imgsz, dynamic=True, simplify=False, device=resolved_device(device), verbose=False
+    )
+    target = weights.with_name(EXPORTS[form])
+    if Path(made) != target or not target.exists():
+        raise HpoError(f"{weights}: Ultralytics wrote {made}, not {target}")
+    return target
