@@ -29,6 +29,7 @@ COMMANDS = {
     "trials": "hpo.cli.study:trials",
     "trial": "hpo.cli.study:trial",
     "best": "hpo.cli.best:best",
+    "promote": "hpo.cli.promote:promote",
     "report": "hpo.cli.report:report",
     "sweep": "hpo.cli.sweep:sweep",
     "sync": "hpo.cli.tracking:sync",

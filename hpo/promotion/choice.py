@@ -61,7 +61,9 @@ def choose(storage: Storage, study: StudyRow, asked: int | None) -> Choice:
         return Choice(complete[0], _unconfirmed(study, complete[0]), None, baseline)
     if verdict["claim"] == Claim.BEATS:
         winner = next(row for row in complete if row.number == verdict["winner"])
-        return Choice(winner, f"the confirmed winner, trial {winner.number}: it {verdict['sentence']}", verdict, baseline)
+        return Choice(
+            winner, f"the confirmed winner, trial {winner.number}: it {verdict['sentence']}", verdict, baseline
+        )
     if baseline is None:
         raise UsageError(
             f"study {study.name!r}: trial {verdict['winner']} {verdict['sentence']}; the search has no complete "
@@ -92,5 +94,7 @@ def _named(study: StudyRow, rows: list[TrialRow], complete: list[TrialRow], aske
 
 
 def _unconfirmed(study: StudyRow, best: TrialRow) -> str:
-    which = "the baseline, which no trial surpassed" if best.baseline else f"trial {best.number}, the best of the search"
+    which = (
+        "the baseline, which no trial surpassed" if best.baseline else f"trial {best.number}, the best of the search"
+    )
     return f"{which}, unconfirmed: it may be luck (to know: hpo confirm {study.name})"

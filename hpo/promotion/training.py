@@ -210,4 +210,3 @@ class FinalTraining:
             yield
         finally:
             lock.release()
-

@@ -162,6 +162,7 @@ def joined(name: str, data: Path | None, settings: Settings, offer: Offer) -> It
     model is another one.
     """
     from hpo.dataset.description import describe
+    from hpo.dataset.difference import differences
     from hpo.orchestration.site import Site
     from hpo.study import controls, lifecycle
     from hpo.study.storage import open_storage
@@ -175,12 +176,8 @@ def joined(name: str, data: Path | None, settings: Settings, offer: Offer) -> It
         raise UsageError(f"{source}: no such file; name the data.yaml of study {name!r} on this machine with --data")
     dataset = describe(source, settings.cache)
     if dataset.fingerprint != study.identity.data_fingerprint:
-        stored = study.identity.data_fingerprint
-        raise StudyConflict(
-            name,
-            [f"data (content of {source}): sha256 {dataset.fingerprint[:12]}, not {stored[:12]}"],
-            "way out: the same images and labels, named with --data",
-        )
+        listed = differences(study.facts.dataset, dataset)
+        raise StudyConflict(name, listed, "way out: the same images and labels, named with --data")
     folder = settings.study_folder(study.name)
     site = Site(
         folder,

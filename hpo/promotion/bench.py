@@ -1,0 +1,83 @@
+"""Asks a process of its own to look at weights (``hpo.training.bench``), so that this one never imports torch."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpo.errors import HpoError, UsageError
+from hpo.settings import Settings, without_secrets
+from hpo.training import environment
+
+if TYPE_CHECKING:
+    from hpo.detection.predictions import Predictions
+
+Show = Callable[[str, int, int], None]
+"""Told what is done, images done, and images in all."""
+_TAIL = 15
+
+
+@dataclass(frozen=True)
+class Bench:
+    settings: Settings
+    device: str
+    log: Path
+    """Where what libraries say goes."""
+    show: Show
+
+    def predictions(self, weights: Path, data: Path, split: str, keep: int) -> Predictions:
+        """As ``model.predict`` would make them. ``keep``: of all cached ones so many stay."""
+        from hpo.training.predictions import Wanted, captured
+
+        os.environ.update(environment.kernel_cache(self.settings.home))
+        asked = {"weights": str(weights), "data": str(data), "split": split, "keep": keep}
+        self.ask("predict", {**asked, "home": str(self.settings.home), "device": self.device}, f"predicting {split}")
+        wanted = Wanted(weights, data, split, device=self.device)
+        return captured(wanted, self.settings, keep=keep)[0]  # from the cache
+
+    def check(self, folder: Path) -> dict[str, Any]:
+        """See ``hpo.training.verifying.verify``."""
+        return self.ask("check", {"folder": str(folder), "device": self.device}, "checking")
+
+    def export(self, weights: Path, form: str, imgsz: int) -> Path:
+        """Beside ``weights``."""
+        asked = {"weights": str(weights), "format": form, "imgsz": imgsz, "device": self.device}
+        return weights.with_name(self.ask("export", asked, f"exporting {form}")["file"])
+
+    def ask(self, task: str, request: dict[str, Any], doing: str) -> dict[str, Any]:
+        """The answer; raises what the process was refused with, as ``UsageError`` or ``HpoError``."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        variables = without_secrets(os.environ) | environment.prepare(self.settings.home)
+        command = [sys.executable, "-m", "hpo.training.bench", task, json.dumps(request)]
+        self.show(doing, 0, 0)
+        with (
+            self.log.open("ab") as log,
+            subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=log, text=True) as process,
+        ):
+            answer = self._heard(process, doing)
+        if "result" in answer:
+            result: dict[str, Any] = answer["result"]
+            return result
+        kind = UsageError if answer.get("exit_code") == UsageError.exit_code else HpoError
+        raise kind(f"{doing}: {answer.get('error') or self._died(process.returncode)}")
+
+    def _heard(self, process: subprocess.Popen[str], doing: str) -> dict[str, Any]:
+        answer: dict[str, Any] = {}
+        assert process.stdout is not None  # noqa: S101  (asked for)
+        for line in process.stdout:
+            said = json.loads(line)
+            if "done" in said:
+                self.show(doing, said["done"], said["images"])
+            else:
+                answer = said
+        return answer
+
+    def _died(self, code: int) -> str:
+        tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-_TAIL:])
+        return f"its process ended with code {code} and no answer; {self.log} ends with:\n{tail}"

@@ -1,0 +1,86 @@
+"""The folder that is handed over: built aside, checked, then renamed into place."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hpo.dataset.description import write_resolved
+from hpo.errors import UsageError
+from hpo.promotion.measured import Measured
+from hpo.promotion.training import Trained
+from hpo.spec.ultralytics_yaml import predict_arguments, write_arguments
+from hpo.study.records import StudyRow
+from hpo.trial import handed_over as names
+from hpo.trial import wording
+
+
+def refuse_occupied(target: Path) -> None:
+    """Raises ``UsageError`` where something is there that would be overwritten."""
+    if target.is_dir() and not any(target.iterdir()):
+        return
+    if target.exists() or target.is_symlink():
+        what = "is not empty" if target.is_dir() else "is a file"
+        raise UsageError(f"--output {target}: {what}; name a new folder, or remove what is there")
+
+
+@contextmanager
+def aside(target: Path) -> Iterator[Path]:
+    """A folder beside ``target``, which takes its place at the block's end and vanishes where that raises."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-", dir=target.parent))
+    try:
+        yield draft
+        draft.chmod(0o755)
+        refuse_occupied(target)
+        draft.rename(target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def write(draft: Path, target: Path, study: StudyRow, trained: Trained, found: Measured, data: Path) -> None:
+    """All but the card and the exports. Paths inside the files are those of ``target``: Ultralytics takes a relative
+    one from the working folder."""
+    shutil.copyfile(trained.weights, draft / names.WEIGHTS)
+    write_resolved(data, draft / names.DATA, val_too=trained.with_val)
+    spec = study.spec
+    _write_json(draft / names.METRICS, found.document(spec, _digest(trained.weights)))
+    source = _source(trained)
+    _write_json(draft / names.POINT, names.document(found.point, found.imgsz, source, trained.sweep))
+    model = _model(draft, target, study)
+    title = f"the final training of study {spec.name}, {trained.epochs} epochs"
+    again = f"{title}\nTrain it again: yolo train cfg={names.HYPERPARAMETERS}"
+    train = {"task": "detect", "mode": "train", "model": model, "data": str(target / names.DATA), **trained.train}
+    write_arguments(draft / names.HYPERPARAMETERS, again, {**train, "patience": 0})
+    use = f"{title}\n{wording.setting(found.point)}: {source}\nUse it: yolo predict cfg={names.PREDICT} source=IMAGES"
+    write_arguments(draft / names.PREDICT, use, predict_arguments(target / names.WEIGHTS, found.imgsz, found.point))
+
+
+def _model(draft: Path, target: Path, study: StudyRow) -> str:
+    """A model YAML lies in the folder, under its own name, which says the scale."""
+    if study.facts.model_yaml is None:
+        return study.spec.model
+    name = Path(study.spec.model).name
+    (draft / name).write_text(study.facts.model_yaml)
+    return str(target / name)
+
+
+def _source(trained: Trained) -> str:
+    if trained.sweep is not None:
+        return f"swept on val with the final weights; {wording.gain(trained.sweep)}"
+    return "fixed before the final training"
+
+
+def _write_json(file: Path, value: dict[str, Any]) -> None:
+    file.write_text(json.dumps(value, indent=2) + "\n")
+
+
+def _digest(weights: Path) -> str:
+    from hpo.training.cache import digest
+
+    return digest(weights)

@@ -1,0 +1,79 @@
+"""What the final weights are worth on the splits of the data, as they are used: at their operating point."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hpo.spec.schema import StudySpec
+from hpo.trial.operating_point import DEFAULT, OperatingPoint
+
+if TYPE_CHECKING:
+    from hpo.detection.predictions import Predictions
+
+NAMES = ("precision", "recall", "f1", "map50", "map50_95", "map50_all", "map50_95_all")
+TOLERANCE = 0.005
+"""Half a point: what a metric may differ by between two looks at the same weights (another batch, another GPU)."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Of one set of weights at one operating point."""
+
+    point: OperatingPoint
+    """Of a head that needs no suppression without one."""
+    imgsz: int
+    splits: dict[str, dict[str, float]]
+    """Split -> ``objective`` and ``NAMES``, at the point."""
+    defaults: dict[str, dict[str, float]]
+    """The same at Ultralytics' conf 0.25 and iou 0.7."""
+    images: dict[str, int]
+
+    def document(self, spec: StudySpec, sha256: str) -> dict[str, Any]:
+        """The JSON form, ``metrics.json``."""
+        return {
+            "objective": str(spec.objective),
+            "weights_sha256": sha256,
+            "splits": self.splits,
+            "at_defaults": self.defaults,
+            "images": self.images,
+        }
+
+
+def measured(spec: StudySpec, predictions: dict[str, Predictions], point: OperatingPoint, imgsz: int) -> Measured:
+    """``predictions`` by split."""
+    from hpo.detection.rating import default_for, measure
+
+    def at(found: Predictions, used: OperatingPoint) -> dict[str, float]:
+        rated, value = measure(found, used, spec.objective)
+        return {"objective": value, **{name: rated.scores[name] for name in NAMES}}
+
+    any_one = next(iter(predictions.values()))
+    used = default_for(any_one) if point == DEFAULT else point
+    return Measured(
+        point=used,
+        imgsz=imgsz,
+        splits={split: at(found, used) for split, found in predictions.items()},
+        defaults={split: at(found, default_for(found)) for split, found in predictions.items()},
+        images={split: len(found) for split, found in predictions.items()},
+    )
+
+
+def differences(reported: dict[str, dict[str, float]], found: dict[str, dict[str, float]]) -> list[str]:
+    """``test map50: reported 0.5123, measured 0.4871`` wherever they differ by more than ``TOLERANCE``."""
+    return [
+        f"{split} {name}: reported {value:.4f}, measured {found[split][name]:.4f}"
+        for split, values in reported.items()
+        for name, value in values.items()
+        if not abs(value - found[split][name]) <= TOLERANCE
+    ]
+
+
+def disagreements(exports: dict[str, dict[str, Any]], most: float) -> list[str]:
+    """Exports of which more than the share ``most`` of the detections are not those of the .pt."""
+    return [
+        f"{form} on {split}: {each['missing']} of {each['detections']} detections are not those of best.pt"
+        for form, splits in exports.items()
+        for split, each in splits.items()
+        if each["missing"] > most * each["detections"]
+    ]

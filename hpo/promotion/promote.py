@@ -1,0 +1,120 @@
+"""From a study to a folder that is handed over: choose, train, measure, write, check; then rename."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpo.errors import HpoError
+from hpo.promotion import card, folder
+from hpo.promotion.bench import Bench
+from hpo.promotion.card import Story
+from hpo.promotion.choice import Choice
+from hpo.promotion.exports import MOST_MISSING
+from hpo.promotion.measured import Measured, differences, disagreements, measured
+from hpo.promotion.training import Ground, Trained
+from hpo.study import controls
+from hpo.study.records import LOOK, StudyRow
+from hpo.study.storage import Storage
+from hpo.training.cache import digest
+from hpo.trial import handed_over as names
+
+if TYPE_CHECKING:
+    from hpo.detection.predictions import Predictions
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a person wants."""
+
+    output: Path
+    """Absolute."""
+    trial: int | None = None
+    with_val: bool = False
+    exports: tuple[str, ...] = ()
+    register: str | None = None
+    """Name of the registered model; None for none."""
+
+    def command(self, study: str) -> str:
+        trial = [] if self.trial is None else ["--trial", str(self.trial)]
+        more = [*trial, *(["--with-val"] if self.with_val else [])]
+        more += [word for form in self.exports for word in ("--export", form)]
+        return shlex.join(["hpo", "promote", study, "--output", str(self.output), *more])
+
+
+@dataclass(frozen=True)
+class Promoted:
+    """What lies in the folder now."""
+
+    choice: Choice
+    trained: Trained
+    found: Measured
+    checked: dict[str, Any]
+    looks: int
+
+    @property
+    def split(self) -> str:
+        """The one whose images chose nothing, where there is one."""
+        return "test" if "test" in self.found.splits else "val"
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Who makes the folder, where, with which versions."""
+
+    storage: Storage
+    study: StudyRow
+    ground: Ground
+    bench: Bench
+    by: str
+    versions: dict[str, str]
+
+    def make(self, asked: Asked, choice: Choice, trained: Trained) -> Promoted:
+        """Raises ``HpoError`` where the folder does not reproduce its numbers; then nothing is left at its place."""
+        predictions = self._predictions(trained)
+        found = measured(self.study.spec, predictions, trained.point, int(trained.train["imgsz"]))
+        looks = self._looks(trained) if "test" in found.splits else 0
+        with folder.aside(asked.output) as draft:
+            folder.write(draft, asked.output, self.study, trained, found, self.ground.data)
+            for form in asked.exports:
+                self.bench.export(draft / names.WEIGHTS, form, found.imgsz)
+            checked = self.bench.check(draft)
+            _refuse_unlike(found, checked)
+            command, now = asked.command(self.study.name), datetime.now(UTC)
+            story = Story(self.study, choice, trained, found, checked, looks, self.versions, command, now)
+            (draft / names.CARD).write_text(card.render(story))
+        return Promoted(choice, trained, found, checked, looks)
+
+    def _predictions(self, trained: Trained) -> dict[str, Predictions]:
+        keep = max(self.study.spec.keep.caches, 4)
+        splits = [split for split in ("val", "test") if split in self.study.facts.dataset["splits"]]
+        return {split: self.bench.predictions(trained.weights, self.ground.data, split, keep) for split in splits}
+
+    def _looks(self, trained: Trained) -> int:
+        """Notes the look at the test split, once for these weights; how many there were on this data."""
+        sha256 = digest(trained.weights)
+        fingerprint = self.study.identity.data_fingerprint
+        taken = controls.notes(self.storage, LOOK, data=fingerprint)
+        if not any(each.get("weights") == sha256 for each in taken):
+            controls.note(self.storage, self.study, self.by, LOOK, {"split": "test", "weights": sha256})
+            taken = controls.notes(self.storage, LOOK, data=fingerprint)
+        return sum(each["split"] == "test" for each in taken)
+
+
+def _refuse_unlike(found: Measured, checked: dict[str, Any]) -> None:
+    wrong = [*differences(found.splits, checked["splits"]), *disagreements(checked["exports"], MOST_MISSING)]
+    if wrong:
+        listed = "\n".join(f"  {line}" for line in wrong)
+        raise HpoError(
+            f"the folder does not reproduce its numbers when it is loaded afresh:\n{listed}\n"
+            "nothing was put in place; the trained weights are kept, and the same command tries again"
+        )
+
+
+def chosen_exports(exports: Sequence[str]) -> tuple[str, ...]:
+    """Each once, in the order of ``EXPORTS``."""
+    return tuple(form for form in names.EXPORTS if form in exports)

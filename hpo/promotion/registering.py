@@ -1,0 +1,173 @@
+"""Into the model registry: champion or challenger, now or, while the registry is down, by ``hpo sync``."""
+
+from __future__ import annotations
+
+import json
+import platform
+import tempfile
+import uuid
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpo.errors import HpoError, StorageUnavailable, UsageError
+from hpo.promotion.bench import Bench
+from hpo.study import controls
+from hpo.study.records import StudyRow
+from hpo.study.storage import Storage
+from hpo.trial import handed_over as names
+from hpo.trial.operating_point import Interval
+
+if TYPE_CHECKING:
+    from hpo.tracking.registry import Champion
+
+REGISTER, REGISTERED = "register", "registered"
+"""Keys of ``hpo_changes``: a promotion that is to be registered, and one that is."""
+RESAMPLES = 2000
+_NOT_IN_NAMES = "/:\\"
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A promoted folder that is to be registered; all that another process needs for it."""
+
+    id: str
+    name: str
+    """Of the registered model."""
+    folder: str
+    host: str
+    """The machine that the folder is on."""
+    data: str
+    """data.yaml there."""
+    split: str
+    """What it is compared on: test, or val where there is none."""
+    trial: int
+    run_id: str
+    """MLflow's, of the search's trial."""
+    with_val: bool
+
+    @staticmethod
+    def of(name: str, folder: Path, data: Path, **facts: Any) -> Pending:
+        return Pending(uuid.uuid4().hex, name, str(folder), platform.node(), str(data), **facts)
+
+
+@dataclass(frozen=True)
+class Registered:
+    name: str
+    version: str
+    alias: str
+    """``champion`` or ``challenger``."""
+    why: str
+
+
+def check_name(name: str) -> None:
+    """Raises ``UsageError`` for a name that MLflow's registry would refuse."""
+    if not name.strip() or any(sign in name for sign in _NOT_IN_NAMES) or "'" in name or len(name) > 250:
+        raise UsageError(
+            f"--register {name!r}: a registered model's name holds no / : \\ ' and has 1 to 250 characters"
+        )
+
+
+def pending(storage: Storage, study: StudyRow) -> list[Pending]:
+    """What was promoted and is not registered yet."""
+    done = {note["id"] for note in controls.notes(storage, REGISTERED, stage=study)}
+    wanted = [Pending(**note) for note in controls.notes(storage, REGISTER, stage=study)]
+    return [each for each in wanted if each.id not in done]
+
+
+def note(storage: Storage, study: StudyRow, wanted: Pending, by: str) -> None:
+    """Before the attempt, so that nothing that happens meanwhile loses it."""
+    controls.note(storage, study, by, REGISTER, asdict(wanted))
+
+
+def register(storage: Storage, study: StudyRow, wanted: Pending, bench: Bench, by: str) -> Registered:
+    """Raises ``StorageUnavailable`` while the registry does not answer, ``UsageError`` where the folder is gone."""
+    from hpo.tracking.registry import ModelRegistry
+
+    folder = Path(wanted.folder)
+    if not (folder / names.METRICS).is_file():
+        raise UsageError(
+            f"{folder} (on {wanted.host}) is not on this machine any more: it can't be registered as {wanted.name!r}; "
+            f"run `hpo sync {study.name}` where it is, or promote again"
+        )
+    registry, entry = ModelRegistry(bench.settings), _entry(study, wanted, folder)
+    known = registry.version_of(entry)
+    with tempfile.TemporaryDirectory() as place:
+        there = registry.champion(wanted.name, Path(place))
+        again = known is not None and there is not None and there.version == known
+        alias, why = ("champion", "it is it already") if again else _compared(study, wanted, there, bench)
+    version = registry.add(study, entry, alias)
+    done = Registered(wanted.name, version, alias, why)
+    controls.note(storage, study, by, REGISTERED, {"id": wanted.id, **asdict(done)})
+    return done
+
+
+def catch_up(storage: Storage, study: StudyRow, bench: Bench, by: str) -> tuple[list[Registered], list[str]]:
+    """What is pending, registered now; and for what can't be, why. Raises ``StorageUnavailable``."""
+    done: list[Registered] = []
+    problems: list[str] = []
+    for wanted in pending(storage, study):
+        try:
+            done.append(register(storage, study, wanted, bench, by))
+        except StorageUnavailable:
+            raise
+        except HpoError as error:
+            problems.append(str(error))
+    return done, problems
+
+
+def _entry(study: StudyRow, wanted: Pending, folder: Path) -> Any:
+    from hpo.tracking.registry import Entry
+
+    told = json.loads((folder / names.METRICS).read_text())
+    tags = {
+        "hpo.study": study.name,
+        "hpo.study_uuid": study.uuid,
+        "hpo.trial_number": str(wanted.trial),
+        "hpo.trial_run_id": wanted.run_id,
+        "hpo.data_sha256": study.identity.data_fingerprint,
+        "hpo.weights_sha256": told["weights_sha256"],
+        "hpo.with_val": str(wanted.with_val).lower(),
+        "hpo.objective": told["objective"],
+    }
+    metrics = {f"{split}/{name}": value for split, values in told["splits"].items() for name, value in values.items()}
+    card = (folder / names.CARD).read_text()
+    return Entry(wanted.id, wanted.name, folder, tags, card[:4000], metrics)
+
+
+def _compared(study: StudyRow, wanted: Pending, there: Champion | None, bench: Bench) -> tuple[str, str]:
+    """The alias, and why."""
+    if there is None:
+        return "champion", "no other was there"
+    if wanted.split == "val" and (wanted.with_val or there.tags.get("hpo.with_val") == "true"):
+        return "challenger", "there is no test split, and val was trained on: no split to compare on"
+    try:
+        gain = _gain(study, wanted, there, bench)
+    except UsageError as error:
+        return "challenger", f"version {there.version} can't be compared with: {error}"
+    told = (
+        f"{100 * gain.value:+.1f} points {study.spec.objective} against version {there.version} on {wanted.split} "
+        f"(95% interval over images {100 * gain.low:+.1f} to {100 * gain.high:+.1f})"
+    )
+    return ("champion" if gain.low > 0 else "challenger"), told
+
+
+def _gain(study: StudyRow, wanted: Pending, there: Champion, bench: Bench) -> Interval:
+    """Ours over theirs, each at its own operating point, on the same images (paired)."""
+    import numpy as np
+
+    from hpo.detection.evidence import Bootstrap
+    from hpo.detection.repeated import drawn
+    from hpo.evidence.images import paired
+
+    bootstrap = Bootstrap(RESAMPLES, study.spec.search.seed)
+    keep = max(study.spec.keep.caches, 4)
+    runs = []
+    for weights, settings in ((Path(wanted.folder) / names.WEIGHTS, Path(wanted.folder) / names.POINT),
+                              (there.weights, there.settings)):  # fmt: skip
+        point, _ = names.point_of(json.loads(settings.read_text()))
+        found = bench.predictions(weights, Path(wanted.data), wanted.split, keep)
+        runs.append(drawn(found, point, study.spec.objective, bootstrap))
+    count = min(map(len, runs))
+    ours, theirs = (np.stack([run[:count]]) for run in runs)
+    return paired(ours, theirs)

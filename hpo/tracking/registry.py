@@ -1,0 +1,191 @@
+"""MLflow's model registry: one registered model a study, a version a promotion, the aliases champion and challenger."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hpo.settings import Settings
+from hpo.study.records import StudyRow
+from hpo.tracking import client, experiment
+from hpo.tracking.content import Point, RunContent
+from hpo.tracking.runs import Run, Runs
+from hpo.trial import handed_over
+from hpo.trial.vocabulary import RunStatus
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+ID_TAG = "hpo.promotion"
+"""Tag of a version and of its run: which promotion made it, so that trying again makes none twice."""
+_LOADER = "hpo.deploy"
+_MODEL = "model"
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The version that carries the alias, with its files on this machine."""
+
+    version: str
+    weights: Path
+    settings: Path
+    """Its operating_point.json."""
+    tags: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A promoted model as it is to be registered."""
+
+    id: str
+    name: str
+    """Of the registered model."""
+    folder: Path
+    tags: dict[str, str]
+    description: str
+    """Markdown."""
+    metrics: dict[str, float]
+
+
+class ModelRegistry:
+    """Each call raises StorageUnavailable while MLflow does not answer. MLflow is imported with the first one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._connected: Any = None
+
+    def champion(self, name: str, folder: Path) -> Champion | None:
+        """Fetches its files into ``folder``; None where the registered model is not there, or has no champion."""
+        with client.reaching(self._settings.tracking_uri):
+            version = self._by_alias(name, CHAMPION)
+            if version is None:
+                return None
+            files = Path(self._repository(version.source).download_artifacts("", str(folder)))
+            found = {file: next(files.rglob(file), None) for file in (handed_over.WEIGHTS, handed_over.POINT)}
+            weights, settings = found[handed_over.WEIGHTS], found[handed_over.POINT]
+            if weights is None or settings is None:
+                return None  # a person has put the alias on a version of another kind
+            return Champion(str(version.version), weights, settings, dict(version.tags))
+
+    def version_of(self, entry: Entry) -> str | None:
+        """The version that this promotion has made already."""
+        with client.reaching(self._settings.tracking_uri):
+            return self._version_of(entry)
+
+    def add(self, study: StudyRow, entry: Entry, alias: str) -> str:
+        """Registers the folder as a new version under ``alias``, or finds it registered; returns the version."""
+        with client.reaching(self._settings.tracking_uri):
+            version = self._version_of(entry)
+            if version is None:
+                run = self._run(study, entry)
+                self._ensure_model(entry.name, study)
+                made = self._client.create_model_version(
+                    entry.name,
+                    source=f"{run.artifact_uri}/{_MODEL}",
+                    run_id=run.run_id,
+                    tags={**entry.tags, ID_TAG: entry.id},
+                    description=entry.description,
+                )
+                version = str(made.version)
+            self._client.set_registered_model_alias(entry.name, alias, version)
+            return version
+
+    @property
+    def _client(self) -> Any:
+        if self._connected is None:
+            self._connected = client.connect(self._settings.tracking_uri)
+        return self._connected
+
+    def _by_alias(self, name: str, alias: str) -> Any | None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self._client.get_model_version_by_alias(name, alias)
+        except MlflowException as error:
+            if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                return None
+            raise
+
+    def _version_of(self, entry: Entry) -> str | None:
+        found = self._client.search_model_versions(f"name = '{entry.name}'")
+        return next((str(each.version) for each in found if each.tags.get(ID_TAG) == entry.id), None)
+
+    def _ensure_model(self, name: str, study: StudyRow) -> None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.create_registered_model(name, tags={"hpo.study": study.name, "hpo.study_uuid": study.uuid})
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+
+    def _run(self, study: StudyRow, entry: Entry) -> Run:
+        """A run of the study's experiment that holds the model's files; the prepared view leaves it out."""
+        experiment_id = experiment.find_or_create(self._client, study, self._settings.artifact_root)
+        runs = Runs(self._client, experiment_id)
+        now = round(time.time() * 1000)
+        content = RunContent(
+            key=f"{study.uuid}/promotion/{entry.id}",
+            name="promotion",
+            started_ms=now,
+            ended_ms=now,
+            status=RunStatus.FINISHED,
+            params={},
+            tags={"stage": "promotion", ID_TAG: entry.id, **entry.tags},
+            points=tuple(Point(name, value, now, 0) for name, value in entry.metrics.items()),
+        )
+        run = runs.find_or_create(content)
+        runs.write(run, content, {})
+        with tempfile.TemporaryDirectory() as folder:
+            model = Path(folder) / _MODEL
+            _save_model(entry.folder, model)
+            self._client.log_artifacts(run.run_id, str(model), _MODEL)
+        runs.set_status(run, content)
+        return run
+
+    def _repository(self, place: str) -> Any:
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        return get_artifact_repository(place, tracking_uri=self._settings.tracking_uri)
+
+
+def _save_model(folder: Path, target: Path) -> None:
+    """As MLflow's flavour ``python_function``: ``mlflow.pyfunc.load_model`` gives a detector at its operating point.
+
+    Nothing is pickled, and no model is loaded here: the loader is a module of ours.
+    """
+    from importlib import metadata
+
+    import mlflow.pyfunc
+
+    packages = ("ultralytics", "torch", "torchvision", "numpy")
+    mlflow.pyfunc.save_model(
+        str(target),
+        loader_module=_LOADER,
+        data_path=str(folder),
+        signature=_signature(),
+        pip_requirements=[
+            f"hpo=={metadata.version('hpo')}",
+            *(f"{name}=={metadata.version(name)}" for name in packages),
+        ],
+        metadata={"task": "detect", "point": json.loads((folder / handed_over.POINT).read_text())["point"]},
+    )
+    card = folder / handed_over.CARD
+    if card.exists():
+        shutil.copyfile(card, target / card.name)
+
+
+def _signature() -> Any:
+    """Images in, detections out."""
+    import numpy as np
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+
+    images = TensorSpec(np.dtype(np.uint8), (-1, -1, -1, 3), "images")
+    columns = [ColSpec(DataType.long, "image")]
+    columns += [ColSpec(DataType.double, name) for name in ("x1", "y1", "x2", "y2", "score")]
+    columns += [ColSpec(DataType.long, "class"), ColSpec(DataType.string, "name")]
+    return ModelSignature(inputs=Schema([images]), outputs=Schema(columns))

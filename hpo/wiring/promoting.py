@@ -1,0 +1,123 @@
+"""A study's winner, made ready to be handed over on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hpo.errors import StudyConflict, UsageError
+from hpo.settings import Settings
+from hpo.wiring import machine, model
+
+if TYPE_CHECKING:
+    from hpo.orchestration.stop import StopRequest
+    from hpo.promotion.bench import Bench
+    from hpo.promotion.bench import Show as ShowImages
+    from hpo.promotion.choice import Choice
+    from hpo.promotion.promote import Asked, Maker, Promoted
+    from hpo.promotion.registering import Pending, Registered
+    from hpo.promotion.training import FinalTraining, Ground, Trained
+    from hpo.promotion.training import Show as ShowEpochs
+    from hpo.study.records import StudyRow
+    from hpo.study.storage import Storage
+    from hpo.trial.ports import Launcher
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What was asked for, found possible, and not begun yet."""
+
+    storage: Storage
+    study: StudyRow
+    asked: Asked
+    choice: Choice
+    training: FinalTraining
+    launcher: Launcher
+    ground: Ground
+    maker: Maker
+    by: str
+
+    def train(self, stop: StopRequest, show: ShowEpochs) -> Trained:
+        """See ``FinalTraining.run``."""
+        return self.training.run(self.launcher, stop, show)
+
+    def make(self, trained: Trained, show: ShowImages) -> tuple[Promoted, Pending | None]:
+        """The folder, and what is to be registered."""
+        from hpo.promotion import registering
+        from hpo.promotion.registering import Pending
+
+        made = replace(self.maker, bench=replace(self.maker.bench, show=show)).make(self.asked, self.choice, trained)
+        if self.asked.register is None:
+            return made, None
+        row = self.choice.row
+        wanted = Pending.of(
+            self.asked.register,
+            self.asked.output,
+            self.ground.data,
+            split=made.split,
+            trial=row.number,
+            run_id=row.mlflow_run_id or "",
+            with_val=trained.with_val,
+        )
+        registering.note(self.storage, self.study, wanted, self.by)
+        return made, wanted
+
+    def register(self, wanted: Pending, show: ShowImages) -> Registered:
+        """Raises ``StorageUnavailable`` where the registry does not answer."""
+        from hpo.promotion import registering
+
+        bench = replace(self.maker.bench, show=show)
+        return registering.register(self.storage, self.study, wanted, bench, self.by)
+
+
+def promotion(
+    storage: Storage, study: StudyRow, asked: Asked, settings: Settings, place: tuple[Path | None, str, str]
+) -> Promotion:
+    """Everything that can be wrong is looked at here, before anything is trained.
+
+    ``place``: data.yaml where it is not at the study's place, the device, and who promotes. Raises ``UsageError``, and
+    ``StudyConflict`` where the data or the model is another one.
+    """
+    from hpo.promotion import exports, folder, registering
+    from hpo.promotion.choice import choose
+    from hpo.promotion.promote import Maker
+    from hpo.promotion.training import FinalTraining, Ground
+
+    data, device, by = place
+    choice = choose(storage, study, asked.trial)
+    folder.refuse_occupied(asked.output)
+    exports.refuse_what_is_missing(asked.exports)
+    if asked.register is not None:
+        registering.check_name(asked.register)
+    source = (data or Path(study.spec.data)).absolute()
+    refuse_other_data(study, source, settings)
+    launcher = machine.launcher(settings)
+    here = settings.study_folder(study.name)
+    ground = Ground(here, model.here(launcher, study, settings), source, settings.cache / "predictions", device)
+    training = FinalTraining(study, choice, ground, with_val=asked.with_val)
+    maker = Maker(storage, study, ground, bench(settings, study, device), by, machine.versions())
+    return Promotion(storage, study, asked, choice, training, launcher, ground, maker, by)
+
+
+def bench(
+    settings: Settings, study: StudyRow, device: str, show: Callable[[str, int, int], None] = lambda *_: None
+) -> Bench:
+    """Where weights of ``study`` are looked at."""
+    from hpo.promotion.bench import Bench
+
+    return Bench(settings, device, settings.study_folder(study.name) / "promote" / "log.txt", show)
+
+
+def refuse_other_data(study: StudyRow, source: Path, settings: Settings) -> None:
+    """Raises ``StudyConflict`` with the differences listed, and ``UsageError`` where there is no data."""
+    from hpo.dataset.description import describe
+    from hpo.dataset.difference import differences
+
+    if not source.exists():
+        raise UsageError(f"{source}: no such file; name the data.yaml of study {study.name!r} with --data")
+    dataset = describe(source, settings.cache)
+    if dataset.fingerprint != study.identity.data_fingerprint:
+        listed = differences(study.facts.dataset, dataset)
+        raise StudyConflict(study.name, listed, "way out: the same images and labels, named with --data")
