@@ -35,8 +35,8 @@ def load(
 ) -> Detector:
     """Weights (.pt) with their settings, ready to predict.
 
-    ``settings``: an ``operating_point.json`` of ``hpo promote`` or ``hpo sweep --save``, or an ``OperatingPoint``. ``point``: which one of
-    the file: ``recommended`` (the default: ``best`` where its gain is proven), ``best``, or ``default`` (Ultralytics'
+    ``settings``: an ``operating_point.json`` of ``hpo promote`` or ``hpo sweep --save``, or an ``OperatingPoint``.
+    ``point``: which one of the file: ``recommended`` (the default: ``best`` where its gain is proven), ``best``, or ``default`` (Ultralytics'
     own). ``trust``: unpickle the weights as they are, which can run any code of their author. ``device``: ``auto``
     (first GPU, else CPU), ``cpu``, or a CUDA index such as ``0``.
 

@@ -48,7 +48,8 @@ def write_resolved(yaml: Path, to: Path, *, val_too: bool = False) -> None:
     """Write ``to``: the data.yaml as every reader understands it alike, wherever it starts.
 
     ``path`` and the splits are absolute, and all text is quoted: PyYAML, which Ultralytics uses, would read a class
-    ``no`` as false. With ``val_too`` the images of val are trained on, too. ``to`` is renamed into place. Raises SpecError as ``describe`` does for the data.yaml.
+    ``no`` as false. With ``val_too`` the images of val are trained on, too.
+    ``to`` is renamed into place. Raises SpecError as ``describe`` does for the data.yaml.
     """
     source = read(yaml)
     keys: dict[str, Any] = {"path": str(source.root)}

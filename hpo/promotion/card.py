@@ -98,13 +98,14 @@ def _evidence(story: Story) -> Iterable[str]:
     verdict = story.choice.verdict
     if verdict is None:
         yield (
-            "None: not confirmed. The best of many noisy trials is lucky in part. To know whether it beats the defaults: "
-            f"`hpo confirm {story.study.name}`, then promote again."
+            "None: not confirmed. The best of many noisy trials is lucky in part. To know whether it beats the "
+            f"defaults: `hpo confirm {story.study.name}`, then promote again."
         )
     else:
         yield from paragraph(verdict)
         if verdict["winner"] != story.choice.row.number and not story.choice.row.baseline:
-            yield f"This verdict is about trial {verdict['winner']}, not about trial {story.choice.row.number}, promoted here."
+            promoted = story.choice.row.number
+            yield f"This verdict is about trial {verdict['winner']}, not about trial {promoted}, promoted here."
     if story.looks:
         yield f"The test split of this data has been looked at {story.looks} times so far, over all studies on it."
 
@@ -180,8 +181,8 @@ def _limits(story: Story) -> Iterable[str]:
         yield "The settings are not confirmed."
     if trained.epochs != choice.row.epochs:
         yield (
-            f"The settings were chosen with {choice.row.epochs} epochs a trial and are trained with {trained.epochs} here: "
-            "the best settings of a short training are not always those of a long one."
+            f"The settings were chosen with {choice.row.epochs} epochs a trial and are trained with {trained.epochs} "
+            "here: the best settings of a short training are not always those of a long one."
         )
     yield "One training, one seed: another one would give other numbers, by about the noise that the evidence states."
     yield "Nothing is known of images unlike those of the data."

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from typing_extensions import override
 
 from hpo.dataset.description import write_resolved
 from hpo.errors import HpoError, StudyBusy
@@ -73,22 +74,28 @@ class _Shown(Recorder):
         self._show = show
 
     @property
+    @override
     def lost(self) -> bool:
         return False
 
+    @override
     def started(self, effective: dict[str, Scalar], resumed_from: int) -> None:
         self._show("train", resumed_from + 1, 0.0)
 
+    @override
     def progress(self, stage: str, epoch: int, fraction: float) -> None:
         self._show(stage, epoch, fraction)
 
+    @override
     def took_memory(self, mib: float) -> None:
         return
 
+    @override
     def report(self, report: EpochReport) -> Answer:
         self._show("epoch", report.epoch, report.objective)
         return Answer.GO_ON
 
+    @override
     def checkpointed(self, epoch: int) -> None:
         return
 
