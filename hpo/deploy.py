@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.errors import UsageError
-from hpo.trial.handed_over import Choice, point_of
+from hpo.trial.handed_over import POINT, WEIGHTS, Choice, point_of
 from hpo.trial.operating_point import OperatingPoint
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ def load(
     """Weights (.pt) with their settings, ready to predict.
 
     ``settings``: an ``operating_point.json`` of ``hpo promote`` or ``hpo sweep --save``, or an ``OperatingPoint``.
-    ``point``: which one of the file: ``recommended`` (the default: ``best`` where its gain is proven), ``best``, or ``default`` (Ultralytics'
-    own). ``trust``: unpickle the weights as they are, which can run any code of their author. ``device``: ``auto``
-    (first GPU, else CPU), ``cpu``, or a CUDA index such as ``0``.
+    ``point``: which one of the file: ``recommended`` (the default: ``best`` where its gain is proven), ``best``, or
+    ``default`` (Ultralytics' own). ``trust``: unpickle the weights as they are, which can run any code of their author.
+    ``device``: ``auto`` (first GPU, else CPU), ``cpu``, or a CUDA index such as ``0``.
 
     ``Detector.predict(source, **kwargs)`` takes what ``YOLO.predict`` takes, but for ``conf``, ``iou``, ``max_det`` and
     ``agnostic_nms``, which the settings decide, and returns a list of Ultralytics' ``Results``. ``imgsz`` is that of
@@ -53,6 +53,33 @@ def load(
     return Detector(load_weights(Path(weights), trust=trust), chosen, device=device, imgsz=imgsz)
 
 
+class _Registered:
+    """What ``mlflow.pyfunc.load_model("models:/NAME@champion")`` gives of a model that ``hpo promote`` registered."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+
+    def predict(self, images: Any, params: dict[str, Any] | None = None) -> Any:
+        """``images``: (n, height, width, 3) uint8, RGB; ``params`` as ``Detector.predict`` takes them.
+
+        Returns a pandas DataFrame, a row a detection: image (index), x1, y1, x2, y2 in pixels, score, class, name.
+        """
+        import pandas as pd
+
+        rows = []
+        for index, image in enumerate(images):
+            (result,) = self._detector.predict(image[..., ::-1], **(params or {}))  # Ultralytics takes arrays as BGR
+            boxes = (result.boxes.xyxy.tolist(), result.boxes.conf.tolist(), result.boxes.cls.tolist())
+            for box, score, cls in zip(*boxes, strict=True):
+                rows.append((index, *box, score, int(cls), self._detector.names[int(cls)]))
+        return pd.DataFrame(rows, columns=["image", "x1", "y1", "x2", "y2", "score", "class", "name"])
+
+
+def _load_pyfunc(folder: str) -> _Registered:
+    """By this name MLflow looks for it; ``folder``: what ``hpo promote`` wrote."""
+    return _Registered(load(Path(folder) / WEIGHTS, Path(folder) / POINT))
+
+
 def _read(file: Path, choice: Choice) -> tuple[OperatingPoint, int | None]:
     """The chosen point of a file, and the image size that it was measured at, where the file says so."""
     if choice not in ("recommended", "best", "default"):
@@ -64,5 +91,6 @@ def _read(file: Path, choice: Choice) -> tuple[OperatingPoint, int | None]:
         raise UsageError(f"{file}: no such file; make it with: hpo sweep WEIGHTS --data DATA --save DIR") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(
-            f"{file}: is no operating_point.json of hpo sweep ({type(error).__name__}: {error}); make it anew"
+            f"{file}: is no operating_point.json of hpo promote or hpo sweep ({type(error).__name__}: {error}); "
+            "make it anew"
         ) from error

@@ -59,8 +59,12 @@ def confirm(study: str, top: int | None, seeds: int | None, data: Path | None, g
     if as_json:
         print_json(told)
         return
-    for line in lines(told):
+    *before, sentence = lines(told)
+    for line in before:
         click.echo(line)
+    what = "the winner" if told["claim"] == "beats" else "the defaults"
+    click.echo(f"next     hand {what} over: hpo promote {study} --output final")
+    click.echo(sentence)
 
 
 def _wanted(named: Confirm | None, top: int | None, seeds: int | None) -> Confirm | None:

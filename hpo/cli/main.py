@@ -68,7 +68,8 @@ def cli(*, debug: bool) -> None:
     hpo data demo                        make a small data set of real digit scans
     hpo run studies/quickstart.yaml      search; Ctrl-C and run again to go on
     hpo trials                           compare; hpo ui opens MLflow on them
-    hpo best --save winner/              weights and settings of the best trial
+    hpo confirm                          is the winner better than the defaults, or was it lucky?
+    hpo promote --output final           weights, settings, model card; registered in MLflow
 
     Files go under $HPO_HOME (default ./runs). HPO_STORAGE and MLFLOW_TRACKING_URI name other stores,
     or --env-file FILE after a command. `hpo up` serves both to other machines.

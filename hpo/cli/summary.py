@@ -222,5 +222,7 @@ def print_summary(
         ]
         if stage is None:
             steps.append(f"prove it: hpo confirm {status.name}")
+        elif stage.verdict is not None:
+            steps.append(f"hand it over: hpo promote {status.name} --output final")
     out.print("\n".join(["", "next", *(f"  {step}" for step in steps)]) if steps else "")
     out.print(f"[dim]files: {settings.home}[/]")

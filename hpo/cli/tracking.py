@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hpo.cli.options import find_study, json_option, print_json, store_options, stored, study_argument
+from hpo.cli.options import find_study, json_option, print_json, store_options, stored, study_argument, who
 
 if TYPE_CHECKING:
     from hpo.settings import Settings
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 def sync(study: str | None, *, as_json: bool) -> None:
     """Bring MLflow in line with the database: every trial of STUDY is one run, complete and without duplicates.
 
-    Needed only after MLflow was away, or after its store was deleted.
+    Needed only after MLflow was away, or after its store was deleted. What `hpo promote` could not register is
+    registered, too.
     """
     from hpo import wiring
+    from hpo.promotion import registering
     from hpo.study import lifecycle
 
     with stored() as (settings, storage):
@@ -30,16 +32,20 @@ def sync(study: str | None, *, as_json: bool) -> None:
         done = wiring.projector(settings, storage, row).everything()
         stage = lifecycle.confirmation(storage, row.name)
         runs = None if stage is None else wiring.projector(settings, storage, stage).everything()
+        registered, problems = registering.catch_up(storage, row, wiring.bench(settings, row, "auto"), who())
     if as_json:
-        print_json(
-            {"study": row.name, "tracking_uri": _shown(settings), **asdict(done), "confirm": runs and asdict(runs)}
-        )
+        more = {"confirm": runs and asdict(runs), "registered": [asdict(each) for each in registered]}
+        print_json({"study": row.name, "tracking_uri": _shown(settings), **asdict(done), **more})
         return
     click.echo(
         f"{row.name}: {done.runs} trials in MLflow at {_shown(settings)}: {done.created} created, "
         f"{done.updated} updated, {done.unchanged} unchanged, {done.duplicates_deleted} duplicates deleted"
         + ("" if runs is None else f"; {runs.runs} runs of its confirmation, {runs.created} created")
     )
+    for each in registered:
+        click.echo(f"registered: {each.name} version {each.version}, {each.alias}: {each.why}")
+    for problem in problems:
+        click.echo(f"not registered: {problem}", err=True)
 
 
 @click.command(short_help="Open MLflow on a study.")

@@ -71,7 +71,10 @@ class Bench:
         answer: dict[str, Any] = {}
         assert process.stdout is not None  # noqa: S101  (asked for)
         for line in process.stdout:
-            said = json.loads(line)
+            try:
+                said = json.loads(line)
+            except ValueError:
+                break  # cut off: the process was killed
             if "done" in said:
                 self.show(doing, said["done"], said["images"])
             else:

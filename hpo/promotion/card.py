@@ -72,12 +72,11 @@ def render(story: Story) -> str:
         "## Check",
         *_check(story),
         "## Use",
-        _use_lines(),
+        _use_lines(story),
         "## Again",
         f"    {story.command}",
         f"Study {study.uuid}, trial {story.choice.row.number}; data sha256 {study.identity.data_fingerprint}; "
-        f"model sha256 {study.identity.model_sha256}. Trained with {_versions(story.versions)}; "
-        f"searched with {_versions(study.facts.versions)}. Written {story.written_at:%Y-%m-%d %H:%M} UTC.",
+        f"model sha256 {study.identity.model_sha256}. {_software(story)}. Written {story.written_at:%Y-%m-%d %H:%M} UTC.",
         "## Limits",
         "\n".join(f"- {line}" for line in _limits(story)),
     ]
@@ -107,7 +106,8 @@ def _evidence(story: Story) -> Iterable[str]:
             promoted = story.choice.row.number
             yield f"This verdict is about trial {verdict['winner']}, not about trial {promoted}, promoted here."
     if story.looks:
-        yield f"The test split of this data has been looked at {story.looks} times so far, over all studies on it."
+        times = "once" if story.looks == 1 else f"{story.looks} times"
+        yield f"The test split of this data has been looked at {times} so far, over all studies on it."
 
 
 def _settings(story: Story) -> str:
@@ -134,16 +134,18 @@ def _origin(trained: Trained) -> str:
 
 
 def _worth(story: Story) -> str:
+    objective = str(story.study.spec.objective)
+    shown = [name for name in NAMES if name != objective]
     rows = []
     for split, values in story.found.splits.items():
         seen = ", trained on" if split == "val" and story.trained.with_val else ""
-        for title, which in (
+        for title, scores in (
             ("at its operating point", values),
             ("at conf 0.25, iou 0.7", story.found.defaults[split]),
         ):
-            rows.append((f"{split} ({story.found.images[split]} images{seen})", title, which["objective"],
-                         *(which[name] for name in NAMES)))  # fmt: skip
-    return _table(("split", "", f"{story.study.spec.objective}", *NAMES), rows)
+            images = f"{split} ({story.found.images[split]} images{seen})"
+            rows.append((images, title, scores["objective"], *(scores[name] for name in shown)))
+    return _table(("split", "", objective, *shown), rows)
 
 
 def _check(story: Story) -> Iterable[str]:
@@ -160,9 +162,14 @@ def _check(story: Story) -> Iterable[str]:
             )
 
 
-def _use_lines() -> str:
+def _use_lines(story: Story) -> str:
+    exports = [
+        f"    yolo predict cfg={names.PREDICT} model={names.EXPORTS[form]} source=IMAGES\n"
+        for form in story.checked["exports"]
+    ]
     return (
         f"    yolo predict cfg={names.PREDICT} source=IMAGES\n"
+        f"{''.join(exports)}"
         f"    yolo train cfg={names.HYPERPARAMETERS}\n\n"
         f"In Python: `hpo.deploy.load({names.WEIGHTS!r}, {names.POINT!r}).predict(IMAGES)`. "
         "The two YAML files name this folder by its absolute path: change `model` and `data` in them where it is moved."
@@ -186,6 +193,13 @@ def _limits(story: Story) -> Iterable[str]:
         )
     yield "One training, one seed: another one would give other numbers, by about the noise that the evidence states."
     yield "Nothing is known of images unlike those of the data."
+
+
+def _software(story: Story) -> str:
+    searched, trained = story.study.facts.versions, story.versions
+    if searched == trained:
+        return f"Searched and trained with {_versions(trained)}"
+    return f"Trained with {_versions(trained)}; searched with {_versions(searched)}"
 
 
 def _versions(versions: dict[str, str]) -> str:

@@ -6,6 +6,7 @@ import json
 import shutil
 import tempfile
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -161,18 +162,19 @@ def _save_model(folder: Path, target: Path) -> None:
 
     import mlflow.pyfunc
 
-    packages = ("ultralytics", "torch", "torchvision", "numpy")
-    mlflow.pyfunc.save_model(
-        str(target),
-        loader_module=_LOADER,
-        data_path=str(folder),
-        signature=_signature(),
-        pip_requirements=[
-            f"hpo=={metadata.version('hpo')}",
-            *(f"{name}=={metadata.version(name)}" for name in packages),
-        ],
-        metadata={"task": "detect", "point": json.loads((folder / handed_over.POINT).read_text())["point"]},
-    )
+    packages = ("hpo", "ultralytics", "torch", "torchvision", "numpy", "pandas")
+    requirements = [f"{name}=={metadata.version(name)}" for name in packages]
+    point = json.loads((folder / handed_over.POINT).read_text())["point"]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "An input example was not provided")  # the signature is our own
+        mlflow.pyfunc.save_model(
+            str(target),
+            loader_module=_LOADER,
+            data_path=str(folder),
+            signature=_signature(),
+            pip_requirements=requirements,
+            metadata={"task": "detect", "point": point},
+        )
     card = folder / handed_over.CARD
     if card.exists():
         shutil.copyfile(card, target / card.name)
