@@ -76,7 +76,8 @@ def render(story: Story) -> str:
         "## Again",
         f"    {story.command}",
         f"Study {study.uuid}, trial {story.choice.row.number}; data sha256 {study.identity.data_fingerprint}; "
-        f"model sha256 {study.identity.model_sha256}. {_software(story)}. Written {story.written_at:%Y-%m-%d %H:%M} UTC.",
+        f"model sha256 {study.identity.model_sha256}. {_software(story)}. Written {story.written_at:%Y-%m-%d %H:%M} "
+        "UTC.",
         "## Limits",
         "\n".join(f"- {line}" for line in _limits(story)),
     ]

@@ -166,7 +166,7 @@ def _save_model(folder: Path, target: Path) -> None:
     requirements = [f"{name}=={metadata.version(name)}" for name in packages]
     point = json.loads((folder / handed_over.POINT).read_text())["point"]
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "An input example was not provided")  # the signature is our own
+        warnings.filterwarnings("ignore", ".*An input example was not provided")  # the signature is our own
         mlflow.pyfunc.save_model(
             str(target),
             loader_module=_LOADER,

@@ -62,7 +62,9 @@ def test_run_goes_on_to_the_confirmation_and_its_verdict(proven: Proven) -> None
     assert "confirm  finished: 4 of 4 runs" in proven.said
     assert proven.told["sentence"] in proven.said
     assert proven.confirmed.splitlines()[-1] == proven.told["sentence"]
-    assert proven.confirmed.splitlines()[-2].startswith("gain ")
+    assert proven.confirmed.splitlines()[-3].startswith("gain ")
+    assert "hpo promote small" in proven.confirmed.splitlines()[-2]
+    assert "hpo promote small" in proven.said
 
 
 @pytest.mark.long
