@@ -58,7 +58,9 @@ def choose(storage: Storage, study: StudyRow, asked: int | None) -> Choice:
     if asked is not None:
         return Choice(_named(study, rows, complete, asked), f"trial {asked}, as asked for", verdict, baseline)
     if verdict is None:
-        return Choice(complete[0], _unconfirmed(study, complete[0]), None, baseline)
+        done = snapshot.status(storage, study).finished is not None
+        why = _unconfirmed(study, complete[0]) + ("" if done else "; and the search is not finished yet")
+        return Choice(complete[0], why, None, baseline)
     if verdict["claim"] == Claim.BEATS:
         winner = next(row for row in complete if row.number == verdict["winner"])
         return Choice(

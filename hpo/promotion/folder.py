@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -21,7 +22,10 @@ from hpo.trial import wording
 
 
 def refuse_occupied(target: Path) -> None:
-    """Raises ``UsageError`` where something is there that would be overwritten."""
+    """Raises ``UsageError`` where something is there that would be overwritten, and where nothing can be made."""
+    above = next(folder for folder in target.parents if folder.exists())
+    if not (above.is_dir() and os.access(above, os.W_OK | os.X_OK)):
+        raise UsageError(f"--output {target}: no folder can be made in {above}; name a place that you may write to")
     if target.is_dir() and not any(target.iterdir()):
         return
     if target.exists() or target.is_symlink():

@@ -17,7 +17,8 @@ def test_what_is_there_already_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     refuse_occupied(tmp_path / "empty")
     (tmp_path / "file").touch()
-    for occupied, why in ((tmp_path, "is not empty"), (tmp_path / "file", "is a file")):
+    inside = tmp_path / "file" / "winner"
+    for occupied, why in ((tmp_path, "is not empty"), (tmp_path / "file", "is a file"), (inside, "can be made in")):
         with pytest.raises(UsageError, match=why):
             refuse_occupied(occupied)
 
