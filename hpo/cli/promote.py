@@ -123,6 +123,8 @@ def _epochs(epochs: int, *, quiet: bool) -> Iterator[Show]:
                 bars.update(bar, completed=epoch, description=f"epoch {epoch} of {epochs}, {value:.4f}")
                 if bars.disable and not quiet and (epoch % max(1, epochs // 10) == 0 or epoch == epochs):
                     click.echo(f"  epoch {epoch} of {epochs}: {value:.4f}")
+            elif stage == "resumed" and not quiet:
+                click.echo(f"  goes on with epoch {epoch}")
             elif stage in {"train", "val"}:
                 bars.update(bar, completed=epoch - 1 + value * (0.8 if stage == "train" else 1.0))
             else:

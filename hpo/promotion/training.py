@@ -80,7 +80,7 @@ class _Shown(Recorder):
 
     @override
     def started(self, effective: dict[str, Scalar], resumed_from: int) -> None:
-        self._show("train", resumed_from + 1, 0.0)
+        self._show("resumed" if resumed_from else "train", resumed_from + 1, 0.0)
 
     @override
     def progress(self, stage: str, epoch: int, fraction: float) -> None:
@@ -164,6 +164,7 @@ class FinalTraining:
             sweep=sweep_plan(spec) if swept else None,
             predictions=kept if swept else None,
             checkpoint=None if saved is None else str(saved.path),
+            known_epochs=0 if saved is None else saved.epoch,
             device=self._ground.device,
             token=self.token,
         )

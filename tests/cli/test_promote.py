@@ -129,7 +129,8 @@ def test_an_interrupted_promotion_leaves_nothing_and_goes_on(plain: Shell) -> No
     assert not list(plain.folder.glob("*long*"))
     said = plain.run("promote", "small", "--output", "long", "--no-register")
     assert "epoch 12 of 12" in said
-    assert "epoch 1 of 12" not in said  # it went on
+    assert "goes on with epoch" in said
+    assert "epoch 1 of 12" not in said
     once_more = plain.run("promote", "small", "--output", "again", "--no-register")
     assert "epoch 12 of 12" not in once_more  # nothing finished is trained twice
     assert (plain.folder / "long" / "best.pt").read_bytes() == (plain.folder / "again" / "best.pt").read_bytes()
@@ -241,3 +242,26 @@ def test_the_registered_model_detects(promoted: Promoted) -> None:
     columns, _, count = done.stdout.splitlines()[-1].rpartition(" ")
     assert columns == "['image', 'x1', 'y1', 'x2', 'y2', 'score', 'class', 'name']"
     assert int(count) > 0
+
+
+@pytest.mark.long
+def test_the_command_itself_never_loads_a_framework(promoted: Promoted) -> None:
+    words = ["promote", "small", "--output", "light", "--export", "onnx", "--register", "light"]
+    program = (
+        "import sys\n"
+        "from hpo.cli.main import cli\n"
+        "if __name__ == '__main__':\n"  # what multiprocessing starts imports this again
+        f"    cli.main({words!r}, standalone_mode=False)\n"
+        "    print(sorted({'torch', 'ultralytics', 'onnx', 'onnxruntime'} & set(sys.modules)))\n"
+    )
+    (promoted.shell.folder / "light.py").write_text(program)
+    done = subprocess.run(
+        [sys.executable, "light.py"],
+        cwd=promoted.shell.folder,
+        env=promoted.shell.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
