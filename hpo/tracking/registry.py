@@ -186,7 +186,7 @@ def _signature() -> Any:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
-    images = TensorSpec(np.dtype(np.uint8), (-1, -1, -1, 3), "images")
+    images = TensorSpec(np.dtype(np.uint8), (-1, -1, -1, 3))  # without a name it is handed over as it is
     columns = [ColSpec(DataType.long, "image")]
     columns += [ColSpec(DataType.double, name) for name in ("x1", "y1", "x2", "y2", "score")]
     columns += [ColSpec(DataType.long, "class"), ColSpec(DataType.string, "name")]

@@ -74,6 +74,7 @@ def promoted(tiny: Path, scenes: Path, trained: Path, tmp_path_factory: pytest.T
     return Promoted(shell, folder / "winner", told, data)
 
 
+@pytest.mark.long
 def test_a_folder_is_handed_over_and_registered(plain: Shell) -> None:
     said = plain.run("promote", "small", "--output", "final")
     assert "the baseline, which no trial surpassed, unconfirmed" in said
@@ -95,6 +96,7 @@ def test_what_is_wrong_is_said_before_anything_is_trained(shell: Shell, study: C
     assert not (shell.folder / "winner").exists()
 
 
+@pytest.mark.long
 def test_other_data_is_refused_with_the_differences(plain: Shell, tiny: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny.parent, tmp_path / "data")
     (tmp_path / "data" / "data.yaml").write_text(tiny.read_text().replace(str(tiny.parent), str(tmp_path / "data")))
