@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 
 from hpo.errors import StorageUnavailable
 from hpo.settings import Settings
+from hpo.tracking import ui
 from hpo.tracking.client import connect
 from hpo.tracking.registry import CHALLENGER, CHAMPION, Entry, ModelRegistry
 from hpo.tracking.runs import Runs
@@ -102,3 +105,18 @@ def test_registering_loads_no_framework(settings: Settings, tmp_path: Path) -> N
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.long
+def test_over_http_files_go_and_come_through_the_server(settings: Settings, tmp_path: Path) -> None:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = ui.Address("127.0.0.1", probe.getsockname()[1])
+    with ui.server(settings, address):
+        away = Settings(tmp_path / "node", "", address.url, None)
+        version = ModelRegistry(away).add(make_study(), promoted(tmp_path / "winner"), CHAMPION)
+        (tmp_path / "fetched").mkdir()
+        champion = ModelRegistry(away).champion("cells", tmp_path / "fetched")
+    assert champion is not None
+    assert (champion.version, champion.weights.read_text()) == (version, "one")
+    assert not (tmp_path / "node" / "mlartifacts").exists()
