@@ -159,6 +159,8 @@ def _print(asked: Asked, made: Promoted, registered: Registered | None) -> None:
         look = f", look {made.looks} at this split" if split == "test" else ""
         shown = "  ".join(f"{name} {values[name]:.4f}" for name in ("precision", "recall", "f1", "map50", "map50_95"))
         click.echo(f"{split:5} {made.found.images[split]} images{seen}{look}: {shown}")
+    if made.found.finds_nothing:
+        click.echo("warning: at this operating point it finds nothing that is right: see the model card", err=True)
     click.echo("checked: a fresh process found the same numbers from the folder alone")
     for form, splits in made.checked["exports"].items():
         missing, asked_for = (sum(each[key] for each in splits.values()) for key in ("missing", "detections"))

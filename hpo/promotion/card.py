@@ -44,7 +44,7 @@ def render(story: Story) -> str:
     spec = study.spec
     parts = [
         f"# {spec.name}: {Path(spec.model).name} for {', '.join(study.facts.dataset['names'])}",
-        f"Settings of {story.choice.why}.",
+        f"Its settings: {story.choice.why}.",
         "## What was asked",
         f"Which training settings give {Path(spec.model).name} the best `{spec.objective}`? Searched: "
         f"{', '.join(spec.searched.names) or 'nothing'}; {spec.budget.trials} trials of {spec.epochs} epochs, sampler "
@@ -185,6 +185,8 @@ def _limits(story: Story) -> Iterable[str]:
         yield "Numbers on val are optimistic: val chose the settings" + (
             ", and was trained on." if trained.with_val else "."
         )
+    if story.found.finds_nothing:
+        yield "At its operating point it finds nothing that is right on these images: it is of no use as it is."
     if choice.verdict is None:
         yield "The settings are not confirmed."
     if trained.epochs != choice.row.epochs:

@@ -71,7 +71,8 @@ def choose(storage: Storage, study: StudyRow, asked: int | None) -> Choice:
             f"study {study.name!r}: trial {verdict['winner']} {verdict['sentence']}; the search has no complete "
             f"baseline to hand over. Name a trial: hpo promote {study.name} --trial {complete[0].number} --output DIR"
         )
-    return Choice(baseline, f"the defaults: trial {verdict['winner']} {verdict['sentence']}", verdict, baseline)
+    said = f"of trial {verdict['winner']} the confirmation says: {verdict['sentence']}"
+    return Choice(baseline, f"the defaults (trial {baseline.number}); {said}", verdict, baseline)
 
 
 def training_arguments(spec: StudySpec, row: TrialRow) -> dict[str, Any]:

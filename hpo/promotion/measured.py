@@ -29,6 +29,11 @@ class Measured:
     """The same at Ultralytics' conf 0.25 and iou 0.7."""
     images: dict[str, int]
 
+    @property
+    def finds_nothing(self) -> bool:
+        """Whether no detection at the point is right, on any split."""
+        return not any(scores["recall"] for scores in self.splits.values())
+
     def document(self, spec: StudySpec, sha256: str) -> dict[str, Any]:
         """The JSON form, ``metrics.json``."""
         return {

@@ -91,7 +91,7 @@ def test_where_the_verdict_keeps_the_defaults_the_baseline_is_taken(
     judged(storage, search, claim)
     choice = choose(storage, search, None)
     assert choice.row.baseline
-    assert choice.why.startswith("the defaults: ")
+    assert choice.why.startswith("the defaults (trial 0); ")
     assert choice.verdict is not None
 
 
