@@ -10,6 +10,9 @@ from hpo.errors import HpoError
 from hpo.training.capture import device as resolved_device
 from hpo.trial.handed_over import EXPORTS
 
+_SIMPLIFIED = ("onnx", "engine")
+"""Formats that know the argument; the others refuse it (ultralytics 8.4.190)."""
+
 
 def export(weights: Path, form: str, imgsz: int, device: str) -> Path:
     """Beside ``weights``, under Ultralytics' own name. ``form``: a key of ``EXPORTS``; ``imgsz``: pixels.
@@ -19,9 +22,8 @@ def export(weights: Path, form: str, imgsz: int, device: str) -> Path:
     is detected.
     """
     model = YOLO(str(weights), task="detect")
-    made = model.export(
-        format=form, imgsz=imgsz, dynamic=True, simplify=False, device=resolved_device(device), verbose=False
-    )
+    plain = {"simplify": False} if form in _SIMPLIFIED else {}
+    made = model.export(format=form, imgsz=imgsz, dynamic=True, device=resolved_device(device), verbose=False, **plain)
     target = weights.with_name(EXPORTS[form])
     if Path(made) != target or not target.exists():
         raise HpoError(f"{weights}: Ultralytics wrote {made}, not {target}")
