@@ -141,7 +141,7 @@ def test_settings_that_can_not_be_read_are_named(digits: Subject, swept: SweepRe
     without_best = {name: value for name, value in swept.to_dict().items() if name != "best"}
     for text in ("", "[]", '"x"', "{}", json.dumps(without_best), json.dumps(swept.to_dict() | {"best": 3})):
         file.write_text(text)
-        with pytest.raises(UsageError, match=r"operating_point\.json: is no operating_point\.json of hpo sweep"):
+        with pytest.raises(UsageError, match=r"operating_point\.json: is no operating_point\.json of hpo promote"):
             deploy.load(digits.weights, file)
     with pytest.raises(UsageError, match="must be recommended, best or default"):
         deploy.load(digits.weights, file, point="worst")  # type: ignore[arg-type]
