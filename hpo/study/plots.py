@@ -12,7 +12,7 @@ import pickle
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC
 from html import escape
 from pathlib import Path
@@ -26,35 +26,18 @@ from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
 from hpo.spec.schema import StudySpec
+from hpo.spec.space import contains
+from hpo.study.drawing import IMPORTANCES, PAGE, Drawing
 from hpo.study.importance import importances
 from hpo.study.records import TrialRow
 from hpo.study.sampling import distributions
 from hpo.trial.vocabulary import TrialState
 
-LEAST_COMPLETE = 5
-"""Fewer complete trials make no plot that says anything."""
 MOST_TRIALS = 1000
 """In the plots that draw each trial, the history but for: their size and time stay within bounds."""
 MOST_IN_CONTOUR = 120
 """Its grid has a cell for each pair of them: 75 MB of page for 1,000."""
 MOST_PARAMS, MOST_IN_CONTOUR_PARAMS = 10, 3
-PAGE, IMPORTANCES = "optuna.html", "importances.json"
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """What is drawn: small, and without a way to the database."""
-
-    spec: StudySpec
-    trials: tuple[TrialRow, ...]
-
-    @staticmethod
-    def of(spec: StudySpec, trials: Sequence[TrialRow]) -> Drawing | None:
-        """None where too little is complete."""
-        if sum(row.state is TrialState.COMPLETE for row in trials) < LEAST_COMPLETE:
-            return None
-        bare = [replace(row, train={}, attempts=(), sweep=None, metrics={}) for row in trials if row.started]
-        return Drawing(spec, tuple(bare))
 
 
 @dataclass(frozen=True)
@@ -63,6 +46,8 @@ class _Plot:
     title: str
     draw: Callable[[Any], Any]
     """From ``optuna.visualization`` or its ``matplotlib`` to a figure, or axes."""
+    size: tuple[float, float] | None = None
+    """Of its picture in inches; as Optuna has it for None."""
 
 
 def draw(drawing: Drawing, folder: Path) -> None:
@@ -89,9 +74,7 @@ def _plots(drawing: Drawing, important: list[str]) -> list[_Plot]:
         _Plot("timeline", "Timeline", lambda module: module.plot_timeline(shown)),
     ]
     if names:
-        plots.append(
-            _Plot("slice", "Slice", lambda module: module.plot_slice(shown, params=names, target_name=value))
-        )
+        plots.append(_Plot("slice", "Slice", lambda module: module.plot_slice(shown, params=names, target_name=value)))
     if len(names) > 1:
         pairs = names[:MOST_IN_CONTOUR_PARAMS]
         plots += [
@@ -99,8 +82,11 @@ def _plots(drawing: Drawing, important: list[str]) -> list[_Plot]:
                 "parallel_coordinates",
                 "Parallel coordinates",
                 lambda module: module.plot_parallel_coordinate(shown, params=names, target_name=value),
+                (11, 6),
             ),
-            _Plot("contour", "Contour", lambda module: module.plot_contour(few, params=pairs, target_name=value)),
+            _Plot(
+                "contour", "Contour", lambda module: module.plot_contour(few, params=pairs, target_name=value), (13, 12)
+            ),
         ]
     if important:
         evaluator = PedAnovaImportanceEvaluator()
@@ -133,7 +119,9 @@ def thinned(trials: Sequence[TrialRow], most: int) -> tuple[TrialRow, ...]:
 def _study(drawing: Drawing, rows: Sequence[TrialRow]) -> optuna.Study:
     study = optuna.create_study(direction="maximize", study_name=drawing.spec.name)
     known = distributions(drawing.spec.searched)
-    study.add_trials([_frozen(row, known) for row in rows])
+    study.add_trials([_frozen(row, drawing.spec, known) for row in rows])
+    for trial, row in zip(study.get_trials(deepcopy=False), rows, strict=True):
+        trial.number = row.number  # Optuna counts them anew; a choice of them, and what never began, leave gaps
     return study
 
 
@@ -146,20 +134,16 @@ _STATES = {
 }
 
 
-def _frozen(row: TrialRow, known: dict[str, BaseDistribution]) -> FrozenTrial:
+def _frozen(row: TrialRow, spec: StudySpec, known: dict[str, BaseDistribution]) -> FrozenTrial:
     """With what lies within the space alone: a baseline may not, and Optuna takes no such value."""
-    inside = {
-        name: value
-        for name, value in row.params.items()
-        if name in known and known[name]._contains(known[name].to_internal_repr(value))
-    }
+    domains = {dimension.name: dimension.domain for dimension in spec.searched.dimensions}
+    inside = {name: value for name, value in row.params.items() if name in domains and contains(domains[name], value)}
     trial = create_trial(
         state=_STATES[row.state],
         value=row.value if row.state is TrialState.COMPLETE else None,
         params=inside,
         distributions={name: known[name] for name in inside},
     )
-    trial.number = row.number
     trial.datetime_start, trial.datetime_complete = _local(row.started), _local(row.finished)
     return trial
 
@@ -170,15 +154,16 @@ def _local(moment: Any) -> Any:
 
 
 def _page(drawing: Drawing, plots: list[_Plot]) -> str:
-    from plotly import offline
-
     from optuna import visualization
+    from plotly import offline
 
     parts = []
     for plot in plots:
         figure = plot.draw(visualization)
         figure.update_layout(title=None, template="plotly_white", margin={"t": 30})
-        body = figure.to_html(full_html=False, include_plotlyjs=False, config={"responsive": True, "displaylogo": False})
+        body = figure.to_html(
+            full_html=False, include_plotlyjs=False, config={"responsive": True, "displaylogo": False}
+        )
         parts.append(f'<h2 id="{plot.name}">{plot.title}</h2>\n{_note(plot, drawing)}{body}')
     links = " · ".join(f'<a href="#{plot.name}">{plot.title}</a>' for plot in plots)
     name = escape(drawing.spec.name)
@@ -211,6 +196,8 @@ def _pictures(plots: list[_Plot], folder: Path) -> None:
     for plot in plots:
         drawn = plot.draw(visualization)
         axes = drawn if isinstance(drawn, mpl.axes.Axes) else drawn.flat[0]
+        if plot.size is not None:
+            axes.figure.set_size_inches(plot.size)
         axes.figure.savefig(folder / f"{plot.name}.png", bbox_inches="tight", dpi=90)
         pyplot.close("all")
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from hpo.settings import Settings
 from hpo.study.records import StudyRow, TrialRow
-from hpo.tracking import artifacts, client, content, experiment, view
+from hpo.tracking import artifacts, client, content, experiment, note, plots, view
 from hpo.tracking.artifacts import MANIFEST_TAG, Artifact
 from hpo.tracking.content import LEASE_TAG, RunContent
 from hpo.tracking.reader import Reader
@@ -79,9 +79,19 @@ class Projector:
 
     def study(self) -> str:
         """Brings the study's own run and the prepared view in line and returns the experiment's id."""
-        wanted = content.study_content(self._study, self._reader.trials(), self._reader.verdict())
-        self._asking(lambda: self._project(lambda: wanted, artifacts.of_study(self._study)))
-        return self._asking(self._write_view if self._home is self._study else lambda: self._connected().experiment_id)
+        trials, verdict = self._reader.trials(), self._reader.verdict()
+        wanted = content.study_content(self._study, trials, verdict)
+        run = self._asking(lambda: self._project(lambda: wanted, artifacts.of_study(self._study)))
+        if self._home is not self._study:
+            return self._asking(lambda: self._connected().experiment_id)
+        description = note.text(self._study, trials, verdict)
+        return self._asking(lambda: self._write_view(description, plots.important(run.tags)))
+
+    def plots(self) -> None:
+        """Draws the plots of the study's own run anew where trials have ended since: 10 to 20 s in another process."""
+        if not self._study.spec.planned:
+            trials = self._reader.trials()
+            self._asking(lambda: self._draw(trials))
 
     def everything(self) -> Synced:
         """All runs from the database: what is missing is made, what is half written completed, what was left RUNNING
@@ -92,6 +102,7 @@ class Projector:
         self._known = self._asking(lambda: {key: self._connected().keep_oldest(runs) for key, runs in found.items()})
         rows = [row for row in self._reader.trials() if self._trial_in_sync(row)]
         experiment_id = self.study()
+        self.plots()
         keys = [content.trial_key(self._study, row.number) for row in rows]
         created = sum(key not in before for key in keys)
         unchanged = sum(key in before and before[key] == self._known[key].tags.get(DIGEST_TAG, "") for key in keys)
@@ -150,10 +161,20 @@ class Projector:
             run = self._known[wanted.key] = self._connected().find_or_create(wanted)
         return run
 
-    def _write_view(self) -> str:
+    def _write_view(self, description: str, important: tuple[str, ...]) -> str:
         experiment_id = self._connected().experiment_id
-        view.write(self._client, experiment_id, self._study)
+        view.write(self._client, experiment_id, self._study.spec, important)
+        note.write(self._client, experiment_id, description)
         return experiment_id
+
+    def _draw(self, trials: list[TrialRow]) -> None:
+        wanted = content.study_content(self._study, trials, self._reader.verdict())
+        self._connected()
+        run = self._find(wanted)
+        drawn = plots.update(self._client, run.run_id, self._study.spec, trials)
+        if drawn:
+            run.tags |= drawn
+            view.write(self._client, self._connected().experiment_id, self._study.spec, plots.important(drawn))
 
     def _connected(self) -> Runs:
         if self._runs is None:

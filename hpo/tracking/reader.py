@@ -22,7 +22,7 @@ class Reader(Protocol):
         """Every epoch of every attempt at the trial."""
 
     def verdict(self) -> dict[str, Any] | None:
-        """Of a confirmation stage, once it was reached."""
+        """Of the study's confirmation stage (which may be this one), once it was reached."""
 
     def set_run(self, number: int, run_id: str) -> None:
         """Keep the id of the trial's MLflow run."""
@@ -48,7 +48,8 @@ class StudyReader:
         return snapshot.epochs(self.storage, self.study, number)
 
     def verdict(self) -> dict[str, Any] | None:
-        found = controls.notes(self.storage, VERDICT, stage=self.study) if self.study.spec.planned else []
+        stage = self.study if self.study.spec.planned else lifecycle.confirmation(self.storage, self.study.name)
+        found = [] if stage is None else controls.notes(self.storage, VERDICT, stage=stage)
         return found[-1] if found else None
 
     def set_run(self, number: int, run_id: str) -> None:

@@ -12,8 +12,10 @@ from hpo.errors import StorageUnavailable
 
 log = logging.getLogger(__name__)
 
-STUDY = -1
-"""Stands for the study's own run among the trial numbers."""
+STUDY, PLOTS = -1, -2
+"""Stand for the study's own run and for its plots among the trial numbers."""
+PLOTS_SHARE = 50
+"""A drawing may take one core for 2% of the time."""
 
 
 class Projecting(Protocol):
@@ -22,6 +24,8 @@ class Projecting(Protocol):
     def trial(self, number: int) -> object: ...
 
     def study(self) -> object: ...
+
+    def plots(self) -> object: ...
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Pace:
     """From one write of a trial to its next; epochs that end in between share it."""
     study_s: float = 30.0
     """From one write of the study's own run to the next."""
+    plots_s: float = 300.0
+    """From one drawing of the study's plots to the next, and at least ``PLOTS_SHARE`` times what the last one took."""
     first_pause_s: float = 1.0
     longest_pause_s: float = 60.0
     """After a failure nothing is written for a pause, which doubles with each further failure up to this."""
@@ -50,7 +56,9 @@ class ProjectionThread:
         self._changed = threading.Condition()
         self._due: dict[int, float] = {STUDY: 0.0}
         """Number -> monotonic time before which it is not written."""
-        self._written: dict[int, float] = {}
+        self._written: dict[int, float] = {PLOTS: time.monotonic()}
+        self._drawing_s = 0.0
+        """What the last drawing took."""
         self._in_hand: int | None = None
         self._refused: set[int] = set()
         self._pause_s = 0.0
@@ -73,14 +81,15 @@ class ProjectionThread:
         A call that hangs goes on in the daemon thread and ends with the process.
         """
         with self._changed:
-            for number in (STUDY, *self._refused):
+            for number in (STUDY, PLOTS, *self._refused):
                 self._plan(number, 0.0)
             self._closing = True
             self._changed.notify()
         self._thread.join(timeout_s)
         with self._changed:
             in_hand = set() if self._in_hand is None else {self._in_hand}
-            return len(set(self._due) | self._refused | in_hand)
+            left = set(self._due) | self._refused | in_hand
+            return len({STUDY if number == PLOTS else number for number in left})
 
     def _run(self) -> None:
         while (number := self._next()) is not None:
@@ -121,13 +130,17 @@ class ProjectionThread:
         return max(min(self._due.values()), self._resume_at) - time.monotonic()
 
     @staticmethod
-    def _closing_order(number: int) -> tuple[bool, int]:
-        """Trials first, then the study's run, which counts them."""
-        return number == STUDY, number
+    def _closing_order(number: int) -> tuple[int, int]:
+        """Trials first, then the study's run, which counts them, and its plots, which take longest."""
+        return {STUDY: 1, PLOTS: 2}.get(number, 0), number
 
     def _write(self, number: int) -> None:
         if number == STUDY:
             self._projector.study()
+        elif number == PLOTS:
+            began = time.monotonic()
+            self._projector.plots()
+            self._drawing_s = time.monotonic() - began
         else:
             self._projector.trial(number)
 
@@ -136,8 +149,9 @@ class ProjectionThread:
             self._in_hand = None
             self._written[number] = time.monotonic()
             self._refused.discard(number)
-            if number != STUDY and not self._closing:
+            if number >= 0 and not self._closing:
                 self._plan(STUDY, self._pace.study_s)
+                self._plan(PLOTS, max(self._pace.plots_s, PLOTS_SHARE * self._drawing_s))
             was_down, self._pause_s = self._pause_s > 0, 0.0
         if was_down:
             log.warning("MLflow answers again; what it missed is being written")
@@ -168,4 +182,4 @@ class ProjectionThread:
 
 
 def _named(number: int) -> str:
-    return "the study's run" if number == STUDY else f"trial {number}"
+    return {STUDY: "the study's run", PLOTS: "the study's plots"}.get(number, f"trial {number}")

@@ -7,19 +7,18 @@ documented one: nothing depends on it, and where a version stops reading it, the
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from hpo.spec.schema import StudySpec
 from hpo.spec.space import Choices
-from hpo.study.records import StudyRow
 
 VIEW_KEY = "study"
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW_KEY}"
 _SECTION = "comparison"
 """Sections are sorted by name, and "Comparison" comes before those that the UI makes of metrics' prefixes."""
 _SECTION_OF_CARDS = {"uuid": _SECTION, "name": "Comparison", "display": True, "isReordered": False, "columns": 2}
-_SCATTERS = 8
+_SCATTERS, _COLUMNS = 8, 10
 _LINE = {
     "selectedMetricKeys": ["objective"],
     "xAxisKey": "step",
@@ -37,11 +36,10 @@ _LINE = {
 """What the UI's own line chart carries beside its metric; it does not fill in what is missing."""
 
 
-def write(client: Any, experiment_id: str, study: StudyRow) -> None:
-    """Sets the experiment's tags; those that are there already are left alone."""
+def write(client: Any, experiment_id: str, spec: StudySpec, important: Sequence[str] = ()) -> None:
+    """Sets the experiment's tags; those that are as they should be are left alone."""
     wanted = {
-        VIEW_TAG: json.dumps(state(study.spec)),
-        "mlflow.note.content": note(study),
+        VIEW_TAG: json.dumps(state(spec, important)),
         "mlflow.experimentKind": "custom_model_development",
     }
     stored = client.get_experiment(experiment_id).tags
@@ -55,9 +53,14 @@ def address(experiment_id: str) -> str:
     return f"#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={VIEW_KEY}"
 
 
-def state(spec: StudySpec) -> dict[str, Any]:
-    """The view as the UI's JSON: the search's trials, best first, with what was sampled, and charts of both."""
-    params = [f"params.`{name}`" for name in spec.searched.names]
+def state(spec: StudySpec, important: Sequence[str] = ()) -> dict[str, Any]:
+    """The view as the UI's JSON: the search's trials, best first, with what was sampled, and charts of both.
+
+    ``important``: dimensions by importance, largest first; of the others those that the space names first come first.
+    Where there are more than ``_COLUMNS``, the rest is left to the UI's own list of columns.
+    """
+    names = sorted(spec.searched.names, key=lambda name: important.index(name) if name in important else len(important))
+    params = [f"params.`{name}`" for name in names[:_COLUMNS]]
     found = [f"metrics.`final/{name}`" for name in ("iou", "conf", "gain")] if spec.is_swept else []
     return {
         "searchFilter": "tags.stage = 'search'",
@@ -70,42 +73,18 @@ def state(spec: StudySpec) -> dict[str, Any]:
         "selectedColumns": ["metrics.`value`", "metrics.`objective`", *params, *found, "tags.`state`", "tags.`reason`"],
         "runsHiddenMode": "FIRST_20_RUNS",
         "compareRunSections": [_SECTION_OF_CARDS],
-        "compareRunCharts": [{**chart, "metricSectionId": _SECTION, "deleted": False} for chart in _charts(spec)],
+        "compareRunCharts": [
+            {**chart, "metricSectionId": _SECTION, "deleted": False} for chart in _charts(spec, names)
+        ],
     }
 
 
-def note(study: StudyRow) -> str:
-    """What the study is, in Markdown; the UI shows it above the table, folded to its heading."""
-    spec = study.spec
-    sampled = ", ".join(f"`{name}`" for name in spec.searched.names) or "nothing"
-    swept = (
-        [
-            "- swept after each training: what was chosen is `final/iou` and `final/conf`, and `final/gain` is what it "
-            "gains over Ultralytics' defaults, cross-validated"
-        ]
-        if spec.is_swept
-        else []
-    )
-    return "\n".join(
-        [
-            f"# {spec.name}: {spec.objective} of `{Path(spec.model).name}`",
-            f"- data: `{spec.data}`",
-            f"- sampled: {sampled}",
-            *swept,
-            f"- {spec.budget.trials} trials, sampler `{spec.search.sampler.name}`, pruner `{spec.search.pruner.name}`",
-            "- `value`: what a complete trial came to; `objective`: the same, epoch by epoch, as the pruner saw it; "
-            "its last point is the trial's value",
-            "- confirmation runs are left out of this view: search for `tags.stage = 'confirm'` to see them, and for "
-            "`tags.stage = 'confirmation'` for the verdict",
-            "- the run `study` holds the study file; rows without `state` COMPLETE have no value",
-        ]
-    )
-
-
-def _charts(spec: StudySpec) -> list[dict[str, Any]]:
-    """Curves of the objective, parallel coordinates of what every trial has, value against each ranged dimension."""
-    dimensions = spec.searched.dimensions
-    always = [dimension.name for dimension in dimensions if not dimension.when]
+def _charts(spec: StudySpec, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Curves of the objective, parallel coordinates of what every trial has, value against each ranged dimension; the
+    first ones of ``names``.
+    """
+    dimensions = sorted(spec.searched.dimensions, key=lambda dimension: names.index(dimension.name))
+    always = [dimension.name for dimension in dimensions if not dimension.when][:_COLUMNS]
     ranged = [dimension.name for dimension in dimensions if not isinstance(dimension.domain, Choices)]
     curves = {"uuid": "curves", "type": "LINE", "metricKey": "objective", "displayName": "objective by epoch"}
     parallel = {"uuid": "parallel", "type": "PARALLEL", "selectedParams": always, "selectedMetrics": ["value"]}

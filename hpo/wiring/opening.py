@@ -79,9 +79,12 @@ class Opened:
     def _show_verdict(self) -> None:
         """In MLflow; where that is away, ``hpo sync`` brings it."""
         from hpo.errors import StorageUnavailable
+        from hpo.study import lifecycle
 
         try:
             projector(self.settings, self.storage, self.study).study()
+            search = lifecycle.load(self.storage, self.study.spec.searched_name)
+            projector(self.settings, self.storage, search).study()  # its description tells the verdict too
         except StorageUnavailable:
             self.unsynced += 1
 

@@ -32,6 +32,7 @@ class Tracker:
     def __init__(self) -> None:
         self.written: Counter[int] = Counter()
         self.asked: Counter[int] = Counter()
+        self.drawn = 0
         self.down = False
         self.refused: set[int] = set()
         self.open = threading.Event()
@@ -43,6 +44,14 @@ class Tracker:
 
     def study(self) -> None:
         self._write(STUDY)
+
+    def plots(self) -> None:
+        self.open.wait()
+        if self.down:
+            raise StorageUnavailable("MLflow is down")
+        with self._changed:
+            self.drawn += 1
+            self._changed.notify_all()
 
     def _write(self, number: int) -> None:
         with self._changed:
@@ -73,6 +82,23 @@ def test_the_studys_run_is_written_first_and_last(tracker: Tracker) -> None:
     thread.touch(0)
     assert thread.close(LONGEST_S) == 0
     assert tracker.written == {STUDY: 2, 0: 1}
+
+
+def test_plots_are_drawn_at_the_end_and_seldom_before(tracker: Tracker) -> None:
+    thread = ProjectionThread(tracker, Pace(trial_s=0, study_s=0, plots_s=NEVER_S))
+    for number in range(3):
+        thread.touch(number)
+    tracker.wait_for(lambda: tracker.written[2] == 1)
+    assert tracker.drawn == 0
+    assert thread.close(LONGEST_S) == 0
+    assert tracker.drawn == 1
+
+
+def test_plots_are_drawn_while_the_study_runs(tracker: Tracker) -> None:
+    thread = ProjectionThread(tracker, Pace(trial_s=0, study_s=0, plots_s=0))
+    thread.touch(0)
+    tracker.wait_for(lambda: tracker.drawn > 0)
+    assert thread.close(LONGEST_S) == 0
 
 
 def test_touches_in_between_share_one_write(tracker: Tracker) -> None:

@@ -52,6 +52,14 @@ def test_the_charts_leave_out_what_they_can_not_draw() -> None:
     assert [chart["metricKey"] for chart in charts if chart["type"] == "LINE"] == ["objective"]
 
 
+def test_what_mattered_most_comes_first() -> None:
+    state = view.state(make_study().spec, ["conf", "lr0"])
+    params = [column for column in state["selectedColumns"] if column.startswith("params")]
+    assert params[:3] == ["params.`conf`", "params.`lr0`", "params.`weight_decay`"]
+    scatters = [chart["xaxis"]["key"] for chart in state["compareRunCharts"] if chart["type"] == "SCATTER"]
+    assert scatters == ["conf", "lr0", "weight_decay", "iou"]
+
+
 def test_every_chart_belongs_to_a_section_and_has_its_own_id() -> None:
     state = view.state(make_study().spec)
     sections = {section["uuid"] for section in state["compareRunSections"]}
@@ -73,5 +81,5 @@ def test_the_experiment_carries_the_view_and_the_note(
     experiment_id = projector(rows).study()
     tags = MlflowClient(settings.tracking_uri).get_experiment(experiment_id).tags
     assert json.loads(tags["mlflow.sharedViewState.study"]) == view.state(rows.study.spec)
-    assert tags["mlflow.note.content"].startswith("# digits: map50_95 of `yolov8n.yaml`")
+    assert "# digits: map50_95 of `yolov8n.yaml`, best 0." in tags["mlflow.note.content"]
     assert tags["mlflow.experimentKind"] == "custom_model_development"

@@ -1,0 +1,110 @@
+"""The experiment's description, which MLflow's UI shows above the table: what was asked, where it stands, the best.
+
+What stands between two marks is written anew; what people write above or below stays, and so does all that they change
+between the marks: then nothing more is written until they take it away.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hpo.spec.schema import StudySpec
+from hpo.study.records import StudyRow, TrialRow
+from hpo.trial.vocabulary import TrialState
+
+NOTE_TAG = "mlflow.note.content"
+DIGEST_TAG = "hpo.note"
+"""Tag of the experiment: sha256 of what was last written between the marks."""
+BEGIN = "<!-- hpo writes what follows anew, down to the next such line: write above or below -->"
+END = "<!-- hpo: end -->"
+_ROWS, _PARAMS = 5, 5
+
+
+def write(client: Any, experiment_id: str, text: str) -> None:
+    """Brings the description in line; what a person wrote stays as it is."""
+    tags = client.get_experiment(experiment_id).tags
+    whole = merged(tags.get(NOTE_TAG, ""), tags.get(DIGEST_TAG), text)
+    if whole is not None and whole != tags.get(NOTE_TAG):
+        client.set_experiment_tag(experiment_id, DIGEST_TAG, _digest(text))
+        client.set_experiment_tag(experiment_id, NOTE_TAG, whole)
+
+
+def merged(stored: str, digest: str | None, text: str) -> str | None:
+    """The whole description with ``text`` in its place; None where a person has taken that place.
+
+    ``digest``: of what was written there last.
+    """
+    if not stored.strip():
+        return f"{BEGIN}\n{text}\n{END}"
+    above, begin, rest = stored.partition(BEGIN)
+    inside, end, below = rest.partition(END)
+    if not (begin and end) or _digest(inside.strip()) not in (digest, _digest(text)):
+        return None
+    return f"{above}{BEGIN}\n{text}\n{END}{below}"
+
+
+def text(study: StudyRow, trials: Sequence[TrialRow], verdict: Mapping[str, Any] | None) -> str:
+    """Markdown without an empty line at its ends. ``verdict``: of the confirmation, in its JSON form."""
+    spec = study.spec
+    best = sorted(_complete(trials), key=lambda row: (-(row.value or 0.0), row.number))[:_ROWS]
+    standing = f"best {best[0].value:.4f} (trial {best[0].number})" if best else "nothing complete yet"
+    parts = [f"# {spec.name}: {spec.objective} of `{Path(spec.model).name}`, {standing}"]
+    if verdict is not None:
+        parts.append(f"**Verdict:** {verdict['sentence']}")
+    parts.append(_counts(spec, trials))
+    if best:
+        parts.append(_table(spec, best))
+    return "\n\n".join([*parts, _asked(spec)])
+
+
+def _complete(trials: Sequence[TrialRow]) -> list[TrialRow]:
+    return [row for row in trials if row.state is TrialState.COMPLETE and row.value is not None]
+
+
+def _counts(spec: StudySpec, trials: Sequence[TrialRow]) -> str:
+    counts = {state: sum(row.state is state for row in trials) for state in TrialState}
+    told = ", ".join(f"{count} {state.value.lower()}" for state, count in counts.items() if count) or "none yet"
+    return f"Of {spec.budget.trials} trials: {told}."
+
+
+def _table(spec: StudySpec, best: Sequence[TrialRow]) -> str:
+    names = spec.searched.names[:_PARAMS]
+    heads = ["trial", str(spec.objective), *names]
+    rows = [[f"{row.number}{' (baseline)' if row.baseline else ''}", f"{row.value:.4f}"] for row in best]
+    cells = [
+        [*row, *(_short(trial.params.get(name, "")) for name in names)] for row, trial in zip(rows, best, strict=True)
+    ]
+    lines = [heads, ["---"] * len(heads), *cells]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _asked(spec: StudySpec) -> str:
+    sampled = ", ".join(f"`{name}`" for name in spec.searched.names) or "nothing"
+    lines = [f"- data: `{spec.data}`", f"- sampled: {sampled}"]
+    if spec.is_swept:
+        lines.append(
+            "- swept after each training: what was chosen is `final/iou` and `final/conf`, and `final/gain` is what it "
+            "gains over Ultralytics' defaults, cross-validated"
+        )
+    return "\n".join(
+        [
+            *lines,
+            f"- {spec.budget.trials} trials, sampler `{spec.search.sampler.name}`, pruner `{spec.search.pruner.name}`",
+            "- `value`: what a complete trial came to; `objective`: the same, epoch by epoch, as the pruner saw it; "
+            "its last point is the trial's value",
+            "- confirmation runs are left out of the prepared view: search for `tags.stage = 'confirm'` to see them, "
+            "and for `tags.stage = 'confirmation'` for the verdict",
+            "- the run `study` holds the study file and Optuna's plots; rows without `state` COMPLETE have no value",
+        ]
+    )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.strip().encode()).hexdigest()

@@ -1,0 +1,76 @@
+"""The plots in a study's own run: drawn by a process of its own, and not again while nothing has ended since."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hpo.errors import HpoError
+from hpo.settings import without_secrets
+from hpo.spec.schema import StudySpec
+from hpo.study.drawing import IMPORTANCES, Drawing
+from hpo.study.records import TrialRow
+
+PLOTS_TAG = "hpo.plots"
+"""Tag of a study's run: how many ended trials its plots show, and when they were drawn (Unix time, s)."""
+IMPORTANCES_TAG = "importances"
+"""Tag of a study's run: JSON object, dimension -> share of the importance, largest first."""
+FOLDER = "plots"
+NEAR_S = 240.0
+"""Another worker's drawing that is younger is not drawn again while the search goes on."""
+_LONGEST_S = 300.0
+
+
+def are_due(tags: Mapping[str, str], ended: int, *, running: bool) -> bool:
+    """Whether a run with ``tags`` shows another number of ended trials, and of long enough ago."""
+    if PLOTS_TAG not in tags:
+        return True
+    shown, drawn_s = json.loads(tags[PLOTS_TAG])
+    return bool(shown != ended and not (running and time.time() - drawn_s < NEAR_S))
+
+
+def update(client: Any, run_id: str, spec: StudySpec, trials: Sequence[TrialRow]) -> dict[str, str]:
+    """Draws and uploads where ``are_due`` says so and enough is complete; the run's new tags, none otherwise.
+
+    Raises HpoError where the drawing fails or takes longer than 5 minutes.
+    """
+    drawing = Drawing.of(spec, trials)
+    if drawing is None:
+        return {}
+    ended = sum(row.finished is not None for row in trials)
+    running = ended < len(trials)
+    if not are_due(client.get_run(run_id).data.tags, ended, running=running):
+        return {}
+    with tempfile.TemporaryDirectory(prefix="hpo-plots-") as folder:
+        _draw(drawing, Path(folder))
+        importances = (Path(folder) / IMPORTANCES).read_text()
+        client.log_artifacts(run_id, folder, FOLDER)
+    tags = {IMPORTANCES_TAG: importances, PLOTS_TAG: json.dumps([ended, round(time.time())])}
+    for name, value in tags.items():
+        client.set_tag(run_id, name, value)
+    return tags
+
+
+def important(tags: Mapping[str, str]) -> tuple[str, ...]:
+    """Dimensions by importance as the last drawing found them; empty where it could not tell."""
+    return tuple(json.loads(tags.get(IMPORTANCES_TAG, "{}")))
+
+
+def _draw(drawing: Drawing, folder: Path) -> None:
+    command = [sys.executable, "-m", "hpo.study.plots", str(folder)]
+    given, clean = pickle.dumps(drawing), without_secrets(os.environ)
+    try:
+        done = subprocess.run(command, input=given, env=clean, capture_output=True, timeout=_LONGEST_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise HpoError(f"the study's plots were not drawn within {_LONGEST_S:.0f} s; the rest of MLflow is") from error
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").strip()[-500:]
+        raise HpoError(f"the study's plots can't be drawn (exit {done.returncode}): {said}")
