@@ -37,9 +37,9 @@ def test_the_studys_run_holds_them_and_they_are_drawn_again_only_when_something_
     assert all(held[f"plots/{name}.png"].startswith(b"\x89PNG") for name in NAMES)
     view = json.loads(client.get_experiment(rows.experiment_id).tags["mlflow.sharedViewState.study"])
     assert view["selectedColumns"][2] == f"params.`{next(iter(json.loads(tags[plots.IMPORTANCES_TAG])))}`"
-    drawn = tags[plots.PLOTS_TAG]
+    drawn = run.data.tags[plots.PLOTS_TAG]
     projector(rows).everything()
-    assert shown(settings)[f"{rows.study.uuid}/study"]["tags"][plots.PLOTS_TAG] == drawn
+    assert client.get_run(run.info.run_id).data.tags[plots.PLOTS_TAG] == drawn
 
 
 def test_another_workers_drawing_is_not_repeated_while_the_search_goes_on() -> None:

@@ -1,0 +1,79 @@
+"""A finished study on a real MLflow server, and a real browser; screenshots lie where ``HPO_SCREENSHOTS`` says."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from hpo.tracking import ui
+from hpo.tracking.projection import Projector
+from hpo.trial.vocabulary import Reason
+from tests.tracking.support import Rows, make_rows, settings_in
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+ARGUMENTS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+LONGEST_MS = 120_000
+"""Of waiting for what must appear, on a machine that has much else to do."""
+
+
+@dataclass(frozen=True)
+class Served:
+    rows: Rows
+    base: str
+    experiment_id: str
+
+    @property
+    def page(self) -> str:
+        return ui.page(self.base, self.experiment_id)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    settings = settings_in(tmp_path_factory.mktemp("served") / "runs")
+    settings.home.mkdir()
+    kinds = [Reason.COMPLETE, Reason.COMPLETE, Reason.PRUNED, Reason.COMPLETE]
+    rows = make_rows([*(kinds * 8), Reason.CRASH])
+    found = Projector(settings, rows.study, rows).everything()
+    address = ui.Address("127.0.0.1", free_port())
+    with ui.server(settings, address):
+        yield Served(rows, address.url, found.experiment_id)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS.split())
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    context = browser.new_context(viewport={"width": 1500, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(LONGEST_MS)
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = Path(os.environ.get("HPO_SCREENSHOTS") or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
