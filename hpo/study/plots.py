@@ -194,11 +194,11 @@ def _pictures(plots: list[_Plot], folder: Path) -> None:
     from optuna.visualization import matplotlib as visualization
 
     for plot in plots:
-        drawn = plot.draw(visualization)
-        axes = drawn if isinstance(drawn, mpl.axes.Axes) else drawn.flat[0]
+        plot.draw(visualization)
+        figure = pyplot.gcf()
         if plot.size is not None:
-            axes.figure.set_size_inches(plot.size)
-        axes.figure.savefig(folder / f"{plot.name}.png", bbox_inches="tight", dpi=90)
+            figure.set_size_inches(plot.size)
+        figure.savefig(folder / f"{plot.name}.png", bbox_inches="tight", dpi=90)
         pyplot.close("all")
 
 

@@ -94,4 +94,4 @@ def test_the_studys_plots_are_drawn_in_the_artifact_viewer(page: Any, served: Se
         frame.get_by_role("heading", name=title, exact=True).wait_for()
     frame.locator("#contour ~ div .main-svg").first.wait_for()
     assert frame.locator(".js-plotly-plot").count() == 6
-    page.screenshot(path=pictures / "mlflow-plots.png")
+    page.locator("iframe").first.screenshot(path=pictures / "mlflow-plots.png")

@@ -22,7 +22,7 @@ NAMES = ("history", "importances", "timeline", "slice", "parallel_coordinates", 
 def test_the_studys_run_holds_them_and_they_are_drawn_again_only_when_something_ended(
     projector: Callable[[Rows], Projector], settings: Settings
 ) -> None:
-    rows = make_rows([Reason.COMPLETE] * 12 + [Reason.PRUNED, Reason.CRASH])
+    rows = make_rows([*[Reason.COMPLETE] * 12, Reason.PRUNED, Reason.CRASH])
     rows.put(replace(rows.trial(0), params={**rows.trial(0).params, "lr0": 0.9}), rows.epochs(0))  # outside the space
     projector(rows).everything()
     tags = shown(settings)[f"{rows.study.uuid}/study"]["tags"]
@@ -53,7 +53,7 @@ def test_another_workers_drawing_is_not_repeated_while_the_search_goes_on() -> N
 
 
 def test_too_little_is_not_drawn() -> None:
-    rows = make_rows([Reason.COMPLETE] * 4 + [Reason.PRUNED] * 20)
+    rows = make_rows([*[Reason.COMPLETE] * 4, *[Reason.PRUNED] * 20])
     assert Drawing.of(rows.study.spec, rows.trials()) is None
 
 
