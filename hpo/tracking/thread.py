@@ -37,7 +37,9 @@ class Pace:
     study_s: float = 30.0
     """From one write of the study's own run to the next."""
     plots_s: float = 300.0
-    """From one drawing of the study's plots to the next, and at least ``PLOTS_SHARE`` times what the last one took."""
+    """From one drawing of the study's plots to the next, and at least ``PLOTS_SHARE`` times what the last one took. Who
+    worked for less than this draws nothing at its end: waiting for it would be most of a short run.
+    """
     first_pause_s: float = 1.0
     longest_pause_s: float = 60.0
     """After a failure nothing is written for a pause, which doubles with each further failure up to this."""
@@ -56,7 +58,8 @@ class ProjectionThread:
         self._changed = threading.Condition()
         self._due: dict[int, float] = {STUDY: 0.0}
         """Number -> monotonic time before which it is not written."""
-        self._written: dict[int, float] = {PLOTS: time.monotonic()}
+        self._began = time.monotonic()
+        self._written: dict[int, float] = {PLOTS: self._began}
         self._drawing_s = 0.0
         """What the last drawing took."""
         self._in_hand: int | None = None
@@ -81,8 +84,11 @@ class ProjectionThread:
         A call that hangs goes on in the daemon thread and ends with the process.
         """
         with self._changed:
-            for number in (STUDY, PLOTS, *self._refused):
+            for number in (STUDY, *self._refused):
                 self._plan(number, 0.0)
+            self._due.pop(PLOTS, None)
+            if self._began + self._pace.plots_s <= time.monotonic():
+                self._plan(PLOTS, 0.0)
             self._closing = True
             self._changed.notify()
         self._thread.join(timeout_s)
