@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
 from mlflow.tracking import MlflowClient
 
 from hpo.settings import Settings
@@ -19,6 +20,7 @@ from tests.tracking.support import Rows, make_epochs, make_rows, make_trial, sho
 NAMES = ("history", "importances", "timeline", "slice", "parallel_coordinates", "contour")
 
 
+@pytest.mark.long
 def test_the_studys_run_holds_them_and_they_are_drawn_again_only_when_something_ended(
     projector: Callable[[Rows], Projector], settings: Settings
 ) -> None:
