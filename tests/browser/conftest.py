@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,15 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from hpo.tracking import ui
 from hpo.tracking.projection import Projector
 from hpo.trial.vocabulary import Reason
 from tests.tracking.support import Rows, make_rows, settings_in
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-ARGUMENTS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
 LONGEST_MS = 120_000
 """Of waiting for what must appear, on a machine that has much else to do."""
 
@@ -51,16 +47,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     address = ui.Address("127.0.0.1", free_port())
     with ui.server(settings, address):
         yield Served(rows, address.url, found.experiment_id)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS.split())
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from hpo.report import html
 from tests.report.test_report import make_report
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PIXEL = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJ"
     "RU5ErkJggg=="
@@ -19,27 +17,24 @@ PIXEL = (
 
 
 @pytest.mark.long
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-def test_offline_nothing_is_missing(tmp_path: Path) -> None:
+def test_offline_nothing_is_missing(browser: Any, tmp_path: Path) -> None:
     page_file = tmp_path / "report.html"
     page_file.write_text(html.render(make_report(pictures=(PIXEL,))))
     requests: list[str] = []
     complaints: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        context = browser.new_context(offline=True, viewport={"width": 1100, "height": 800})
-        page = context.new_page()
-        page.on("request", lambda request: requests.append(request.url))
-        page.on("console", lambda message: complaints.append(message.text))
-        page.goto(page_file.as_uri())
-        assert page.locator("svg").count() == 4
-        assert all(
-            box is not None and box["width"] > 300 for box in (svg.bounding_box() for svg in page.locator("svg").all())
-        )
-        assert page.locator("#trials tr").count() > 10
-        assert page.locator("img").evaluate("image => image.naturalWidth") == 1
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "the page scrolls sideways"
-        page.screenshot(path=tmp_path / "report.png", full_page=True)
-        browser.close()
+    context = browser.new_context(offline=True, viewport={"width": 1100, "height": 800})
+    page = context.new_page()
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.goto(page_file.as_uri())
+    assert page.locator("svg").count() == 4
+    assert all(
+        box is not None and box["width"] > 300 for box in (svg.bounding_box() for svg in page.locator("svg").all())
+    )
+    assert page.locator("#trials tr").count() > 10
+    assert page.locator("img").evaluate("image => image.naturalWidth") == 1
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "the page scrolls sideways"
+    page.screenshot(path=tmp_path / "report.png", full_page=True)
+    context.close()
     assert [url for url in requests if not url.startswith(("file:", "data:"))] == []
     assert complaints == []

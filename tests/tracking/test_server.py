@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -19,7 +18,7 @@ from typing import Any
 
 import psutil
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from hpo.errors import UsageError
 from hpo.settings import Settings
@@ -42,7 +41,6 @@ from tests.tracking.support import (
 
 pytestmark = pytest.mark.long
 ROOT = Path(__file__).parents[2]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 REASONS = [Reason.COMPLETE, Reason.COMPLETE, Reason.PRUNED, Reason.COMPLETE, Reason.CRASH]
 
 
@@ -171,14 +169,10 @@ def test_asked_to_end_the_command_leaves_no_process_behind(asked: signal.Signals
 
 
 @pytest.fixture(scope="module")
-def page(served: Served) -> Iterator[Page]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine: apt-get install chromium")
-    arguments = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=arguments.split())
-        yield browser.new_page(viewport={"width": 2400, "height": 1200})
-        browser.close()
+def page(browser: Any) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 2400, "height": 1200})
+    yield page
+    page.close()
 
 
 def test_the_prepared_view_lists_the_trials_best_first_with_the_spaces_columns(served: Served, page: Page) -> None:
