@@ -64,7 +64,7 @@ def draw(drawing: Drawing, folder: Path) -> None:
 
 def _plots(drawing: Drawing, important: list[str]) -> list[_Plot]:
     """Those that have something to show."""
-    whole = _study(drawing, drawing.trials)
+    whole = _whole(drawing)
     shown = _study(drawing, thinned(drawing.trials, MOST_TRIALS))
     few = _study(drawing, thinned(drawing.trials, MOST_IN_CONTOUR))
     names = (important or [each.name for each in drawing.spec.searched.dimensions if not each.when])[:MOST_PARAMS]
@@ -114,6 +114,16 @@ def thinned(trials: Sequence[TrialRow], most: int) -> tuple[TrialRow, ...]:
     room = most - len(best)
     spread = [rest[index * len(rest) // room] for index in range(room)]
     return tuple(sorted([*best, *spread], key=lambda row: row.number))
+
+
+def _whole(drawing: Drawing) -> optuna.Study:
+    """Every trial; a number whose trial never began is a failed one, since the history takes numbers for places."""
+    study = optuna.create_study(direction="maximize", study_name=drawing.spec.name)
+    known, rows = distributions(drawing.spec.searched), {row.number: row for row in drawing.trials}
+    never_begun = create_trial(state=OptunaState.FAIL)
+    numbers = range(max(rows) + 1)
+    study.add_trials([_frozen(rows[n], drawing.spec, known) if n in rows else never_begun for n in numbers])
+    return study
 
 
 def _study(drawing: Drawing, rows: Sequence[TrialRow]) -> optuna.Study:
