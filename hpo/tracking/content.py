@@ -23,8 +23,8 @@ STUDY_TAG = "hpo.study"
 """Tag of the experiment and of each run: the study's uuid."""
 LEASE_TAG = "token"
 """Tag of a trial's run: which attempt wrote it last."""
-EPOCHS_TAG = "epochs"
-"""Tag of a trial's run: the last epoch that was written to it."""
+CURVE_TAG = "hpo.curve"
+"""Tag of a trial's run: ``<epochs>:<digest>`` of the curve that was written to it."""
 LONGEST_PARAM = 6000
 LONGEST_TAG = 8000
 """MLflow's limits (3.17, utils/validation.py), in characters."""
@@ -54,14 +54,22 @@ class RunContent:
     params: dict[str, str]
     tags: dict[str, str]
     points: tuple[Point, ...]
-    epochs: int = 0
-    """The curve's last epoch."""
+    curve: tuple[tuple[int, int], ...] = ()
+    """Epoch and Unix time in ms of each point of a trial's curve, in order."""
+
+    def goes_on_from(self, mark: str) -> bool:
+        """Whether the curve of which a run carries ``mark`` (its ``CURVE_TAG``) is the beginning of this one."""
+        return mark == _mark(self.curve[: int(mark.partition(":")[0])])
 
     def digest(self) -> str:
         """sha256 over everything."""
         points = [(point.key, point.value, point.time_ms, point.step) for point in self.points]
         whole = [self.key, self.name, self.started_ms, self.ended_ms, self.status, self.params, self.tags, points]
         return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+
+
+def _mark(curve: tuple[tuple[int, int], ...]) -> str:
+    return f"{len(curve)}:{hashlib.sha256(json.dumps(curve).encode()).hexdigest()[:16]}"
 
 
 def canonical(value: Any) -> str:
@@ -91,8 +99,8 @@ def trial_content(study: StudyRow, trial: TrialRow, epochs: Iterable[EpochRow]) 
     """The run of one trial: one point a metric and epoch (step = epoch, from 1), then what the trial came to."""
     started = trial.started or (trial.attempts[0].started_at if trial.attempts else study.created_at)
     running = trial.state in {TrialState.RUNNING, TrialState.WAITING}
-    curve = list(epochs)
-    last = max((row.epoch for row in curve), default=0)
+    rows = list(epochs)
+    curve = tuple((row.epoch, milliseconds(row.recorded_at)) for row in rows)
     return RunContent(
         key=trial_key(study, trial.number),
         name=f"{'confirm' if study.spec.planned else 'trial'}-{trial.number:05d}",
@@ -100,9 +108,9 @@ def trial_content(study: StudyRow, trial: TrialRow, epochs: Iterable[EpochRow]) 
         ended_ms=None if running else milliseconds(trial.finished or started),
         status=_status(trial),
         params=_trial_params(study, trial),
-        tags=_trial_tags(study, trial) | {EPOCHS_TAG: str(last)},
-        points=(*_epoch_points(curve), *_final_points(trial)),
-        epochs=last,
+        tags=_trial_tags(study, trial) | {CURVE_TAG: _mark(curve)},
+        points=(*_epoch_points(rows), *_final_points(trial)),
+        curve=curve,
     )
 
 

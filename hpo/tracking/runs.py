@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from hpo.tracking.content import EPOCHS_TAG, KEY_TAG, Point, RunContent
+from hpo.tracking.content import CURVE_TAG, KEY_TAG, Point, RunContent
 from hpo.trial.vocabulary import RunStatus
 
 _METRICS_A_BATCH = 1000
@@ -28,11 +28,12 @@ class Run:
     sent: set[Point] = field(default_factory=set)
     """Points that this process wrote; MLflow drops those that it had already."""
 
-    def is_ahead_of(self, content: RunContent) -> bool:
+    def holds_other_than(self, content: RunContent) -> bool:
         """Whether epochs were written that are no part of the curve any more: an attempt could not use its checkpoint
         and went on from an earlier epoch. MLflow has no call that takes a point back.
         """
-        return int(self.tags.get(EPOCHS_TAG, "0")) > content.epochs
+        mark = self.tags.get(CURVE_TAG)
+        return mark is not None and not content.goes_on_from(mark)
 
     @staticmethod
     def of(run: Any) -> Run:

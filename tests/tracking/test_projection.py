@@ -6,6 +6,7 @@ import math
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -90,15 +91,17 @@ def test_a_trial_that_was_given_back_runs_again_in_the_same_run(projector: Make,
 
 @pytest.mark.parametrize("same_process", [True, False])
 @pytest.mark.parametrize("end", [None, Reason.PRUNED])
+@pytest.mark.parametrize("anew", [3, 5, 6])
 def test_epochs_that_were_taken_back_leave_mlflow_too(
-    projector: Make, settings: Settings, other_settings: Settings, same_process: bool, end: Reason | None
+    projector: Make, settings: Settings, other_settings: Settings, same_process: bool, end: Reason | None, anew: int
 ) -> None:
-    """A later attempt found no usable checkpoint, started at an earlier epoch, and ended before the last one's."""
+    """A later attempt found no usable checkpoint, and trained fewer epochs anew, as many, or more."""
     rows = Rows(make_study())
     rows.put(make_trial(0, None, epochs=5), make_epochs(0, 5))
     first = projector(rows)
     first.trial(0)
-    rows.put(make_trial(0, end, epochs=3), make_epochs(0, 3, attempt=2))
+    later = [replace(row, recorded_at=row.recorded_at + timedelta(hours=1)) for row in make_epochs(0, anew, attempt=2)]
+    rows.put(make_trial(0, end, epochs=anew), later)
     second = first if same_process else projector(rows)
     second.trial(0)
     Projector(other_settings, rows.study, rows).trial(0)
