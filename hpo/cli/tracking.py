@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from hpo.cli.options import find_study, json_option, print_json, store_options, stored, study_argument, who
+from hpo.errors import HpoError, StorageUnavailable
 
 if TYPE_CHECKING:
     from hpo.settings import Settings
+    from hpo.tracking.projection import Projector, Synced
 
 
 @click.command(short_help="Write a study to MLflow again.")
@@ -29,23 +31,42 @@ def sync(study: str | None, *, as_json: bool) -> None:
 
     with stored() as (settings, storage):
         row = find_study(storage, study)
-        done = wiring.projector(settings, storage, row).everything()
+        search = wiring.projector(settings, storage, row)
+        done = search.everything()
         stage = lifecycle.confirmation(storage, row.name)
         runs = None if stage is None else wiring.projector(settings, storage, stage).everything()
         registered, problems = registering.catch_up(storage, row, wiring.bench(settings, row, "auto"), who())
+        undrawn = _draw(search)  # last: nothing else hangs on it
     if as_json:
         more = {"confirm": runs and asdict(runs), "registered": [asdict(each) for each in registered]}
-        print_json({"study": row.name, "tracking_uri": _shown(settings), **asdict(done), **more})
-        return
+        print_json({"study": row.name, "tracking_uri": _shown(settings), **asdict(done), **more, "undrawn": undrawn})
+    else:
+        _print(row.name, settings, done, runs)
+        for each in registered:
+            click.echo(f"registered: {each.name} version {each.version}, {each.alias}: {each.why}")
+        for problem in problems:
+            click.echo(f"not registered: {problem}", err=True)
+    if undrawn is not None:
+        raise HpoError(undrawn)
+
+
+def _draw(search: Projector) -> str | None:
+    """Why the study's plots could not be drawn."""
+    try:
+        search.plots()
+    except StorageUnavailable:
+        raise
+    except HpoError as error:
+        return str(error)
+    return None
+
+
+def _print(name: str, settings: Settings, done: Synced, runs: Synced | None) -> None:
     click.echo(
-        f"{row.name}: {done.runs} trials in MLflow at {_shown(settings)}: {done.created} created, "
+        f"{name}: {done.runs} trials in MLflow at {_shown(settings)}: {done.created} created, "
         f"{done.updated} updated, {done.unchanged} unchanged, {done.duplicates_deleted} duplicates deleted"
         + ("" if runs is None else f"; {runs.runs} runs of its confirmation, {runs.created} created")
     )
-    for each in registered:
-        click.echo(f"registered: {each.name} version {each.version}, {each.alias}: {each.why}")
-    for problem in problems:
-        click.echo(f"not registered: {problem}", err=True)
 
 
 @click.command(short_help="Open MLflow on a study.")

@@ -102,7 +102,6 @@ class Projector:
         self._known = self._asking(lambda: {key: self._connected().keep_oldest(runs) for key, runs in found.items()})
         rows = [row for row in self._reader.trials() if self._trial_in_sync(row)]
         experiment_id = self.study()
-        self.plots()
         keys = [content.trial_key(self._study, row.number) for row in rows]
         created = sum(key not in before for key in keys)
         unchanged = sum(key in before and before[key] == self._known[key].tags.get(DIGEST_TAG, "") for key in keys)
@@ -136,9 +135,9 @@ class Projector:
         runs = self._connected()
         wanted = read()
         run = self._find(wanted)
-        if run.is_ahead_of(wanted):
+        if run.holds_other_than(wanted):
             wanted = read()  # once more, now that the run was seen: another process may have read a newer row
-            if run.is_ahead_of(wanted):
+            if run.holds_other_than(wanted):
                 runs.delete(run)
                 run = self._known[wanted.key] = runs.find_or_create(wanted)
         last = {} if files is None else {MANIFEST_TAG: artifacts.manifest(files)}

@@ -43,7 +43,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     settings.home.mkdir()
     kinds = [Reason.COMPLETE, Reason.COMPLETE, Reason.PRUNED, Reason.COMPLETE]
     rows = make_rows([*(kinds * 8), Reason.CRASH])
-    found = Projector(settings, rows.study, rows).everything()
+    projector = Projector(settings, rows.study, rows)
+    found = projector.everything()
+    projector.plots()
     address = ui.Address("127.0.0.1", free_port())
     with ui.server(settings, address):
         yield Served(rows, address.url, found.experiment_id)

@@ -210,16 +210,13 @@ def copy_store(source: Path, target: Path) -> None:
 
 
 def shown(settings: Settings) -> dict[str, dict[str, Any]]:
-    """All that the store's active runs hold, by key; without run ids, which every store makes its own of, and without
-    the note when plots were drawn.
-    """
+    """All that the store's active runs hold, by key; without run ids, which every store makes its own of."""
     connection = sqlite3.connect(store(settings))
     sql = "SELECT run_uuid, name, status, start_time, end_time FROM runs WHERE lifecycle_stage = 'active'"
     runs = connection.execute(sql).fetchall()
     held = {}
     for run_id, *info in runs:
         tags = dict(connection.execute("SELECT key, value FROM tags WHERE run_uuid = ?", (run_id,)))
-        tags.pop("hpo.plots", None)
         metrics = "SELECT key, value, timestamp, step, is_nan FROM metrics WHERE run_uuid = ? ORDER BY 1, 4, 3"
         held[tags["hpo.trial"]] = {
             "info": info,

@@ -28,7 +28,9 @@ def test_the_studys_run_holds_them_and_they_are_drawn_again_only_when_something_
     rows.put(replace(rows.trial(0), params={**rows.trial(0).params, "lr0": 0.9}), rows.epochs(0))  # outside the space
     for number in (1, 2, 5):
         del rows.by_number[number]  # never began
-    projector(rows).everything()
+    made = projector(rows)
+    made.everything()
+    made.plots()
     tags = shown(settings)[f"{rows.study.uuid}/study"]["tags"]
     assert set(json.loads(tags[plots.IMPORTANCES_TAG])) == set(rows.study.spec.searched.names)
     client = MlflowClient(settings.tracking_uri)
@@ -42,7 +44,7 @@ def test_the_studys_run_holds_them_and_they_are_drawn_again_only_when_something_
     view = json.loads(client.get_experiment(rows.experiment_id).tags["mlflow.sharedViewState.study"])
     assert view["selectedColumns"][2] == f"params.`{next(iter(json.loads(tags[plots.IMPORTANCES_TAG])))}`"
     drawn = run.data.tags[plots.PLOTS_TAG]
-    projector(rows).everything()
+    projector(rows).plots()
     assert client.get_run(run.info.run_id).data.tags[plots.PLOTS_TAG] == drawn
 
 

@@ -110,7 +110,7 @@ def test_a_projection_killed_in_the_middle_is_completed_without_duplicates(
         os.kill(process.pid, signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
     assert 0 < len(runs_by_key(settings)) < 40
-    rows = make_rows([Reason.COMPLETE] * 4, epochs=30)
+    rows = make_rows([Reason.COMPLETE] * 6, epochs=30)
     projector(rows).everything()
     Projector(other_settings, rows.study, rows).everything()
     assert {key: shown(settings)[key] for key in shown(other_settings)} == shown(other_settings)
