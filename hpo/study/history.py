@@ -159,9 +159,7 @@ class SearchHistory(_CachedStorage):
     ) -> list[FrozenTrial]:
         """By number, as some samplers expect."""
         self._read_trials_from_remote_storage(study_id)
-        shown = frozenset(
-            state for state in TrialState if state != TrialState.FAIL and (states is None or state in states)
-        )
+        shown = frozenset(state for state in _SHOWN if states is None or state in states)
         with self._lock:
             if (study_id, shown) not in self._lists:
                 known = sorted(self._studies[study_id].trials.items())

@@ -65,8 +65,8 @@ def draw(drawing: Drawing, folder: Path) -> None:
 def _plots(drawing: Drawing, important: list[str]) -> list[_Plot]:
     """Those that have something to show."""
     whole = _whole(drawing)
-    shown = _study(drawing, thinned(drawing.trials, MOST_TRIALS))
-    few = _study(drawing, thinned(drawing.trials, MOST_IN_CONTOUR))
+    shown = _choice(drawing, thinned(drawing.trials, MOST_TRIALS))
+    few = _choice(drawing, thinned(drawing.trials, MOST_IN_CONTOUR))
     names = (important or [each.name for each in drawing.spec.searched.dimensions if not each.when])[:MOST_PARAMS]
     value = str(drawing.spec.objective)
     plots = [
@@ -118,21 +118,27 @@ def thinned(trials: Sequence[TrialRow], most: int) -> tuple[TrialRow, ...]:
 
 def _whole(drawing: Drawing) -> optuna.Study:
     """Every trial; a number whose trial never began is a failed one, since the history takes numbers for places."""
-    study = optuna.create_study(direction="maximize", study_name=drawing.spec.name)
-    known, rows = distributions(drawing.spec.searched), {row.number: row for row in drawing.trials}
+    known = dict(zip((row.number for row in drawing.trials), _frozen(drawing, drawing.trials), strict=True))
     never_begun = create_trial(state=OptunaState.FAIL)
-    numbers = range(max(rows) + 1)
-    study.add_trials([_frozen(rows[n], drawing.spec, known) if n in rows else never_begun for n in numbers])
-    return study
+    return _study(drawing, [known.get(number, never_begun) for number in range(max(known) + 1)])
 
 
-def _study(drawing: Drawing, rows: Sequence[TrialRow]) -> optuna.Study:
-    study = optuna.create_study(direction="maximize", study_name=drawing.spec.name)
-    known = distributions(drawing.spec.searched)
-    study.add_trials([_frozen(row, drawing.spec, known) for row in rows])
+def _choice(drawing: Drawing, rows: Sequence[TrialRow]) -> optuna.Study:
+    study = _study(drawing, _frozen(drawing, rows))
     for trial, row in zip(study.get_trials(deepcopy=False), rows, strict=True):
-        trial.number = row.number  # Optuna counts them anew; a choice of them, and what never began, leave gaps
+        trial.number = row.number  # Optuna counts them anew
     return study
+
+
+def _study(drawing: Drawing, trials: Sequence[FrozenTrial]) -> optuna.Study:
+    study = optuna.create_study(direction="maximize", study_name=drawing.spec.name)
+    study.add_trials(trials)
+    return study
+
+
+def _frozen(drawing: Drawing, rows: Sequence[TrialRow]) -> list[FrozenTrial]:
+    known = distributions(drawing.spec.searched)
+    return [_trial(row, drawing.spec, known) for row in rows]
 
 
 _STATES = {
@@ -144,7 +150,7 @@ _STATES = {
 }
 
 
-def _frozen(row: TrialRow, spec: StudySpec, known: dict[str, BaseDistribution]) -> FrozenTrial:
+def _trial(row: TrialRow, spec: StudySpec, known: dict[str, BaseDistribution]) -> FrozenTrial:
     """With what lies within the space alone: a baseline may not, and Optuna takes no such value."""
     domains = {dimension.name: dimension.domain for dimension in spec.searched.dimensions}
     inside = {name: value for name, value in row.params.items() if name in domains and contains(domains[name], value)}
