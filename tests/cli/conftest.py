@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,6 +30,19 @@ objective: map50
 search: {{seed: 3, sampler: {{name: tpe, n_startup_trials: 2}}, pruner: none}}
 budget: {{trials: 4}}
 {more}"""
+
+
+def with_test_split(folder: Path, tiny: Path, scenes: Path) -> Path:
+    """data.yaml of the tiny dataset with a test split of 16 scenes that no other split has."""
+    shutil.copytree(tiny.parent, folder, dirs_exist_ok=True)
+    for image in sorted((scenes.parent / "images" / "test").iterdir())[:16]:
+        label = scenes.parent / "labels" / "test" / f"{image.stem}.txt"
+        for file, kind in ((image, "images"), (label, "labels")):
+            if file.exists():
+                (folder / kind / "test").mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, folder / kind / "test" / file.name)
+    (folder / "data.yaml").write_text(f"{tiny.read_text().replace(str(tiny.parent), str(folder))}test: images/test\n")
+    return folder / "data.yaml"
 
 
 @dataclass

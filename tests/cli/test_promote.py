@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import STUDY, Shell
+from hpo.tracking.registry import Entry, ModelRegistry
+from tests.cli.conftest import STUDY, Shell, with_test_split
+from tests.tracking.support import make_study, settings_in
 
 pytestmark = pytest.mark.timeout(900)
 WORDS = ("small.yaml", "train.epochs=2", "train.imgsz=96", "train.warmup_epochs=0", "train.close_mosaic=0")
@@ -28,19 +30,6 @@ FILES = {
     "operating_point.json",
     "predict.yaml",
 }
-
-
-def with_test_split(folder: Path, tiny: Path, scenes: Path) -> Path:
-    """data.yaml of the tiny dataset with a test split of 16 scenes that no other split has."""
-    shutil.copytree(tiny.parent, folder, dirs_exist_ok=True)
-    for image in sorted((scenes.parent / "images" / "test").iterdir())[:16]:
-        label = scenes.parent / "labels" / "test" / f"{image.stem}.txt"
-        for file, kind in ((image, "images"), (label, "labels")):
-            if file.exists():
-                (folder / kind / "test").mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, folder / kind / "test" / file.name)
-    (folder / "data.yaml").write_text(f"{tiny.read_text().replace(str(tiny.parent), str(folder))}test: images/test\n")
-    return folder / "data.yaml"
 
 
 def searched(folder: Path, data: Path, model: Path, *more: str) -> Shell:
@@ -141,7 +130,8 @@ def test_an_interrupted_promotion_leaves_nothing_and_goes_on(plain: Shell) -> No
 @pytest.mark.long
 def test_the_numbers_the_look_and_the_export_are_told(promoted: Promoted) -> None:
     told = promoted.told
-    assert (told["trial"], told["confirmed"], told["looks"]) == (max(told["trial"], 0), False, 1)
+    best = promoted.shell.json("best", "small")
+    assert (told["trial"], told["confirmed"], told["looks"]) == (best["number"], False, 1)
     assert set(told["metrics"]) == {"val", "test"}
     for split in told["exports"]["onnx"].values():
         assert split["missing"] == 0
@@ -205,24 +195,47 @@ def test_a_folder_with_other_weights_does_not_pass_the_check(promoted: Promoted,
 
 
 @pytest.mark.long
-def test_a_better_model_becomes_champion_and_another_a_challenger(promoted: Promoted) -> None:
-    """The same weights again can't be proven better; weights that have seen more, from a longer training, may be."""
+def test_weights_that_are_not_proven_better_become_a_challenger(promoted: Promoted) -> None:
+    """The same again, and what has seen val, too: both beside the champion, which keeps its alias."""
     shell = promoted.shell
     again = shell.json("promote", "small", "--output", "again", "--trial", str(promoted.told["trial"]))
     assert again["registered"]["alias"] == "challenger"
     assert again["looks"] == 1  # the same weights
     assert "+0.0 points f1 against version 1 on test" in again["registered"]["why"]
-    val = shell.json("promote", "small", "--output", "with-val", "--with-val")
-    assert val["looks"] == 2
-    assert val["registered"]["alias"] == (
-        "champion" if "interval over images +" in val["registered"]["why"] else "challenger"
-    )
+    val = shell.json("promote", "small", "--output", "with-val", "--with-val", "--no-register")
+    assert (val["looks"], val["registered"]) == (2, None)
     train = (shell.folder / "with-val" / "data.yaml").read_text()
     assert "images/train" in train.partition("val:")[0]
     assert "images/val" in train.partition("val:")[0]
     point = json.loads((shell.folder / "with-val" / "operating_point.json").read_text())
     assert point["source"] == "fixed before the final training"
     assert "trained on" in (shell.folder / "with-val" / "model-card.md").read_text()
+
+
+@pytest.mark.long
+def test_a_better_model_becomes_champion(promoted: Promoted, tmp_path: Path) -> None:
+    """Against the same network with weights that know nothing, which stands in the registry as the champion."""
+    shutil.copytree(promoted.folder, tmp_path / "weak")
+    forget = (
+        "import sys, torch\n"
+        "from ultralytics import YOLO\n"
+        "model = YOLO(sys.argv[1])\n"
+        "for values in model.model.parameters():\n"
+        "    torch.nn.init.normal_(values.data, std=0.01)\n"
+        "model.save(sys.argv[1])\n"
+    )
+    variables = {**promoted.shell.environment, "YOLO_CONFIG_DIR": str(tmp_path), "YOLO_OFFLINE": "true"}
+    command = [sys.executable, "-c", forget, str(tmp_path / "weak" / "best.pt")]
+    subprocess.run(command, env=variables, check=True, capture_output=True)
+    registry = ModelRegistry(settings_in(promoted.shell.home))
+    entry = Entry("weak", "contested", tmp_path / "weak", {}, "", {})
+    assert registry.add(make_study(uuid="another", name="another"), entry, "champion") == "1"
+    told = promoted.shell.json("promote", "small", "--output", "better", "--register", "contested")["registered"]
+    assert (told["version"], told["alias"]) == ("2", "champion"), told["why"]
+    assert "against version 1 on test" in told["why"]
+    champion = registry.champion("contested", tmp_path / "fetched")
+    assert champion is not None
+    assert champion.version == "2"
 
 
 @pytest.mark.long

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,16 +12,15 @@ import pytest
 from hpo.confirmation import record, stage
 from hpo.confirmation.groups import grouped
 from hpo.errors import HpoError, StudyConflict, UsageError
-from hpo.spec.schema import Confirm, StudySpec
+from hpo.spec.schema import Confirm
 from hpo.study import controls, lifecycle, snapshot
-from hpo.study.records import Facts, StudyRow, TrialRow
-from hpo.study.storage import Storage, open_storage
+from hpo.study.records import StudyRow, TrialRow
+from hpo.study.storage import Storage
 from hpo.study.worker_session import WorkerSession
 from hpo.trial.vocabulary import Reason, TrialState
+from tests.searches import WITH_SPLITS, Search
 from tests.study.support import (
-    FACTS,
     IDENTITY,
-    INSIDE,
     Clock,
     admit,
     begin,
@@ -33,38 +30,6 @@ from tests.study.support import (
     run,
     study_spec,
 )
-
-SPLITS = {"train": {"images": 100}, "val": {"images": 20}}
-WITH_SPLITS: Facts = replace(FACTS, dataset={"names": ["a", "b"], "splits": SPLITS})
-Search = Callable[..., StudyRow]
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("template") / "hpo.db"
-    open_storage(f"sqlite:///{file}", create=True).close()
-    return file
-
-
-@pytest.fixture
-def storage(template: Path, tmp_path: Path) -> Iterator[Storage]:
-    shutil.copy(template, tmp_path / "hpo.db")
-    with open_storage(f"sqlite:///{tmp_path / 'hpo.db'}", create=False) as opened:
-        yield opened
-
-
-@pytest.fixture
-def searched(storage: Storage) -> Search:
-    """A search that is run to its end, the baseline first."""
-
-    def make(trials: int = 5, **changes: Any) -> StudyRow:
-        spec: StudySpec = study_spec(trials=trials, baseline=True, sampler="tpe", **changes)
-        study = lifecycle.create_or_join(storage, spec, IDENTITY, WITH_SPLITS)
-        with WorkerSession(storage, study, "w", INSIDE) as session:
-            run(session)
-        return study
-
-    return make
 
 
 def confirmed(storage: Storage, study: StudyRow, values: dict[int, float] | None = None) -> list[TrialRow]:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,45 +11,14 @@ from hpo.errors import UsageError
 from hpo.promotion.choice import choose, training_arguments
 from hpo.spec.schema import Confirm, Final
 from hpo.study import lifecycle, snapshot
-from hpo.study.records import Facts, StudyRow
-from hpo.study.storage import Storage, open_storage
+from hpo.study.records import StudyRow
+from hpo.study.storage import Storage
 from hpo.study.worker_session import WorkerSession
 from hpo.trial.operating_point import DEFAULT
 from hpo.trial.vocabulary import Reason
-from tests.study.support import FACTS, IDENTITY, INSIDE, admit, begin, ended, run, study_spec
+from tests.searches import WITH_SPLITS, Search
+from tests.study.support import IDENTITY, admit, begin, ended, study_spec
 from tests.support import swept
-
-SPLITS = {"train": {"images": 100}, "val": {"images": 20}}
-WITH_SPLITS: Facts = replace(FACTS, dataset={"names": ["a", "b"], "splits": SPLITS})
-Search = Callable[..., StudyRow]
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("template") / "hpo.db"
-    open_storage(f"sqlite:///{file}", create=True).close()
-    return file
-
-
-@pytest.fixture
-def storage(template: Path, tmp_path: Path) -> Iterator[Storage]:
-    shutil.copy(template, tmp_path / "hpo.db")
-    with open_storage(f"sqlite:///{tmp_path / 'hpo.db'}", create=False) as opened:
-        yield opened
-
-
-@pytest.fixture
-def searched(storage: Storage) -> Search:
-    """A search that is run to its end, the baseline first."""
-
-    def make(trials: int = 4, **changes: Any) -> StudyRow:
-        spec = study_spec(trials=trials, baseline=True, **changes)
-        study = lifecycle.create_or_join(storage, spec, IDENTITY, WITH_SPLITS)
-        with WorkerSession(storage, study, "w", INSIDE) as session:
-            run(session)
-        return study
-
-    return make
 
 
 def judged(storage: Storage, search: StudyRow, claim: str) -> int:

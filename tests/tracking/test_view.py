@@ -11,7 +11,7 @@ from mlflow.tracking import MlflowClient
 from hpo.settings import Settings
 from hpo.spec.schema import StudySpec
 from hpo.spec.space import Choices, Condition, Dimension, FloatRange, Space
-from hpo.tracking import view
+from hpo.tracking import note, view
 from hpo.tracking.projection import Projector
 from hpo.trial.vocabulary import Postprocess, Reason
 from tests.tracking.support import Rows, make_rows, make_study
@@ -81,5 +81,6 @@ def test_the_experiment_carries_the_view_and_the_note(
     experiment_id = projector(rows).study()
     tags = MlflowClient(settings.tracking_uri).get_experiment(experiment_id).tags
     assert json.loads(tags["mlflow.sharedViewState.study"]) == view.state(rows.study.spec)
-    assert "# digits: map50_95 of `yolov8n.yaml`, best 0." in tags["mlflow.note.content"]
+    begin, title, *_ = tags["mlflow.note.content"].splitlines()
+    assert (begin, title) == (note.BEGIN, "# digits: map50_95 of `yolov8n.yaml`, best 0.6222 (trial 0)")
     assert tags["mlflow.experimentKind"] == "custom_model_development"

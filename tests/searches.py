@@ -1,0 +1,49 @@
+"""Finished searches without a training, for what comes after a search: fixtures that a room's conftest imports."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpo.study import lifecycle
+from hpo.study.records import Facts, StudyRow
+from hpo.study.storage import Storage, open_storage
+from hpo.study.worker_session import WorkerSession
+from tests.study.support import FACTS, IDENTITY, INSIDE, run, study_spec
+
+SPLITS = {"train": {"images": 100}, "val": {"images": 20}}
+WITH_SPLITS: Facts = replace(FACTS, dataset={"names": ["a", "b"], "splits": SPLITS})
+Search = Callable[..., StudyRow]
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("template") / "hpo.db"
+    open_storage(f"sqlite:///{file}", create=True).close()
+    return file
+
+
+@pytest.fixture
+def storage(template: Path, tmp_path: Path) -> Iterator[Storage]:
+    shutil.copy(template, tmp_path / "hpo.db")
+    with open_storage(f"sqlite:///{tmp_path / 'hpo.db'}", create=False) as opened:
+        yield opened
+
+
+@pytest.fixture
+def searched(storage: Storage) -> Search:
+    """A search that is run to its end, the baseline first."""
+
+    def make(trials: int = 5, **changes: Any) -> StudyRow:
+        spec = study_spec(trials=trials, baseline=True, sampler="tpe", **changes)
+        study = lifecycle.create_or_join(storage, spec, IDENTITY, WITH_SPLITS)
+        with WorkerSession(storage, study, "w", INSIDE) as session:
+            run(session)
+        return study
+
+    return make
