@@ -12,6 +12,7 @@ from typing import Any
 from hpo.spec.schema import Plots
 from hpo.spec.serialize import dump_yaml
 from hpo.study.records import StudyRow, TrialRow
+from hpo.tracking.client import repository
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.vocabulary import TrialState
 
@@ -93,12 +94,9 @@ def _upload(client: Any, run_id: str, artifact: Artifact) -> None:
 
 
 def _delete(client: Any, artifact_uri: str, paths: list[str]) -> None:
-    # The client has no call for it; the repository behind it has (MLflow 3.17).
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-    repository = get_artifact_repository(artifact_uri, tracking_uri=client.tracking_uri)
+    found = repository(artifact_uri, client.tracking_uri)
     for path in paths:
-        repository.delete_artifacts(path)
+        found.delete_artifacts(path)
 
 
 def _file_digest(path: Path) -> str | None:

@@ -11,7 +11,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from hpo.errors import HpoError
 from hpo.settings import Settings
@@ -38,13 +37,13 @@ class MlflowStore:
     def put(self, file: Path, folder: str) -> str:
         with self._reaching("store"):
             place = f"{self._base()}/{folder}" if folder else self._base()
-            self._repository(place).log_artifact(str(file))
+            client.repository(place, self._settings.tracking_uri).log_artifact(str(file))
             return f"{place}/{file.name}"
 
     def fetch(self, location: str, target: Path) -> None:
         place, _, name = location.rpartition("/")
         with self._reaching(location), tempfile.TemporaryDirectory(dir=target.parent, prefix="checkpoint-") as aside:
-            found = self._repository(place).download_artifacts(name, aside)
+            found = client.repository(place, self._settings.tracking_uri).download_artifacts(name, aside)
             if not Path(found).is_file():
                 raise FileNotFoundError(location)
             shutil.move(found, target)
@@ -53,7 +52,7 @@ class MlflowStore:
         place, _, name = location.rpartition("/")
         try:
             with self._reaching(location):
-                self._repository(place).delete_artifacts(name)
+                client.repository(place, self._settings.tracking_uri).delete_artifacts(name)
         except Missing:
             return
 
@@ -65,11 +64,6 @@ class MlflowStore:
                 found = connected.get_experiment(experiment_id).artifact_location
                 self._location = f"{found.rstrip('/')}/{self._root}"
             return self._location
-
-    def _repository(self, place: str) -> Any:
-        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-        return get_artifact_repository(place, tracking_uri=self._settings.tracking_uri)
 
     @contextmanager
     def _reaching(self, location: str) -> Iterator[None]:

@@ -124,3 +124,10 @@ def _set_wal(path: Path) -> None:
         connection.execute("PRAGMA journal_mode=WAL")
     finally:
         connection.close()
+
+
+def repository(place: str, tracking_uri: str) -> Any:
+    """MLflow's hand on artifacts below ``place``, for what its client has no call for (3.17)."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    return get_artifact_repository(place, tracking_uri=tracking_uri)

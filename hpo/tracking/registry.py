@@ -64,7 +64,9 @@ class ModelRegistry:
             version = self._by_alias(name, CHAMPION)
             if version is None:
                 return None
-            files = Path(self._repository(version.source).download_artifacts("", str(folder)))
+            files = Path(
+                client.repository(version.source, self._settings.tracking_uri).download_artifacts("", str(folder))
+            )
             found = {file: next(files.rglob(file), None) for file in (handed_over.WEIGHTS, handed_over.POINT)}
             weights, settings = found[handed_over.WEIGHTS], found[handed_over.POINT]
             if weights is None or settings is None:
@@ -146,11 +148,6 @@ class ModelRegistry:
             self._client.log_artifacts(run.run_id, str(model), _MODEL)
         runs.set_status(run, content)
         return run
-
-    def _repository(self, place: str) -> Any:
-        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-        return get_artifact_repository(place, tracking_uri=self._settings.tracking_uri)
 
 
 def _save_model(folder: Path, target: Path) -> None:

@@ -24,7 +24,7 @@ NAMES = ("history", "importances", "timeline", "slice", "parallel_coordinates", 
 def test_the_studys_run_holds_them_and_they_are_drawn_again_only_when_something_ended(
     projector: Callable[[Rows], Projector], settings: Settings
 ) -> None:
-    rows = make_rows([*[Reason.COMPLETE] * 12, Reason.PRUNED, Reason.CRASH])
+    rows = make_rows([*[Reason.COMPLETE] * 15, Reason.PRUNED, Reason.CRASH])
     rows.put(replace(rows.trial(0), params={**rows.trial(0).params, "lr0": 0.9}), rows.epochs(0))  # outside the space
     for number in (1, 2, 5):
         del rows.by_number[number]  # never began

@@ -18,7 +18,6 @@ from typing_extensions import override
 
 from hpo.errors import StorageUnavailable
 from hpo.settings import Settings
-from hpo.spec.schema import Plots
 from hpo.study.records import EpochRow
 from hpo.tracking.content import trial_content
 from hpo.tracking.projection import Projector
@@ -26,7 +25,6 @@ from hpo.trial.vocabulary import Reason
 from tests.tracking.support import (
     UUID,
     Rows,
-    attempt_folder,
     make_epochs,
     make_rows,
     make_study,
@@ -236,84 +234,6 @@ def test_a_deleted_experiment_of_the_study_comes_back(projector: Make, settings:
         projector(rows).trial(0)
         assert rows.experiment_id == experiment_id
     assert runs_by_key(settings) == {f"{UUID}/0": 1}
-
-
-def test_artifacts_are_those_of_a_complete_trial(projector: Make, settings: Settings, tmp_path: Path) -> None:
-    rows = Rows(make_study(plots="all"))
-    complete = attempt_folder(tmp_path / "00000-1", pictures=("results.png", "labels.jpg"))
-    pruned = attempt_folder(tmp_path / "00001-1")
-    rows.put(make_trial(0, Reason.COMPLETE, folder=str(complete)), make_epochs(0, 5))
-    rows.put(make_trial(1, Reason.PRUNED, folder=str(pruned)), make_epochs(1, 5))
-    held = uploaded(settings, projector(rows).trial(0))
-    assert held.keys() == {"best.pt", "args.yaml", "results.csv", "plots/results.png", "plots/labels.jpg"}
-    assert held["best.pt"] == (complete / "weights" / "best.pt").read_bytes()
-    assert uploaded(settings, projector(rows).trial(1)) == {}
-
-
-def test_no_plots_are_uploaded_where_the_study_asks_for_none(
-    projector: Make, settings: Settings, tmp_path: Path
-) -> None:
-    rows = Rows(make_study(plots="none"))
-    folder = attempt_folder(tmp_path / "00000-1", pictures=("results.png",))
-    rows.put(make_trial(0, folder=str(folder)), make_epochs(0, 5))
-    assert uploaded(settings, projector(rows).trial(0)).keys() == {"best.pt", "args.yaml", "results.csv"}
-
-
-@pytest.mark.parametrize(("plots", "drawn"), [("none", set()), ("all", {"plots/results.png"})])
-def test_what_a_sweep_found_is_uploaded_once_with_its_picture(
-    projector: Make, settings: Settings, tmp_path: Path, plots: Plots, drawn: set[str]
-) -> None:
-    rows = Rows(make_study(plots=plots))
-    folder = attempt_folder(tmp_path / "00000-1", pictures=("results.png", "sweep.png"))
-    found = {"operating_point.json", "predict.yaml", "sweep.png"}
-    for name in found:
-        (folder / name).write_text(name)
-    rows.put(make_trial(0, folder=str(folder)), make_epochs(0, 5))
-    held = uploaded(settings, projector(rows).trial(0)).keys()
-    assert held == {"best.pt", "args.yaml", "results.csv"} | found | drawn
-
-
-def test_weights_that_were_cleaned_up_leave_mlflow_too_and_the_rest_stays(
-    projector: Make, settings: Settings, tmp_path: Path
-) -> None:
-    rows = Rows(make_study())
-    folder = attempt_folder(tmp_path / "00000-1")
-    rows.put(make_trial(0, folder=str(folder)), make_epochs(0, 5))
-    live = projector(rows)
-    run_id = live.trial(0)
-    (folder / "weights" / "best.pt").unlink()
-    live.trial(0)
-    assert uploaded(settings, run_id).keys() == {"args.yaml", "results.csv"}
-
-
-def test_an_artifact_is_uploaded_once(projector: Make, settings: Settings, tmp_path: Path) -> None:
-    rows = Rows(make_study())
-    folder = attempt_folder(tmp_path / "00000-1")
-    rows.put(make_trial(0, folder=str(folder)), make_epochs(0, 5))
-    run_id = projector(rows).trial(0)
-    assert settings.artifact_root is not None
-    (copy,) = settings.artifact_root.rglob("best.pt")
-    copy.write_bytes(b"would be overwritten by a second upload")
-    (folder / "args.yaml").write_text("epochs: 6\n")
-    projector(rows).trial(0)
-    held = uploaded(settings, run_id)
-    assert held["best.pt"] == b"would be overwritten by a second upload"
-    assert held["args.yaml"] == b"epochs: 6\n"
-
-
-def test_artifacts_stay_where_the_attempts_folder_is_on_another_machine(
-    projector: Make, settings: Settings, tmp_path: Path
-) -> None:
-    rows = Rows(make_study())
-    folder = attempt_folder(tmp_path / "00000-1")
-    rows.put(make_trial(0, folder=str(folder)), make_epochs(0, 5))
-    run_id = projector(rows).trial(0)
-    [attempt] = rows.trial(0).attempts
-    rows.by_number[0] = replace(
-        rows.trial(0), attempts=(replace(attempt, folder="/nowhere/00000-1"),), detail="changed"
-    )
-    projector(rows).trial(0)
-    assert "best.pt" in uploaded(settings, run_id)
 
 
 def test_the_studys_run_holds_what_was_asked_for(projector: Make, settings: Settings) -> None:
