@@ -124,7 +124,7 @@ def trained(launcher: ForkserverLauncher, scenes: Path, tmp_path_factory: pytest
     objective = Objective(Metric.MAP50)
     request = TrialRequest("t", 0, 0, 1, str(folder / "run"), str(SMALLEST_MODEL), str(data), train, objective, None)
     talk = Talk(launcher.start(request))
-    assert talk.ended.metrics["map50"] > 0.2, talk.ended
+    assert talk.ended.metrics.get("map50", 0.0) > 0.2, talk.ended
     return folder / "run" / "weights" / "best.pt"
 
 
