@@ -26,12 +26,16 @@ def test_it_says_what_was_asked_where_it_stands_and_the_best() -> None:
     assert len(table) == 4
 
 
+def described(projector: Callable[[Rows], Projector], settings: Settings) -> tuple[Rows, MlflowClient, str]:
+    """A study of one trial that was projected, and its experiment."""
+    rows = make_rows([Reason.COMPLETE])
+    return rows, MlflowClient(settings.tracking_uri), projector(rows).study()
+
+
 def test_what_a_person_writes_around_it_stays_while_it_is_kept_current(
     projector: Callable[[Rows], Projector], settings: Settings
 ) -> None:
-    rows = make_rows([Reason.COMPLETE])
-    experiment_id = projector(rows).study()
-    client = MlflowClient(settings.tracking_uri)
+    rows, client, experiment_id = described(projector, settings)
     first = client.get_experiment(experiment_id).tags[note.NOTE_TAG]
     client.set_experiment_tag(experiment_id, note.NOTE_TAG, f"Ours, for line 3.\n\n{first}\n\nAsk Eva.")
     rows.put(make_trial(1), make_epochs(1, 5))
@@ -46,9 +50,7 @@ def test_what_a_person_writes_around_it_stays_while_it_is_kept_current(
 def test_what_a_person_changes_within_it_is_never_written_over(
     projector: Callable[[Rows], Projector], settings: Settings
 ) -> None:
-    rows = make_rows([Reason.COMPLETE])
-    experiment_id = projector(rows).study()
-    client = MlflowClient(settings.tracking_uri)
+    rows, client, experiment_id = described(projector, settings)
     first = client.get_experiment(experiment_id).tags[note.NOTE_TAG]
     for edited in (first.replace("- data:", "- the data of line 3:"), "All mine."):
         client.set_experiment_tag(experiment_id, note.NOTE_TAG, edited)
