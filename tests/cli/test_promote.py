@@ -233,6 +233,7 @@ def test_a_better_model_becomes_champion(promoted: Promoted, tmp_path: Path) -> 
     told = promoted.shell.json("promote", "small", "--output", "better", "--register", "contested")["registered"]
     assert (told["version"], told["alias"]) == ("2", "champion"), told["why"]
     assert "against version 1 on test" in told["why"]
+    (tmp_path / "fetched").mkdir()
     champion = registry.champion("contested", tmp_path / "fetched")
     assert champion is not None
     assert champion.version == "2"
