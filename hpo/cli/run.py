@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from hpo.cli.options import again, json_option, print_json, slots_option, store_options
 from hpo.errors import UsageError
 from hpo.settings import load_settings
+
+if TYPE_CHECKING:
+    from hpo.study.records import StudyRow
 
 FILE = click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
 OVERRIDES = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
@@ -54,6 +58,8 @@ def run(
         known = site.known_trials()
         if not as_json:
             click.echo(opening_line(site.study, sum(trial.counts for trial in known)))
+            if not known:
+                _say_what_was_taken_over(site.study)
         with site.more_workers(workers - 1, device, slots_per_gpu or 1) as others:
             if workers > 1 and not as_json:
                 click.echo(f"{workers} workers; what the others say: {site.logs}/worker-*.log")
@@ -90,4 +96,10 @@ def create(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
     if as_json:
         print_json({"study": study.name, "uuid": study.uuid, "created": study.created_at})
     else:
+        _say_what_was_taken_over(study)
         click.echo(f"study {study.name!r} is stored. Run it: {again('run', of='create')}")
+
+
+def _say_what_was_taken_over(study: StudyRow) -> None:
+    for line in study.facts.warm.told:
+        click.echo(f"warm start from {line}")

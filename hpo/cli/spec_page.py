@@ -36,6 +36,7 @@ def print_study(spec: StudySpec, dataset: DatasetSummary, pruning: PruningPlan, 
         *([("measured at", _measured(spec))] if spec.postprocess.value != "none" else []),
         ("budget", _budget(spec)),
         ("sampler", f"{_method(spec.search.sampler)}, seed {spec.search.seed}{_enqueued(spec)}"),
+        *([("warm start", _warm_start(spec))] if spec.warm_start else []),
         ("pruner", f"{_method(spec.search.pruner)}: {_rungs(spec, pruning)}"),
         ("baseline", "none" if baseline is None else _baseline(spec, baseline)),
         ("confirmed", _confirmed(spec)),
@@ -123,6 +124,10 @@ def _method(method: Method) -> str:
 def _enqueued(spec: StudySpec) -> str:
     count = len(spec.search.enqueue)
     return f", {count} of your own proposals first" if count else ""
+
+
+def _warm_start(spec: StudySpec) -> str:
+    return f"from {', '.join(spec.warm_start)}, looked at when the study is made"
 
 
 def _rungs(spec: StudySpec, pruning: PruningPlan) -> str:

@@ -74,6 +74,7 @@ def staged(search: StudyRow, best: list[TrialRow], chosen: Confirm) -> StudySpec
         baseline=False,  # the search's rule for ordinal 0; here it is planned
         keep=Keep(weights=len(planned), caches=max(search.spec.keep.caches, len(planned))),
         confirm=chosen,
+        warm_start=(),
         planned=planned,
     )
 

@@ -58,6 +58,7 @@ def json_schema() -> Schema:
         "keep": _closed({"weights": _FROM_1, "caches": _FROM_1}),
         "confirm": _closed({"top": _FROM_1, "seeds": {"type": "integer", "minimum": MIN_SEEDS}}),
         "final": _closed({"epochs": _FROM_1}),
+        "warm_start": {"type": "array", "items": {"type": "string", "pattern": f"^{NAME.pattern}$"}},
         "recovery": _closed(
             {
                 "hung_s": _ABOVE_0,

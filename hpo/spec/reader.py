@@ -91,6 +91,7 @@ class StudyReader:
             "recovery": _recovery,
             "confirm": _confirm,
             "final": _final,
+            "warm_start": _warm_start,
         }
 
     def _remember(self, place: Field) -> None:
@@ -230,6 +231,14 @@ def _confirm(place: Field) -> Confirm:
 
 def _final(place: Field) -> Final:
     return Final(**fields.mapping(place, {"epochs": at_least(fields.whole, 1)}))
+
+
+def _warm_start(place: Field) -> tuple[str, ...]:
+    """Whether there are such studies is asked of the database, when the study is made."""
+    if place.items is None:
+        place.fail(f"must be a list of earlier studies such as [digits], not {shown(place.node)}")
+    read = [_name(item) for item in place.items or []]
+    return tuple(dict.fromkeys(name for name in read if name is not None))
 
 
 def _recovery(place: Field) -> Recovery:

@@ -128,6 +128,17 @@ def _postprocess_fits(spec: StudySpec) -> Iterator[Finding]:
         )
 
 
+def _warm_start_fits(spec: StudySpec) -> Iterator[Finding]:
+    if spec.name in spec.warm_start:
+        yield Finding("warm_start", f"{spec.name} is this study itself: name earlier ones")
+    if spec.warm_start and spec.search.sampler.name == "grid":
+        yield Finding(
+            "warm_start",
+            "a grid tries each of its points whatever is known: drop this, or use another sampler",
+            ("search.sampler",),
+        )
+
+
 def _grid_is_finite(spec: StudySpec) -> Iterator[Finding]:
     if spec.search.sampler.name != "grid":
         return
@@ -169,6 +180,7 @@ _RULES: tuple[Rule, ...] = (
     _postprocess_fits,
     sweep.check,
     _grid_is_finite,
+    _warm_start_fits,
     _pruner_agrees,
 )
 

@@ -127,6 +127,8 @@ class StudySpec:
     recovery: Recovery = field(default_factory=Recovery)
     confirm: Confirm | None = None
     final: Final | None = None
+    warm_start: tuple[str, ...] = ()
+    """Names of earlier studies in the same database whose knowledge this one begins with."""
     planned: tuple[PlannedRun, ...] = ()
     """Of a confirmation stage: one an ordinal, in place of a sampler's proposals. No key of a study file."""
 

@@ -47,6 +47,7 @@ def from_json(text: str) -> StudySpec:
         recovery=Recovery(**raw["recovery"]),
         confirm=Confirm(**raw["confirm"]) if raw.get("confirm") else None,  # an older version stored none
         final=Final(**raw["final"]) if raw.get("final") else None,
+        warm_start=tuple(raw.get("warm_start", ())),
         planned=tuple(_planned(run) for run in raw.get("planned", ())),
     )
 
@@ -80,6 +81,7 @@ def dump_yaml(spec: StudySpec) -> str:
 
 def _document(spec: StudySpec) -> dict[str, Any]:
     planned = {"planned": [_planned_document(run) for run in spec.planned]} if spec.planned else {}
+    warm = {"warm_start": list(spec.warm_start)} if spec.warm_start else {}
     return {
         **{key: getattr(spec, key) for key in ("name", "data", "model", "baseline", "plots")},
         "postprocess": spec.postprocess.value,
@@ -98,6 +100,7 @@ def _document(spec: StudySpec) -> dict[str, Any]:
         "recovery": asdict(spec.recovery),
         "confirm": None if spec.confirm is None else asdict(spec.confirm),
         "final": None if spec.final is None else asdict(spec.final),
+        **warm,
         **planned,
     }
 
@@ -128,7 +131,7 @@ def _comparable(spec: StudySpec) -> dict[str, Any]:
     sampled = {entry.pop("name"): _entry(entry) for entry in document["space"]}
     order = ("name", "data", "model", "train", "space", "objective", "search", "budget", "baseline", "postprocess")
     document["space"] = {**sampled, **document.pop("fixed")}
-    asked = tuple(key for key in ("confirm", "final") if document[key] is not None)
+    asked = tuple(key for key in ("confirm", "final", "warm_start") if document.get(key) is not None)
     if spec.final is not None:
         document["final"] = {key: value for key, value in document["final"].items() if value is not None}
     return {key: document[key] for key in (*order, "plots", "keep", "recovery", *asked)}

@@ -60,7 +60,7 @@ def _claim(context: Context, token: str) -> Row[Any] | None:
 
 
 def _propose_new(context: Context, claim: Row[Any], baseline: BaselinePlan | None) -> Proposal:
-    planned = proposing.source(context.study.spec, baseline, claim.ordinal)
+    planned = proposing.source(context.study, baseline, claim.ordinal)
     trial_id, number, values = proposing.ask(context, claim.ordinal, claim.token, planned)
     context.failpoint("suggested")
     row = {

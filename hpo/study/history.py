@@ -6,8 +6,9 @@ import copy
 import math
 import time
 from bisect import bisect_left
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from optuna._typing import JSONSerializable
 from optuna.distributions import BaseDistribution
@@ -57,9 +58,11 @@ class SearchHistory(_CachedStorage):
     (``optuna.storages.get_storage``, 5.0.0).
     """
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, earlier: Mapping[int, list[FrozenTrial]] = MappingProxyType({})) -> None:
+        """``earlier``: of other studies, by the id of the study that learns from them; their numbers are below 0."""
         super().__init__(storage.optuna)
         self._storage = storage
+        self._earlier = earlier
         self._ids: dict[str, int] = {}
         """Of studies, by name."""
         self._lists: dict[tuple[int, frozenset[TrialState]], list[FrozenTrial]] = {}
@@ -162,8 +165,9 @@ class SearchHistory(_CachedStorage):
         shown = frozenset(state for state in _SHOWN if states is None or state in states)
         with self._lock:
             if (study_id, shown) not in self._lists:
-                known = sorted(self._studies[study_id].trials.items())
-                self._lists[study_id, shown] = [trial for _, trial in known if _is_shown(trial, shown)]
+                own = [trial for _, trial in sorted(self._studies[study_id].trials.items())]
+                known = [*self._earlier.get(study_id, ()), *own]
+                self._lists[study_id, shown] = [trial for trial in known if _is_shown(trial, shown)]
             found = list(self._lists[study_id, shown])
         return copy.deepcopy(found) if deepcopy else found
 

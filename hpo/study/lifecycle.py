@@ -51,6 +51,10 @@ def load(storage: Storage, name: str) -> StudyRow:
     return row
 
 
+def is_stored(storage: Storage, name: str) -> bool:
+    return _find(storage, name) is not None
+
+
 def names(storage: Storage) -> list[str]:
     """Of all searches, the oldest first; their confirmation stages are part of them."""
     searches = select(tables.studies.c.name).where(~tables.studies.c.name.endswith(STAGE_SUFFIX, autoescape=True))
@@ -115,7 +119,7 @@ def _study_row(row: Row[Any]) -> StudyRow:
         spec=serialize.from_json(row.spec),
         spec_sha256=row.spec_sha256,
         identity=Identity(data_fingerprint=row.data_fingerprint, model_sha256=row.model_sha256),
-        facts=Facts(**row.facts),
+        facts=Facts.from_dict(row.facts),
         created_at=row.created_at,
         mlflow_experiment_id=row.mlflow_experiment_id,
     )

@@ -10,11 +10,11 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState, create_trial
 
-from hpo.spec.schema import StudySpec
 from hpo.spec.space import Space, contains
 from hpo.study import grid
 from hpo.study.context import Context
 from hpo.study.history import BASELINE, CLAIM, ORDINAL, OUTSIDE
+from hpo.study.records import StudyRow
 from hpo.study.sampling import build_sampler, suggest
 from hpo.trial.vocabulary import Scalar
 
@@ -35,10 +35,11 @@ class Source:
     """A baseline that the space can't hold."""
 
 
-def source(spec: StudySpec, baseline: BaselinePlan | None, ordinal: int) -> Source:
-    """A planned run where there is a plan. Else the baseline first, then ``search.enqueue`` in its order, then the
-    grid's points or the sampler's choice.
+def source(study: StudyRow, baseline: BaselinePlan | None, ordinal: int) -> Source:
+    """A planned run where there is a plan. Else the baseline first, then ``search.enqueue`` in its order and what was
+    taken over from earlier studies, then the grid's points or the sampler's choice.
     """
+    spec = study.spec
     if spec.planned:
         run = spec.planned[ordinal]
         return Source(dict(run.params), baseline=run.baseline, outside=run.baseline)
@@ -46,9 +47,10 @@ def source(spec: StudySpec, baseline: BaselinePlan | None, ordinal: int) -> Sour
         if baseline is None:
             raise ValueError(f"study {spec.name}: the baseline's plan is needed to propose ordinal 0")
         return Source(dict(baseline.params), baseline=True, outside=not baseline.in_space)
+    queue = [*map(dict, spec.search.enqueue), *study.facts.warm.proposals]
     queued = ordinal - int(spec.baseline)
-    if queued < len(spec.search.enqueue):
-        return Source(dict(spec.search.enqueue[queued]))
+    if queued < len(queue):
+        return Source(queue[queued])
     if spec.search.sampler.name == "grid":
         return Source(grid.points(spec)[ordinal - grid.given_first(spec)])
     return Source({})

@@ -25,6 +25,18 @@ class Identity:
 
 
 @dataclass(frozen=True)
+class WarmStart:
+    """What a study took over from earlier ones when it was made; what becomes of these later changes nothing."""
+
+    proposals: list[dict[str, Scalar]] = field(default_factory=list)
+    """Tried first, after ``search.enqueue``."""
+    history: dict[str, list[int]] = field(default_factory=dict)
+    """Numbers of the finished trials that samplers and pruners are shown too, by the uuid of their study."""
+    told: list[str] = field(default_factory=list)
+    """For a person: what was taken, and what was not and why."""
+
+
+@dataclass(frozen=True)
 class Facts:
     """Stored beside the spec for people and for other nodes; not compared when a study is joined."""
 
@@ -36,6 +48,12 @@ class Facts:
     """Of hpo, python, optuna, torch, ultralytics, mlflow."""
     weights: str | None = None
     """Artifact URI of the starting weights, once they are uploaded whole."""
+    warm: WarmStart = WarmStart()
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> Facts:
+        """Of ``asdict``; studies that an older version stored have no ``warm``."""
+        return cls(**{**raw, "warm": WarmStart(**raw.get("warm", {}))})
 
 
 @dataclass(frozen=True)

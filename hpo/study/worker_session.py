@@ -15,7 +15,7 @@ from sqlalchemy import Connection, literal
 
 from hpo.errors import ClaimLost, StorageUnavailable
 from hpo.spec import rungs
-from hpo.study import admission, claims, ending, peaks, progress, reaping, recording, registry, tables, uploads
+from hpo.study import admission, claims, ending, peaks, progress, reaping, recording, registry, tables, uploads, warm
 from hpo.study.context import Context, Failpoint
 from hpo.study.history import SearchHistory
 from hpo.study.leases import Watch
@@ -86,7 +86,7 @@ class WorkerSession:
         now = tables.Now if clock is None else lambda: literal(clock(), tables.Utc())
         life = Life(worker) if isinstance(worker, str) else worker
         worker_id = registry.enter(storage, study.id, life, now())
-        history = SearchHistory(storage)
+        history = SearchHistory(storage, warm.trials(storage, study))
         self._context = Context(storage, study, life.worker, worker_id, clock or _utc_now, now, failpoint, history)
 
     @property

@@ -15,6 +15,7 @@ from hpo.settings import Settings
 from hpo.wiring import machine, model
 from hpo.wiring.machine import ONE, Offer
 from hpo.wiring.projecting import checkpoint_store, projector
+from hpo.wiring.warming import warm_start
 
 if TYPE_CHECKING:
     from hpo.dataset.summary import DatasetSummary
@@ -146,6 +147,8 @@ def opened(file: Path, overrides: Sequence[str], settings: Settings, offer: Offe
     with open_storage(settings.storage_url, create=True, lease_s=spec.recovery.lease_s) as storage:
         identity = Identity(dataset.fingerprint, found.sha256)
         stored = Facts(found.yaml, asdict(dataset), machine.versions())
+        if spec.warm_start and not lifecycle.is_stored(storage, spec.name):
+            stored = replace(stored, warm=warm_start(storage, spec, identity))
         study = lifecycle.create_or_join(storage, spec, identity, stored)
         if found.yaml is None:
             model.share_weights(settings, storage, study, Path(found.path))
