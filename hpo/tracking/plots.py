@@ -70,7 +70,7 @@ def _draw(drawing: Drawing, folder: Path) -> None:
     try:
         done = subprocess.run(command, input=given, env=clean, capture_output=True, timeout=_LONGEST_S, check=False)
     except subprocess.TimeoutExpired as error:
-        raise HpoError(f"the study's plots were not drawn within {_LONGEST_S:.0f} s; the rest of MLflow is") from error
+        raise HpoError(f"the study's plots were not drawn within {_LONGEST_S:.0f} s") from error
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip()[-500:]
         raise HpoError(f"the study's plots can't be drawn (exit {done.returncode}): {said}")

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
-from hpo.errors import StorageUnavailable
+from hpo.errors import HpoError, StorageUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +104,9 @@ class ProjectionThread:
             except StorageUnavailable as outage:
                 if not self._wait_out(number, outage):
                     return
+            except HpoError as error:  # its sentence says all; the trace would say nothing more
+                if self._refuse(number):
+                    log.warning("MLflow lacks %s for now, `hpo sync` brings it: %s", _named(number), error)
             except Exception:
                 if self._refuse(number):
                     log.exception("MLflow does not take %s; the rest goes on", _named(number))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
-from hpo.errors import StorageUnavailable
+from hpo.errors import HpoError, StorageUnavailable
 from hpo.settings import Settings
 from hpo.tracking.projection import Projector
 from hpo.tracking.thread import STUDY, Pace, ProjectionThread
@@ -35,6 +35,7 @@ class Tracker:
         self.drawn = 0
         self.down = False
         self.refused: set[int] = set()
+        self.refusal: Exception = ValueError("it has no name that MLflow takes")
         self.open = threading.Event()
         self.open.set()
         self._changed = threading.Condition()
@@ -61,7 +62,7 @@ class Tracker:
         if self.down:
             raise StorageUnavailable("MLflow is down")
         if number in self.refused:
-            raise ValueError(f"trial {number} has no name that MLflow takes")
+            raise self.refusal
         with self._changed:
             self.written[number] += 1
             self._changed.notify_all()
@@ -172,6 +173,19 @@ def test_a_trial_that_mlflow_refuses_does_not_hold_up_the_others(
     tracker.wait_for(lambda: bool(tracker.asked[1] and tracker.written[0] and tracker.written[2]))
     assert thread.close(LONGEST_S) == 1
     assert [record.getMessage() for record in caplog.records] == ["MLflow does not take trial 1; the rest goes on"]
+
+
+def test_what_our_own_words_explain_is_said_without_a_trace(tracker: Tracker, caplog: pytest.LogCaptureFixture) -> None:
+    """A drawing that takes too long on a busy machine is no reason to frighten anyone."""
+    tracker.refused, tracker.refusal = {1}, HpoError("not drawn within 300 s")
+    with caplog.at_level(logging.WARNING):
+        thread = ProjectionThread(tracker, PROMPT)
+        thread.touch(1)
+        thread.touch(2)
+        assert thread.close(LONGEST_S) == 1
+    (said,) = caplog.records
+    assert said.getMessage() == "MLflow lacks trial 1 for now, `hpo sync` brings it: not drawn within 300 s"
+    assert said.exc_info is None
 
 
 def test_what_was_refused_once_is_tried_again_at_the_end(tracker: Tracker) -> None:

@@ -1,0 +1,3 @@
+from tests.searches import searched, storage, template
+
+__all__ = ["searched", "storage", "template"]
