@@ -56,7 +56,7 @@ test-long: $(VENV)/.dev  ## the tests that take minutes each
 screenshots: $(VENV)/.dev  ## pictures of MLflow's pages, as docs/images shows them, into build/screenshots
 	@HPO_SCREENSHOTS=build/screenshots $(BIN)/python -m pytest -q tests/browser
 
-soak: $(VENV)/.dev  ## workers and servers that are killed, stopped and cut off (200 trials die, about an hour)
+soak: $(VENV)/.dev  ## workers and servers that are killed, stopped and cut off (200 trials die, 20 minutes to an hour)
 	@$(BIN)/python -m tests.soak.chaos --workers 8 --real 2 --deaths 200 --restarts 20 --limit-s 7200
 
 check: $(VENV)/.dev  ## format, lint, types, import contracts

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from hpo.spec.clipping import clipped
 from hpo.spec.space import Choices, Condition, Dimension, FloatRange, IntRange, Space, contains
+from hpo.trial.vocabulary import Scalar
 
 SPACE = Space(
     (
@@ -20,9 +21,16 @@ SPACE = Space(
 
 
 def test_what_lies_inside_stays_and_what_lies_outside_goes_to_the_nearest_value() -> None:
-    inside = {"optimizer": "SGD", "lr0": 0.01, "mosaic": 0.6, "batch": 12, "warmup_momentum": 0.8}
+    inside: dict[str, Scalar] = {"optimizer": "SGD", "lr0": 0.01, "mosaic": 0.6, "batch": 12, "warmup_momentum": 0.8}
     assert clipped(SPACE, inside) == inside
-    outside = {"optimizer": "AdamW", "lr0": 0.5, "mosaic": 1.0, "batch": 64, "warmup_momentum": 0.8, "other": 3}
+    outside: dict[str, Scalar] = {
+        "optimizer": "AdamW",
+        "lr0": 0.5,
+        "mosaic": 1.0,
+        "batch": 64,
+        "warmup_momentum": 0.8,
+        "other": 3,
+    }
     # 18 is no multiple of 4 above 4, and 1.0 none of 0.3
     assert clipped(SPACE, outside) == {"optimizer": "AdamW", "lr0": 0.1, "mosaic": 0.3 * 3, "batch": 16}
     assert clipped(SPACE, {"mosaic": 0.4, "batch": 9}) == {"mosaic": 0.3, "batch": 8}

@@ -13,7 +13,7 @@ from hpo.study.lifecycle import create_or_join
 from hpo.study.records import StudyRow, WarmStart
 from hpo.study.storage import Storage
 from hpo.study.worker_session import WorkerSession
-from hpo.trial.vocabulary import Reason
+from hpo.trial.vocabulary import Reason, Scalar
 from tests.study.support import FACTS, IDENTITY, OUTSIDE, begin, ended, epoch_report, run, study_spec
 
 
@@ -119,7 +119,7 @@ def test_a_pruner_compares_with_earlier_curves(storage: Storage, pruner: str) ->
 
 
 def test_proposals_come_after_those_of_the_file(storage: Storage, earlier: StudyRow) -> None:
-    taken = {"lr0": 0.002, "mosaic": 0.25, "batch": 8}
+    taken: dict[str, Scalar] = {"lr0": 0.002, "mosaic": 0.25, "batch": 8}
     facts = replace(FACTS, warm=WarmStart(proposals=[taken, {"lr0": 0.003}]))
     spec = study_spec("later", trials=4, enqueue=((("lr0", 0.05),),))
     study = create_or_join(storage, spec, IDENTITY, facts)
