@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from hpo.study import lifecycle
-from hpo.study.records import Facts, StudyRow
+from hpo.confirmation import record, stage
+from hpo.spec.schema import Confirm
+from hpo.study import lifecycle, snapshot
+from hpo.study.records import Facts, StudyRow, TrialRow
 from hpo.study.storage import Storage, open_storage
 from hpo.study.worker_session import WorkerSession
 from tests.study.support import FACTS, IDENTITY, INSIDE, run, study_spec
@@ -19,6 +21,14 @@ from tests.study.support import FACTS, IDENTITY, INSIDE, run, study_spec
 SPLITS = {"train": {"images": 100}, "val": {"images": 20}}
 WITH_SPLITS: Facts = replace(FACTS, dataset={"names": ["a", "b"], "splits": SPLITS})
 Search = Callable[..., StudyRow]
+
+
+def judged(storage: Storage, search: StudyRow, claim: str) -> TrialRow:
+    """The trial that a noted verdict speaks of: the worst one, which no search would name the best."""
+    confirmed = stage.begin(storage, search, Confirm(top=3, seeds=2))
+    worst = min((row for row in snapshot.trials(storage, search) if not row.baseline), key=lambda row: row.value or 0.0)
+    record.keep(storage, confirmed, {"claim": claim, "winner": worst.number, "sentence": "SAID"}, "me")
+    return worst
 
 
 @pytest.fixture(scope="module")

@@ -106,7 +106,7 @@ def document(spec: StudySpec, groups: Groups, found: Judgement, facts: dict[str,
         "detectable": won.detectable,
         "needed": won.needed,
         "candidates": [
-            {"trial": number, "value": mean} for number, mean in zip(groups.numbers, groups.means, strict=True)
+            {"trial": number, "mean_on_val": mean} for number, mean in zip(groups.numbers, groups.means, strict=True)
         ],
         "left_out": groups.left_out,
         **facts,

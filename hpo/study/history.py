@@ -59,7 +59,7 @@ class SearchHistory(_CachedStorage):
     """
 
     def __init__(self, storage: Storage, earlier: Mapping[int, list[FrozenTrial]] = MappingProxyType({})) -> None:
-        """``earlier``: of other studies, by the id of the study that learns from them; their numbers are below 0."""
+        """``earlier``: of other studies, by the id of the study that learns from them; each is numbered -1."""
         super().__init__(storage.optuna)
         self._storage = storage
         self._earlier = earlier

@@ -35,7 +35,7 @@ class Ended:
 
     trials: list[FrozenTrial] = field(default_factory=list)
     rows: dict[int, int] = field(default_factory=dict)
-    """By number."""
+    """By Optuna's trial id: numbers are those of several studies where one was warm started."""
     ranks: list[tuple[int, float, float]] = field(default_factory=list)
     """What trials are sorted by, lowest first: kind, then two numbers; later ones where these are equal."""
     values: dict[tuple[tuple[str, BaseDistribution], ...], list[tuple[float, ...]]] = field(default_factory=dict)
@@ -44,8 +44,8 @@ class Ended:
     def add(self, trials: Sequence[FrozenTrial], sign: float) -> None:
         """``sign``: -1 where the largest value is the best."""
         for trial in trials:
-            if trial.number not in self.rows:
-                self.rows[trial.number] = len(self.trials)
+            if trial._trial_id not in self.rows:  # noqa: SLF001  (it has no public name)
+                self.rows[trial._trial_id] = len(self.trials)  # noqa: SLF001
                 self.trials.append(trial)
                 self.ranks.append(_rank(trial, sign))
 
@@ -71,7 +71,7 @@ class QuickTPE(TPESampler):
         ended = [other for other in trials if other.state != TrialState.RUNNING]
         self._ended.add(ended, -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0)
         numbers = np.array([other.number for other in ended])
-        rows = np.array([self._ended.rows[number] for number in numbers], dtype=int)
+        rows = np.array([self._ended.rows[other._trial_id] for other in ended], dtype=int)  # noqa: SLF001
         is_good = _is_good(np.array(self._ended.ranks)[rows], (self._gamma or default_gamma)(len(ended)))
         values = self._ended.values_of(search_space)[rows]
         lies = np.array([_internal(self._get_params(other, study), search_space) for other in running])

@@ -24,14 +24,15 @@ def finished(storage: Storage, study: StudyRow) -> list[int]:
 def trials(storage: Storage, study: StudyRow) -> dict[int, list[FrozenTrial]]:
     """By the id of ``study``: what it took over when it was made, less what was deleted since.
 
-    They are numbered ..., -2, -1, so that each stands before the study's own and none is taken for one of these.
+    All are numbered -1: before the study's own, and not below where Optuna begins to look for the parameters that
+    trials have in common (``IntersectionSearchSpace``, 5.0.0), which else would be those of the last one alone.
     """
     wanted = study.facts.warm.history
     if not wanted:
         return {}
     found = storage.read(lambda connection: _read(connection, wanted))
-    for place, trial in enumerate(found):
-        trial.number = place - len(found)
+    for trial in found:
+        trial.number = -1
         trial.system_attrs = {key: value for key, value in trial.system_attrs.items() if key.startswith(_RUNG)}
     return {study.id: found}
 

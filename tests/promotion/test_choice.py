@@ -6,27 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from hpo.confirmation import record, stage
+from hpo.confirmation import stage
 from hpo.errors import UsageError
 from hpo.promotion.choice import choose, training_arguments
 from hpo.spec.schema import Confirm, Final
 from hpo.study import lifecycle, snapshot
-from hpo.study.records import StudyRow
 from hpo.study.storage import Storage
 from hpo.study.worker_session import WorkerSession
 from hpo.trial.operating_point import DEFAULT
 from hpo.trial.vocabulary import Reason
-from tests.searches import WITH_SPLITS, Search
+from tests.searches import WITH_SPLITS, Search, judged
 from tests.study.support import IDENTITY, admit, begin, ended, study_spec
 from tests.support import swept
-
-
-def judged(storage: Storage, search: StudyRow, claim: str) -> int:
-    """The number of the trial that the verdict speaks of: the worst one, which no search would name the best."""
-    confirmed = stage.begin(storage, search, Confirm(top=3, seeds=2))
-    worst = min((row for row in snapshot.trials(storage, search) if not row.baseline), key=lambda row: row.value or 0.0)
-    record.keep(storage, confirmed, {"claim": claim, "winner": worst.number, "sentence": "SAID"}, "me")
-    return worst.number
 
 
 def test_without_a_confirmation_the_best_trial_is_taken_and_called_unconfirmed(
@@ -42,7 +33,7 @@ def test_without_a_confirmation_the_best_trial_is_taken_and_called_unconfirmed(
 
 def test_the_confirmed_winner_is_taken_whatever_the_search_ranks_first(storage: Storage, searched: Search) -> None:
     search = searched()
-    winner = judged(storage, search, "beats")
+    winner = judged(storage, search, "beats").number
     choice = choose(storage, search, None)
     assert choice.row.number == winner
     assert choice.why == f"the confirmed winner, trial {winner}: it SAID"

@@ -37,6 +37,7 @@ baseline: false
 plots: best
 keep: {weights: 2, caches: 3}
 confirm: {top: 2, seeds: 5}
+warm_start: [earlier, cells-2025]
 recovery: {hung_s: 60, retries: 0}
 """
 SWEPT = """\

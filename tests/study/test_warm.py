@@ -4,17 +4,33 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import optuna
 import pytest
+from optuna.samplers import TPESampler
 from optuna.trial import TrialState
 
+from hpo.spec.space import Space
 from hpo.study import lifecycle, snapshot, warm
 from hpo.study.history import SearchHistory
 from hpo.study.lifecycle import create_or_join
 from hpo.study.records import StudyRow, WarmStart
+from hpo.study.sampling import distributions
 from hpo.study.storage import Storage
+from hpo.study.tpe import Ended, QuickTPE
 from hpo.study.worker_session import WorkerSession
 from hpo.trial.vocabulary import Reason, Scalar
-from tests.study.support import FACTS, IDENTITY, OUTSIDE, begin, ended, epoch_report, run, study_spec
+from tests.study.support import (
+    CONDITIONAL,
+    FACTS,
+    IDENTITY,
+    OUTSIDE,
+    SPACE,
+    begin,
+    ended,
+    epoch_report,
+    run,
+    study_spec,
+)
 
 
 @pytest.fixture
@@ -48,7 +64,7 @@ def test_they_are_shown_before_the_studys_own_and_are_none_of_its_trials(storage
     history = SearchHistory(storage, known)
     history.create_new_trial(later.id)
     shown = history.get_all_trials(later.id)
-    assert [trial.number for trial in shown] == [*range(-12, 0), 0]
+    assert [trial.number for trial in shown] == [*[-1] * 12, 0]
     originals = [trial for trial in storage.optuna.get_all_trials(earlier.id) if trial.number in (1, *range(3, 14))]
     for taken, original in zip(shown, originals, strict=False):
         assert (taken.params, taken.state, taken.values, taken.intermediate_values) == (
@@ -83,12 +99,54 @@ def test_the_sampler_goes_on_where_the_earlier_study_ended(storage: Storage, ear
     assert best.params in informed
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "cmaes", "nsga2", "qmc", "random"])
-def test_every_sampler_takes_a_history(storage: Storage, earlier: StudyRow, sampler: str) -> None:
-    later = _begun(storage, earlier, sampler)
-    with WorkerSession(storage, later, "w", None) as session:
+@pytest.mark.parametrize(
+    ("sampler", "learns"),
+    [("tpe", True), ("gp", True), ("cmaes", None), ("qmc", None), ("nsga2", False), ("random", False)],
+)
+@pytest.mark.parametrize("space", [SPACE, CONDITIONAL], ids=["plain", "conditions"])
+def test_every_sampler_takes_a_history(storage: Storage, sampler: str, learns: bool | None, space: Space) -> None:
+    """``learns``: None where it is told nothing, but begins its own sequence sooner."""
+    spec = study_spec("earlier", trials=12, space=space)
+    earlier = create_or_join(storage, spec, IDENTITY, FACTS)
+    with WorkerSession(storage, earlier, "w", None) as session:
         run(session)
-    assert snapshot.status(storage, later).budget.counted == 3
+    first = []
+    for name, history in (("cold", {}), ("later", {earlier.uuid: warm.finished(storage, earlier)})):
+        asked = study_spec(name, sampler=sampler, trials=3, space=space)
+        study = create_or_join(storage, asked, IDENTITY, replace(FACTS, warm=WarmStart(history=history)))
+        with WorkerSession(storage, study, "w", None) as session:
+            run(session)
+        assert snapshot.status(storage, study).budget.counted == 3
+        first.append(snapshot.trials(storage, study)[0].params)
+    if learns is not None:
+        assert (first[0] != first[1]) is learns
+
+
+def test_what_all_trials_have_in_common_is_found_among_earlier_ones_too(storage: Storage) -> None:
+    """A sampler of joint distributions must not take a conditional parameter of the last trial for one of all."""
+    spec = study_spec("earlier", trials=12, space=CONDITIONAL)
+    earlier = create_or_join(storage, spec, IDENTITY, FACTS)
+    with WorkerSession(storage, earlier, "w", None) as session:
+        run(session)
+    later = _begun(storage, earlier)
+    history = SearchHistory(storage, warm.trials(storage, later))
+    shown = history.get_all_trials(later.id)
+    assert {len(trial.params) for trial in shown} == {2, 3}
+    sampler = history.with_known_space(TPESampler(multivariate=True))
+    study = optuna.load_study(study_name="later", storage=history, sampler=sampler)
+    assert set(sampler.infer_relative_search_space(study, shown[-1])) == {"lr0", "optimizer"}
+
+
+def test_tpe_proposes_what_optunas_would_from_the_same_history(storage: Storage, earlier: StudyRow) -> None:
+    later = _begun(storage, earlier)
+    history = SearchHistory(storage, warm.trials(storage, later))
+    trial = history.own(history.create_new_trial(later.id))
+    space = distributions(later.spec.space)
+    found = []
+    for sampler in (TPESampler(seed=5), QuickTPE(ended=Ended(), seed=5)):
+        study = optuna.load_study(study_name="later", storage=history, sampler=sampler)
+        found.append(sampler._sample(study, trial, space))
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("pruner", ["median", "sha", "hyperband"])

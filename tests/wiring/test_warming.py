@@ -7,15 +7,12 @@ from typing import Any
 
 import pytest
 
-from hpo.confirmation import record, stage
 from hpo.errors import UsageError
-from hpo.spec.schema import Confirm
 from hpo.spec.space import Dimension, FloatRange, IntRange, Space
 from hpo.study import snapshot
-from hpo.study.records import StudyRow
 from hpo.study.storage import Storage
 from hpo.wiring.warming import warm_start
-from tests.searches import Search
+from tests.searches import Search, judged
 from tests.study.support import IDENTITY, study_spec
 
 
@@ -24,19 +21,11 @@ def later(**changes: Any) -> Any:
     return replace(spec, **changes)
 
 
-def judged(storage: Storage, search: StudyRow, claim: str) -> dict[str, Any]:
-    """Values of the trial that the verdict speaks of: the worst one, which no search would name the best."""
-    confirmed = stage.begin(storage, search, Confirm(top=4, seeds=2))
-    worst = min((row for row in snapshot.trials(storage, search) if not row.baseline), key=lambda row: row.value or 0.0)
-    record.keep(storage, confirmed, {"claim": claim, "winner": worst.number, "sentence": "SAID"}, "me")
-    return worst.params
-
-
 def test_the_confirmed_winner_is_enqueued_and_all_finished_trials_are_history(
     storage: Storage, searched: Search
 ) -> None:
     search = searched()
-    winner = judged(storage, search, "beats")
+    winner: Any = judged(storage, search, "beats").params
     taken = warm_start(storage, later(), IDENTITY)
     assert taken.proposals == [winner]
     assert taken.history == {search.uuid: [0, 1, 2, 3, 4]}
@@ -65,7 +54,7 @@ def test_where_the_verdict_keeps_the_defaults_they_are_trained_once(storage: Sto
 def test_a_proposal_is_brought_into_the_new_space_and_takes_what_its_study_left_at_the_default(
     storage: Storage, searched: Search
 ) -> None:
-    winner = judged(storage, searched(), "beats")
+    winner: Any = judged(storage, searched(), "beats").params
     space = Space(
         (
             Dimension("lr0", FloatRange(winner["lr0"] * 2, 1.0, log=True)),
