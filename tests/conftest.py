@@ -142,11 +142,11 @@ class Talk:
     def _listen(self, process: TrialProcess, answers: dict[int, Answer]) -> None:
         while True:
             try:
-                message = process.receive(120)
+                message = process.receive(600)
             except EOFError:
                 self.exit_code = process.exit_code()
                 return
-            assert message is not None, "no message within two minutes"
+            assert message is not None, "no message within ten minutes"
             self.messages.append(message)
             self.hear(message)
             if isinstance(message, EpochReport):

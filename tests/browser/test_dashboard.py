@@ -20,7 +20,7 @@ from tests.browser.conftest import free_port
 from tests.study.filling import fill
 from tests.study.support import FACTS, IDENTITY, study_spec
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 TRIALS = 12
 
 

@@ -12,7 +12,7 @@ from mlflow.tracking import MlflowClient
 from hpo.trial.vocabulary import TrialState
 from tests.browser.conftest import Served
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 TRIAL = re.compile(r"^trial-\d{5}$")
 CHECKED = "input[type=checkbox]"
 

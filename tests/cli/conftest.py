@@ -18,6 +18,8 @@ import pytest
 from tests.conftest import ROOT, SMALLEST_MODEL
 
 HPO = [sys.executable, "-m", "hpo"]
+LONGEST_S = 900
+"""After which a command hangs: a machine may be many times slower than the one these were written on."""
 STUDY = """\
 name: {name}
 data: {data}
@@ -77,7 +79,7 @@ class Shell:
     def run(self, *words: str | Path, code: int = 0) -> str:
         """What the command prints to stdout, and to stderr where it fails; its exit code must be ``code``."""
         process = self.start(*words)
-        out, err = process.communicate(timeout=240)
+        out, err = process.communicate(timeout=LONGEST_S)
         assert process.returncode == code, f"exit {process.returncode}\n{out}\n{err}"
         return out if code == 0 else out + err
 
@@ -98,7 +100,7 @@ class Shell:
     def end(self, process: subprocess.Popen[str], *signals: signal.Signals) -> int:
         for each in signals:
             process.send_signal(each)
-        process.communicate(timeout=120)
+        process.communicate(timeout=LONGEST_S)
         return process.returncode
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.cli.conftest import STUDY, Shell, with_test_split
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 WORDS = ("small.yaml", "train.epochs=1", "train.warmup_epochs=0", "train.close_mosaic=0", "budget.trials=3")
 SWEPT = ("objective=f1", "space.iou=[0.3, 0.6]", "confirm={top: 1, seeds: 2}")
 
@@ -39,7 +39,7 @@ def proven(data: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory) 
     (folder / "small.yaml").write_text(STUDY.format(name="small", data=data, model=trained, more=""))
     shell = Shell(folder)
     process = shell.start("run", *WORDS, *SWEPT, "train.imgsz=96")
-    said, err = process.communicate(timeout=600)  # seven trainings, and kernels that are compiled
+    said, err = process.communicate(timeout=1500)  # seven trainings, and kernels that are compiled
     assert process.returncode == 0, err
     return Proven(shell, said, shell.run("confirm", "small"), shell.json("confirm", "small"))
 

@@ -18,11 +18,11 @@ from sqlalchemy import create_engine, make_url, select
 from hpo.study import tables
 from hpo.tracking import ui
 from tests import postgres
-from tests.cli.conftest import Shell
+from tests.cli.conftest import LONGEST_S, Shell
 from tests.tracking.support import settings_in
 from tests.training.support import untrained
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 EPOCHS = 30
 MORE = "baseline: false\nrecovery: {lease_s: 2, grace_s: 60, checkpoint_every_s: 1}\n"
 
@@ -72,7 +72,7 @@ def join(node: Shell) -> subprocess.Popen[str]:
 
 
 def wait_for(what: Callable[[], bool], running: subprocess.Popen[str]) -> None:
-    end = time.monotonic() + 240
+    end = time.monotonic() + LONGEST_S
     while not what():
         assert time.monotonic() < end
         assert running.poll() is None, running.communicate()
@@ -99,11 +99,11 @@ def test_a_trial_started_on_one_node_is_finished_on_another(
     wait_for(lambda: any(row.uploads and row.uploads[-1]["epoch"] >= 3 for row in attempts(head)), started)
     if how is signal.SIGKILL:
         os.kill(started.pid, how)
-        started.communicate(timeout=60)
+        started.communicate(timeout=LONGEST_S)
     else:
         assert first.end(started, how) == 128 + how
     shutil.rmtree(first.folder)  # what lay on its disk is out of reach
-    _, err = join(second).communicate(timeout=300)
+    _, err = join(second).communicate(timeout=LONGEST_S)
     [trial] = [row for row in head.json("trials") if row["state"] == "COMPLETE"]
     last = attempts(head)[-1]
     assert last.number == trial["number"]

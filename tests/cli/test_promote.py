@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from hpo.tracking.registry import Entry, ModelRegistry
-from tests.cli.conftest import STUDY, Shell, with_test_split
+from tests.cli.conftest import LONGEST_S, STUDY, Shell, with_test_split
 from tests.tracking.support import make_study, settings_in
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 WORDS = ("small.yaml", "train.epochs=2", "train.imgsz=96", "train.warmup_epochs=0", "train.close_mosaic=0")
 FILES = {
     "best.pt",
@@ -164,7 +164,7 @@ def test_stock_ultralytics_takes_both_files(promoted: Promoted, tmp_path: Path) 
     yolo = [str(Path(sys.executable).with_name("yolo"))]
     variables = {**promoted.shell.environment, "YOLO_CONFIG_DIR": str(tmp_path), "YOLO_OFFLINE": "true"}
     settings = "import sys; from ultralytics import SETTINGS; SETTINGS.update({'mlflow': False, 'sync': False})"
-    subprocess.run([sys.executable, "-c", settings], env=variables, check=True, cwd=tmp_path, timeout=240)
+    subprocess.run([sys.executable, "-c", settings], env=variables, check=True, cwd=tmp_path, timeout=LONGEST_S)
     images = promoted.data.parent / "images" / "test"
     for words in (
         ["predict", f"cfg={promoted.folder / 'predict.yaml'}", f"source={images}", "save_txt=true", "device=cpu"],
@@ -172,7 +172,7 @@ def test_stock_ultralytics_takes_both_files(promoted: Promoted, tmp_path: Path) 
     ):
         done = subprocess.run(
             [*yolo, *words, f"project={tmp_path}", f"name={words[0]}"],
-            env=variables, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=240,
+            env=variables, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=LONGEST_S,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
     assert list((tmp_path / "predict" / "labels").iterdir())

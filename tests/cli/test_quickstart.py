@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_the_quick_start_learns_prunes_and_finds_trials_that_differ(shell: Shell, scenes: Path) -> None:
     shell.run("run", ROOT / "studies" / "quickstart.yaml", f"data={scenes}")
     trials = shell.json("trials", "quickstart")

@@ -154,7 +154,7 @@ def test_a_hung_training_is_ended_and_tried_again(shell: Shell, study: Study) ->
 
 def _training(worker: int) -> psutil.Process:
     """The forked training: it leads a session of its own below the worker."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + 300
     while time.monotonic() < end:
         for process in psutil.Process(worker).children(recursive=True):
             with suppress(ProcessLookupError):

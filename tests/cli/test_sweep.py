@@ -13,7 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 from typing_extensions import override
 
-from tests.cli.conftest import Shell
+from tests.cli.conftest import LONGEST_S, Shell
 
 KEYS = {"kind", "iou", "conf", "per_class_conf", "max_det", "precision", "recall", "f1", "map50", "map50_95"}
 
@@ -44,7 +44,7 @@ def test_a_sweep_finds_writes_and_says_what_to_do(shell: Shell, trained: Path, d
     done = subprocess.run(
         [*yolo, "save=False", "save_txt=True", "save_conf=True", f"project={tmp_path}", "name=used"],
         cwd=tmp_path, env=shell.environment | {"YOLO_CONFIG_DIR": str(tmp_path)},
-        capture_output=True, text=True, check=False, timeout=240,
+        capture_output=True, text=True, check=False, timeout=LONGEST_S,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     lines = [
@@ -77,7 +77,7 @@ def test_a_second_sweep_of_the_same_weights_infers_nothing_and_loads_no_torch(
     )
     again = subprocess.run(
         [sys.executable, "-c", look, "sweep", str(trained), "--data", str(data), "--json"],
-        cwd=shell.folder, env=shell.environment, capture_output=True, text=True, check=False, timeout=240,
+        cwd=shell.folder, env=shell.environment, capture_output=True, text=True, check=False, timeout=LONGEST_S,
     )  # fmt: skip
     assert again.returncode == 0, again.stderr
     assert plain(json.loads(again.stdout)) == plain(first)
@@ -116,7 +116,7 @@ def test_what_yolo_predict_can_not_do_is_handed_to_hpo_deploy(
     )
     done = subprocess.run(
         [sys.executable, "-c", use, str(trained), str(folder / "operating_point.json"), str(image)],
-        cwd=tmp_path, env=shell.environment, capture_output=True, text=True, check=False, timeout=240,
+        cwd=tmp_path, env=shell.environment, capture_output=True, text=True, check=False, timeout=LONGEST_S,
     )  # fmt: skip
     assert done.stdout.split()[-2:] == ["1", "6"], done.stderr
 

@@ -14,7 +14,7 @@ import yaml
 from click.testing import CliRunner
 
 from hpo.cli.spec import validate
-from tests.cli.conftest import STUDY, Shell
+from tests.cli.conftest import LONGEST_S, STUDY, Shell
 from tests.cli.test_run import ultralytics_takes
 
 SPACE = ("space.iou=[0.3, 0.6]", "space.conf=[0.01, 0.5]", "objective=f1")
@@ -114,7 +114,7 @@ def test_a_study_that_was_stopped_goes_on_to_the_same_trials(ran: Ran, tmp_path:
     words = ("run", "small.yaml", *SPACE, "budget.trials=3", "train.imgsz=96")
     running = shell.run_until("trial 1", *words)
     running.terminate()
-    running.communicate(timeout=120)
+    running.communicate(timeout=LONGEST_S)
     shell.run(*words)
     again = shell.json("trials")
     for name in ("state", "value", "params", "metrics", "operating_point"):

@@ -10,7 +10,7 @@ import pytest
 from tests.cli.conftest import Shell
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_a_second_study_begins_with_what_the_first_found(shell: Shell, study: Callable[..., Path]) -> None:
     refused = shell.run("run", study("second", "warm_start: [small]\n"), code=2)
     assert "warm_start: " in refused

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from tests import postgres
-from tests.cli.conftest import Shell
+from tests.cli.conftest import LONGEST_S, Shell
 
-pytestmark = pytest.mark.timeout(600)  # several real studies one after the other
+pytestmark = pytest.mark.timeout(1800)  # several real studies one after the other
 Study = Callable[..., Path]
 QUICK = "recovery: {lease_s: 2, grace_s: 20}\n"
 
@@ -43,7 +43,7 @@ def states(trials: list[dict[str, Any]]) -> list[str]:
     return sorted(trial["state"] for trial in trials)
 
 
-def wait_for(what: Callable[[], bool], seconds: float = 60) -> None:
+def wait_for(what: Callable[[], bool], seconds: float = LONGEST_S) -> None:
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end

@@ -92,7 +92,7 @@ def _runs(pid: int) -> bool:
         return False
 
 
-def _wait_until(holds: Any, limit_s: float = 10.0) -> None:
+def _wait_until(holds: Any, limit_s: float = 60.0) -> None:
     end = time.monotonic() + limit_s
     while not holds():
         assert time.monotonic() < end, "still not so"

@@ -119,7 +119,7 @@ Make = Callable[..., Attempt]
 
 
 def wait_for(what: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while not what():
         assert time.monotonic() < end
         time.sleep(0.02)

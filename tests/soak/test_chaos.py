@@ -15,7 +15,7 @@ PLAN = {"workers": 4, "real": 1, "deaths": 6, "restarts": 2, "last": 8, "limit-s
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_a_study_under_attack_ends_exactly_on_its_budget(tmp_path: Path) -> None:
     """In a process of its own: its forkserver, of which a process has one, is not that of trainings."""
     words = [word for name, value in PLAN.items() for word in (f"--{name}", str(value))]
