@@ -62,7 +62,10 @@ _INTERMEDIATE = _rows_of(INTERMEDIATE, "trial_id", "step")
 
 
 def read(connection: Connection, study_id: int, after: int, ids: Collection[int]) -> dict[int, FrozenTrial]:
-    """The trials of a study with an id above ``after``, and those of ``ids``: id -> trial, in the order of the ids."""
+    """The trials of a study with an id above ``after``, and those of ``ids``: id -> trial, in the order of the ids.
+
+    Without the intermediate values of trials that have not ended, which no sampler and no pruner looks at.
+    """
     rows = connection.execute(_TRIALS, {"study": study_id, "after": after, "ids": sorted(ids)}).all()
     found: dict[int, FrozenTrial] = {}
     for row in rows:  # one for each objective
@@ -94,7 +97,9 @@ def _bare(row: Row[Any]) -> FrozenTrial:
 def _complete(connection: Connection, found: dict[int, FrozenTrial], ids: list[int]) -> None:
     """Adds what stands in other tables to the trials ``ids``."""
 
-    def parts(statement: Select[Any] | CompoundSelect[Any]) -> Iterator[tuple[FrozenTrial, Row[Any]]]:
+    def parts(
+        statement: Select[Any] | CompoundSelect[Any], ids: list[int] = ids
+    ) -> Iterator[tuple[FrozenTrial, Row[Any]]]:
         return ((found[row.trial_id], row) for row in connection.execute(statement, {"ids": ids}))
 
     for trial, row in parts(_PARAMS):
@@ -104,7 +109,8 @@ def _complete(connection: Connection, found: dict[int, FrozenTrial], ids: list[i
     for trial, row in parts(_ATTRIBUTES):
         attributes = trial.user_attrs if row.is_users else trial.system_attrs
         attributes[row.key] = json.loads(row.value_json)
-    for trial, row in parts(_INTERMEDIATE):
+    ended = [trial_id for trial_id in ids if found[trial_id].state.is_finished()]
+    for trial, row in parts(_INTERMEDIATE, ended) if ended else ():
         trial.intermediate_values[row.step] = _to_intermediate(row.intermediate_value, row.intermediate_value_type)
 
 
