@@ -16,11 +16,14 @@ from optuna.samplers._tpe import _truncnorm
 from optuna.samplers._tpe.parzen_estimator import _ParzenEstimator
 from optuna.samplers._tpe.probability_distributions import (
     _BatchedCategoricalDistributions,
+    _log_gauss_mass_unique,
     _MixtureOfProductDistribution,
+    _unique_inverse_2d,
 )
 from typing_extensions import override
 
 Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
 
 
 class QuickParzenEstimator(_ParzenEstimator):
@@ -29,20 +32,60 @@ class QuickParzenEstimator(_ParzenEstimator):
     @override
     def log_pdf(self, samples_dict: dict[str, Floats]) -> Floats:
         """Shape (candidates,); ``samples_dict``: by parameter, each of that shape."""
-        samples = self._transform(samples_dict)
-        mixture = self._mixture_distribution
-        if any(_is_discrete(known) for known in mixture.distributions):  # whose candidates Optuna works on together
-            return mixture.log_pdf(samples)
-        return _log_pdf(mixture, samples)
+        return _log_pdf(self._mixture_distribution, self._transform(samples_dict))
 
 
-def _is_discrete(known: Any) -> bool:
-    return not isinstance(known, _BatchedCategoricalDistributions) and known.step != 0.0
+@dataclass
+class _Choices:
+    """Of a categorical parameter."""
+
+    log_weights: Floats
+    """Shape (choices, kernels)."""
+    chosen: Indices
+    """By candidate."""
+
+    @staticmethod
+    def of(known: _BatchedCategoricalDistributions, values: Floats) -> _Choices:
+        return _Choices(np.ascontiguousarray(np.log(known.weights).T), values.astype(np.intp))
+
+    def add(self, row: Floats, place: int) -> None:
+        row += self.log_weights[self.chosen[place]]
+
+
+@dataclass
+class _Steps:
+    """Of a parameter with steps. Many kernels are equal there, and many candidates."""
+
+    log_mass: Floats
+    """Of a kernel within half a step of a value: shape (different values, different kernels)."""
+    log_whole: Floats
+    """Of a kernel within the parameter's bounds: shape (different kernels,)."""
+    value: Indices
+    """By candidate."""
+    kernel: Indices
+    """By kernel."""
+
+    @staticmethod
+    def of(known: Any, values: Floats) -> _Steps:
+        values, value = np.unique(values, return_inverse=True)
+        mu, sigma, kernel = _unique_inverse_2d(known.mu, known.sigma)
+        left, right = values - known.step / 2, values + known.step / 2
+        if known.is_log:
+            left, right = np.log(left), np.log(right)
+        mass = _log_gauss_mass_unique((left[:, np.newaxis] - mu) / sigma, (right[:, np.newaxis] - mu) / sigma)
+        whole = _truncnorm._log_gauss_mass(  # noqa: SLF001
+            (known.adapted_low - mu) / sigma, (known.adapted_high - mu) / sigma
+        )
+        return _Steps(mass, whole, value, kernel)
+
+    def add(self, row: Floats, place: int) -> None:
+        row += self.log_mass[self.value[place]][self.kernel]
+        row -= self.log_whole[self.kernel]
 
 
 @dataclass
 class _Continuous:
-    """The kernels of all continuous parameters: shape (kernels, parameters) each."""
+    """Of all parameters without steps: shape (kernels, parameters) each, where nothing else is said."""
 
     mu: Floats
     sigma: Floats
@@ -52,18 +95,24 @@ class _Continuous:
     log_mass: Floats
     """Of a normal distribution within its bounds."""
     log_sigma: Floats
+    values: Floats
+    """Shape (candidates, parameters)."""
+    room: Floats
+    """Overwritten by each candidate."""
 
     @staticmethod
-    def of(known: list[Any]) -> _Continuous:
+    def of(known: list[Any], columns: list[Floats]) -> _Continuous:
         mu = np.asarray([each.mu for each in known]).T
         sigma = np.asarray([each.sigma for each in known]).T
         low = (np.asarray([each.adapted_low for each in known]) - mu) / sigma
         high = (np.asarray([each.adapted_high for each in known]) - mu) / sigma
-        return _Continuous(mu, sigma, low, high, _truncnorm._log_gauss_mass(low, high), np.log(sigma))  # noqa: SLF001
+        log_mass = _truncnorm._log_gauss_mass(low, high)  # noqa: SLF001
+        pairs = zip(known, columns, strict=True)
+        values = np.asarray([np.log(column) if each.is_log else column for each, column in pairs]).T
+        return _Continuous(mu, sigma, low, high, log_mass, np.log(sigma), values, np.empty(mu.shape))
 
-    def log_density(self, values: Floats, room: Floats) -> Floats:
-        """Of each kernel at ``values`` (parameters,); ``room`` is overwritten."""
-        np.subtract(values, self.mu, out=room)
+    def add(self, row: Floats, place: int) -> None:
+        room = np.subtract(self.values[place], self.mu, out=self.room)
         room /= self.sigma
         outside = (room < self.low) | (room > self.high)
         room *= room
@@ -72,28 +121,32 @@ class _Continuous:
         room -= self.log_mass
         room -= self.log_sigma
         room[outside] = -np.inf
-        return np.asarray(room.sum(axis=-1))
+        row += room.sum(axis=-1)
+
+
+def _parts(mixture: _MixtureOfProductDistribution, samples: Floats) -> list[_Choices | _Steps | _Continuous]:
+    """In the order in which Optuna adds them."""
+    parts: list[_Choices | _Steps | _Continuous] = []
+    smooth: list[Any] = []
+    columns: list[Floats] = []
+    for known, column in zip(mixture.distributions, samples.T, strict=True):
+        if isinstance(known, _BatchedCategoricalDistributions):
+            parts.append(_Choices.of(known, column))
+        elif known.step != 0.0:
+            parts.append(_Steps.of(known, column))
+        else:
+            smooth.append(known)
+            columns.append(column)
+    return [*parts, _Continuous.of(smooth, columns)] if smooth else parts
 
 
 def _log_pdf(mixture: _MixtureOfProductDistribution, samples: Floats) -> Floats:
-    columns = range(len(mixture.distributions))
-    chosen = [i for i in columns if isinstance(mixture.distributions[i], _BatchedCategoricalDistributions)]
-    measured = [i for i in columns if i not in chosen]
-    known: list[Any] = [mixture.distributions[i] for i in measured]
-    continuous = _Continuous.of(known) if known else None
-    values = np.asarray(
-        [np.log(samples[:, i]) if each.is_log else samples[:, i] for i, each in zip(measured, known, strict=True)]
-    ).T
-    log_choices = [np.log(mixture.distributions[i].weights.T) for i in chosen]  # type: ignore[union-attr]
-    log_weights = np.log(mixture.weights)
-    room = np.empty((len(mixture.weights), len(measured)))
+    parts, log_weights = _parts(mixture, samples), np.log(mixture.weights)
     found = np.empty(len(samples))
-    for place, sample in enumerate(samples):
-        row = np.zeros(len(mixture.weights))
-        for i, log_choice in zip(chosen, log_choices, strict=True):
-            row += log_choice[int(sample[i])]
-        if continuous is not None:
-            row += continuous.log_density(values[place], room)
+    for place in range(len(samples)):
+        row = np.zeros(len(log_weights))
+        for part in parts:
+            part.add(row, place)
         row += log_weights
         largest = row.max()
         if np.isneginf(largest):
