@@ -90,6 +90,14 @@ def build_pruner(spec: StudySpec) -> BasePruner:
     return _build(spec.search.pruner.name, rungs.pruner_options(spec))
 
 
+def keeps_notes(spec: StudySpec) -> bool:
+    """Whether trials are compared by what their pruner has noted on them, and not by their values alone."""
+    pruner: Any = spec.search.pruner
+    while isinstance(pruner, Method) and pruner.name == "patient":
+        pruner = dict(pruner.options).get("wrapped")
+    return isinstance(pruner, Method) and pruner.name in ("hyperband", "sha")
+
+
 def _build(name: str, options: dict[str, Any]) -> BasePruner:
     match options.pop("wrapped", None):
         case Method(inner, inner_options):
