@@ -73,6 +73,7 @@ def test_who_meets_one_that_broke_just_now_tries_again_and_sees_no_error(
     storage.read(lambda connection: connection.scalar(text("SELECT 1")))
     event.listen(storage.engine, "handle_error", lambda context: errors.append(str(context.original_exception)))
     _cut(storage, postgres_server)
-    assert storage.write(lambda connection: connection.scalar(text("SELECT 2"))) == 2
-    assert len(errors) == 1
-    assert "terminat" in errors[0]
+    for _ in range(3):  # whatever connection of the pool is next
+        assert storage.write(lambda connection: connection.scalar(text("SELECT 2"))) == 2
+    assert errors
+    assert all("terminat" in error for error in errors)
