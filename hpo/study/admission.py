@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -37,13 +38,17 @@ def _claim(context: Context, token: str) -> Row[Any] | None:
     """The row with its unique ordinal is what keeps the budget exact; it stands before Optuna is asked."""
     spec, study_id = context.study.spec, context.study.id
 
+    tries = itertools.count()
+
     def action(connection: Connection) -> Row[Any] | None:
-        mine = claims.of_token(connection, token)
+        mine = claims.of_token(connection, token) if next(tries) else None
         if mine is not None:
             return mine  # a repeated call after a lost acknowledgement
         claims.lock_study(connection, study_id)
-        registry.seen(connection, context.worker_id, context.now())  # the hours count up to this moment
         now, owner = progress(connection, study_id, hours=False), context.owner(token)
+        if now.budget.hours is not None:
+            registry.seen(connection, context.worker_id, context.now())  # the hours count up to this moment
+            now = progress(connection, study_id)
         if not now.control.admits:
             return None
         waiting = claims.take_waiting(connection, study_id, owner)

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, 
 
 from hpo.errors import ClaimLost
 from hpo.study import optuna_tables
-from hpo.study.tables import claims, trials
+from hpo.study.tables import claims, trials, workers
 
 NEXT = func.coalesce(func.max(claims.c.ordinal) + 1, 0)
 """The next ordinal of a study."""
@@ -126,12 +126,15 @@ def seize(connection: Connection, dead: Row[Any], owner: Owner) -> bool:
 
 
 def unsettled(study_id: int) -> Select[Any]:
-    """Open claims with their trial's state and whether its outcome is recorded, by ordinal."""
+    """Open claims with their trial's state, whether its outcome is recorded, and their worker's process and end, by
+    ordinal.
+    """
     return (
         _with_states(study_id)
         .join(trials, and_(trials.c.study_id == claims.c.study_id, trials.c.number == claims.c.number), isouter=True)
+        .join(workers, workers.c.id == claims.c.worker_id, isouter=True)
         .where(claims.c.open)
-        .add_columns(trials.c.recorded_at)
+        .add_columns(trials.c.recorded_at, workers.c.process, workers.c.ended_at.label("worker_ended_at"))
         .order_by(claims.c.ordinal)
     )
 

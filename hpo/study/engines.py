@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import time
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import InvalidatePoolError
 
 SQLITE_BUSY_S = 30
 """How long a SQLite connection waits for another one's lock."""
+
+IDLE_S = 5.0
+"""A connection that was not used for so long is tried before its next use. One that was used just now is not: asking
+each time would be a sixth of what a database does for a trial, and who meets a broken one tries again anyway."""
 
 LEASE_S = 60.0
 """Time limits of connections follow the lease; this one where no study says otherwise."""
@@ -18,7 +25,6 @@ def options(url: URL, lease_s: float = LEASE_S) -> dict[str, Any]:
     if is_sqlite(url):
         return {"connect_args": {"timeout": SQLITE_BUSY_S}}
     return {
-        "pool_pre_ping": True,  # a restarted server costs no error (Optuna sets it for MySQL alone)
         "pool_size": 2,
         "max_overflow": 8,
         "pool_recycle": 1800,
@@ -53,7 +59,7 @@ def is_sqlite(url: URL) -> bool:
 
 def writer(url: URL, lease_s: float = LEASE_S) -> Engine:
     engine = create_engine(url, **options(url, lease_s))
-    hook_sqlite(engine, begin="BEGIN IMMEDIATE")
+    hook(engine, begin="BEGIN IMMEDIATE")
     return engine
 
 
@@ -64,19 +70,44 @@ def reader(writer: Engine) -> Engine:
     if not is_sqlite(writer.url):
         return writer.execution_options(isolation_level="REPEATABLE READ")
     engine = create_engine(writer.url, **options(writer.url))
-    hook_sqlite(engine, begin="BEGIN")
+    hook(engine, begin="BEGIN")
     return engine
 
 
-def hook_sqlite(engine: Engine, *, begin: str) -> None:
+def hook(engine: Engine, *, begin: str) -> None:
+    """``begin``: how a transaction begins on SQLite."""
+    if is_sqlite(engine.url):
+        _hook_sqlite(engine, begin)
+    else:
+        _try_idle_connections(engine)
+
+
+def _try_idle_connections(engine: Engine) -> None:
+    """A server that was restarted costs no error, as with ``pool_pre_ping``, but for who is in the middle of work."""
+
+    def on_checkin(_connection: Any, record: Any) -> None:
+        record.info["idle_since"] = time.monotonic()
+
+    def on_checkout(connection: Any, record: Any, _proxy: Any) -> None:
+        if time.monotonic() - record.info.get("idle_since", math.inf) < IDLE_S:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise InvalidatePoolError("the connection was lost while idle") from error  # the pool opens new ones
+
+    event.listen(engine, "checkin", on_checkin)
+    event.listen(engine, "checkout", on_checkout)
+    engine.dispose()  # connections that were opened before the hooks
+
+
+def _hook_sqlite(engine: Engine, begin: str) -> None:
     """WAL, and an explicit BEGIN.
 
     Without BEGIN IMMEDIATE a transaction that reads and then writes can fail at once with "database is locked" however
     long the busy timeout is, and two processes can claim the same row (both seen with Optuna's own statements).
     ``synchronous=NORMAL`` in WAL may lose the last commits on a power cut, none on a crash of the process.
     """
-    if not is_sqlite(engine.url):
-        return
 
     def on_connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the driver must not begin transactions by itself

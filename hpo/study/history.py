@@ -58,10 +58,20 @@ class SearchHistory(_CachedStorage):
     (``optuna.storages.get_storage``, 5.0.0).
     """
 
-    def __init__(self, storage: Storage, earlier: Mapping[int, list[FrozenTrial]] = MappingProxyType({})) -> None:
-        """``earlier``: of other studies, by the id of the study that learns from them; each is numbered -1."""
+    def __init__(
+        self,
+        storage: Storage,
+        earlier: Mapping[int, list[FrozenTrial]] = MappingProxyType({}),
+        *,
+        notes: bool = True,
+    ) -> None:
+        """``earlier``: of other studies, by the id of the study that learns from them; each is numbered -1.
+
+        ``notes``: whether what a pruner notes on running trials is to be seen by others.
+        """
         super().__init__(storage.optuna)
         self._storage = storage
+        self._notes = notes
         self._earlier = earlier
         self._ids: dict[str, int] = {}
         """Of studies, by name."""
@@ -141,7 +151,10 @@ class SearchHistory(_CachedStorage):
                 return
             study = self._studies.setdefault(study_id, _StudyInfo())
             after, open_ones = study.last_finished_trial_id, study.unfinished_trial_ids
-            news = self._storage.read(lambda connection: optuna_trials.read(connection, study_id, after, open_ones))
+            known = self._settled(study_id)
+            news = self._storage.read(
+                lambda connection: optuna_trials.read(connection, study_id, after, open_ones, known)
+            )
             for trial in news.values():
                 _drop_void(trial)
             self._remember(study_id, list(news.values()))
@@ -149,6 +162,18 @@ class SearchHistory(_CachedStorage):
             study.unfinished_trial_ids = (open_ones | news.keys()) - ended
             study.last_finished_trial_id = max(ended | {after})
             self._fresh_until = now + REFRESH_S
+
+    def _settled(self, study_id: int) -> set[int]:
+        """Running trials of which nothing changes until they end: their values, written at once, are known."""
+        if self._notes:
+            return set()
+        study = self._studies[study_id]
+        trials = (study.trials[self._trial_id_to_study_id_and_number[each][1]] for each in study.unfinished_trial_ids)
+        return {
+            trial._trial_id  # noqa: SLF001  (it has no public name)
+            for trial in trials
+            if trial.state == TrialState.RUNNING and trial.params and CLAIM in trial.user_attrs
+        }
 
     def _remember(self, study_id: int, trials: list[FrozenTrial]) -> None:
         self._add_trials_to_cache(study_id, trials)

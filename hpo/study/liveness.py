@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -20,10 +21,10 @@ def is_gone(process: str) -> bool:
     place, _, pid = place.rpartition("/")
     if not place or not pid.isdecimal():
         return False
-    here = this_process().rsplit("/", 2)[0]
-    if place != here or _named(int(pid)) == process:
+    if place != _place():
         return False
-    return bool(_named(int(pid))) or not _exists(int(pid))
+    now = _named(int(pid))
+    return now != process and (bool(now) or not _exists(int(pid)))
 
 
 def _exists(pid: int) -> bool:
@@ -37,12 +38,18 @@ def _exists(pid: int) -> bool:
     return True
 
 
+@cache  # asked of every other worker at every admission
+def _place() -> str:
+    with suppress(OSError):
+        return f"{(_PROC / 'sys/kernel/random/boot_id').read_text().strip()}/{(_PROC / 'self/ns/pid').readlink()}"
+    return ""
+
+
 def _named(pid: int) -> str:
+    place = _place()
     with suppress(OSError, IndexError):
-        boot = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
-        namespace = (_PROC / "self/ns/pid").readlink()
         # after the name, which may hold spaces and brackets; a zombie has ended, whoever has not collected it
         fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
         started = "ended" if fields[0] in "ZX" else fields[19]
-        return f"{boot}/{namespace}/{pid}/{started}"
+        return f"{place}/{pid}/{started}" if place else ""
     return ""

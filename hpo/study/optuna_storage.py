@@ -26,7 +26,7 @@ def open_rdb(url: URL, *, create_tables: bool, lease_s: float = engines.LEASE_S)
             engine_kwargs=engines.options(url, lease_s),
             skip_table_creation=not create_tables,
         )
-    engines.hook_sqlite(storage.engine, begin="BEGIN IMMEDIATE")
+    engines.hook(storage.engine, begin="BEGIN IMMEDIATE")
     return storage
 
 

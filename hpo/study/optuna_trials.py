@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Container, Iterator
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.storages._rdb import models
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import CompoundSelect, Connection, Row, Select, Table, bindparam, func, literal, or_, select, union_all
 
 from hpo.study import optuna_rows
@@ -61,11 +61,19 @@ _ATTRIBUTES = union_all(*(_attributes_of(table) for table in (USER, SYSTEM)))
 _INTERMEDIATE = _rows_of(INTERMEDIATE, "trial_id", "step")
 
 
-def read(connection: Connection, study_id: int, after: int, ids: Collection[int]) -> dict[int, FrozenTrial]:
-    """The trials of a study with an id above ``after``, and those of ``ids``: id -> trial, in the order of the ids."""
+def read(
+    connection: Connection, study_id: int, after: int, ids: Collection[int], known: Container[int] = ()
+) -> dict[int, FrozenTrial]:
+    """The trials of a study with an id above ``after``, and those of ``ids``: id -> trial, in the order of the ids.
+
+    Without the intermediate values of trials that have not ended, which no sampler and no pruner looks at, and without
+    those of ``known`` that run.
+    """
     rows = connection.execute(_TRIALS, {"study": study_id, "after": after, "ids": sorted(ids)}).all()
     found: dict[int, FrozenTrial] = {}
     for row in rows:  # one for each objective
+        if row.state == TrialState.RUNNING and row.trial_id in known:
+            continue
         trial = found.setdefault(row.trial_id, _bare(row))
         if row.value_type is not None:
             trial.values = [*(trial.values or []), _to_value(row.value, row.value_type)]
@@ -94,7 +102,9 @@ def _bare(row: Row[Any]) -> FrozenTrial:
 def _complete(connection: Connection, found: dict[int, FrozenTrial], ids: list[int]) -> None:
     """Adds what stands in other tables to the trials ``ids``."""
 
-    def parts(statement: Select[Any] | CompoundSelect[Any]) -> Iterator[tuple[FrozenTrial, Row[Any]]]:
+    def parts(
+        statement: Select[Any] | CompoundSelect[Any], ids: list[int] = ids
+    ) -> Iterator[tuple[FrozenTrial, Row[Any]]]:
         return ((found[row.trial_id], row) for row in connection.execute(statement, {"ids": ids}))
 
     for trial, row in parts(_PARAMS):
@@ -104,7 +114,8 @@ def _complete(connection: Connection, found: dict[int, FrozenTrial], ids: list[i
     for trial, row in parts(_ATTRIBUTES):
         attributes = trial.user_attrs if row.is_users else trial.system_attrs
         attributes[row.key] = json.loads(row.value_json)
-    for trial, row in parts(_INTERMEDIATE):
+    ended = [trial_id for trial_id in ids if found[trial_id].state.is_finished()]
+    for trial, row in parts(_INTERMEDIATE, ended) if ended else ():
         trial.intermediate_values[row.step] = _to_intermediate(row.intermediate_value, row.intermediate_value_type)
 
 

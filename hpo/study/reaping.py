@@ -35,6 +35,9 @@ class Dead:
     own: Collection[str]
     """Tokens that it holds itself: never dead."""
 
+    def has_lost(self, claim: Row[Any]) -> bool:
+        return claim.token not in self.own and _is_gone(claim)
+
 
 def reap(context: Context, dead: Dead, hold: Hold) -> tuple[int, ...]:
     """Settles every trial whose owner is dead, or that was ended with other tools.
@@ -45,10 +48,9 @@ def reap(context: Context, dead: Dead, hold: Hold) -> tuple[int, ...]:
     found = context.storage.read(
         lambda connection: list(connection.execute(claims.unsettled(context.study.id).where(_owned_or_ended())))
     )
-    gone = _gone(context, [claim for claim in found if claim.token is not None and claim.token not in dead.own])
     touched: list[int] = []
     for claim in found:
-        if claim.token is None or claim.token in gone or dead.expired.get(claim.token) == claim.beat:
+        if claim.token is None or dead.expired.get(claim.token) == claim.beat or dead.has_lost(claim):
             touched += _take_over(context, claim, hold)
     return tuple(touched)
 
@@ -88,17 +90,9 @@ def _owned_or_ended() -> Any:
     return or_(tables.claims.c.token.is_not(None), and_(unrecorded, optuna_tables.state != "WAITING"))
 
 
-def _gone(context: Context, owned: list[Row[Any]]) -> set[str]:
-    """Tokens of workers that left, or that ran on this machine and are no more: no lease needs to run out for them."""
-    if not owned:
-        return set()
-    workers = tables.workers
-    lives = select(workers.c.id, workers.c.process, workers.c.ended_at).where(
-        workers.c.id.in_({claim.worker_id for claim in owned if claim.worker_id is not None})
-    )
-    found = context.storage.read(lambda connection: list(connection.execute(lives)))
-    gone = {row.id for row in found if row.ended_at is not None or liveness.is_gone(row.process)}
-    return {claim.token for claim in owned if claim.worker_id in gone}
+def _is_gone(claim: Row[Any]) -> bool:
+    """Its worker left, or ran on this machine and is no more: no lease needs to run out for it."""
+    return claim.worker_ended_at is not None or (claim.process is not None and liveness.is_gone(claim.process))
 
 
 def _take_over(context: Context, claim: Row[Any], hold: Hold) -> list[int]:

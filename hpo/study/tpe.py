@@ -22,6 +22,9 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from typing_extensions import override
 
+from hpo.study.met import Met
+from hpo.study.parzen import QuickParzenEstimator
+
 SearchSpace = dict[str, BaseDistribution]
 Values = NDArray[np.float64]
 """One row a trial, one column a parameter; NaN where a trial lacks one of the parameters."""
@@ -34,25 +37,32 @@ class Ended:
     """A study's ended trials as columns, in the order in which they were met."""
 
     trials: list[FrozenTrial] = field(default_factory=list)
-    rows: dict[int, int] = field(default_factory=dict)
-    """By Optuna's trial id: numbers are those of several studies where one was warm started."""
-    ranks: list[tuple[int, float, float]] = field(default_factory=list)
+    met: Met = field(default_factory=Met)
+    numbers: NDArray[np.int_] = field(default_factory=lambda: np.empty(0, dtype=int))
+    ranks: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 3)))
     """What trials are sorted by, lowest first: kind, then two numbers; later ones where these are equal."""
-    values: dict[tuple[tuple[str, BaseDistribution], ...], list[tuple[float, ...]]] = field(default_factory=dict)
+    values: dict[tuple[tuple[str, BaseDistribution], ...], Values] = field(default_factory=dict)
     """By search space."""
 
     def add(self, trials: Sequence[FrozenTrial], sign: float) -> None:
-        """``sign``: -1 where the largest value is the best."""
-        for trial in trials:
-            if trial._trial_id not in self.rows:  # noqa: SLF001  (it has no public name)
-                self.rows[trial._trial_id] = len(self.trials)  # noqa: SLF001
-                self.trials.append(trial)
-                self.ranks.append(_rank(trial, sign))
+        """``trials``: all that ended, by number; ``sign``: -1 where the largest value is the best."""
+        news = self.met.news(trials)
+        if news:
+            self.trials += news
+            self.numbers = np.append(self.numbers, [trial.number for trial in news])
+            self.ranks = np.concatenate([self.ranks, [_rank(trial, sign) for trial in news]])
+
+    def order(self) -> NDArray[np.int_]:
+        """Places of the trials, by number."""
+        return np.argsort(self.numbers, kind="stable")
 
     def values_of(self, space: SearchSpace) -> Values:
-        known = self.values.setdefault(tuple(space.items()), [])
-        known += [_internal(trial.params, space) for trial in self.trials[len(known) :]]
-        return np.array(known, dtype=float).reshape(len(known), len(space))
+        key = tuple(space.items())
+        known = self.values.get(key, np.empty((0, len(space))))
+        if len(known) < len(self.trials):
+            news = [_internal(trial.params, space) for trial in self.trials[len(known) :]]
+            self.values[key] = known = np.concatenate([known, np.array(news, dtype=float).reshape(-1, len(space))])
+        return known
 
 
 class QuickTPE(TPESampler):
@@ -61,28 +71,36 @@ class QuickTPE(TPESampler):
     def __init__(self, *, ended: Ended, **options: Any) -> None:
         super().__init__(**options)
         self._ended = ended
+        self._parzen_estimator_cls = QuickParzenEstimator
 
     @override
-    def _sample(self, study: optuna.Study, trial: FrozenTrial, search_space: SearchSpace) -> dict[str, Any]:
-        states = [TrialState.COMPLETE, TrialState.PRUNED, *([TrialState.RUNNING] if self._constant_liar else [])]
+    def _sample(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        running = [other for other in self._running(study) if other.number != trial.number]
         # the trials are read anew where running ones count, as Optuna does
-        trials = study._get_trials(deepcopy=False, states=states, use_cache=not self._constant_liar)  # noqa: SLF001
-        running = [other for other in trials if other.state == TrialState.RUNNING and other.number != trial.number]
-        ended = [other for other in trials if other.state != TrialState.RUNNING]
+        states = (TrialState.COMPLETE, TrialState.PRUNED)
+        ended = study._get_trials(deepcopy=False, states=states, use_cache=not self._constant_liar)  # noqa: SLF001
         self._ended.add(ended, -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0)
-        numbers = np.array([other.number for other in ended])
-        rows = np.array([self._ended.rows[other._trial_id] for other in ended], dtype=int)  # noqa: SLF001
-        is_good = _is_good(np.array(self._ended.ranks)[rows], (self._gamma or default_gamma)(len(ended)))
-        values = self._ended.values_of(search_space)[rows]
-        lies = np.array([_internal(self._get_params(other, study), search_space) for other in running])
-        bad = _by_number(
-            [numbers[~is_good], np.array([other.number for other in running])],
-            [values[~is_good], lies.reshape(len(running), len(search_space))],
-        )
+        running = [other for other in running if other._trial_id not in self._ended.met.ids]  # noqa: SLF001
+        order = self._ended.order()
+        is_good = _is_best(self._ended.ranks[order], (self._gamma or default_gamma)(len(order)))
+        values = self._ended.values_of(search_space)[order]
+        bad = values[~is_good]
+        if running:
+            lies = np.array([_internal(self._get_params(other, study), search_space) for other in running])
+            numbers = [self._ended.numbers[order][~is_good], np.array([other.number for other in running])]
+            bad = _by_number(numbers, [bad, lies])
         below, above = (self._estimator(found, search_space) for found in (values[is_good], bad))
         samples = below.sample(self._rng.rng, self._n_ei_candidates)
         chosen = self._compare(samples, self._compute_acquisition_func(samples, below, above))
         return {name: known.to_external_repr(chosen[name]) for name, known in search_space.items()}
+
+    def _running(self, study: optuna.Study) -> list[FrozenTrial]:
+        """Those that count as bad until they end. One that ends before the ended ones are read is found there too."""
+        if not self._constant_liar:
+            return []
+        return study._get_trials(deepcopy=False, states=(TrialState.RUNNING,), use_cache=False)  # noqa: SLF001
 
     def _estimator(self, values: Values, space: SearchSpace) -> Any:
         values = values[~np.isnan(values).any(axis=1)]
@@ -105,11 +123,20 @@ def _rank(trial: FrozenTrial, sign: float) -> tuple[int, float, float]:
     return _PRUNED, -float(step), math.inf if math.isnan(value) else sign * value
 
 
-def _is_good(ranks: NDArray[np.float64], count: int) -> NDArray[np.bool_]:
+def _is_best(ranks: NDArray[np.float64], count: int) -> NDArray[np.bool_]:
     """Of each trial, in the order of their numbers: whether it is among the ``count`` best."""
-    good = np.zeros(len(ranks), dtype=bool)
-    good[np.lexsort((ranks[:, 2], ranks[:, 1], ranks[:, 0]))[:count]] = True
-    return good
+    best = np.zeros(len(ranks), dtype=bool)
+    level = np.arange(len(ranks))
+    """Trials that the columns so far do not tell from the last of the best."""
+    for column in ranks.T if 0 < count < len(ranks) else ():
+        values = column[level]
+        edge = np.partition(values, count - 1)[count - 1]
+        better = level[values < edge]
+        best[better] = True
+        count -= len(better)
+        level = level[values == edge]
+    best[level[:count]] = True
+    return best
 
 
 def _by_number(numbers: list[NDArray[np.int_]], values: list[Values]) -> Values:

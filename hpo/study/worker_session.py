@@ -20,7 +20,7 @@ from hpo.study.context import Context, Failpoint
 from hpo.study.history import SearchHistory
 from hpo.study.leases import Watch
 from hpo.study.progress import Control, Progress
-from hpo.study.pruning import build_pruner
+from hpo.study.pruning import build_pruner, keeps_notes
 from hpo.study.recording import Active, Place
 from hpo.study.records import Proposal, StudyRow, Upload
 from hpo.study.registry import Life
@@ -86,7 +86,7 @@ class WorkerSession:
         now = tables.Now if clock is None else lambda: literal(clock(), tables.Utc())
         life = Life(worker) if isinstance(worker, str) else worker
         worker_id = registry.enter(storage, study.id, life, now())
-        history = SearchHistory(storage, warm.trials(storage, study))
+        history = SearchHistory(storage, warm.trials(storage, study), notes=keeps_notes(study.spec))
         self._context = Context(storage, study, life.worker, worker_id, clock or _utc_now, now, failpoint, history)
 
     @property

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import math
+import random
 import warnings
+from typing import Any, Literal
 
 import optuna
 import pytest
+from optuna.trial import TrialState, create_trial
 
+from hpo.spec import rungs
 from hpo.spec.schema import Method, Search
 from hpo.study.pruning import OrdinalHyperband, build_pruner
 from tests.study.support import study_spec
@@ -37,6 +42,40 @@ def test_the_patient_pruner_wraps_another(inner: str) -> None:
         "none": type(None),
     }
     assert isinstance(wrapped, expected[inner])
+
+
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        Method("median", (("n_startup_trials", 0), ("n_warmup_steps", 0))),
+        Method("median", (("n_startup_trials", 4), ("n_warmup_steps", 2), ("n_min_trials", 3))),
+        Method("percentile", (("percentile", 25.0), ("n_startup_trials", 1), ("n_warmup_steps", 1))),
+        Method("percentile", (("percentile", 80.0), ("n_startup_trials", 1), ("interval_steps", 3))),
+    ],
+    ids=repr,
+)
+def test_median_and_percentile_answer_as_optunas(method: Method, direction: Literal["maximize", "minimize"]) -> None:
+    """At every step of every trial of a growing study, with equal values, gaps and NaN among them."""
+    kind = PRUNERS[next(known for known in PRUNERS if known.name == method.name)]
+    ours, theirs = build_pruner(study_spec(search=Search(pruner=method))), kind(**_options(method))
+    rng, study, answers = random.Random(repr(method)), optuna.create_study(direction=direction), []
+    for _ in range(60):
+        steps = sorted(rng.sample(range(1, 9), rng.randint(0, 8)))
+        curve = {step: math.nan if rng.random() < 0.05 else round(rng.random(), 1) for step in steps}
+        state = rng.choice([TrialState.COMPLETE] * 4 + [TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING])
+        for asked in range(len(steps) + 1):
+            part = dict(list(curve.items())[:asked])
+            trial = create_trial(state=TrialState.RUNNING, intermediate_values=part)
+            answers.append(ours.prune(study, trial))
+            assert answers[-1] is bool(theirs.prune(study, trial)), (part, len(study.trials))
+        value = 0.5 if state is TrialState.COMPLETE else None
+        study.add_trial(create_trial(state=state, value=value, intermediate_values=curve))
+    assert {True, False} == set(answers)
+
+
+def _options(method: Method) -> dict[str, Any]:
+    return rungs.pruner_options(study_spec(search=Search(pruner=method)))
 
 
 def test_brackets_follow_the_ordinal_and_not_the_number() -> None:
