@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT, SMALLEST_MODEL
+from tests.shared import copy_of
 
 HPO = [sys.executable, "-m", "hpo"]
 LONGEST_S = 900
@@ -36,15 +37,15 @@ budget: {{trials: 4}}
 
 def with_test_split(folder: Path, tiny: Path, scenes: Path) -> Path:
     """data.yaml of the tiny dataset with a test split of 16 scenes that no other split has."""
-    shutil.copytree(tiny.parent, folder, dirs_exist_ok=True)
+    data = copy_of(tiny, folder)
     for image in sorted((scenes.parent / "images" / "test").iterdir())[:16]:
         label = scenes.parent / "labels" / "test" / f"{image.stem}.txt"
         for file, kind in ((image, "images"), (label, "labels")):
             if file.exists():
                 (folder / kind / "test").mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, folder / kind / "test" / file.name)
-    (folder / "data.yaml").write_text(f"{tiny.read_text().replace(str(tiny.parent), str(folder))}test: images/test\n")
-    return folder / "data.yaml"
+    data.write_text(f"{data.read_text()}test: images/test\n")
+    return data
 
 
 @dataclass
