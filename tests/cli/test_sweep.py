@@ -53,9 +53,9 @@ def warm(shell: Shell, swept: Path) -> Shell:
     return shell
 
 
-def test_a_sweep_finds_writes_and_says_what_to_do(shell: Shell, trained: Path, data: Path, tmp_path: Path) -> None:
+def test_a_sweep_finds_writes_and_says_what_to_do(warm: Shell, trained: Path, data: Path, tmp_path: Path) -> None:
     folder = tmp_path / "found"
-    out = shell.run("sweep", trained, "--data", data, "--save", folder)
+    out = warm.run("sweep", trained, "--data", data, "--save", folder)
     assert "exact operating points" in out
     assert "95% interval" in out
     assert f"yolo predict cfg={folder / 'predict.yaml'}" in out
@@ -69,7 +69,7 @@ def test_a_sweep_finds_writes_and_says_what_to_do(shell: Shell, trained: Path, d
     yolo = [str(Path(sys.executable).parent / "yolo"), "predict", f"cfg={folder / 'predict.yaml'}", f"source={images}"]
     done = subprocess.run(
         [*yolo, "save=False", "save_txt=True", "save_conf=True", f"project={tmp_path}", "name=used"],
-        cwd=tmp_path, env=shell.environment | {"YOLO_CONFIG_DIR": str(tmp_path)},
+        cwd=tmp_path, env=warm.environment | {"YOLO_CONFIG_DIR": str(tmp_path)},
         capture_output=True, text=True, check=False, timeout=LONGEST_S,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
