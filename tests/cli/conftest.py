@@ -6,9 +6,11 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,10 +18,16 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT, SMALLEST_MODEL
+from tests.shared import copy_of, made_once
 
 HPO = [sys.executable, "-m", "hpo"]
 LONGEST_S = 900
 """After which a command hangs: a machine may be many times slower than the one these were written on."""
+PLACES = {
+    "hpo.db": (("hpo_attempts", "folder"), ("hpo_attempts", "checkpoint_path")),
+    "mlflow.db": (("runs", "artifact_uri"), ("experiments", "artifact_location")),
+}
+"""Columns that hold absolute paths."""
 STUDY = """\
 name: {name}
 data: {data}
@@ -36,15 +44,15 @@ budget: {{trials: 4}}
 
 def with_test_split(folder: Path, tiny: Path, scenes: Path) -> Path:
     """data.yaml of the tiny dataset with a test split of 16 scenes that no other split has."""
-    shutil.copytree(tiny.parent, folder, dirs_exist_ok=True)
+    data = copy_of(tiny, folder)
     for image in sorted((scenes.parent / "images" / "test").iterdir())[:16]:
         label = scenes.parent / "labels" / "test" / f"{image.stem}.txt"
         for file, kind in ((image, "images"), (label, "labels")):
             if file.exists():
                 (folder / kind / "test").mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, folder / kind / "test" / file.name)
-    (folder / "data.yaml").write_text(f"{tiny.read_text().replace(str(tiny.parent), str(folder))}test: images/test\n")
-    return folder / "data.yaml"
+    data.write_text(f"{data.read_text()}test: images/test\n")
+    return data
 
 
 @dataclass
@@ -102,6 +110,48 @@ class Shell:
             process.send_signal(each)
         process.communicate(timeout=LONGEST_S)
         return process.returncode
+
+
+@dataclass(frozen=True)
+class Done:
+    """The small study, run through without a stop, in a folder of the test's own."""
+
+    shell: Shell
+    file: Path
+    said: str
+    left: set[str]
+    """What lay in the shell's folder afterwards."""
+    trials: list[dict[str, Any]]
+
+
+@pytest.fixture(scope="session")
+def finished(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the small study, run through without a stop: four trainings, which tests take a copy of."""
+
+    def make(folder: Path) -> None:
+        shell = Shell(folder / "ran")
+        shell.folder.mkdir()
+        file = shell.folder / "small.yaml"
+        file.write_text(STUDY.format(name="small", data=tiny, model=SMALLEST_MODEL, more="keep: {weights: 1}\n"))
+        said = shell.run("run", file)
+        left = sorted(path.name for path in shell.folder.iterdir())
+        (folder / "told.json").write_text(json.dumps([said, left, shell.json("trials")]))
+
+    return made_once(tmp_path_factory, "finished", make)
+
+
+@pytest.fixture
+def done(finished: Path, tmp_path: Path) -> Done:
+    shell = Shell(tmp_path / "done")
+    shutil.copytree(finished / "ran", shell.folder)
+    for database, columns in PLACES.items():
+        with closing(sqlite3.connect(shell.home / database)) as store, store:
+            for table, column in columns:
+                sql = f"update {table} set {column} = replace({column}, ?, ?)"  # noqa: S608
+                store.execute(sql, (str(finished / "ran"), str(shell.folder)))
+    told = (finished / "told.json").read_text().replace(str(finished / "ran"), str(shell.folder))
+    said, left, trials = json.loads(told)
+    return Done(shell, shell.folder / "small.yaml", said, set(left), trials)
 
 
 @pytest.fixture

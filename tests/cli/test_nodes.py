@@ -19,18 +19,13 @@ from hpo.study import tables
 from hpo.tracking import ui
 from tests import postgres
 from tests.cli.conftest import LONGEST_S, Shell
+from tests.shared import copy_of
 from tests.tracking.support import settings_in
 from tests.training.support import untrained
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 EPOCHS = 30
 MORE = "baseline: false\nrecovery: {lease_s: 2, grace_s: 60, checkpoint_every_s: 1}\n"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgres.server_url() as url:
-        yield url
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +38,14 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def nodes(server: str, mlflow: str, tmp_path: Path, tiny: Path) -> Iterator[tuple[Shell, Shell, Shell]]:
+def nodes(postgres_server: str, mlflow: str, tmp_path: Path, tiny: Path) -> Iterator[tuple[Shell, Shell, Shell]]:
     """Head, first and second node: each with a folder and a copy of the data of its own."""
-    url = postgres.create_database(server)
+    url = postgres.create_database(postgres_server)
     made = [Shell(tmp_path / name, {"HPO_STORAGE": url, "MLFLOW_TRACKING_URI": mlflow}) for name in ("a", "b", "c")]
     for node in made:
-        shutil.copytree(tiny.parent, node.folder / "data")
-        text = (node.folder / "data" / "data.yaml").read_text()
-        (node.folder / "data" / "data.yaml").write_text(text.replace(str(tiny.parent), str(node.folder / "data")))
+        copy_of(tiny, node.folder / "data")
     yield made[0], made[1], made[2]
-    postgres.drop_database(server, url)
+    postgres.drop_database(postgres_server, url)
 
 
 Study = Callable[..., Path]

@@ -17,6 +17,7 @@ import pytest
 
 from hpo.tracking.registry import Entry, ModelRegistry
 from tests.cli.conftest import LONGEST_S, STUDY, Shell, with_test_split
+from tests.shared import copy_of
 from tests.tracking.support import make_study, settings_in
 
 pytestmark = pytest.mark.timeout(1800)
@@ -87,10 +88,9 @@ def test_what_is_wrong_is_said_before_anything_is_trained(shell: Shell, study: C
 
 @pytest.mark.long
 def test_other_data_is_refused_with_the_differences(plain: Shell, tiny: Path, tmp_path: Path) -> None:
-    shutil.copytree(tiny.parent, tmp_path / "data")
-    (tmp_path / "data" / "data.yaml").write_text(tiny.read_text().replace(str(tiny.parent), str(tmp_path / "data")))
-    next((tmp_path / "data" / "images" / "train").iterdir()).unlink()
-    words = ("promote", "small", "--output", "other", "--data", tmp_path / "data" / "data.yaml")
+    data = copy_of(tiny, tmp_path / "data")
+    next((data.parent / "images" / "train").iterdir()).unlink()
+    words = ("promote", "small", "--output", "other", "--data", data)
     said = plain.run(*words, code=3)
     assert "split train: 47 images, not 48" in said
     assert "--data" in said

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.cli.conftest import Shell
+from tests.cli.conftest import Done, Shell
 
 
-def test_a_study_is_told_in_one_file_of_either_form(shell: Shell, study: Callable[..., Path]) -> None:
-    file = study(more="baseline: false\n")
-    shell.run("create", file, "budget.trials=1")
+def test_a_study_is_told_in_one_file_of_either_form(shell: Shell, study: Callable[..., Path], done: Done) -> None:
+    shell.run("create", study())
     assert "no complete trial yet" in shell.run("report", "small", "--output", "r.html", code=2)
-    shell.run("run", file, "budget.trials=1")
+    shell = done.shell
     assert "say which with --format" in shell.run("report", "small", "--output", "r.txt", code=2)
     assert "wrote r.html" in shell.run("report", "small", "--output", "r.html")
     page = (shell.folder / "r.html").read_text()

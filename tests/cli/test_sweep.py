@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,22 +15,47 @@ from ruamel.yaml import YAML
 from typing_extensions import override
 
 from tests.cli.conftest import LONGEST_S, Shell
+from tests.shared import made_once
 
 KEYS = {"kind", "iou", "conf", "per_class_conf", "max_det", "precision", "recall", "f1", "map50", "map50_95"}
 
 
-@pytest.fixture
-def data(scenes: Path, tmp_path: Path) -> Path:
-    """The demo set without its test split, under a name of its own, so that a test may change it."""
-    path = tmp_path / "digits.yaml"
+def without_test(scenes: Path, folder: Path) -> Path:
+    path = folder / "digits.yaml"
     lines = [line for line in scenes.read_text().splitlines() if not line.startswith(("test:", "path:"))]
     path.write_text("\n".join([*lines, f"path: {scenes.parent}", ""]))
     return path
 
 
-def test_a_sweep_finds_writes_and_says_what_to_do(shell: Shell, trained: Path, data: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def data(scenes: Path, tmp_path: Path) -> Path:
+    """The demo set without its test split, under a name of its own, so that a test may change it."""
+    return without_test(scenes, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def swept(trained: Path, scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shell's folder after sweeps of val and test: their predictions are made once. What was said is in said.json."""
+
+    def make(folder: Path) -> None:
+        data, shell = without_test(scenes, folder), Shell(folder)
+        (folder / "said.json").write_text(shell.run("sweep", trained, "--data", data, "--json"))
+        data.write_text(data.read_text() + "test: images/test\n")
+        shell.run("sweep", trained, "--data", data, "--split", "test")
+
+    return made_once(tmp_path_factory, "swept", make)
+
+
+@pytest.fixture
+def warm(shell: Shell, swept: Path) -> Shell:
+    """One that finds the predictions of the trained weights."""
+    shutil.copytree(swept / "runs" / "cache", shell.home / "cache")
+    return shell
+
+
+def test_a_sweep_finds_writes_and_says_what_to_do(warm: Shell, trained: Path, data: Path, tmp_path: Path) -> None:
     folder = tmp_path / "found"
-    out = shell.run("sweep", trained, "--data", data, "--save", folder)
+    out = warm.run("sweep", trained, "--data", data, "--save", folder)
     assert "exact operating points" in out
     assert "95% interval" in out
     assert f"yolo predict cfg={folder / 'predict.yaml'}" in out
@@ -43,7 +69,7 @@ def test_a_sweep_finds_writes_and_says_what_to_do(shell: Shell, trained: Path, d
     yolo = [str(Path(sys.executable).parent / "yolo"), "predict", f"cfg={folder / 'predict.yaml'}", f"source={images}"]
     done = subprocess.run(
         [*yolo, "save=False", "save_txt=True", "save_conf=True", f"project={tmp_path}", "name=used"],
-        cwd=tmp_path, env=shell.environment | {"YOLO_CONFIG_DIR": str(tmp_path)},
+        cwd=tmp_path, env=warm.environment | {"YOLO_CONFIG_DIR": str(tmp_path)},
         capture_output=True, text=True, check=False, timeout=LONGEST_S,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -54,8 +80,8 @@ def test_a_sweep_finds_writes_and_says_what_to_do(shell: Shell, trained: Path, d
     assert all(float(line[-1]) >= chosen["conf"] - 1e-4 for line in lines)
 
 
-def test_json_has_the_documented_keys(shell: Shell, trained: Path, data: Path) -> None:
-    found = shell.json("sweep", trained, "--data", data, "--kinds", "hard,soft", "--objective", "map50_95")
+def test_json_has_the_documented_keys(warm: Shell, trained: Path, data: Path) -> None:
+    found = warm.json("sweep", trained, "--data", data, "--kinds", "hard,soft", "--objective", "map50_95")
     assert found["best"].keys() >= KEYS and found["default"].keys() >= KEYS  # noqa: PT018
     assert {"metric", "value", "low", "high", "test"} == found["gain"].keys()
     assert found["capture"] == "deploy"
@@ -67,9 +93,9 @@ def test_json_has_the_documented_keys(shell: Shell, trained: Path, data: Path) -
 
 
 def test_a_second_sweep_of_the_same_weights_infers_nothing_and_loads_no_torch(
-    shell: Shell, trained: Path, data: Path
+    warm: Shell, swept: Path, trained: Path, data: Path
 ) -> None:
-    first = shell.json("sweep", trained, "--data", data)
+    first = json.loads((swept / "said.json").read_text())
     look = (
         "import sys; from hpo.cli.main import cli; "
         "cli.main(sys.argv[1:], prog_name='hpo', standalone_mode=False); "
@@ -77,7 +103,7 @@ def test_a_second_sweep_of_the_same_weights_infers_nothing_and_loads_no_torch(
     )
     again = subprocess.run(
         [sys.executable, "-c", look, "sweep", str(trained), "--data", str(data), "--json"],
-        cwd=shell.folder, env=shell.environment, capture_output=True, text=True, check=False, timeout=LONGEST_S,
+        cwd=warm.folder, env=warm.environment, capture_output=True, text=True, check=False, timeout=LONGEST_S,
     )  # fmt: skip
     assert again.returncode == 0, again.stderr
     assert plain(json.loads(again.stdout)) == plain(first)
@@ -87,23 +113,23 @@ def plain(found: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in found.items() if key != "seconds"}
 
 
-def test_a_test_split_is_measured_once_more(shell: Shell, trained: Path, data: Path) -> None:
+def test_a_test_split_is_measured_once_more(warm: Shell, trained: Path, data: Path) -> None:
     data.write_text(data.read_text() + "test: images/test\n")
-    found = shell.json("sweep", trained, "--data", data)
+    found = warm.json("sweep", trained, "--data", data)
     assert set(found["gain"]["test"]) == {"value", "low", "high"}
-    assert shell.json("sweep", trained, "--data", data, "--no-test")["gain"]["test"] is None
-    alone = shell.json("sweep", trained, "--data", data, "--split", "test")
+    assert warm.json("sweep", trained, "--data", data, "--no-test")["gain"]["test"] is None
+    alone = warm.json("sweep", trained, "--data", data, "--split", "test")
     assert alone["gain"]["test"] is None
     assert alone["best"] != found["best"]
 
 
 def test_what_yolo_predict_can_not_do_is_handed_to_hpo_deploy(
-    shell: Shell, trained: Path, data: Path, tmp_path: Path
+    warm: Shell, trained: Path, data: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "found"
     words = ("--kinds", "soft", "--per-class", "--objective", "f1 at fp_per_image <= 1000", "--save", folder)
-    assert "single classes only" in shell.run("sweep", trained, "--data", data, *words, code=2)
-    shell.run(
+    assert "single classes only" in warm.run("sweep", trained, "--data", data, *words, code=2)
+    warm.run(
         "sweep", trained, "--data", data, "--kinds", "soft", "--objective", "f1 at fp_per_image <= 3", "--save", folder
     )
     found = json.loads((folder / "operating_point.json").read_text())
@@ -116,7 +142,7 @@ def test_what_yolo_predict_can_not_do_is_handed_to_hpo_deploy(
     )
     done = subprocess.run(
         [sys.executable, "-c", use, str(trained), str(folder / "operating_point.json"), str(image)],
-        cwd=tmp_path, env=shell.environment, capture_output=True, text=True, check=False, timeout=LONGEST_S,
+        cwd=tmp_path, env=warm.environment, capture_output=True, text=True, check=False, timeout=LONGEST_S,
     )  # fmt: skip
     assert done.stdout.split()[-2:] == ["1", "6"], done.stderr
 

@@ -40,6 +40,7 @@ def ran(tiny: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return Ran(shell, tiny, said, shell.json("trials"))
 
 
+@pytest.mark.long
 def test_what_is_swept_is_no_parameter_and_is_found_for_every_complete_trial(ran: Ran) -> None:
     assert [set(trial["params"]) for trial in ran.trials] == [{"lr0", "mosaic"}] * 3
     baseline, *searched = ran.trials
@@ -56,6 +57,7 @@ def test_what_is_swept_is_no_parameter_and_is_found_for_every_complete_trial(ran
         assert sweep["gain"]["low"] <= sweep["gain"]["value"] <= sweep["gain"]["high"]
 
 
+@pytest.mark.long
 def test_every_command_says_what_was_found_and_what_it_gains(ran: Ran) -> None:
     for said in (ran.said, ran.shell.run("status"), ran.shell.run("trial", "1"), ran.shell.run("best")):
         assert "conf" in said
@@ -69,6 +71,7 @@ def test_every_command_says_what_was_found_and_what_it_gains(ran: Ran) -> None:
     assert ran.shell.json("trial", "1")["curve"][-1]["epoch"] == 3
 
 
+@pytest.mark.long
 def test_the_winner_is_handed_over_with_the_recommended_setting(ran: Ran) -> None:
     best = ran.shell.json("best", "--save", "winner")
     written = json.loads(Path(best["operating_point_file"]).read_text()) if best["sweep"] else None
@@ -83,6 +86,7 @@ def test_the_winner_is_handed_over_with_the_recommended_setting(ran: Ran) -> Non
     ultralytics_takes(ran.shell, "predict", best["predict"], f"source={image}")
 
 
+@pytest.mark.long
 def test_what_was_found_is_in_mlflow(ran: Ran) -> None:
     trial = ran.trials[1]
     with sqlite3.connect(ran.shell.home / "mlflow.db") as store:
@@ -103,6 +107,7 @@ def test_what_was_found_is_in_mlflow(ran: Ran) -> None:
     assert {"operating_point.json", "predict.yaml", "sweep.png", "best.pt"} <= {path.name for path in root.iterdir()}
 
 
+@pytest.mark.long
 def test_predictions_are_kept_for_later_sweeps(ran: Ran) -> None:
     assert len(list((ran.shell.home / "cache" / "predictions").glob("*.npz"))) == 3
 

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Shell
+from tests.cli.conftest import Done, Shell
 
 
 @pytest.mark.timeout(1800)
-def test_a_second_study_begins_with_what_the_first_found(shell: Shell, study: Callable[..., Path]) -> None:
-    refused = shell.run("run", study("second", "warm_start: [small]\n"), code=2)
+def test_a_second_study_begins_with_what_the_first_found(shell: Shell, study: Callable[..., Path], done: Done) -> None:
+    second = study("second", "warm_start: [small]\n")
+    refused = shell.run("run", second, code=2)
     assert "warm_start: " in refused
     assert "no study" in refused
-    shell.run("run", study(), "budget.trials=2", "baseline=false", "train.epochs=2")
+    shell = done.shell
     best = shell.json("best", "small")
-    said = shell.run("run", study("second", "warm_start: [small]\n"), "budget.trials=1", "baseline=false",
-                     "train.epochs=2")  # fmt: skip
-    assert "warm start from small: 2 finished trials taken as history" in said
+    said = shell.run("run", second, "budget.trials=1", "baseline=false")
+    assert "warm start from small: 3 finished trials taken as history" in said
     (trial,) = shell.json("trials", "second")
     assert trial["params"] == best["params"]
     assert trial["value"] == best["value"]  # the same training

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -14,29 +13,24 @@ import pytest
 
 from tests import postgres
 from tests.cli.conftest import LONGEST_S, Shell
+from tests.shared import copy_of
 
 pytestmark = pytest.mark.timeout(1800)  # several real studies one after the other
 Study = Callable[..., Path]
 QUICK = "recovery: {lease_s: 2, grace_s: 20}\n"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgres.server_url() as url:
-        yield url
-
-
 @pytest.fixture
-def nodes(shell: Shell, server: str, tmp_path: Path) -> Iterator[tuple[Shell, Shell]]:
+def nodes(shell: Shell, postgres_server: str, tmp_path: Path) -> Iterator[tuple[Shell, Shell]]:
     """Two machines: folders of their own, one PostgreSQL, one MLflow store."""
-    url = postgres.create_database(server)
+    url = postgres.create_database(postgres_server)
     shared = {"HPO_STORAGE": url, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
     other = Shell(tmp_path / "other")
     other.folder.mkdir()
     for node in (shell, other):
         node.variables.update(shared)
     yield shell, other
-    postgres.drop_database(server, url)
+    postgres.drop_database(postgres_server, url)
 
 
 def states(trials: list[dict[str, Any]]) -> list[str]:
@@ -54,27 +48,23 @@ def test_a_worker_joins_with_its_own_copy_of_the_data_and_the_model_from_the_dat
     nodes: tuple[Shell, Shell], study: Study, tiny: Path
 ) -> None:
     head, node = nodes
-    head.run("create", study(more=QUICK))
-    copy = node.folder / "data"
-    shutil.copytree(tiny.parent, copy)
-    (copy / "data.yaml").write_text((copy / "data.yaml").read_text().replace(str(tiny.parent), str(copy)))
-    said = node.run("worker", "small", "--data", copy / "data.yaml", "--gpus", "cpu", "--slots-per-gpu", "2")
-    assert "finished, 4 of 4 trials" in said
+    head.run("create", study(more=QUICK), "budget.trials=2")
+    copy = copy_of(tiny, node.folder / "data")
+    said = node.run("worker", "small", "--data", copy, "--gpus", "cpu", "--slots-per-gpu", "2")
+    assert "finished, 2 of 2 trials" in said
     trials = head.json("trials")
-    assert states(trials) == ["COMPLETE"] * 4
+    assert states(trials) == ["COMPLETE"] * 2
     assert all(trial["mlflow_run_id"] for trial in trials)
-    slots = {attempt["slot"] for number in "0123" for attempt in head.json("trial", number)["attempts"]}
+    slots = {attempt["slot"] for number in "01" for attempt in head.json("trial", number)["attempts"]}
     assert slots == {0, 1}
 
 
 def test_a_worker_with_other_data_is_refused(nodes: tuple[Shell, Shell], study: Study, tiny: Path) -> None:
     head, node = nodes
     head.run("create", study(more=QUICK))
-    copy = node.folder / "data"
-    shutil.copytree(tiny.parent, copy)
-    next((copy / "images" / "val").iterdir()).unlink()
-    (copy / "data.yaml").write_text((copy / "data.yaml").read_text().replace(str(tiny.parent), str(copy)))
-    said = node.run("worker", "small", "--data", copy / "data.yaml", code=3)
+    copy = copy_of(tiny, node.folder / "data")
+    next((copy.parent / "images" / "val").iterdir()).unlink()
+    said = node.run("worker", "small", "--data", copy, code=3)
     assert "data (content of" in said
 
 
@@ -121,8 +111,8 @@ def test_pause_stop_cancel_and_resume_from_another_terminal(shell: Shell, study:
     shell.run("update", "small", "budget.trials=2")
     waiting = shell.start("worker", "small", "--gpus", "cpu")
     wait_for(lambda: len(shell.json("status")["workers"]) == 1)
-    assert shell.json("status")["state"] == "paused"
-    assert shell.json("status")["counts"]["complete"] == 0
+    status = shell.json("status")
+    assert (status["state"], status["counts"]["complete"]) == ("paused", 0)
     shell.run("resume", "small")
     assert shell.end(waiting) == 0
     assert states(shell.json("trials")) == ["COMPLETE"] * 2

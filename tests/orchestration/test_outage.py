@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -57,12 +56,6 @@ class Cutting(Nobody):
             self._proxy.cut()
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgres.server_url() as url:
-        yield url
-
-
 def work(storage: Storage, folder: Path, launcher: Counting, watcher: Nobody) -> None:
     study = load(storage, "digits")
     session = WorkerSession(storage, study, Life("w", ("cpu",)), None)
@@ -70,8 +63,8 @@ def work(storage: Storage, folder: Path, launcher: Counting, watcher: Nobody) ->
     Worker(study, Site(folder, "m.yaml", folder / "data.yaml", None, ("cpu",)), company, StopRequest()).run()
 
 
-def test_a_worker_without_a_database_ends_and_its_result_is_told_later(server: str, tmp_path: Path) -> None:
-    url = postgres.create_database(server)
+def test_a_worker_without_a_database_ends_and_its_result_is_told_later(postgres_server: str, tmp_path: Path) -> None:
+    url = postgres.create_database(postgres_server)
     port = make_url(url).port
     assert port is not None
     with open_storage(url, create=True, lease_s=2) as direct, Proxy(port) as proxy:
@@ -93,4 +86,4 @@ def test_a_worker_without_a_database_ends_and_its_result_is_told_later(server: s
         assert launcher.started == [0, 1, 2], "a trial that had ended was trained again"
         rows = snapshot.trials(direct, study)
         assert [(row.reason, row.epochs, len(row.attempts)) for row in rows] == [(Reason.COMPLETE, EPOCHS, 1)] * 3
-    postgres.drop_database(server, url)
+    postgres.drop_database(postgres_server, url)

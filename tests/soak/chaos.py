@@ -172,7 +172,7 @@ class Chaos:
 def soak(plan: Plan, root: Path) -> dict[str, int]:
     """What was done, and how many trials died of it. Raises AssertionError where an invariant does not hold."""
     with ExitStack() as stack:
-        server = stack.enter_context(postgres.Server())
+        server = stack.enter_context(postgres.Server.make())
         url = make_url(server.url).set(drivername="postgresql+psycopg")
         mlflow_url = postgres.create_database(server.url)
         head = root / "head"

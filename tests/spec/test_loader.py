@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from hpo.errors import SpecError
@@ -167,61 +165,6 @@ def test_a_sampler_is_a_name_or_a_mapping_with_options(studio: Studio) -> None:
     assert "search.seed" in studio.problem("search.sampler={name: tpe, seed: 3}").message
 
 
-# data and model
-
-
-def test_data_is_looked_for_beside_the_study_then_in_the_working_folder(studio: Studio, tmp_path: Path) -> None:
-    here = tmp_path / "elsewhere" / "data.yaml"
-    here.write_text("names: [b]")
-    assert studio.load().data == str(studio.folder / "data.yaml")
-    (studio.folder / "data.yaml").unlink()
-    assert studio.load().data == str(here)
-
-
-def test_data_given_as_an_override_is_looked_for_in_the_working_folder_first(studio: Studio, tmp_path: Path) -> None:
-    here = tmp_path / "elsewhere" / "data.yaml"
-    here.write_text("names: [b]")
-    assert studio.load("data=data.yaml").data == str(here)
-    here.unlink()
-    assert studio.load("data=data.yaml").data == str(studio.folder / "data.yaml")
-
-
-def test_missing_demo_data_says_how_to_make_it(studio: Studio) -> None:
-    assert "hpo data demo" in studio.problem("data=../data/digits/data.yaml").message
-    assert "hpo data demo" not in studio.problem("data=other/data.yaml").message
-
-
-def test_a_model_name_stays_as_written_unless_a_file_is_found(studio: Studio) -> None:
-    assert studio.load("model=yolov8n.pt").model == "yolov8n.pt"
-    (studio.folder / "mine.yaml").write_text("nc: 1")
-    assert studio.load("model=mine.yaml").model == str(studio.folder / "mine.yaml")
-    assert studio.load("model=yolov8-w125.yaml").model.endswith("configs/models/yolov8-w125.yaml")
-
-
-@pytest.mark.parametrize(
-    ("model", "message"),
-    [
-        ("models/mine.yaml", "no such file"),
-        ("/models/mine.pt", "no such file"),
-        ("yolov8n-cls.pt", "classification"),
-        ("yolov8n-seg.yaml", "segmentation"),
-        ("yolov8n-pose-p6.yaml", "pose"),
-        ("yolov8n-obb.pt", "oriented"),
-        ("yolov8n", "yolov8n.pt or yolov8n.yaml"),
-        ("yolov88n.yaml", "did you mean"),
-    ],
-)
-def test_a_model_that_is_none_of_a_detector_is_refused(studio: Studio, model: str, message: str) -> None:
-    problem = studio.problem(f"model={model}")
-    assert problem.path == "model"
-    assert message in problem.message
-
-
-@pytest.mark.parametrize("model", ["yolov8n.yaml", "yolov8x-p2.yaml", "yolo11s.yaml", "rtdetr-l.yaml", "yolo26n.pt"])
-def test_any_detection_model_of_ultralytics_is_accepted(studio: Studio, model: str) -> None:
-    assert studio.load(f"model={model}").model == model
-
-
 # overrides
 
 
@@ -259,43 +202,6 @@ def test_a_problem_of_an_override_names_it(studio: Studio, override: str, path: 
     assert problem.path == path
     assert problem.file == "override"
     assert problem.line == 0
-
-
-# proposals
-
-
-def test_enqueued_proposals_are_read_as_the_sampler_would_give_them(studio: Studio) -> None:
-    spec = studio.load("space.batch={choices: [4, 8]}", "search.enqueue=[{lr0: '1e-2', batch: 8.0}, {lr0: 1e-3}]")
-    assert spec.search.enqueue == ((("batch", 8), ("lr0", 0.01)), (("lr0", 0.001),))
-
-
-@pytest.mark.parametrize(
-    ("proposal", "message"),
-    [
-        ("{lr0: 0.5}", "outside the space"),
-        ("{lr1: 0.01}", "not sampled"),
-        ("{mosaic: 0.5}", "fixed at 0.25"),
-        ("{lr0: high}", "finite number"),
-        ("{momentum: 0.9}", "name optimizer here too"),
-        ("{momentum: 0.9, optimizer: AdamW}", "only where optimizer is SGD"),
-        ("7", "mapping"),
-    ],
-)
-def test_a_proposal_that_the_sampler_could_not_make_is_refused(studio: Studio, proposal: str, message: str) -> None:
-    text = """\
-name: demo
-data: data.yaml
-model: yolov8n.yaml
-space:
-  optimizer: {choices: [SGD, AdamW]}
-  lr0: {low: 1e-4, high: 1e-1, log: true}
-  momentum: {low: 0.8, high: 0.99, when: {optimizer: SGD}}
-  mosaic: 0.25
-search:
-  enqueue:
-"""
-    assert message in studio.problem(text=f"{text}    - {proposal}\n").message
-    assert studio.load(text=f"{text}    - {{momentum: 0.9, optimizer: sgd, lr0: 0.1}}\n")
 
 
 def test_the_error_is_one_readable_text(studio: Studio) -> None:

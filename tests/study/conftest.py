@@ -18,13 +18,6 @@ from tests import postgres
 from tests.study.support import FACTS, IDENTITY, Clock, Opened, study_spec
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    """URL of a role that may create databases."""
-    with postgres.server_url() as url:
-        yield url
-
-
 @pytest.fixture(scope="session", params=["sqlite", "postgres"])
 def template(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of a database with all tables and no study, closed."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from hpo.trial.messages import encode
 from hpo.trial.vocabulary import Reason
 from tests import postgres
 from tests.study import invariants
+from tests.study.nodes import LEASE_S, Died, Node
 from tests.study.support import (
     FACTS,
     IDENTITY,
@@ -55,35 +56,8 @@ DEADLY = [
 ]
 DEADLY += ["retry_asked", "requeued", "settled", "given_back", "orphan", "seized"]
 ENDINGS = [reason for reason in Reason if reason is not Reason.GIVEN_BACK]
-LEASE_S = 60.0
 WORKERS = 3
 NODE = st.integers(0, WORKERS - 1)
-
-
-class Died(BaseException):
-    """Stands for SIGKILL: nothing after the failpoint runs."""
-
-
-class Node:
-    """A worker with up to two trials at once; it beats as long as it lives and is not stalled."""
-
-    def __init__(self, session: WorkerSession, now: datetime) -> None:
-        self.session = session
-        self.running: dict[str, tuple[Proposal, int]] = {}
-        """Token -> proposal and epochs done; a node that was thought dead may still hold what it has lost."""
-        self.fatal: str | None = None
-        self.stalled = False
-        self.in_contact_from = now
-        """When its unbroken contact with the database began."""
-
-    def beat(self, clock: Clock) -> None:
-        if self.stalled:
-            self.in_contact_from = clock.now + timedelta(seconds=LEASE_S / 4)
-        else:
-            self.session.beat()
-
-    def in_contact_s(self, clock: Clock) -> float:
-        return (clock.now - self.in_contact_from).total_seconds()
 
 
 class Study(RuleBasedStateMachine):

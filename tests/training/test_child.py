@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from hpo.trial.objective import Objective
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.request import TrialRequest
 from hpo.trial.vocabulary import Metric, Reason, Scalar
-from tests.conftest import Talk, sampled
+from tests.conftest import Requests, Talk, sampled
 
 F1 = Objective(Metric.F1)
 WITHOUT_CLOCK = ("epoch", "objective", "metrics")
@@ -32,10 +33,22 @@ def curve(talk: Talk) -> list[dict[str, Any]]:
     return [{name: getattr(report, name) for name in WITHOUT_CLOCK} for report in talk.reports]
 
 
-def test_every_epoch_is_reported_once_and_the_final_validation_is_none(
-    launcher: ForkserverLauncher, request_for: Any
-) -> None:
-    talk = Talk(launcher.start(request_for()))
+@dataclass(frozen=True)
+class Ran:
+    """A training that went to its end."""
+
+    request: TrialRequest
+    talk: Talk
+
+
+@pytest.fixture(scope="module")
+def ran(launcher: ForkserverLauncher, tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    request = Requests(tiny, tmp_path_factory.mktemp("ran"))()
+    return Ran(request, Talk(launcher.start(request)))
+
+
+def test_every_epoch_is_reported_once_and_the_final_validation_is_none(ran: Ran) -> None:
+    talk = ran.talk
     assert [report.epoch for report in talk.reports] == [1, 2, 3]
     assert talk.ended.reason is Reason.COMPLETE
     assert talk.ended.epochs == 3
@@ -49,18 +62,17 @@ def test_the_outcome_on_disk_is_the_outcome_sent(launcher: ForkserverLauncher, r
     assert decode(AttemptPaths(Path(request.folder)).ended.read_bytes()) == talk.ended
 
 
-def test_same_request_same_curve(launcher: ForkserverLauncher, request_for: Any) -> None:
-    first, second = (Talk(launcher.start(request_for())) for _ in range(2))
+def test_same_request_same_curve(launcher: ForkserverLauncher, request_for: Any, ran: Ran) -> None:
+    first, second = ran.talk, Talk(launcher.start(request_for()))
     assert curve(first) == curve(second)
     assert first.ended.metrics == second.ended.metrics
 
 
 def test_what_is_trained_is_what_plain_ultralytics_trains(
-    launcher: ForkserverLauncher, request_for: Any, tmp_path: Path
+    launcher: ForkserverLauncher, ran: Ran, tmp_path: Path
 ) -> None:
     """The same arguments in ``YOLO().train()``: the same losses and metrics to the last digit."""
-    request: TrialRequest = request_for()
-    ours = Talk(launcher.start(request))
+    request, ours = ran.request, ran.talk
     plain = tmp_path / "plain"
     launcher.call(_plain_training, json.dumps([request.model, request.data, request.train, str(plain)]), 120)
     with (plain / "results.csv").open() as theirs, AttemptPaths(Path(request.folder)).results.open() as own:
@@ -145,19 +157,26 @@ def test_a_pruned_training_stops_at_that_epoch(launcher: ForkserverLauncher, req
     assert set(talk.ended.metrics) == {"map50", "map50_95", "precision", "recall", "f1"}
 
 
+CLOSING: dict[str, Scalar] = {"epochs": 4, "close_mosaic": 2}
+
+
+@pytest.fixture(scope="module")
+def whole(launcher: ForkserverLauncher, tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Talk:
+    """A training that was never stopped, whose mosaic closes on its way."""
+    return Talk(launcher.start(Requests(tiny, tmp_path_factory.mktemp("whole"))(CLOSING)))
+
+
 @pytest.mark.parametrize("stop_at", [1, 2, 3])
 def test_a_training_that_was_given_back_ends_as_if_it_had_never_stopped(
-    launcher: ForkserverLauncher, request_for: Any, stop_at: int
+    launcher: ForkserverLauncher, request_for: Any, whole: Talk, stop_at: int
 ) -> None:
     """Bit for bit, before the mosaic closes and after it (epoch 3 of 4 is the first without)."""
-    train = {"epochs": 4, "close_mosaic": 2}
-    whole = Talk(launcher.start(request_for(train=train)))
-    request: TrialRequest = request_for(train=train)
+    request: TrialRequest = request_for(train=CLOSING)
     first = Talk(launcher.start(request), {stop_at: Answer.GIVE_BACK})
     assert first.ended.reason is Reason.GIVEN_BACK
     assert first.all(Checkpointed)[-1].epoch == stop_at == first.ended.epochs
     checkpoint = checkpoint_of(request)
-    second = Talk(launcher.start(request_for(train=train, checkpoint=checkpoint, known_epochs=stop_at)))
+    second = Talk(launcher.start(request_for(train=CLOSING, checkpoint=checkpoint, known_epochs=stop_at)))
     assert curve(first) + curve(second) == curve(whole)
     assert second.ended.metrics == whole.ended.metrics
     assert second.ended.best_epoch == whole.ended.best_epoch

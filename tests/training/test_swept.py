@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from hpo.trial.ports import TrialProcess
 from hpo.trial.request import PredictionFolder, TrialRequest
 from hpo.trial.vocabulary import Metric, Reason, Scalar
 from tests.conftest import SMALLEST_MODEL, Requests, Talk
+from tests.shared import copy_of
 
 F1 = Objective(Metric.F1)
 PLAN = SweepPlan(ious=(0.3, 0.5, 0.7), conf=(0.05, 0.6), resamples=200)
@@ -222,11 +222,7 @@ def test_a_head_without_suppression_is_swept_over_the_confidence_alone(
 @pytest.fixture
 def own_data(tiny: Path, tmp_path: Path) -> Path:
     """A copy of the tiny dataset that a test may destroy."""
-    folder = tmp_path / "data"
-    shutil.copytree(tiny.parent, folder)
-    yaml_file = folder / "data.yaml"
-    yaml_file.write_text(tiny.read_text().replace(str(tiny.parent), str(folder)))
-    return yaml_file
+    return copy_of(tiny, tmp_path / "data")
 
 
 class Destroying(Talk):
