@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from hpo.errors import StudyConflict, UsageError
-from hpo.orchestration.cleanup import best_first
 from hpo.spec import plan
 from hpo.spec.schema import LONGEST_NAME, STAGE_SUFFIX, Budget, Confirm, Keep, Method, PlannedRun, Search, StudySpec
 from hpo.study import lifecycle, snapshot
@@ -51,7 +50,7 @@ def begin(storage: Storage, search: StudyRow, wanted: Confirm | None = None) -> 
 
 def candidates(trials: list[TrialRow], top: int) -> list[TrialRow]:
     """The ``top`` best complete trials, the best first; the baseline is what they are compared with."""
-    return [row for row in best_first(trials) if not row.baseline][:top]
+    return [row for row in snapshot.best_first(trials) if not row.baseline][:top]
 
 
 def staged(search: StudyRow, best: list[TrialRow], chosen: Confirm) -> StudySpec:

@@ -2,40 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Collection
 from pathlib import Path
 
-from hpo.study.records import TrialRow
+from hpo.study.standing import Standing
 from hpo.trial import checkpoints
 from hpo.trial.paths import AttemptPaths
-from hpo.trial.vocabulary import TrialState
+
+_ATTEMPT = re.compile(r"(\d+)-\d+")
 
 
-def clean(study_folder: Path, trials: Iterable[TrialRow], keep: int) -> list[int]:
-    """Remove weights that nobody will ask for; returns the numbers of the trials whose best.pt went.
+class Cleaner:
+    """Of one study's folder on this machine, which several workers may share.
 
-    Logs, args.yaml, results.csv and plots always stay.
+    What an attempt left is looked at until nothing of it can go any more: in a long study a look at every folder after
+    every trial would take longer than a training.
     """
-    rows = list(trials)
-    kept = best_first(rows)[:keep]
-    keepers = {row.number for row in kept}
-    open_ordinals = {row.ordinal for row in rows if row.state in (TrialState.RUNNING, TrialState.WAITING)}
-    gone = []
-    for row in rows:
-        if row.ordinal in open_ordinals:
-            continue
-        newest = AttemptPaths(Path(row.folder)).folder if row.folder else None
-        for attempt in study_folder.glob(f"trials/{row.number:05d}-*"):
-            paths = AttemptPaths(attempt)
+
+    def __init__(self, study_folder: Path, ask: Callable[[Collection[int]], Standing]) -> None:
+        """``ask``: where these trials stand now, and which best ones keep their weights."""
+        self._trials = study_folder / "trials"
+        self._ask = ask
+        self._bare: set[str] = set()
+
+    def clean(self) -> list[int]:
+        """Remove weights that nobody will ask for; returns the numbers of the trials whose best.pt went.
+
+        Logs, args.yaml, results.csv and plots always stay.
+        """
+        found = self._attempts()
+        standing = self._ask(set(found.values()))
+        gone = []
+        for name, number in sorted(found.items()):
+            if number not in standing.ended:
+                continue
+            paths = AttemptPaths(self._trials / name)
             paths.last.unlink(missing_ok=True)
             checkpoints.remove(paths.checkpoints)
-            if (row.number not in keepers or attempt != newest) and paths.best.exists():
-                paths.best.unlink()
-                gone.append(row.number)
-    return gone
+            if standing.best.get(number) == str(paths.folder):
+                continue  # until others are better
+            if paths.best.exists():
+                paths.best.unlink(missing_ok=True)
+                gone.append(number)
+            self._bare.add(name)
+        return gone
 
-
-def best_first(trials: Iterable[TrialRow]) -> list[TrialRow]:
-    """Complete trials by value, the best first; of equals the earlier one."""
-    complete = [row for row in trials if row.state is TrialState.COMPLETE and row.value is not None]
-    return sorted(complete, key=lambda row: (-(row.value or 0.0), row.number))
+    def _attempts(self) -> dict[str, int]:
+        """Folders that may hold weights, with the numbers of their trials."""
+        if not self._trials.is_dir():
+            return {}
+        names = {path.name for path in self._trials.iterdir()} - self._bare
+        return {name: int(match[1]) for name in names if (match := _ATTEMPT.fullmatch(name))}

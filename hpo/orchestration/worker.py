@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from hpo.errors import ClaimLost, HpoError, StorageUnavailable
-from hpo.orchestration.cleanup import best_first, clean
+from hpo.orchestration.cleanup import Cleaner
 from hpo.orchestration.heartbeat import Heartbeat
 from hpo.orchestration.patience import Patience
 from hpo.orchestration.recorder import AttemptRecorder, Disk
@@ -24,7 +24,8 @@ from hpo.orchestration.uploads import NoUploads, Uploading, Uploads
 from hpo.study.peaks import Load
 from hpo.study.progress import Control, finished
 from hpo.study.recording import Place
-from hpo.study.records import Proposal, StudyRow, TrialRow
+from hpo.study.records import Proposal, StudyRow
+from hpo.study.standing import Ranking
 from hpo.study.worker_session import WorkerSession
 from hpo.trial import checkpoints
 from hpo.trial.messages import Ended
@@ -51,7 +52,7 @@ class Company:
     launcher: Launcher
     mirror: Mirror
     watcher: Watcher
-    trials: Callable[[], list[TrialRow]]
+    ranking: Ranking
     store: CheckpointStore | None = None
     """Takes checkpoints where other machines can fetch them; None keeps them on this one."""
 
@@ -69,6 +70,7 @@ class Worker:
         self._orders = Orders(stop, lambda: company.session.control is Control.CANCEL, recovery.grace_s)
         self._slots = Slots(site.devices, site.room)
         self._uploads: Uploading = NoUploads()
+        self._cleaner = Cleaner(site.folder, company.ranking.standing)
         self._settling = threading.Lock()
         """Of what follows a trial's end, and of the two below."""
         self._fruitless = 0
@@ -204,8 +206,7 @@ class Worker:
             settled = self._patience.call(lambda: session.end(proposal.token, ended))
         self._uploads.forget(proposal.token)
         with self._settling:
-            rows = self._patience.call(self._with.trials)
-            for number in clean(self._site.folder, rows, self._study.spec.keep.weights):
+            for number in self._patience.call(self._cleaner.clean):
                 self._with.mirror.touch(number)
             self._with.mirror.touch(proposal.number)
             self._with.watcher.trial_ended(proposal.number, ended, settled)
@@ -248,5 +249,4 @@ class Worker:
         """The plots of a trial may depend on it; None where they don't, or nothing is complete."""
         if self._study.spec.plots != "best":
             return None
-        best = best_first(self._patience.call(self._with.trials))
-        return best[0].value if best else None
+        return self._patience.call(self._with.ranking.best_value)

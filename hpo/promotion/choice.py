@@ -8,7 +8,6 @@ from typing import Any
 from hpo.confirmation import record
 from hpo.errors import UsageError
 from hpo.evidence.verdict import Claim
-from hpo.orchestration.cleanup import best_first
 from hpo.spec import plan
 from hpo.spec.schema import StudySpec
 from hpo.study import snapshot
@@ -48,7 +47,7 @@ def choose(storage: Storage, study: StudyRow, asked: int | None) -> Choice:
     if study.spec.planned:
         raise UsageError(f"study {study.name!r} is a confirmation stage: hpo promote {study.spec.searched_name}")
     rows = snapshot.trials(storage, study)
-    complete = best_first(rows)
+    complete = snapshot.best_first(rows)
     if not complete:
         raise UsageError(f"study {study.name!r} has no complete trial yet: there is nothing to promote; "
                          f"see: hpo status {study.name}")  # fmt: skip

@@ -88,10 +88,15 @@ def refuse_if_busy(storage: Storage, study: StudyRow) -> None:
         raise StudyBusy(f"study {study.name!r} is being worked on by {names}; send them away: hpo cancel {study.name}")
 
 
-def best(rows: Iterable[TrialRow]) -> TrialRow | None:
-    """The complete trial of the largest value, the lowest number among equals."""
+def best_first(rows: Iterable[TrialRow]) -> list[TrialRow]:
+    """Complete trials by value, the best first; of equals the earlier one."""
     complete = [row for row in rows if row.state is TrialState.COMPLETE and row.value is not None]
-    return max(complete, key=lambda row: (row.value, -row.number), default=None)
+    return sorted(complete, key=lambda row: (-(row.value or 0.0), row.number))
+
+
+def best(rows: Iterable[TrialRow]) -> TrialRow | None:
+    """The first of them; None where none is complete."""
+    return next(iter(best_first(rows)), None)
 
 
 def set_mlflow_run(storage: Storage, study: StudyRow, number: int, run_id: str) -> None:

@@ -109,6 +109,7 @@ class Opened:
         from hpo.orchestration.worker import Company, Worker
         from hpo.study import controls
         from hpo.study.registry import Life
+        from hpo.study.standing import Ranking
         from hpo.study.worker_session import WorkerSession
         from hpo.tracking.thread import ProjectionThread
 
@@ -118,7 +119,8 @@ class Opened:
         session = WorkerSession(self.storage, self.study, life, self.site.baseline)
         try:
             store = checkpoint_store(self.settings, self.study)
-            company = Company(session, self.launcher, mirror, watcher, self.known_trials, store)
+            ranking = Ranking(self.storage, self.study)
+            company = Company(session, self.launcher, mirror, watcher, ranking, store)
             Worker(self.study, self.site, company, stop).run()
         finally:
             session.close()

@@ -15,12 +15,41 @@ from hpo.errors import HpoError
 from hpo.orchestration import handover
 from hpo.spec.schema import StudySpec
 from hpo.spec.ultralytics_yaml import write_arguments
+from hpo.study.records import TrialRow
 from hpo.trial.operating_point import Gain, Kind, OperatingPoint, SweepResult
-from hpo.trial.vocabulary import TrialState
-from tests.orchestration.test_cleanup import row
+from hpo.trial.paths import AttemptPaths
+from hpo.trial.vocabulary import Reason, TrialState
 from tests.support import swept
 
 SPEC = StudySpec(name="cells", data="/data/cells.yaml", model="yolov8n.yaml")
+
+
+def complete(study_folder: Path, number: int) -> TrialRow:
+    """A trial whose weights lie on this machine."""
+    paths = AttemptPaths.of(study_folder, number, 1)
+    paths.best.parent.mkdir(parents=True)
+    paths.best.write_text("best.pt")
+    return TrialRow(
+        number=number,
+        ordinal=number,
+        state=TrialState.COMPLETE,
+        counts=True,
+        baseline=False,
+        value=0.7,
+        params={},
+        metrics={},
+        reason=Reason.COMPLETE,
+        detail="",
+        epochs=3,
+        worker=None,
+        started=None,
+        finished=None,
+        duration_s=None,
+        mlflow_run_id=None,
+        operating_point=None,
+        train={},
+        folder=str(paths.folder),
+    )
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -35,7 +64,7 @@ def test_every_number_is_read_as_the_number_it_was(tmp_path: Path, number: float
 
 def test_the_sampled_operating_point_is_handed_over(tmp_path: Path) -> None:
     trial = dataclasses.replace(
-        row(tmp_path / "study", 4, TrialState.COMPLETE, 0.7),
+        complete(tmp_path / "study", 4),
         operating_point=OperatingPoint(0.55, 0.31, 100, Kind.AGNOSTIC),
         train={"lr0": 1e-05, "imgsz": 320},
     )
@@ -54,7 +83,7 @@ def test_what_a_sweep_found_is_handed_over_where_it_is_proven(tmp_path: Path, lo
     """And Ultralytics' defaults where it is not; all that was found goes along."""
     found = swept(gain=Gain("f1", 0.03, low, 0.05))
     trial = dataclasses.replace(
-        row(tmp_path / "study", 4, TrialState.COMPLETE, 0.7),
+        complete(tmp_path / "study", 4),
         operating_point=found.best.point,
         sweep=found,
         train={"imgsz": 320},
@@ -68,7 +97,7 @@ def test_what_a_sweep_found_is_handed_over_where_it_is_proven(tmp_path: Path, lo
 
 
 def test_weights_that_are_gone_are_an_error_that_says_why(tmp_path: Path) -> None:
-    trial = row(tmp_path / "study", 0, TrialState.COMPLETE, 0.7)
+    trial = complete(tmp_path / "study", 0)
     assert trial.folder is not None
     (Path(trial.folder) / "weights" / "best.pt").unlink()
     with pytest.raises(HpoError, match=r"keep\.weights"):

@@ -15,6 +15,7 @@ from hpo.orchestration.worker import Company, Worker
 from hpo.study import snapshot
 from hpo.study.lifecycle import create_or_join, load
 from hpo.study.registry import Life
+from hpo.study.standing import Ranking
 from hpo.study.storage import Storage, open_storage
 from hpo.study.worker_session import WorkerSession
 from hpo.trial.messages import EpochReport
@@ -59,7 +60,7 @@ class Cutting(Nobody):
 def work(storage: Storage, folder: Path, launcher: Counting, watcher: Nobody) -> None:
     study = load(storage, "digits")
     session = WorkerSession(storage, study, Life("w", ("cpu",)), None)
-    company = Company(session, launcher, Nobody(), watcher, lambda: snapshot.trials(storage, study))
+    company = Company(session, launcher, Nobody(), watcher, Ranking(storage, study))
     Worker(study, Site(folder, "m.yaml", folder / "data.yaml", None, ("cpu",)), company, StopRequest()).run()
 
 

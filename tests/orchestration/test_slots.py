@@ -20,6 +20,7 @@ from hpo.study.lifecycle import create_or_join
 from hpo.study.peaks import Load, Peak
 from hpo.study.records import AttemptRow, StudyRow
 from hpo.study.registry import Life
+from hpo.study.standing import Ranking
 from hpo.study.storage import Storage, open_storage
 from hpo.study.worker_session import WorkerSession
 from hpo.training import environment
@@ -49,7 +50,7 @@ def work(
     """Returns the slots that the worker showed at its end."""
     launcher = ForkserverLauncher(entry, LIGHT, environment.prepare(folder))
     with WorkerSession(storage, study, Life("w", slots), None) as session:
-        company = Company(session, launcher, Nobody(), Nobody(), lambda: snapshot.trials(storage, study))
+        company = Company(session, launcher, Nobody(), Nobody(), Ranking(storage, study))
         site = Site(folder, "m.yaml", folder / "data.yaml", None, slots, room=space)
         Worker(study, site, company, StopRequest()).run()
         [row] = snapshot.status(storage, study).workers

@@ -19,6 +19,7 @@ from hpo.study.lifecycle import create_or_join
 from hpo.study.progress import Control
 from hpo.study.records import StudyRow
 from hpo.study.registry import Life
+from hpo.study.standing import Ranking
 from hpo.study.storage import Storage, open_storage
 from hpo.study.worker_session import WorkerSession
 from hpo.trial.vocabulary import Reason
@@ -42,7 +43,7 @@ def study(storage: Storage) -> StudyRow:
 def work(storage: Storage, study: StudyRow, folder: Path, launcher: FakeLauncher, stop: StopRequest) -> None:
     slots = ("cpu", "cpu")
     with WorkerSession(storage, study, Life("w", slots), None) as session:
-        company = Company(session, launcher, Nobody(), Nobody(), lambda: snapshot.trials(storage, study))
+        company = Company(session, launcher, Nobody(), Nobody(), Ranking(storage, study))
         Worker(study, Site(folder, "m.yaml", folder / "data.yaml", None, slots), company, stop).run()
 
 
