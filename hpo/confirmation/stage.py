@@ -74,6 +74,7 @@ def staged(search: StudyRow, best: list[TrialRow], chosen: Confirm) -> StudySpec
         keep=Keep(weights=len(planned), caches=max(search.spec.keep.caches, len(planned))),
         confirm=chosen,
         warm_start=(),
+        plots="all" if search.spec.plots == "all" else "none",  # no run of it is the best one of anything
         planned=planned,
     )
 

@@ -122,7 +122,7 @@ class StudySpec:
     budget: Budget = field(default_factory=Budget)
     baseline: bool = True
     postprocess: Postprocess = Postprocess.NONE
-    plots: Plots = "none"
+    plots: Plots = "best"
     keep: Keep = field(default_factory=Keep)
     recovery: Recovery = field(default_factory=Recovery)
     confirm: Confirm | None = None

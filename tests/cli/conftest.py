@@ -37,6 +37,7 @@ space:
   lr0: {{low: 1e-4, high: 3e-2, log: true}}
   mosaic: {{low: 0, high: 1}}
 objective: map50
+plots: none
 search: {{seed: 3, sampler: {{name: tpe, n_startup_trials: 2}}, pruner: none}}
 budget: {{trials: 4}}
 {more}"""

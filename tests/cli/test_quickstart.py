@@ -46,6 +46,17 @@ def test_the_quick_start_learns_prunes_and_finds_trials_that_differ(ran: Shell) 
     assert any(trial["sweep"] for trial in trials)
 
 
+def test_the_best_trials_run_shows_its_curves_its_confusion_matrix_and_what_it_predicts(ran: Shell) -> None:
+    drawn = {"results.png", "confusion_matrix.png", "val_batch0_pred.jpg"}
+    best, pictures = 0.0, {}
+    for trial in ran.json("trials", "quickstart"):
+        found = {path.name for path in ran.home.glob(f"mlartifacts/*/{trial['mlflow_run_id']}/artifacts/plots/*")}
+        pictures[trial["number"]] = drawn <= found
+        assert pictures[trial["number"]] == ((trial["value"] or 0.0) > best), trial["number"]  # the best so far
+        best = max(best, trial["value"] or 0.0)
+    assert set(pictures.values()) == {True, False}
+
+
 def test_its_verdict_is_what_its_interval_says(ran: Shell, verdict: dict[str, Any]) -> None:
     best = max(ran.json("trials", "quickstart"), key=lambda trial: trial["value"] or 0.0)
     assert verdict["winner"] == best["number"]

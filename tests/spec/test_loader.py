@@ -21,7 +21,7 @@ def test_a_short_study_gets_every_default(studio: Studio) -> None:
     assert spec.objective == Objective(Metric.MAP50_95)
     assert (spec.search.sampler, spec.search.pruner, spec.search.seed) == (Method("tpe"), Method("hyperband"), 0)
     assert (spec.budget, spec.keep, spec.recovery) == (Budget(), Keep(), Recovery())
-    assert (spec.baseline, spec.postprocess, spec.plots) == (True, Postprocess.NONE, "none")
+    assert (spec.baseline, spec.postprocess, spec.plots) == (True, Postprocess.NONE, "best")
 
 
 def test_all_problems_come_in_one_report_each_with_file_line_and_key(studio: Studio) -> None:

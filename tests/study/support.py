@@ -59,7 +59,7 @@ def study_spec(name: str = "digits", *, sampler: str = "random", pruner: str = "
     for field, (default, keys) in nested.items():
         given = {key: changes.pop(key) for key in keys if key in changes}
         changes.setdefault(field, dataclasses.replace(default, **given))
-    fields: dict[str, Any] = {"baseline": False, "space": SPACE, "train": (("epochs", 10),), **changes}
+    fields: dict[str, Any] = {"baseline": False, "space": SPACE, "train": (("epochs", 10),), "plots": "none", **changes}
     return StudySpec(name=name, data="/data/data.yaml", model="/models/n.yaml", **fields)
 
 
