@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hpo.cli.options import find_study, json_option, print_json, store_options, stored, study_argument
+from hpo.errors import HpoError
 
 if TYPE_CHECKING:
     from hpo.confirmation.record import Stage
-    from hpo.study.records import StatusRow, TrialRow
+    from hpo.settings import Settings
+    from hpo.study.records import StatusRow, StudyRow, TrialRow
+    from hpo.study.storage import Storage
 
 
 @click.command(short_help="Where a study stands.")
@@ -111,10 +114,29 @@ def delete(study: str | None, *, yes: bool) -> None:
             click.confirm(f"delete study {row.name!r} with {count} trials, and {folder}?", abort=True)
         for each in (row, *([] if stage is None else [stage])):
             snapshot.refuse_if_busy(storage, each)
+        left = _delete_uploads(settings, storage, row)
         lifecycle.delete(storage, row.name)
         for each in (row, *([] if stage is None else [stage])):
             shutil.rmtree(settings.study_folder(each.name), ignore_errors=True)
+    if left is not None:
+        click.echo(f"uploaded checkpoints stay where they are: {left}", err=True)
     click.echo(f"deleted {row.name!r}: {count} trials. Its MLflow runs are still there; see: hpo ui")
+
+
+def _delete_uploads(settings: Settings, storage: Storage, study: StudyRow) -> HpoError | None:
+    """Checkpoints of trials that have not ended, in the artifact store; why one stays. (A stage uploads none.)"""
+    from hpo.study import uploads
+    from hpo.wiring.projecting import checkpoint_store
+
+    store = checkpoint_store(settings, study)
+    if store is None:
+        return None
+    try:
+        for upload in uploads.named(storage, study):
+            store.delete(upload.location)
+    except HpoError as error:
+        return error
+    return None
 
 
 METRICS = ("map50", "map50_95", "precision", "recall", "f1")

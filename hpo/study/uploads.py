@@ -13,7 +13,8 @@ from sqlalchemy import Connection, Row, and_, select, update
 
 from hpo.study.claims import owned
 from hpo.study.context import Context
-from hpo.study.records import Upload
+from hpo.study.records import StudyRow, Upload
+from hpo.study.storage import Storage
 from hpo.study.tables import attempts, claims
 
 
@@ -61,6 +62,12 @@ def left(context: Context) -> dict[int, list[Upload]]:
     for row in context.storage.read(lambda connection: connection.execute(named).all()):
         found[row.ordinal] += _uploads(row)
     return dict(found)
+
+
+def named(storage: Storage, study: StudyRow) -> list[Upload]:
+    """All that rows name."""
+    mine = select(attempts.c.uploads).where(attempts.c.study_id == study.id, attempts.c.uploads != [])
+    return [each for row in storage.read(lambda connection: connection.execute(mine).all()) for each in _uploads(row)]
 
 
 def clear(context: Context, ordinal: int) -> None:
