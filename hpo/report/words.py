@@ -26,8 +26,14 @@ def question(report: Report) -> str:
     return (
         f"Which training settings give {Path(spec.model).name} the best {spec.objective} on "
         f"{Path(spec.data).parent.name}? Searched: {names}; {spec.epochs} epochs a trial, sampler "
-        f"{spec.search.sampler.name}, pruner {spec.search.pruner.name}, seed {spec.search.seed}.{swept}"
+        f"{spec.search.sampler.name}, pruner {spec.search.pruner.name}, seed {spec.search.seed}.{swept}{_begun(report)}"
     )
+
+
+def _begun(report: Report) -> str:
+    """What a warm start took over."""
+    told = report.study.facts.warm.told
+    return f" Warm start from {'; from '.join(told)}." if told else ""
 
 
 def standing(report: Report) -> str:

@@ -16,7 +16,7 @@ from hpo.dataset.boxes import BoxFacts
 from hpo.report import html, markdown, words
 from hpo.report.facts import MAX_ROWS, Report, cost, settings
 from hpo.study.importance import importances
-from hpo.study.records import BudgetRow, StatusRow, StudyState, TrialRow
+from hpo.study.records import BudgetRow, StatusRow, StudyState, TrialRow, WarmStart
 from hpo.trial.vocabulary import Reason
 from tests.tracking.support import make_rows, make_study, make_trial
 
@@ -113,6 +113,18 @@ def test_both_forms_hold_the_winner_the_trials_and_the_verdict(render: Any) -> N
     confirmed = render(dataclasses.replace(report, verdict=("beats the defaults by 3.1 points",)))
     assert "beats the defaults by 3.1 points" in confirmed
     assert "Not confirmed" not in confirmed
+
+
+@pytest.mark.parametrize("render", [html.render, markdown.render], ids=["html", "md"])
+def test_what_a_warm_start_took_over_is_said(render: Any) -> None:
+    report = make_report()
+    assert "Warm start" not in render(report)
+    warm = WarmStart(told=["cells: its confirmed best, trial 7", "cells: 30 finished trials taken as history"])
+    study = dataclasses.replace(report.study, facts=dataclasses.replace(report.study.facts, warm=warm))
+    told = render(dataclasses.replace(report, study=study))
+    assert (
+        "Warm start from cells: its confirmed best, trial 7; from cells: 30 finished trials taken as history." in told
+    )
 
 
 def test_a_large_study_shows_its_best_trials_and_says_how_many_there_are() -> None:
