@@ -23,11 +23,13 @@ def work(site: Opened, stop: StopRequest, *, quiet: bool) -> None:
 
 
 def go_on(search: Opened, stop: StopRequest, *, quiet: bool) -> Opened | None:
-    """The confirmation stage of a finished search, worked on until it is finished; None where there is none to do."""
+    """The confirmation stage of a finished search, worked on until it is finished; None where there is none to do, as
+    for a worker that has joined the stage itself.
+    """
     from hpo.confirmation.stage import candidates
     from hpo.study import lifecycle
 
-    if stop.soon or search.status().finished is None:
+    if stop.soon or search.study.spec.planned or search.status().finished is None:
         return None
     begun = lifecycle.confirmation(search.storage, search.study.name) is not None
     if not begun and search.study.spec.confirm is None:

@@ -56,6 +56,12 @@ def test_run_goes_on_to_the_confirmation_and_its_verdict(proven: Proven) -> None
 
 
 @pytest.mark.long
+def test_a_worker_may_join_the_stage_itself_and_leaves_when_it_is_finished(proven: Proven) -> None:
+    said = proven.shell.run("worker", "small.confirm", "--gpus", "cpu")
+    assert said.splitlines()[-1] == "small.confirm: finished, 4 of 4 trials"
+
+
+@pytest.mark.long
 def test_the_verdict_is_of_the_test_split_which_is_looked_at_once(proven: Proven) -> None:
     told = proven.told
     assert {"claim", "difference", "low", "high", "seeds", "winner"} <= set(told)
