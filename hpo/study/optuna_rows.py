@@ -26,6 +26,9 @@ INTERMEDIATE: Table = models.TrialIntermediateValueModel.__table__
 PARAMS: Table = models.TrialParamModel.__table__
 USER: Table = models.TrialUserAttributeModel.__table__
 SYSTEM: Table = models.TrialSystemAttributeModel.__table__
+INTERMEDIATE_ROW = statements.Keyed(
+    ("trial_id", "step", "intermediate_value", "intermediate_value_type"), ("trial_id", "step")
+)
 _FINISHED = [state for state in TrialState if state.is_finished()]
 
 
@@ -69,9 +72,13 @@ def insert_params(connection: Connection, trial: int, params: Sequence[tuple[str
 
 def set_intermediate(connection: Connection, trial: int, step: int, value: float) -> None:
     """Replaces what stood at this step (``Trial.report`` would ignore the new value). ``value`` is finite."""
+    statements.replace(connection, INTERMEDIATE, intermediate(trial, step, value), INTERMEDIATE_ROW.key)
+
+
+def intermediate(trial: int, step: int, value: float) -> dict[str, Any]:
+    """The row of a finite value."""
     kind = models.TrialIntermediateValueModel.TrialIntermediateValueType.FINITE
-    row = {"trial_id": trial, "step": step, "intermediate_value": value, "intermediate_value_type": kind}
-    statements.replace(connection, INTERMEDIATE, row, ("trial_id", "step"))
+    return {"trial_id": trial, "step": step, "intermediate_value": value, "intermediate_value_type": kind}
 
 
 def void_after(connection: Connection, trial: int, step: int) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam
+from sqlalchemy import CTE, ColumnElement, Connection, Table, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 
@@ -18,6 +19,32 @@ def replace_all(connection: Connection, table: Table, rows: list[dict[str, Any]]
     """The same for several rows with equal names."""
     if rows:
         connection.execute(_upsert(connection.dialect.name, table, tuple(rows[0]), key), rows)
+
+
+def replacing_where(found: CTE, is_so: ColumnElement[bool], table: Table, row: Keyed) -> CTE:
+    """``replace`` as a part of a larger statement, done only where ``found`` holds a row of which ``is_so``.
+
+    PostgreSQL's alone. The values are given when the statement is executed, by the names of ``named``.
+    """
+    values = [bindparam(name, type_=table.c[column].type) for column, name in row.names(table).items()]
+    statement = postgresql.insert(table).from_select(list(row.columns), select(*values).select_from(found).where(is_so))
+    changed = {name: statement.excluded[name] for name in row.columns if name not in row.key}
+    return statement.on_conflict_do_update(index_elements=list(row.key), set_=changed).cte(f"into_{table.name}")
+
+
+@dataclass(frozen=True)
+class Keyed:
+    """The columns of a row, and those of them that are unique."""
+
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+
+    def names(self, table: Table) -> dict[str, str]:
+        """Column -> name of its value in a statement on several tables."""
+        return {column: f"{table.name}_{column}" for column in self.columns}
+
+    def named(self, table: Table, row: dict[str, Any]) -> dict[str, Any]:
+        return {name: row[column] for column, name in self.names(table).items()}
 
 
 @cache  # building it costs three times what the database takes for it
