@@ -74,6 +74,11 @@ def reader(writer: Engine) -> Engine:
     return engine
 
 
+def single(writer: Engine) -> Engine:
+    """For what is one statement on PostgreSQL, which commits it by itself: two messages less. On SQLite ``writer``."""
+    return writer if is_sqlite(writer.url) else writer.execution_options(isolation_level="AUTOCOMMIT")
+
+
 def hook(engine: Engine, *, begin: str) -> None:
     """``begin``: how a transaction begins on SQLite."""
     if is_sqlite(engine.url):

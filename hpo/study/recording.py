@@ -141,7 +141,7 @@ def write_epoch(context: Context, active: Active, report: EpochReport) -> Contro
             optuna_rows.set_intermediate(connection, active.trial_id, report.epoch, report.objective)
         return control
 
-    control = context.storage.write(action)
+    control = context.storage.write(action, single=True)
     context.failpoint("epoch")
     if finite:
         mine = context.storage.call_optuna(lambda _rdb: context.history.own(active.trial_id))

@@ -53,6 +53,7 @@ class Storage:
         self.engine = engines.writer(url, lease_s)
         """For transactions that write; on SQLite each takes the write lock when it begins."""
         self.reader = engines.reader(self.engine)
+        self._single = engines.single(self.engine)
 
     @property
     def place(self) -> str:
@@ -75,14 +76,15 @@ class Storage:
 
         return self.patiently(transaction)
 
-    def write(self, action: Callable[[Connection], T], *, once: bool = False) -> T:
+    def write(self, action: Callable[[Connection], T], *, once: bool = False, single: bool = False) -> T:
         """``action`` in a transaction, committed at its end; it must bear to run again after a lost connection.
 
-        Raises ``StorageUnavailable``; with ``once`` at the first error.
+        ``single``: on PostgreSQL it is one statement. Raises ``StorageUnavailable``; with ``once`` at the first error.
         """
+        engine = self._single if single else self.engine
 
         def transaction() -> T:
-            with _permitted(self.url), self.engine.begin() as connection:
+            with _permitted(self.url), engine.begin() as connection:
                 return action(connection)
 
         return self.patiently(transaction, () if once else _PAUSES_S)

@@ -78,9 +78,8 @@ class QuickTPE(TPESampler):
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         running = [other for other in self._running(study) if other.number != trial.number]
-        # the trials are read anew where running ones count, as Optuna does
-        states = (TrialState.COMPLETE, TrialState.PRUNED)
-        ended = study._get_trials(deepcopy=False, states=states, use_cache=not self._constant_liar)  # noqa: SLF001
+
+        ended = self._ended_trials(study)
         self._ended.add(ended, -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0)
         running = [other for other in running if other._trial_id not in self._ended.met.ids]  # noqa: SLF001
         order = self._ended.order()
@@ -95,6 +94,19 @@ class QuickTPE(TPESampler):
         samples = below.sample(self._rng.rng, self._n_ei_candidates)
         chosen = self._compare(samples, self._compute_acquisition_func(samples, below, above))
         return {name: known.to_external_repr(chosen[name]) for name, known in search_space.items()}
+
+    @override
+    def _sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """As Optuna's, which walks through all trials to count those that ended."""
+        if not search_space or len(self._ended_trials(study)) < self._n_startup_trials:
+            return {}
+        return self._sample(study, trial, search_space)
+
+    @staticmethod
+    def _ended_trials(study: optuna.Study) -> list[FrozenTrial]:
+        return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
 
     def _running(self, study: optuna.Study) -> list[FrozenTrial]:
         """Those that count as bad until they end. One that ends before the ended ones are read is found there too."""
