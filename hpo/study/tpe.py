@@ -78,7 +78,6 @@ class QuickTPE(TPESampler):
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         running = [other for other in self._running(study) if other.number != trial.number]
-
         ended = self._ended_trials(study)
         self._ended.add(ended, -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0)
         running = [other for other in running if other._trial_id not in self._ended.met.ids]  # noqa: SLF001
