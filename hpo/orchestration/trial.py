@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, assert_never
 
@@ -51,7 +52,11 @@ class Stopping(Protocol):
 class Supervisor:
     """Follows one process to its end."""
 
-    def __init__(self, process: TrialProcess, recorder: Recorder, stop: Stopping, hung_s: float) -> None:
+    def __init__(
+        self, process: TrialProcess, recorder: Recorder, stop: Stopping, hung_s: float, left: Callable[[], Ended | None]
+    ) -> None:
+        """``left``: the end that the process has written, which it says a moment later."""
+        self._left = left
         self._process = process
         self._recorder = recorder
         self._stop = stop
@@ -80,11 +85,11 @@ class Supervisor:
             if self._stop.now:
                 return self._given_back()
             if time.monotonic() - heard > self._hung_s:
-                return self._end(Reason.HUNG, f"no progress for {self._hung_s:g} s")
+                return self._left() or self._end(Reason.HUNG, f"no progress for {self._hung_s:g} s")
             try:
                 message = self._process.receive(POLL_S)
             except EOFError:
-                return self._died()
+                return self._left() or self._died()
             if isinstance(message, Ended):
                 return message
             if message is not None:
@@ -115,7 +120,7 @@ class Supervisor:
 
     def _given_back(self) -> Ended:
         self._process.kill()
-        return self._end(Reason.GIVEN_BACK, "stopped at once", epochs=self._checkpoint)
+        return self._left() or self._end(Reason.GIVEN_BACK, "stopped at once", epochs=self._checkpoint)
 
     def _died(self) -> Ended:
         """The process is gone without a word: what its exit code and the kernel's counter say."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 from hpo.errors import ClaimLost, HpoError, StorageUnavailable
 from hpo.orchestration.cleanup import Cleaner
@@ -27,7 +28,7 @@ from hpo.study.recording import Place
 from hpo.study.records import Proposal, StudyRow
 from hpo.study.standing import Ranking
 from hpo.study.worker_session import WorkerSession
-from hpo.trial import checkpoints
+from hpo.trial import checkpoints, results
 from hpo.trial.messages import Ended
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.ports import CheckpointStore, Launcher, Mirror, Watcher
@@ -193,7 +194,9 @@ class Worker:
         recorder = AttemptRecorder(proposal, self._with.session, self._with.mirror, self._with.watcher, disk)
         with self._settling:
             process = self._with.launcher.start(request)
-        ended = Supervisor(process, recorder, self._orders, self._study.spec.recovery.hung_s).follow()
+        hung_s = self._study.spec.recovery.hung_s
+        left = partial(results.left, paths, proposal.token)
+        ended = Supervisor(process, recorder, self._orders, hung_s, left).follow()
         recorder.settle(self._patience)
         self._settle(proposal, ended, paths)
 

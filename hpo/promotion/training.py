@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from hpo.orchestration.trial import Recorder, Stopping, Supervisor
 from hpo.promotion.choice import Choice, training_arguments
 from hpo.spec.sweep import sweep_plan
 from hpo.study.records import StudyRow
-from hpo.trial import checkpoints
-from hpo.trial.messages import Answer, Ended, EpochReport, decode
+from hpo.trial import checkpoints, results
+from hpo.trial.messages import Answer, Ended, EpochReport
 from hpo.trial.objective import Objective
 from hpo.trial.operating_point import OperatingPoint, SweepResult
 from hpo.trial.paths import AttemptPaths
@@ -130,8 +131,10 @@ class FinalTraining:
 
     def _trained(self, launcher: Launcher, stop: Stopping, show: Show) -> Ended:
         self.paths.claim(self.token)
+        self.paths.ended.unlink(missing_ok=True)  # of an earlier try
         process = launcher.start(self._request())
-        ended = Supervisor(process, _Shown(show), stop, self._study.spec.recovery.hung_s).follow()
+        left = partial(results.left, self.paths, self.token)
+        ended = Supervisor(process, _Shown(show), stop, self._study.spec.recovery.hung_s, left).follow()
         match ended.reason:
             case Reason.COMPLETE:
                 return ended
@@ -176,12 +179,9 @@ class FinalTraining:
 
     def _finished(self) -> Ended | None:
         """The outcome of an earlier call, where its weights are there."""
-        try:
-            ended = decode(self.paths.ended.read_bytes())
-        except (OSError, ValueError, LookupError, TypeError):
-            return None
-        whole = isinstance(ended, Ended) and ended.reason is Reason.COMPLETE and self.paths.belongs_to(self.token)
-        return ended if whole and isinstance(ended, Ended) and self._weights.is_file() else None
+        ended = results.left(self.paths, self.token)
+        whole = ended is not None and ended.reason is Reason.COMPLETE and self._weights.is_file()
+        return ended if whole else None
 
     @property
     def _weights(self) -> Path:

@@ -17,7 +17,8 @@ from hpo.study import claims, ending, liveness, optuna_tables, proposing, tables
 from hpo.study.context import Context
 from hpo.study.curve import curve
 from hpo.study.history import CLAIM
-from hpo.trial.messages import Ended, decode
+from hpo.trial import results
+from hpo.trial.messages import Ended
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.vocabulary import Reason
 
@@ -129,7 +130,7 @@ def _ended(context: Context, claim: Row[Any]) -> Ended:
         attempts.c.number == claim.number,
     )
     attempt = context.storage.read(lambda connection: connection.execute(select(attempts).where(mine)).one_or_none())
-    left = None if attempt is None else _read_ended(AttemptPaths(Path(attempt.folder)), attempt.token)
+    left = None if attempt is None else results.left(AttemptPaths(Path(attempt.folder)), attempt.token)
     epochs, at = context.storage.read(lambda connection: _last_sign(connection, claim, attempt))
     seconds = (at or context.clock()).timestamp()
     if attempt is not None and attempt.reason == Reason.GIVEN_BACK:
@@ -137,16 +138,6 @@ def _ended(context: Context, claim: Row[Any]) -> Ended:
     if left is None or (left.reason is Reason.GIVEN_BACK and claim.state != "RUNNING"):
         return Ended(Reason.KILLED, _DIED, epochs, None, {}, None, seconds)
     return left
-
-
-def _read_ended(paths: AttemptPaths, token: str) -> Ended | None:
-    if not paths.belongs_to(token):
-        return None  # on another machine
-    try:
-        message = decode(paths.ended.read_bytes())
-    except (OSError, ValueError, LookupError, TypeError):
-        return None  # not there, or damaged: the training is lost, its retry is not
-    return message if isinstance(message, Ended) else None
 
 
 def _last_sign(connection: Connection, claim: Row[Any], attempt: Row[Any] | None) -> tuple[int, datetime | None]:

@@ -73,7 +73,19 @@ def main(request_json: str, pipe: Connection, lifeline: Connection) -> None:
     except BaseException as error:  # noqa: BLE001  (every end has a reason; SystemExit and MemoryError too)
         ended = _stopped(error, run)
     _write(ended, paths.ended)
+    if run is not None and _is_drawn(request, ended):
+        try:
+            run.draw()
+        except Exception as error:  # noqa: BLE001  (the trial is complete, and stays so)
+            traceback.print_exception(error)
     channel.send(ended)
+
+
+def _is_drawn(request: TrialRequest, ended: Ended) -> bool:
+    """Under ``plots: best``: only now is known whether the trial is one of the best."""
+    if request.plots != "best" or ended.value is None:
+        return False
+    return request.best_value is None or ended.value >= request.best_value
 
 
 def _build(request: TrialRequest, paths: AttemptPaths, channel: Channel) -> TrialRun:

@@ -167,12 +167,11 @@ class TrialRun(DetectionTrainer):
             raise Stop(Reason.DIVERGED, f"epoch {epoch + 1}: {diverged}")
         return False
 
-    @override
-    def final_eval(self) -> None:
-        best = self.request.best_value
-        if self.request.plots == "best":  # what was drawn for a trial that falls short would be time lost
-            self.args.plots = best is None or (self.best_fitness or 0.0) >= best
-        super().final_eval()
+    def draw(self) -> None:
+        """Ultralytics' plots of best.pt, with some predicted images: one more validation."""
+        self.args.plots = self.validator.args.plots = True
+        self.validator(model=self.best)
+        self.plot_metrics()
 
     @override
     def read_results_csv(self) -> dict[str, list[Any]]:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +18,11 @@ from hpo.launchers.forkserver import ForkserverLauncher
 from hpo.orchestration.stop import Orders, StopRequest
 from hpo.orchestration.trial import Supervisor
 from hpo.training import environment
+from hpo.trial import results
 from hpo.trial.messages import Answer, Ended, EpochReport
+from hpo.trial.paths import AttemptPaths
 from hpo.trial.ports import TrialProcess
+from hpo.trial.request import TrialRequest
 from hpo.trial.vocabulary import Reason, Scalar
 from tests.launchers import entries
 
@@ -67,8 +71,15 @@ def misbehaving(tmp_path_factory: pytest.TempPathFactory) -> ForkserverLauncher:
     return ForkserverLauncher(entries.misbehave, "hpo.training.preload", environment.prepare(home))
 
 
-def follow(process: TrialProcess, notes: Notes | None = None, *, stop: Any = None, hung_s: float = 60) -> Ended:
-    return Supervisor(process, notes or Notes(), stop or StopRequest(), hung_s).follow()
+def follow(
+    process: TrialProcess,
+    notes: Notes | None = None,
+    *,
+    stop: Any = None,
+    hung_s: float = 60,
+    left: Callable[[], Ended | None] = lambda: None,
+) -> Ended:
+    return Supervisor(process, notes or Notes(), stop or StopRequest(), hung_s, left).follow()
 
 
 @pytest.mark.parametrize(
@@ -79,6 +90,18 @@ def test_a_process_that_ends_without_a_word_has_a_reason(
     misbehaving: ForkserverLauncher, request_for: Any, how: str, reason: Reason
 ) -> None:
     assert follow(misbehaving.start(request_for(study=how))).reason is reason
+
+
+@pytest.mark.parametrize("how", ["killed later", "silent later"])
+def test_an_end_that_was_written_counts_whatever_becomes_of_the_process(
+    misbehaving: ForkserverLauncher, request_for: Any, how: str
+) -> None:
+    """It may be drawing then."""
+    request: TrialRequest = request_for(study=how)
+    paths = AttemptPaths(Path(request.folder))
+    paths.claim("token")
+    ended = follow(misbehaving.start(request), hung_s=3.0, left=lambda: results.left(paths, "token"))
+    assert (ended.reason, ended.value) == (Reason.COMPLETE, 0.5)
 
 
 def test_a_process_without_progress_is_hung_and_ended(misbehaving: ForkserverLauncher, request_for: Any) -> None:
