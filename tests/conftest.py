@@ -127,10 +127,10 @@ def request_for(tiny: Path, tmp_path: Path) -> Requests:
 
 @pytest.fixture(scope="session")
 def trained(launcher: ForkserverLauncher, scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights (.pt) that have learned something: ten epochs on the whole demo set."""
+    """Weights (.pt) that have learned something: sixteen epochs on the whole demo set."""
 
     def make(folder: Path) -> None:
-        train: dict[str, Any] = {**TRAIN, "epochs": 10, "imgsz": 96, "lr0": 0.01}
+        train: dict[str, Any] = {**TRAIN, "epochs": 16, "imgsz": 96, "lr0": 0.01}
         data = folder / "data.yaml"
         data.write_text(scenes.read_text() + f"path: {scenes.parent}\n")
         objective = Objective(Metric.MAP50)
