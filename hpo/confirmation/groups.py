@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from hpo.errors import HpoError
 from hpo.study.records import StudyRow, TrialRow
-from hpo.trial.paths import AttemptPaths
 from hpo.trial.vocabulary import TrialState
 
 Run = tuple[TrialRow, Path]
@@ -32,10 +32,11 @@ class Groups:
         return max(range(len(self.means)), key=lambda index: (self.means[index], -index))
 
 
-def grouped(stage: StudyRow, rows: list[TrialRow]) -> Groups:
+def grouped(stage: StudyRow, rows: list[TrialRow], weights: Callable[[TrialRow], Path]) -> Groups:
     """Of a finished stage. A configuration that failed with one of its seeds is not confirmed.
 
-    Raises ``HpoError`` where the baseline or every candidate failed, and where weights are not on this machine.
+    ``weights``: of a complete run. Raises ``HpoError`` where the baseline or every candidate failed, and what
+    ``weights`` raises.
     """
     spec = stage.spec
     ends = {row.ordinal: row for row in rows if row.counts}
@@ -53,8 +54,8 @@ def grouped(stage: StudyRow, rows: list[TrialRow]) -> Groups:
         said = "; ".join(f"trial {number}: {why}" for number, why in failed.items() if why)
         raise HpoError(f"no candidate can be confirmed: {said}. See: hpo trials {stage.name}")
     return Groups(
-        baseline=[_with_weights(stage, row) for row in by_trial[None]],
-        candidates=[[_with_weights(stage, row) for row in by_trial[number]] for number in numbers],
+        baseline=[(row, weights(row)) for row in by_trial[None]],
+        candidates=[[(row, weights(row)) for row in by_trial[number]] for number in numbers],
         numbers=numbers,
         means=[math.fsum(row.value or 0.0 for row in by_trial[number]) / len(by_trial[number]) for number in numbers],
         left_out={str(number): why for number, why in failed.items() if number is not None and why},
@@ -65,14 +66,3 @@ def _failure(group: list[TrialRow]) -> str:
     """Why a configuration has no value for each of its seeds; empty where it has."""
     bad = [row for row in group if row.state is not TrialState.COMPLETE or row.value is None]
     return f"{len(bad)} of {len(group)} runs came to nothing (run {bad[0].number}: {bad[0].reason})" if bad else ""
-
-
-def _with_weights(stage: StudyRow, row: TrialRow) -> Run:
-    weights = AttemptPaths(Path(row.folder or "")).best
-    if not weights.is_file():
-        raise HpoError(
-            f"the weights of run {row.number} of {stage.name} are not on this machine ({weights}; it was trained by "
-            f"{row.worker}): the verdict is computed from them. Run `hpo confirm {stage.spec.searched_name}` where "
-            "they are, or bring that folder here"
-        )
-    return row, weights

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo.confirmation import record
 from hpo.confirmation.groups import grouped
+from hpo.confirmation.weights import Weights
 from hpo.settings import Settings
 from hpo.study import lifecycle, snapshot
 from hpo.study.records import StudyRow
@@ -42,7 +43,7 @@ def reach(storage: Storage, stage: StudyRow, bench: Bench) -> dict[str, Any]:
     from hpo.confirmation.judging import document, judge
     from hpo.evidence.verdict import within_noise
 
-    groups = grouped(stage, snapshot.trials(storage, stage))
+    groups = grouped(stage, snapshot.trials(storage, stage), Weights(bench.settings, stage).of)
     split = "test" if "test" in stage.facts.dataset["splits"] else "val"
     look = record.look(storage, stage, split, bench.by)
     found = judge(stage.spec, groups, split, _capture(stage, bench))

@@ -50,7 +50,7 @@ def of_trial(trial: TrialRow, plots: Plots) -> tuple[Artifact, ...] | None:
     if plots != "none":
         pictures = sorted(path for path in paths.folder.iterdir() if path.suffix.lower() in _PICTURES)
         files |= {f"plots/{path.name}": path for path in pictures if path not in found}
-    digests = {name: _file_digest(path) for name, path in files.items()}
+    digests = {name: file_digest(path) for name, path in files.items()}
     return tuple(Artifact(name, files[name], digest) for name, digest in digests.items() if digest is not None)
 
 
@@ -99,7 +99,7 @@ def _delete(client: Any, artifact_uri: str, paths: list[str]) -> None:
         found.delete_artifacts(path)
 
 
-def _file_digest(path: Path) -> str | None:
+def file_digest(path: Path) -> str | None:
     """None where the file is not there (any more)."""
     try:
         with path.open("rb") as file:

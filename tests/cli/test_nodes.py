@@ -82,6 +82,27 @@ def stored(mlflow: str, node: Shell) -> list[str]:
     return [each.path for folder in repository.list_artifacts() for each in repository.list_artifacts(folder.path)]
 
 
+def test_a_confirmation_on_two_nodes_has_its_verdict_on_the_one_that_is_left(
+    nodes: tuple[Shell, Shell, Shell], study: Study
+) -> None:
+    """Weights that the other one trained come from the artifact store."""
+    head, first, second = nodes
+    head.run("create", study(more="confirm: {top: 1, seeds: 2}"), "budget.trials=2", "train.epochs=2")
+    began = join(first)
+    wait_for(lambda: sum(row.ended_at is not None for row in attempts(head)) >= 3, began)  # one of the stage's
+    helped = join(second)
+    for worker in (began, helped):
+        _, err = worker.communicate(timeout=LONGEST_S)
+        assert worker.returncode == 0, err
+    trained_there = sum(row.folder.startswith(str(first.folder)) for row in attempts(head)[2:])
+    shutil.rmtree(first.folder)
+    told = second.json("confirm", "small", "--data", second.folder / "data" / "data.yaml", "--gpus", "cpu")
+    assert told["seeds"] == 2
+    fetched = list((second.home / "studies" / "small.confirm" / "fetched").glob("*.pt"))
+    assert len(fetched) == trained_there > 0
+    assert second.json("confirm", "small", "--data", second.folder / "data" / "data.yaml") == told
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_a_trial_started_on_one_node_is_finished_on_another(
     nodes: tuple[Shell, Shell, Shell], mlflow: str, study: Study, how: signal.Signals

@@ -178,13 +178,11 @@ def test_looks_at_a_split_are_counted_over_all_studies_on_its_data(storage: Stor
     assert record.stored(storage, other) is None
 
 
-def test_the_winner_is_the_candidate_of_the_largest_mean_on_val(
-    storage: Storage, searched: Search, tmp_path: Path
-) -> None:
+def test_the_winner_is_the_candidate_of_the_largest_mean_on_val(storage: Storage, searched: Search) -> None:
     study = stage.begin(storage, searched(), Confirm(top=2, seeds=2))
     values = {0: 0.2, 3: 0.3, 1: 0.5, 4: 0.3, 2: 0.45, 5: 0.45}
-    rows = [_with_weights(row, tmp_path) for row in confirmed(storage, study, values)]
-    groups = grouped(study, rows)
+    groups = grouped(study, confirmed(storage, study, values), _weights)
+    assert all(weights == _weights(row) for row, weights in groups.baseline)
     assert [[row.value for row, _ in group] for group in groups.candidates] == [[0.5, 0.3], [0.45, 0.45]]
     assert [row.value for row, _ in groups.baseline] == [0.2, 0.3]
     assert groups.winner == 1
@@ -192,24 +190,19 @@ def test_the_winner_is_the_candidate_of_the_largest_mean_on_val(
 
 
 def test_a_candidate_that_failed_with_a_seed_is_left_out_and_a_baseline_can_not_be(
-    storage: Storage, searched: Search, tmp_path: Path
+    storage: Storage, searched: Search
 ) -> None:
     study = stage.begin(storage, searched(), Confirm(top=2, seeds=2))
-    rows = [_with_weights(row, tmp_path) for row in confirmed(storage, study)]
+    rows = confirmed(storage, study)
     diverged: dict[str, Any] = {"state": TrialState.PRUNED, "value": None, "reason": Reason.DIVERGED}
-    groups = grouped(study, [replace(row, **diverged) if row.ordinal == 4 else row for row in rows])
+    groups = grouped(study, [replace(row, **diverged) if row.ordinal == 4 else row for row in rows], _weights)
     assert len(groups.candidates) == 1
     assert groups.left_out == {str(study.spec.planned[1].of): "1 of 2 runs came to nothing (run 4: diverged)"}
     with pytest.raises(HpoError, match="the baseline can't be compared with"):
-        grouped(study, [replace(row, **diverged) if row.ordinal == 0 else row for row in rows])
+        grouped(study, [replace(row, **diverged) if row.ordinal == 0 else row for row in rows], _weights)
     with pytest.raises(HpoError, match="no candidate can be confirmed"):
-        grouped(study, [row if row.baseline else replace(row, **diverged) for row in rows])
-    with pytest.raises(HpoError, match="not on this machine"):
-        grouped(study, [replace(row, folder=str(tmp_path / "elsewhere")) for row in rows])
+        grouped(study, [row if row.baseline else replace(row, **diverged) for row in rows], _weights)
 
 
-def _with_weights(row: TrialRow, folder: Path) -> TrialRow:
-    own = folder / str(row.number)
-    (own / "weights").mkdir(parents=True)
-    (own / "weights" / "best.pt").touch()
-    return replace(row, folder=str(own))
+def _weights(row: TrialRow) -> Path:
+    return Path(f"{row.number}.pt")
