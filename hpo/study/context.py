@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 
 import optuna
@@ -19,6 +19,14 @@ from hpo.study.storage import Storage
 
 Failpoint = Callable[[str], None]
 """Called with the name of each point at which a death is repaired; tests kill the process there."""
+
+
+def no_failpoint(_point: str) -> None:
+    """Nobody dies."""
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,14 @@ class Active:
 
 
 @dataclass(frozen=True)
+class Answered:
+    """What follows from an epoch's report."""
+
+    prune: bool
+    control: Control
+
+
+@dataclass(frozen=True)
 class Place:
     """Where an attempt is trained."""
 

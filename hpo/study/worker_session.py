@@ -7,8 +7,8 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import Connection, literal
@@ -16,12 +16,12 @@ from sqlalchemy import Connection, literal
 from hpo.errors import ClaimLost, StorageUnavailable
 from hpo.spec import rungs
 from hpo.study import admission, claims, ending, peaks, progress, reaping, recording, registry, tables, uploads, warm
-from hpo.study.context import Context, Failpoint
+from hpo.study.context import Context, Failpoint, no_failpoint, utc_now
 from hpo.study.history import SearchHistory
 from hpo.study.leases import Watch
 from hpo.study.progress import Control, Progress
 from hpo.study.pruning import build_pruner, keeps_notes
-from hpo.study.recording import Active, Place
+from hpo.study.recording import Active, Answered, Place
 from hpo.study.records import Proposal, StudyRow, Upload
 from hpo.study.registry import Life
 from hpo.study.storage import Storage
@@ -31,18 +31,6 @@ from hpo.trial.vocabulary import Reaction, Scalar
 
 if TYPE_CHECKING:
     from hpo.spec.plan import BaselinePlan
-
-
-def _nothing(_point: str) -> None:
-    """No failpoint."""
-
-
-@dataclass(frozen=True)
-class Answered:
-    """What follows from an epoch's report."""
-
-    prune: bool
-    control: Control
 
 
 class WorkerSession:
@@ -64,7 +52,7 @@ class WorkerSession:
         baseline: BaselinePlan | None,
         *,
         clock: Callable[[], datetime] | None = None,
-        failpoint: Failpoint = _nothing,
+        failpoint: Failpoint = no_failpoint,
     ) -> None:
         """``clock``: stands for every clock there is, the database's too; by default each is its own."""
         self._baseline = baseline
@@ -87,7 +75,7 @@ class WorkerSession:
         life = Life(worker) if isinstance(worker, str) else worker
         worker_id = registry.enter(storage, study.id, life, now())
         history = SearchHistory(storage, warm.trials(storage, study), notes=keeps_notes(study.spec))
-        self._context = Context(storage, study, life.worker, worker_id, clock or _utc_now, now, failpoint, history)
+        self._context = Context(storage, study, life.worker, worker_id, clock or utc_now, now, failpoint, history)
 
     @property
     def beat_every_s(self) -> float:
@@ -306,7 +294,3 @@ class WorkerSession:
             return self._active[token]
         except KeyError:
             raise ClaimLost(f"attempt {token} is not this worker's, or ended; its result is dropped") from None
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
