@@ -84,7 +84,10 @@ def trial(names: tuple[str, ...], *, as_json: bool) -> None:
         found = snapshot.trial(storage, row, int(names[-1]))
         curve = snapshot.epochs(storage, row, found.number)
     if as_json:
-        curve_json = [{"epoch": e.epoch, "attempt": e.attempt, "objective": e.objective, **e.metrics} for e in curve]
+        curve_json = [
+            {"epoch": e.epoch, "attempt": e.attempt, "seconds": e.seconds, "objective": e.objective, **e.metrics}
+            for e in curve
+        ]
         print_json(
             trial_json(found)
             | {"train": found.train, "attempts": [vars(a) for a in found.attempts], "curve": curve_json}

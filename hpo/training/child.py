@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
 import time
@@ -58,6 +59,7 @@ class Channel:
 def main(request_json: str, pipe: Connection, lifeline: Connection) -> None:
     """Entry point in the forked process. Unless it is killed, an ``Ended`` is on disk and sent."""
     life.hold(lifeline)
+    _fork_what_loads_images(pipe)
     request = TrialRequest.from_json(request_json)
     paths = AttemptPaths(Path(request.folder))
     paths.folder.mkdir(parents=True, exist_ok=True)
@@ -79,6 +81,16 @@ def main(request_json: str, pipe: Connection, lifeline: Connection) -> None:
         except Exception as error:  # noqa: BLE001  (the trial is complete, and stays so)
             traceback.print_exception(error)
     channel.send(ended)
+
+
+def _fork_what_loads_images(pipe: Connection) -> None:
+    """A child of a forkserver starts its own by another forkserver: each of torch's loader processes would then import
+    torch and Ultralytics anew, 5 s for every loader of every trial. Forked, they share what this process has.
+
+    They must not hold the pipe, whose end is the end of this process.
+    """
+    multiprocessing.set_start_method("fork", force=True)
+    os.register_at_fork(after_in_child=pipe.close)
 
 
 def _is_drawn(request: TrialRequest, ended: Ended) -> bool:

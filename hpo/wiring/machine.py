@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING
@@ -38,10 +39,18 @@ ONE = Offer()
 
 def versions() -> dict[str, str]:
     """Of what a result depends on; read from the installed packages without importing them."""
-    packages = ("optuna", "torch", "torchvision", "ultralytics", "mlflow", "numpy", "opencv-python")
+    packages = ("optuna", "torch", "torchvision", "ultralytics", "mlflow", "numpy", _opencv())
     return {"hpo": __version__, "python": platform.python_version()} | {
         name: metadata.version(name) for name in packages
     }
+
+
+def _opencv() -> str:
+    """Its name here: an image for servers may hold the one without windows."""
+    with suppress(metadata.PackageNotFoundError):
+        metadata.version("opencv-python")
+        return "opencv-python"
+    return "opencv-python-headless"
 
 
 def launcher(settings: Settings) -> ForkserverLauncher:

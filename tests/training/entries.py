@@ -52,3 +52,17 @@ def bug(request: str, pipe: Connection, lifeline: Connection) -> None:
 
     setattr(TrialRun, "validate", fail)  # noqa: B010  (a plain assignment would have to fit the type)
     child.main(request, pipe, lifeline)
+
+
+def with_loader_processes(request: str, pipe: Connection, lifeline: Connection) -> None:
+    """Two processes load images, as on a GPU; on a CPU Ultralytics starts none."""
+    from hpo.training.yolo import TrialRun
+
+    plain = TrialRun.get_dataloader
+
+    def get_dataloader(run: Any, *given: Any, **named: Any) -> Any:
+        run.args.workers = 2
+        return plain(run, *given, **named)
+
+    setattr(TrialRun, "get_dataloader", get_dataloader)  # noqa: B010  (a plain assignment would have to fit the type)
+    child.main(request, pipe, lifeline)

@@ -1,0 +1,54 @@
+"""The processes that load a trial's images (on a GPU; on a CPU Ultralytics starts none)."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+import pytest
+
+from hpo.launchers.forkserver import ForkserverLauncher
+from hpo.trial.messages import EpochReport
+from hpo.trial.ports import TrialProcess
+from tests.training import entries
+
+LONGEST_S = 600
+
+
+@pytest.fixture
+def training(launcher: ForkserverLauncher, request_for: Any) -> Iterator[TrialProcess]:
+    """At the end of its first epoch, waiting for an answer."""
+    process = launcher._spawn(entries.with_loader_processes, request_for().to_json())
+    while not isinstance(message := process.receive(LONGEST_S), EpochReport):
+        assert message is not None
+    yield process
+    process.kill()
+
+
+def loaders(training: TrialProcess) -> list[psutil.Process]:
+    return psutil.Process(training.pid).children(recursive=True)
+
+
+def test_they_are_forked_and_import_nothing_anew(training: TrialProcess) -> None:
+    own = psutil.Process(training.pid).cmdline()
+    found = loaders(training)
+    assert len(found) >= 2
+    assert {process.ppid() for process in found} == {training.pid}, "none of them by way of another forkserver"
+    assert all(process.cmdline() == own for process in found)
+
+
+def test_they_do_not_hide_the_end_of_the_training(training: TrialProcess) -> None:
+    for process in loaders(training):
+        process.suspend()
+    os.kill(training.pid, signal.SIGKILL)
+    with pytest.raises(EOFError):
+        training.receive(LONGEST_S)
+
+
+def test_they_end_with_it(training: TrialProcess) -> None:
+    found = loaders(training)
+    training.kill()
+    assert psutil.wait_procs(found, timeout=LONGEST_S)[1] == []
