@@ -41,7 +41,7 @@ class Site:
         return plan.asked(spec, self.baseline, proposal.ordinal, proposal.params, is_baseline=proposal.baseline)
 
     def request(
-        self, study: StudyRow, proposal: Proposal, start: Start, device: str, best_value: float | None
+        self, study: StudyRow, proposal: Proposal, start: Start, device: str, *, sharing: int, best_value: float | None
     ) -> TrialRequest:
         """``best_value``: of the trials so far, where it decides about plots."""
         spec = study.spec
@@ -65,6 +65,7 @@ class Site:
             known_epochs=start.known,
             device=device,
             token=proposal.token,
+            sharing=sharing,
         )
 
     def _prediction_folder(self, study: StudyRow) -> PredictionFolder | None:

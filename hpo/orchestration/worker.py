@@ -176,7 +176,10 @@ class Worker:
         shutil.rmtree(paths.folder, ignore_errors=True)  # of a deleted study of the same name
         paths.claim(proposal.token)
         start = Resumption(proposal, paths, self._with.store, self._fetching()).start()
-        request = self._site.request(self._study, proposal, start, self._slots.devices[slot], self._best_value())
+        devices = self._slots.devices
+        request = self._site.request(
+            self._study, proposal, start, devices[slot], sharing=len(devices), best_value=self._best_value()
+        )
         place = Place(request.folder, request.device, slot)
         self._patience.call(
             lambda: self._with.session.begin(

@@ -110,7 +110,7 @@ def _build(request: TrialRequest, paths: AttemptPaths, channel: Channel) -> Tria
         channel.memory(peak_mib(run.device))
         return channel.report(epoch)
 
-    patches.apply(patches.threads_per_trial())
+    patches.apply(patches.threads_per_trial(request.sharing))
     run = TrialRun(request, _arguments(request, paths), report)
     run.checkpoints.announce = lambda epoch: channel.send(Checkpointed(epoch))
     run.add_callback("on_train_start", lambda _: channel.send(Started(_effective(run), run.resumed_from)))

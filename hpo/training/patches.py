@@ -28,9 +28,10 @@ def apply(threads: int) -> None:
     )
 
 
-def threads_per_trial() -> int:
-    """As Ultralytics counts (all but one, at most 8), over the cores that this process may use."""
-    return min(8, max(1, len(os.sched_getaffinity(0)) - 1))
+def threads_per_trial(sharing: int = 1) -> int:
+    """As Ultralytics counts (all but one, at most 8), over the cores that this process may use; of ``sharing`` trials
+    at a time each takes its share, since threads that wait for one another spin."""
+    return min(8, max(1, (len(os.sched_getaffinity(0)) - 1) // sharing))
 
 
 def save_label_cache(prefix: str, path: Path, x: dict[str, Any], version: str) -> None:

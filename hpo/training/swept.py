@@ -103,7 +103,7 @@ def _measured(request: TrialRequest, point: OperatingPoint, predictions: Predict
 def _swept(run: TrialRun, plan: SweepPlan, predictions: Predictions) -> Settled:
     from hpo.detection.sweep import sweep
 
-    result = sweep(predictions, plan, run.request.objective, threads=threads_per_trial())
+    result = sweep(predictions, plan, run.request.objective, threads=threads_per_trial(run.request.sharing))
     detail = ""
     try:
         _write(result, predictions, run)

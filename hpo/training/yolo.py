@@ -91,7 +91,7 @@ class SweptValidator(TrialValidator, KeepsCandidates):
         except ValueError as error:
             LOGGER.warning(f"no objective: {error}")
             return float("nan")  # which the guard calls divergence
-        return best_value(predictions, request.sweep, request.objective, threads=threads_per_trial())
+        return best_value(predictions, request.sweep, request.objective, threads=threads_per_trial(request.sharing))
 
 
 def columns(rows: Iterable[Mapping[str, str]]) -> dict[str, list[Any]]:

@@ -62,6 +62,8 @@ class TrialRequest:
     """``auto`` (first GPU, else CPU), ``cpu``, or a CUDA index such as ``0``."""
     token: str = ""
     """Of the attempt: its checkpoints carry it."""
+    sharing: int = 1
+    """Trials, this one included, that its worker trains at a time: they share the CPU's cores."""
 
     def to_json(self) -> str:
         own = {

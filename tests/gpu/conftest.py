@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.conftest import ROOT
@@ -51,7 +52,9 @@ class Watch:
     before_mib: float = 0.0
     most_mib: float = 0.0
     processes: set[int] = field(default_factory=set)
-    """That held memory of it."""
+    """Descendants of this process that held memory of it."""
+    most_at_once: int = 0
+    """Of them."""
     _over: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -73,7 +76,10 @@ class Watch:
     def _sample(self) -> None:
         while not self._over.wait(0.02):
             self.most_mib = max(self.most_mib, self._used())
-            self.processes |= {process.pid for process in _nvml().nvmlDeviceGetComputeRunningProcesses(self._handle)}
+            ours = {child.pid for child in psutil.Process().children(recursive=True)}
+            holding = ours & {each.pid for each in _nvml().nvmlDeviceGetComputeRunningProcesses(self._handle)}
+            self.processes |= holding
+            self.most_at_once = max(self.most_at_once, len(holding))
 
     def _used(self) -> float:
         return float(_nvml().nvmlDeviceGetMemoryInfo(self._handle).used) / MIB

@@ -22,6 +22,11 @@ SHORT = ("train.epochs=2", "train.warmup_epochs=0", "train.close_mosaic=0")
 
 
 @pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+@pytest.fixture
 def file(tiny: Path, scenes: Path, tmp_path: Path) -> Callable[..., Path]:
     """Writes the study ``small``, whose data have a test split."""
 
@@ -45,6 +50,7 @@ def test_slots_train_side_by_side_on_one_gpu(
     assert "4 of 4 trials" in said
     assert {trial["state"] for trial in shell.json("trials")} == {"COMPLETE"}
     assert len(seen.processes) == 4, "each trial in a process of its own, and no other on the GPU"
+    assert seen.most_at_once > 1
 
 
 def test_auto_fills_the_gpu_once_it_knows_what_a_trial_takes(
@@ -52,10 +58,8 @@ def test_auto_fills_the_gpu_once_it_knows_what_a_trial_takes(
 ) -> None:
     with watch() as seen:
         shell.run("run", file(), *SHORT, "budget.trials=8", "--slots-per-gpu", "auto")
-    trials = [shell.json("trial", str(number)) for number in range(8)]
-    peaks = [trial["attempts"][-1]["effective"]["peak_mib"] for trial in trials]
-    assert {trial["state"] for trial in trials} == {"COMPLETE"}
-    assert seen.taken_mib > 2 * max(peaks), "several ran at once"
+    assert {trial["state"] for trial in shell.json("trials")} == {"COMPLETE"}
+    assert seen.most_at_once > 1
 
 
 def test_two_that_do_not_fit_beside_each_other_are_both_trained_in_the_end(

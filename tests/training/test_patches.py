@@ -3,10 +3,12 @@ from __future__ import annotations
 import csv
 import json
 import multiprocessing
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from hpo.launchers.forkserver import ForkserverLauncher
 from hpo.training import environment
@@ -92,3 +94,13 @@ def test_a_read_only_dataset_is_no_error(tmp_path: Path) -> None:
 
     save_label_cache("", launched, {}, "1.0")
     assert not launched.exists()
+
+
+@pytest.mark.parametrize(("sharing", "threads"), [(1, 8), (2, 7), (5, 3), (15, 1), (64, 1)])
+def test_trials_that_are_trained_side_by_side_share_the_cores(
+    monkeypatch: pytest.MonkeyPatch, sharing: int, threads: int
+) -> None:
+    from hpo.training import patches
+
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(16)))
+    assert patches.threads_per_trial(sharing) == threads
