@@ -170,7 +170,9 @@ class TrialRun(DetectionTrainer):
     def draw(self) -> None:
         """Ultralytics' plots of best.pt, with some predicted images: one more validation."""
         self.args.plots = self.validator.args.plots = True
+        self.test_loader.reset()  # its processes were shut down with the training
         self.validator(model=self.best)
+        self.test_loader.close()
         self.plot_metrics()
 
     @override

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -13,6 +14,8 @@ import pytest
 from hpo.launchers.forkserver import ForkserverLauncher
 from hpo.trial.messages import EpochReport
 from hpo.trial.ports import TrialProcess
+from hpo.trial.vocabulary import Reason
+from tests.conftest import Talk
 from tests.training import entries
 
 LONGEST_S = 600
@@ -52,3 +55,11 @@ def test_they_end_with_it(training: TrialProcess) -> None:
     found = loaders(training)
     training.kill()
     assert psutil.wait_procs(found, timeout=LONGEST_S)[1] == []
+
+
+def test_the_best_trial_is_drawn_after_they_have_ended(launcher: ForkserverLauncher, request_for: Any) -> None:
+    request = request_for({"epochs": 1, "close_mosaic": 0}, plots="best")
+    talk = Talk(launcher._spawn(entries.with_loader_processes, request.to_json()))
+    assert talk.ended.reason is Reason.COMPLETE
+    drawn = {path.name for path in Path(request.folder).iterdir()}
+    assert {"confusion_matrix.png", "val_batch0_pred.jpg", "results.png"} <= drawn
