@@ -27,7 +27,7 @@ def gpu() -> str:
     import torch
 
     if not torch.cuda.is_available():
-        pytest.skip("no GPU that torch can use")
+        pytest.skip("no GPU that torch can use, or the tests beside these run too, on the CPU: make test-gpu")
     return torch.cuda.get_device_name(0)
 
 
