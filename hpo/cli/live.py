@@ -88,18 +88,27 @@ class Lines(Watcher):
         self.score = score
         self.started_at: dict[int, float] = {}
         """Trials that run here -> monotonic time of their start."""
+        self._just_started: int | None = None
+        """The trial that the last line is about, where it says that it starts."""
 
     @override
     def trial_started(self, request: TrialRequest, *, resumed_from: int) -> None:
         self.started_at[request.number] = time.monotonic()
+        self._just_started = request.number
         again = f" (attempt {request.attempt}, from epoch {resumed_from + 1})" if request.attempt > 1 else ""
         what = "baseline: plain Ultralytics" if self.is_baseline(request) else settings_text(self.study, request)
         planned = self.study.spec.planned
-        kind = "run" if planned else "trial"
         if planned:
             repeats = planned[request.ordinal].of
             what = f"{what if repeats is None else f'trial {repeats} again: {what}'}  seed={request.train['seed']}"
-        self.console.print(f"[bold]{kind} {request.number}[/]{again}  [dim]{what}[/]")
+        self.console.print(f"[bold]{self._name(request.number)}[/]{again}  [dim]{what}[/]")
+
+    def best_text(self) -> str:
+        """Nothing in a confirmation: its best run says nothing."""
+        return "" if self.study.spec.planned else f", best {self.score.best_text()}"
+
+    def _name(self, number: int) -> str:
+        return f"run {number}" if self.study.spec.planned else f"trial {number}"
 
     def is_baseline(self, request: TrialRequest) -> bool:
         planned = self.study.spec.planned
@@ -115,7 +124,8 @@ class Lines(Watcher):
 
     @override
     def trial_ended(self, number: int, ended: Ended, reaction: Reaction) -> None:
-        which = f"trial {number} " if len(self.started_at) > 1 else ""
+        which = "" if number == self._just_started else f"{self._name(number)} "
+        self._just_started = None
         seconds = time.monotonic() - self.started_at.pop(number)
         self.score.refresh()
         value = f" {self.study.spec.objective} {ended.value:.4f}" if ended.value is not None else ""
@@ -127,7 +137,7 @@ class Lines(Watcher):
         self.console.print(
             f"  {which}[{STYLES.get(ended.reason, 'red')}]{ended.reason}[/]{value} after {ended.epochs} epochs, "
             f"{duration(seconds)}{detail}{again}  "
-            f"[dim]{self.score.counted}/{self.score.total} done, best {self.score.best_text()}"
+            f"[dim]{self.score.counted}/{self.score.total} done{self.best_text()}"
             f"{f', about {duration(left)} left' if left else ''}[/]"
         )
         if ended.swept is not None:
@@ -137,7 +147,8 @@ class Lines(Watcher):
     @override
     def trial_lost(self, number: int) -> None:
         self.started_at.pop(number, None)
-        self.console.print(f"  [red]lost[/] trial {number}: another worker has taken it over")
+        self._just_started = None
+        self.console.print(f"  [red]lost[/] {self._name(number)}: another worker has taken it over")
 
 
 class Bars(Watcher):
@@ -189,7 +200,7 @@ class Bars(Watcher):
     def _note_study(self) -> None:
         score = self._lines.score
         left = score.left_s()
-        note = f"{score.counted}/{score.total}, best {score.best_text()}" + (f", {duration(left)} left" if left else "")
+        note = f"{score.counted}/{score.total}{self._lines.best_text()}" + (f", {duration(left)} left" if left else "")
         self._bars.update(self._study, completed=score.counted, total=score.total, note=note)
 
 

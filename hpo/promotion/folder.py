@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,7 +39,9 @@ def refuse_occupied(target: Path) -> None:
 def aside(target: Path) -> Iterator[Path]:
     """A folder beside ``target``, which takes its place at the block's end and vanishes where that raises."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-", dir=target.parent))
+    ours = f".{target.name}.partial-{socket.gethostname()}-"
+    _remove_what_the_dead_left(target.parent, ours)
+    draft = Path(tempfile.mkdtemp(prefix=f"{ours}{os.getpid()}-", dir=target.parent))
     try:
         yield draft
         draft.chmod(0o755)
@@ -45,6 +49,16 @@ def aside(target: Path) -> Iterator[Path]:
         draft.rename(target)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _remove_what_the_dead_left(folder: Path, prefix: str) -> None:
+    """Drafts of killed processes of this machine; after the prefix their names go on with the process number."""
+    import psutil
+
+    for left in folder.glob(f"{glob.escape(prefix)}*-*"):
+        number = left.name.removeprefix(prefix).partition("-")[0]
+        if number.isdecimal() and not psutil.pid_exists(int(number)):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def write(draft: Path, target: Path, study: StudyRow, trained: Trained, found: Measured, data: Path) -> None:

@@ -51,7 +51,7 @@ def text(study: StudyRow, trials: Sequence[TrialRow], verdict: Mapping[str, Any]
     spec = study.spec
     best = sorted(_complete(trials), key=lambda row: (-(row.value or 0.0), row.number))[:_ROWS]
     standing = f"best {best[0].value:.4f} (trial {best[0].number})" if best else "nothing complete yet"
-    parts = [f"# {spec.name}: {spec.objective} of `{Path(spec.model).name}`, {standing}"]
+    parts = [f"### {spec.name}: {spec.objective} of `{Path(spec.model).name}`, {standing}"]
     if verdict is not None:
         parts.append(f"**Verdict:** {verdict['sentence']}")
     parts.append(_counts(spec, trials))

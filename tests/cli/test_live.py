@@ -54,3 +54,21 @@ def test_while_the_database_is_away_what_was_known_is_shown(tmp_path: Path) -> N
     assert (score.counted, score.total, score.best_text()) == (0, 6, "none yet")
     with pytest.raises(StorageUnavailable):
         Score(ask)
+
+
+def test_an_end_names_its_trial_unless_it_follows_its_start(tmp_path: Path) -> None:
+    with open_storage(f"sqlite:///{tmp_path / 'hpo.db'}", create=True) as storage:
+        study = create_or_join(storage, study_spec(trials=6), IDENTITY, FACTS)
+        printed = io.StringIO()
+        lines = Lines(Console(file=printed, width=200), study, Score(lambda: snapshot.status(storage, study)))
+        request_for = Requests(tmp_path / "data.yaml", tmp_path)
+        one, other, alone = (request_for() for _ in range(3))
+        done = reaction(Reason.COMPLETE, retries_left=0)
+        for start in (one, other):
+            lines.trial_started(start, resumed_from=0)
+        for end in (one, other):
+            lines.trial_ended(end.number, ended(value=0.5), done)
+        lines.trial_started(alone, resumed_from=0)
+        lines.trial_ended(alone.number, ended(value=0.5), done)
+    ends = [line.partition("complete")[0].strip() for line in printed.getvalue().splitlines() if "complete" in line]
+    assert ends == [f"trial {one.number}", f"trial {other.number}", ""]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from hpo.errors import HpoError, UsageError
 from hpo.promotion import exports, registering
 from hpo.promotion.folder import aside, refuse_occupied
 from hpo.promotion.measured import NAMES, TOLERANCE, differences, disagreements
+from tests.conftest import ROOT
 
 
 def test_what_is_there_already_is_refused(tmp_path: Path) -> None:
@@ -30,6 +34,25 @@ def test_a_folder_appears_whole(tmp_path: Path) -> None:
         assert not target.exists()
     assert [file.name for file in target.iterdir()] == ["best.pt"]
     assert list(target.parent.iterdir()) == [target]
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_one(tmp_path: Path) -> None:
+    target = tmp_path / "winner"
+    code = f"from hpo.promotion.folder import aside; from pathlib import Path; made = aside(Path({str(target)!r}))"
+    waits = f"{code}; made.__enter__(); print('made', flush=True); input()"
+    killed = subprocess.Popen(
+        [sys.executable, "-c", waits], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert killed.stdout is not None
+    assert killed.stdout.readline() == "made\n"
+    with aside(target) as draft:
+        assert len(list(tmp_path.iterdir())) == 2, "that of a process which lives stays"
+        killed.kill()
+        killed.wait()
+        (draft / "best.pt").touch()
+    shutil.rmtree(target)
+    with aside(target):
+        assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_folder_that_fails_leaves_nothing(tmp_path: Path) -> None:

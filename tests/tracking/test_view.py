@@ -82,5 +82,5 @@ def test_the_experiment_carries_the_view_and_the_note(
     tags = MlflowClient(settings.tracking_uri).get_experiment(experiment_id).tags
     assert json.loads(tags["mlflow.sharedViewState.study"]) == view.state(rows.study.spec)
     begin, title, *_ = tags["mlflow.note.content"].splitlines()
-    assert (begin, title) == (note.BEGIN, "# digits: map50_95 of `yolov8n.yaml`, best 0.6222 (trial 0)")
+    assert (begin, title) == (note.BEGIN, "### digits: map50_95 of `yolov8n.yaml`, best 0.6222 (trial 0)")
     assert tags["mlflow.experimentKind"] == "custom_model_development"
