@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,19 +19,13 @@ from hpo.study.progress import Control
 from hpo.study.records import StudyRow
 from hpo.study.registry import Life
 from hpo.study.standing import Ranking
-from hpo.study.storage import Storage, open_storage
+from hpo.study.storage import Storage
 from hpo.study.worker_session import WorkerSession
 from hpo.trial.vocabulary import Reason
 from tests.soak.fake import FakeLauncher, Pace
 from tests.soak.node import Nobody
 from tests.study import invariants
 from tests.study.support import FACTS, IDENTITY, study_spec
-
-
-@pytest.fixture
-def storage(tmp_path: Path) -> Iterator[Storage]:
-    with open_storage(f"sqlite:///{tmp_path / 'hpo.db'}", create=True) as opened:
-        yield opened
 
 
 @pytest.fixture
