@@ -46,7 +46,8 @@ def confirm(stage: Opened, stop: StopRequest, *, quiet: bool) -> Opened:
     if not quiet and done < planned:
         seeds = f"{stage.study.spec.confirm.seeds} seeds each" if stage.study.spec.confirm else ""
         listed = dict.fromkeys(str(run.of) for run in stage.study.spec.planned if not run.baseline)
-        click.echo(f"confirmation: the baseline and trials {', '.join(listed)}, {seeds}; {done} of {planned} runs done")
+        trials = f"trial{'s' if len(listed) > 1 else ''} {', '.join(listed)}"
+        click.echo(f"confirmation: the baseline and {trials}, {seeds}; {done} of {planned} runs done")
     work(stage, stop, quiet=quiet)
     return stage
 
