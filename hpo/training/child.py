@@ -141,6 +141,8 @@ def _follow_batches(run: TrialRun, channel: Channel) -> None:
 
 def _arguments(request: TrialRequest, paths: AttemptPaths) -> dict[str, Any]:
     """What was asked for, and what the service owns (``hpo.spec.arguments.OWNED`` refuses it in a study file)."""
+    from hpo.training import patches
+
     owned = {
         "task": "detect",
         "mode": "train",
@@ -154,7 +156,9 @@ def _arguments(request: TrialRequest, paths: AttemptPaths) -> dict[str, Any]:
         "patience": 0,
         "verbose": False,
     }
-    return {**request.train, **owned}
+    alone = request.sharing == 1
+    shared = {} if alone else {"workers": patches.loaders_per_trial(request.sharing)}
+    return {**shared, **request.train, **owned}
 
 
 def _device(asked: str) -> str:

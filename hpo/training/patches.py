@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,12 @@ def threads_per_trial(sharing: int = 1) -> int:
     """As Ultralytics counts (all but one, at most 8), over the cores that this process may use; of ``sharing`` trials
     at a time each takes its share, since threads that wait for one another spin."""
     return min(8, max(1, (len(os.sched_getaffinity(0)) - 1) // sharing))
+
+
+def loaders_per_trial(sharing: int) -> int:
+    """As Ultralytics counts the processes that load images (one a core, at most 8), where ``sharing`` trials at a time
+    share the cores. (It validates with twice as many.)"""
+    return min(8, math.ceil(len(os.sched_getaffinity(0)) / sharing))
 
 
 def save_label_cache(prefix: str, path: Path, x: dict[str, Any], version: str) -> None:

@@ -96,11 +96,14 @@ def test_a_read_only_dataset_is_no_error(tmp_path: Path) -> None:
     assert not launched.exists()
 
 
-@pytest.mark.parametrize(("sharing", "threads"), [(1, 8), (2, 7), (5, 3), (15, 1), (64, 1)])
+@pytest.mark.parametrize(
+    ("sharing", "threads", "loaders"), [(1, 8, 8), (2, 7, 8), (5, 3, 4), (10, 1, 2), (16, 1, 1), (64, 1, 1)]
+)
 def test_trials_that_are_trained_side_by_side_share_the_cores(
-    monkeypatch: pytest.MonkeyPatch, sharing: int, threads: int
+    monkeypatch: pytest.MonkeyPatch, sharing: int, threads: int, loaders: int
 ) -> None:
     from hpo.training import patches
 
     monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(16)))
     assert patches.threads_per_trial(sharing) == threads
+    assert patches.loaders_per_trial(sharing) == loaders
