@@ -130,7 +130,13 @@ def optunas(case: Case, ready: Any, go: Any, results: Any) -> None:
 
         counted = (TrialState.COMPLETE, TrialState.PRUNED)
         limit = optuna.study.MaxTrialsCallback(case.budget, states=counted)
-        study.optimize(objective, n_trials=1)
+        while True:  # one trial before the clock starts: what fails here would end the worker of a user
+            try:
+                study.optimize(objective, n_trials=1)
+                break
+            except Exception as error:  # noqa: BLE001  (counted)
+                errors += 1
+                print(f"optuna's, before the clock: {type(error).__name__}")
         samples.clear()
         ready.put(1)
         go.wait()
