@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -104,14 +104,27 @@ def optunas(case: Case, ready: Any, go: Any, results: Any) -> None:
     from hpo.study.sampling import build_sampler, suggest
 
     samples: Samples = defaultdict(list)
-    errors = 0
     with open_storage(case.url, create=False) as storage:
         stored = load_study(storage, "digits").spec
-        study = optuna.load_study(
-            study_name="digits",
-            storage=storage.optuna,
-            sampler=build_sampler(stored, int(time.time_ns() % 2**31)),
-            pruner=build_pruner(stored),
+        errors = 0
+
+        def insist(call: Callable[[], Any]) -> Any:
+            """Before the clock starts; what fails here would end a user's worker."""
+            nonlocal errors
+            while True:
+                try:
+                    return call()
+                except Exception as error:  # noqa: BLE001  (counted)
+                    errors += 1
+                    print(f"optuna, before the clock: {type(error).__name__}: {str(error).splitlines()[0]}", flush=True)
+
+        study = insist(
+            lambda: optuna.load_study(
+                study_name="digits",
+                storage=storage.optuna,
+                sampler=build_sampler(stored, int(time.time_ns() % 2**31)),
+                pruner=build_pruner(stored),
+            )
         )
 
         def objective(trial: optuna.Trial) -> float:
@@ -130,13 +143,7 @@ def optunas(case: Case, ready: Any, go: Any, results: Any) -> None:
 
         counted = (TrialState.COMPLETE, TrialState.PRUNED)
         limit = optuna.study.MaxTrialsCallback(case.budget, states=counted)
-        while True:  # one trial before the clock starts: what fails here would end the worker of a user
-            try:
-                study.optimize(objective, n_trials=1)
-                break
-            except Exception as error:  # noqa: BLE001  (counted)
-                errors += 1
-                print(f"optuna's, before the clock: {type(error).__name__}")
+        insist(lambda: study.optimize(objective, n_trials=1))
         samples.clear()
         ready.put(1)
         go.wait()
