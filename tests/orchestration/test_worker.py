@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from typing_extensions import override
 
 from hpo.errors import HpoError
 from hpo.orchestration.site import Site
@@ -21,6 +22,8 @@ from hpo.study.registry import Life
 from hpo.study.standing import Ranking
 from hpo.study.storage import Storage
 from hpo.study.worker_session import WorkerSession
+from hpo.trial.ports import TrialProcess
+from hpo.trial.request import TrialRequest
 from hpo.trial.vocabulary import Reason
 from tests.soak.fake import FakeLauncher, Pace
 from tests.soak.node import Nobody
@@ -40,9 +43,24 @@ def work(storage: Storage, study: StudyRow, folder: Path, launcher: FakeLauncher
         Worker(study, Site(folder, "m.yaml", folder / "data.yaml", None, slots), company, stop).run()
 
 
+class Listening(FakeLauncher):
+    """Keeps what is asked of it."""
+
+    def __init__(self, pace: Pace) -> None:
+        super().__init__(pace)
+        self.asked: list[TrialRequest] = []
+
+    @override
+    def start(self, request: TrialRequest) -> TrialProcess:
+        self.asked.append(request)
+        return super().start(request)
+
+
 def test_slots_train_side_by_side(storage: Storage, study: StudyRow, tmp_path: Path) -> None:
-    work(storage, study, tmp_path, FakeLauncher(Pace(4, 0.05)), StopRequest())
+    launcher = Listening(Pace(4, 0.05))
+    work(storage, study, tmp_path, launcher, StopRequest())
     invariants.check_end(storage, study)
+    assert {request.sharing for request in launcher.asked} == {2}, "the cores, between two"
     attempts = [attempt for row in snapshot.trials(storage, study) for attempt in row.attempts]
     assert {attempt.slot for attempt in attempts} == {0, 1}
     first, second = (next(a for a in attempts if a.slot == slot) for slot in (0, 1))
