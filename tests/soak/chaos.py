@@ -240,6 +240,7 @@ def _summary(chaos: Chaos, held: dict[str, int]) -> dict[str, int]:
         "pruned": sum(row.reason is Reason.PRUNED for row in rows),
         "YOLO trials": len(real),
         "YOLO complete": sum(row.reason is Reason.COMPLETE for row in real),
+        "YOLO pruned": sum(row.reason is Reason.PRUNED for row in real),
         "resumed": sum(attempt.resumed_from > 0 for row in rows for attempt in row.attempts),
         "worker starts": sum(len(node.codes) + 1 for node in chaos.nodes),
         **held,
