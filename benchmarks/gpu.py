@@ -80,7 +80,11 @@ class Load:
 
 def main() -> int:
     asked = _arguments()
-    pynvml.nvmlInit()
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError as error:
+        print(f"no NVIDIA GPU whose driver answers: {error}", file=sys.stderr)
+        return 1
     print(pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(0)), f"{os.cpu_count()} CPU cores", flush=True)
     first = 0.0
     for slots in asked.slots:

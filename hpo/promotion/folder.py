@@ -39,9 +39,9 @@ def refuse_occupied(target: Path) -> None:
 def aside(target: Path) -> Iterator[Path]:
     """A folder beside ``target``, which takes its place at the block's end and vanishes where that raises."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    ours = f".{target.name}.partial-{socket.gethostname()}-"
-    _remove_what_the_dead_left(target.parent, ours)
-    draft = Path(tempfile.mkdtemp(prefix=f"{ours}{os.getpid()}-", dir=target.parent))
+    prefix, host = f".{target.name}.partial-", socket.gethostname()
+    _remove_what_the_dead_left(target.parent, prefix, host)
+    draft = Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-{host}-", dir=target.parent))
     try:
         yield draft
         draft.chmod(0o755)
@@ -51,13 +51,14 @@ def aside(target: Path) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _remove_what_the_dead_left(folder: Path, prefix: str) -> None:
-    """Drafts of killed processes of this machine; after the prefix their names go on with the process number."""
+def _remove_what_the_dead_left(folder: Path, prefix: str, host: str) -> None:
+    """Drafts of killed processes of this machine. Their names: the prefix, process number, host, something random."""
     import psutil
 
-    for left in folder.glob(f"{glob.escape(prefix)}*-*"):
-        number = left.name.removeprefix(prefix).partition("-")[0]
-        if number.isdecimal() and not psutil.pid_exists(int(number)):
+    for left in folder.glob(f"{glob.escape(prefix)}*"):
+        number, _, rest = left.name.removeprefix(prefix).partition("-")
+        is_ours = number.isdecimal() and rest.rpartition("-")[0] == host
+        if is_ours and not psutil.pid_exists(int(number)):
             shutil.rmtree(left, ignore_errors=True)
 
 

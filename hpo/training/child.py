@@ -156,8 +156,8 @@ def _arguments(request: TrialRequest, paths: AttemptPaths) -> dict[str, Any]:
         "patience": 0,
         "verbose": False,
     }
-    alone = request.sharing == 1
-    shared = {} if alone else {"workers": patches.loaders_per_trial(request.sharing)}
+    # alone it keeps Ultralytics' default, so that what is trained is what plain Ultralytics trains
+    shared = {} if request.sharing == 1 else {"workers": patches.loaders_per_trial(request.sharing)}
     return {**shared, **request.train, **owned}
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from hpo.study.records import StudyRow
     from hpo.study.storage import Storage
 
+OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
+"""Packages of which one holds cv2: Ultralytics asks for the first, images for servers have one without windows."""
 PROBE_TIMEOUT_S = 600.0
 """Weights may have to be downloaded."""
 
@@ -39,18 +41,13 @@ ONE = Offer()
 
 def versions() -> dict[str, str]:
     """Of what a result depends on; read from the installed packages without importing them."""
-    packages = ("optuna", "torch", "torchvision", "ultralytics", "mlflow", "numpy", _opencv())
-    return {"hpo": __version__, "python": platform.python_version()} | {
-        name: metadata.version(name) for name in packages
-    }
-
-
-def _opencv() -> str:
-    """Its name here: an image for servers may hold the one without windows."""
-    with suppress(metadata.PackageNotFoundError):
-        metadata.version("opencv-python")
-        return "opencv-python"
-    return "opencv-python-headless"
+    packages = ("optuna", "torch", "torchvision", "ultralytics", "mlflow", "numpy")
+    found = {"hpo": __version__, "python": platform.python_version()}
+    found |= {name: metadata.version(name) for name in packages}
+    for name in OPENCV:
+        with suppress(metadata.PackageNotFoundError):
+            return found | {name: metadata.version(name)}
+    return found
 
 
 def launcher(settings: Settings) -> ForkserverLauncher:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,20 @@ def test_what_a_killed_process_left_is_removed_by_the_next_one(tmp_path: Path) -
     shutil.rmtree(target)
     with aside(target):
         assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_others_left_is_theirs(tmp_path: Path) -> None:
+    """Of a host whose name begins like this one's, or of another target."""
+    dead, host = 2**22 + 1, socket.gethostname()  # beyond the highest process number
+    for name in (
+        f".winner.partial-{dead}-{host}-0-abc",
+        f".winner.partial-{dead}-x{host}-abc",
+        f".win.partial-{dead}-{host}-a",
+    ):
+        (tmp_path / name).mkdir()
+    (tmp_path / f".winner.partial-{dead}-{host}-abc").mkdir()
+    with aside(tmp_path / "winner"):
+        assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_a_folder_that_fails_leaves_nothing(tmp_path: Path) -> None:
