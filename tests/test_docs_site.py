@@ -45,10 +45,27 @@ class Page(HTMLParser):
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The pages as ``make docs`` builds them."""
     folder = tmp_path_factory.mktemp("docs")
-    command = [sys.executable, "-m", "sphinx", "-b", "html", "-W", "-n", "--keep-going", "-q", "docs", str(folder)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = _build(ROOT / "docs", folder)
     assert done.returncode == 0, done.stderr
     return folder
+
+
+def _build(pages: Path, target: Path) -> subprocess.CompletedProcess[str]:
+    options = ["-b", "html", "-c", "docs", "-W", "-n", "--keep-going", "-q"]
+    command = [sys.executable, "-m", "sphinx", *options, str(pages), str(target)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_a_broken_link_fails_the_build_and_is_named(tmp_path: Path) -> None:
+    pages = tmp_path / "pages"
+    pages.mkdir()
+    links = ["[a](missing-1.md)", "[a](#missing-2)", "[a](other.md#missing-3)", "![a](missing-4.png)"]
+    contents = "```{toctree}\nother\n```"
+    (pages / "index.md").write_text("\n\n".join(["# First", contents, *links]))
+    (pages / "other.md").write_text("# Other\n")
+    done = _build(pages, tmp_path / "built")
+    assert done.returncode != 0
+    assert set(re.findall(r"WARNING: .*missing-(\d)", done.stderr)) == {"1", "2", "3", "4"}
 
 
 def _pages(folder: Path) -> dict[Path, Page]:
@@ -73,6 +90,11 @@ def test_every_link_between_pages_has_its_target(built: Path) -> None:
             target = (file.parent / address).resolve() if address else file
             assert target.exists(), f"{file.name}: {link}"
             assert target not in pages or anchor in pages[target].anchors, f"{file.name}: {link}"
+
+
+def test_every_row_of_a_table_is_rendered(built: Path) -> None:
+    for file in built.rglob("*.html"):
+        assert not re.search(r"<p>\s*\|", file.read_text(encoding="utf-8")), file.name
 
 
 def test_every_page_is_reached_from_the_first(built: Path) -> None:
