@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from hpo.study.lifecycle import load
-from hpo.study.storage import open_storage
+from hpo.study.database.storage import open_storage
+from hpo.study.studies.lifecycle import load
 from hpo.trial.vocabulary import Reason
 from tests.study.support import study_spec
 
@@ -50,7 +50,7 @@ def spec(sampler: str, trials: int) -> Any:
 def ours(case: Case, ready: Any, go: Any, results: Any) -> None:
     """A worker as ``hpo worker`` runs one, heartbeat included, but for the training."""
     from hpo.orchestration.heartbeat import Heartbeat
-    from hpo.study.worker_session import WorkerSession
+    from hpo.study.session.worker_session import WorkerSession
     from tests.study.support import begin, ended, epoch_report, value_of
 
     samples: Samples = defaultdict(list)
@@ -99,9 +99,9 @@ def optunas(case: Case, ready: Any, go: Any, results: Any) -> None:
     import optuna
     from optuna.trial import TrialState
 
-    from hpo.study.lifecycle import load as load_study
-    from hpo.study.pruning import build_pruner
-    from hpo.study.sampling import build_sampler, suggest
+    from hpo.study.search.pruning import build_pruner
+    from hpo.study.search.sampling import build_sampler, suggest
+    from hpo.study.studies.lifecycle import load as load_study
 
     samples: Samples = defaultdict(list)
     with open_storage(case.url, create=False) as storage:

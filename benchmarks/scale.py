@@ -27,8 +27,8 @@ from statistics import median
 from sqlalchemy import make_url, select
 
 from benchmarks.contestants import REPORTS, Case, Samples, optunas, ours, spec
-from hpo.study.lifecycle import create_or_join, load
-from hpo.study.storage import open_storage
+from hpo.study.database.storage import open_storage
+from hpo.study.studies.lifecycle import create_or_join, load
 from tests.study.filling import fill
 from tests.study.support import FACTS, IDENTITY
 
@@ -73,7 +73,7 @@ def run(case: Case, worker: Callable[..., None]) -> Outcome:
 
 
 def _counted(url: str) -> int:
-    from hpo.study import optuna_tables
+    from hpo.study.database import optuna_tables
 
     with open_storage(url, create=False) as storage:
         states = select(optuna_tables.state)
@@ -107,7 +107,7 @@ class Database:
         else:
             url = self._new(source, "")
         with open_storage(url, create=False) as storage:
-            from hpo.study.controls import set_budget
+            from hpo.study.studies.controls import set_budget
 
             set_budget(storage, load(storage, "digits"), "benchmark", trials=budget, hours=None)
         return url

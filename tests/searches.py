@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from hpo.confirmation import record, stage
-from hpo.spec.schema import Confirm
-from hpo.study import lifecycle, snapshot
+from hpo.study.database.storage import Storage, open_storage
 from hpo.study.records import Facts, StudyRow, TrialRow
-from hpo.study.storage import Storage, open_storage
-from hpo.study.worker_session import WorkerSession
+from hpo.study.session.worker_session import WorkerSession
+from hpo.study.studies import lifecycle, snapshot
+from hpo.studyfile.schema import Confirm
 from tests.study.support import FACTS, IDENTITY, INSIDE, run, study_spec
 
 SPLITS = {"train": {"images": 100}, "val": {"images": 20}}

@@ -22,8 +22,8 @@ from hpo.errors import UsageError
 from hpo.settings import Settings, adopt, load_settings, password_in, read_env_file, use_storage
 
 if TYPE_CHECKING:
+    from hpo.study.database.storage import Storage
     from hpo.study.records import StudyRow
-    from hpo.study.storage import Storage
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -35,7 +35,7 @@ def complete_study(_context: click.Context, _parameter: click.Parameter, incompl
     files = [CompletionItem(incomplete, type="file")]
     try:
         with stored() as (_, storage):
-            from hpo.study import lifecycle
+            from hpo.study.studies import lifecycle
 
             return [CompletionItem(name) for name in lifecycle.names(storage) if name.startswith(incomplete)] + files
     except HpoError:
@@ -134,7 +134,7 @@ def again(command: str | None = None, *, of: str = "") -> str:
 @contextmanager
 def stored() -> Iterator[tuple[Settings, Storage]]:
     """The existing database that the environment names."""
-    from hpo.study.storage import open_storage
+    from hpo.study.database.storage import open_storage
 
     settings = load_settings()
     with open_storage(settings.storage_url, create=False) as storage:
@@ -143,7 +143,7 @@ def stored() -> Iterator[tuple[Settings, Storage]]:
 
 def find_study(storage: Storage, asked: str | None) -> StudyRow:
     """The study that ``asked`` names: a stored name, a study file, or nothing where there is only one."""
-    from hpo.study import lifecycle
+    from hpo.study.studies import lifecycle
 
     if asked is None:
         names = lifecycle.names(storage)

@@ -18,7 +18,7 @@ from hpo.detection.repeated import drawn
 from hpo.evidence import verdict
 from hpo.evidence.images import paired
 from hpo.evidence.verdict import Verdict
-from hpo.spec.schema import StudySpec
+from hpo.studyfile.schema import StudySpec
 from hpo.trial.operating_point import Interval, OperatingPoint
 from hpo.trial.vocabulary import Metric
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from hpo.study import controls, lifecycle, snapshot
+from hpo.study.database.storage import Storage
 from hpo.study.records import LOOK, VERDICT, StatusRow, StudyRow
-from hpo.study.storage import Storage
+from hpo.study.studies import controls, lifecycle, snapshot
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,21 @@ from dataclasses import replace
 from typing import Any
 
 from hpo.errors import StudyConflict, UsageError
-from hpo.spec import plan
-from hpo.spec.schema import LONGEST_NAME, STAGE_SUFFIX, Budget, Confirm, Keep, Method, PlannedRun, Search, StudySpec
-from hpo.study import lifecycle, snapshot
+from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow, TrialRow
-from hpo.study.storage import Storage
+from hpo.study.studies import lifecycle, snapshot
+from hpo.studyfile.planning import plan
+from hpo.studyfile.schema import (
+    LONGEST_NAME,
+    STAGE_SUFFIX,
+    Budget,
+    Confirm,
+    Keep,
+    Method,
+    PlannedRun,
+    Search,
+    StudySpec,
+)
 
 log = logging.getLogger(__name__)
 

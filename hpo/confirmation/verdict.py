@@ -11,9 +11,9 @@ from hpo.confirmation import record
 from hpo.confirmation.groups import grouped
 from hpo.confirmation.weights import Weights
 from hpo.settings import Settings
-from hpo.study import lifecycle, snapshot
+from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow
-from hpo.study.storage import Storage
+from hpo.study.studies import lifecycle, snapshot
 
 if TYPE_CHECKING:
     from hpo.detection.predictions import Predictions

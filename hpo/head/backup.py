@@ -11,8 +11,8 @@ from urllib.parse import unquote
 from hpo.errors import HpoError, UsageError
 from hpo.head.postgres import programs
 from hpo.settings import password_in
-from hpo.study import setup
-from hpo.study.storage import shown
+from hpo.study.database.storage import shown
+from hpo.study.studies import setup
 
 
 def dump(url: str, folder: Path) -> Path:

@@ -19,8 +19,8 @@ from hpo.head import passwords
 from hpo.head.backup import dump
 from hpo.head.postgres import OWNER, Cluster, Listening, check_free, tail
 from hpo.settings import Settings
-from hpo.study import setup
-from hpo.study.roles import Kind, Role
+from hpo.study.database.roles import Kind, Role
+from hpo.study.studies import setup
 from hpo.tracking import ui
 
 DATABASE = "hpo"

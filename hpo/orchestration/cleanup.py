@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from hpo.study.standing import Standing
+from hpo.study.studies.standing import Standing
 from hpo.trial import checkpoints
 from hpo.trial.paths import AttemptPaths
 

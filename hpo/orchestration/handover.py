@@ -9,9 +9,9 @@ from pathlib import Path
 
 from hpo.dataset.description import write_resolved
 from hpo.errors import HpoError
-from hpo.spec.schema import StudySpec
-from hpo.spec.ultralytics_yaml import predict_arguments, write_arguments
 from hpo.study.records import TrialRow
+from hpo.studyfile.schema import StudySpec
+from hpo.studyfile.text.ultralytics_yaml import predict_arguments, write_arguments
 from hpo.trial import wording
 from hpo.trial.operating_point import DEFAULT, OperatingPoint
 from hpo.trial.paths import AttemptPaths

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from hpo.errors import StorageUnavailable
 from hpo.orchestration.patience import Patience
 from hpo.orchestration.uploads import Uploading
-from hpo.study.recording import Answered
 from hpo.study.records import Proposal
-from hpo.study.worker_session import WorkerSession
+from hpo.study.session.recording import Answered
+from hpo.study.session.worker_session import WorkerSession
 from hpo.trial import checkpoints
 from hpo.trial.messages import Answer, EpochReport
 from hpo.trial.paths import AttemptPaths

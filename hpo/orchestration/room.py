@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from hpo.study.peaks import Load, Peak
+from hpo.study.session.peaks import Load, Peak
 
 SHARE = 0.9
 """Of the memory that was free when the worker started, so much is used: allocators fragment, and peaks grow."""

@@ -8,11 +8,11 @@ from typing import Any
 
 from hpo.orchestration.resumption import Start
 from hpo.orchestration.room import Room
-from hpo.spec import plan
-from hpo.spec.plan import BaselinePlan
-from hpo.spec.schema import StudySpec
-from hpo.spec.sweep import sweep_plan
 from hpo.study.records import Proposal, StudyRow
+from hpo.studyfile.planning import plan
+from hpo.studyfile.planning.plan import BaselinePlan
+from hpo.studyfile.planning.sweep import sweep_plan
+from hpo.studyfile.schema import StudySpec
 from hpo.trial.operating_point import OperatingPoint
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.request import PredictionFolder, TrialRequest

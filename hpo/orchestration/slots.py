@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hpo.orchestration.room import Room
-from hpo.study.peaks import Load
 from hpo.study.records import Proposal, Solitude
+from hpo.study.session.peaks import Load
 
 
 @dataclass(frozen=True)

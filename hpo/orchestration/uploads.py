@@ -31,7 +31,7 @@ _STEP_S = 0.1
 
 
 class Rows(Protocol):
-    """What is written of uploads; see ``hpo.study.worker_session.WorkerSession``."""
+    """What is written of uploads; see ``hpo.study.session.worker_session.WorkerSession``."""
 
     def lost(self, token: str) -> bool: ...
 

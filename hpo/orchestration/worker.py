@@ -22,12 +22,12 @@ from hpo.orchestration.slots import Slots
 from hpo.orchestration.stop import Orders, StopRequest
 from hpo.orchestration.trial import Supervisor
 from hpo.orchestration.uploads import NoUploads, Uploading, Uploads
-from hpo.study.peaks import Load
-from hpo.study.progress import Control, finished
-from hpo.study.recording import Place
 from hpo.study.records import Proposal, StudyRow
-from hpo.study.standing import Ranking
-from hpo.study.worker_session import WorkerSession
+from hpo.study.session.peaks import Load
+from hpo.study.session.recording import Place
+from hpo.study.session.worker_session import WorkerSession
+from hpo.study.studies.progress import Control, finished
+from hpo.study.studies.standing import Ranking
 from hpo.trial import checkpoints, results
 from hpo.trial.messages import Ended
 from hpo.trial.paths import AttemptPaths

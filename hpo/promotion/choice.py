@@ -8,11 +8,11 @@ from typing import Any
 from hpo.confirmation import record
 from hpo.errors import UsageError
 from hpo.evidence.verdict import Claim
-from hpo.spec import plan
-from hpo.spec.schema import StudySpec
-from hpo.study import snapshot
+from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow, TrialRow
-from hpo.study.storage import Storage
+from hpo.study.studies import snapshot
+from hpo.studyfile.planning import plan
+from hpo.studyfile.schema import StudySpec
 from hpo.trial.operating_point import DEFAULT, OperatingPoint
 
 

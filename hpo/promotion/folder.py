@@ -17,8 +17,8 @@ from hpo.dataset.description import write_resolved
 from hpo.errors import UsageError
 from hpo.promotion.measured import Measured
 from hpo.promotion.training import Trained
-from hpo.spec.ultralytics_yaml import predict_arguments, write_arguments
 from hpo.study.records import StudyRow
+from hpo.studyfile.text.ultralytics_yaml import predict_arguments, write_arguments
 from hpo.trial import handed_over as names
 from hpo.trial import wording
 

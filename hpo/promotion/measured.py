@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hpo.spec.schema import StudySpec
+from hpo.studyfile.schema import StudySpec
 from hpo.trial.operating_point import DEFAULT, OperatingPoint
 
 if TYPE_CHECKING:

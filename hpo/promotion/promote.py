@@ -17,9 +17,9 @@ from hpo.promotion.choice import Choice
 from hpo.promotion.exports import MOST_MISSING
 from hpo.promotion.measured import Measured, differences, disagreements, measured
 from hpo.promotion.training import Ground, Trained
-from hpo.study import controls
+from hpo.study.database.storage import Storage
 from hpo.study.records import LOOK, StudyRow
-from hpo.study.storage import Storage
+from hpo.study.studies import controls
 from hpo.training.cache import digest
 from hpo.trial import handed_over as names
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from hpo.errors import HpoError, StorageUnavailable, UsageError
 from hpo.promotion.bench import Bench
-from hpo.study import controls
+from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow
-from hpo.study.storage import Storage
+from hpo.study.studies import controls
 from hpo.trial import handed_over as names
 from hpo.trial.operating_point import Interval
 

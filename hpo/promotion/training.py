@@ -18,8 +18,8 @@ from hpo.dataset.description import write_resolved
 from hpo.errors import HpoError, StudyBusy
 from hpo.orchestration.trial import Recorder, Stopping, Supervisor
 from hpo.promotion.choice import Choice, training_arguments
-from hpo.spec.sweep import sweep_plan
 from hpo.study.records import StudyRow
+from hpo.studyfile.planning.sweep import sweep_plan
 from hpo.trial import checkpoints, results
 from hpo.trial.messages import Answer, Ended, EpochReport
 from hpo.trial.objective import Objective

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from hpo.report.facts import Report
-from hpo.spec.space import Choices, FloatRange, IntRange
 from hpo.study.records import TrialRow
+from hpo.studyfile.space import Choices, FloatRange, IntRange
 from hpo.trial.vocabulary import TrialState
 
 BEST, DEFAULT, QUIET = "#0b6e99", "#c2571a", "#9aa3ab"

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from hpo.dataset.boxes import BoxFacts
-from hpo.spec import arguments
-from hpo.spec.schema import StudySpec
-from hpo.study.importance import Importance
+from hpo.study.plots.importance import Importance
 from hpo.study.records import StatusRow, StudyRow, TrialRow
+from hpo.studyfile.arguments import arguments
+from hpo.studyfile.schema import StudySpec
 from hpo.trial.vocabulary import Reason, TrialState
 
 MAX_ROWS = 100

@@ -9,10 +9,10 @@ from pathlib import Path
 from hpo.dataset.boxes import BoxFacts, box_facts, pictures
 from hpo.errors import HpoError, UsageError
 from hpo.report.facts import Report, cost, settings
-from hpo.study import snapshot
-from hpo.study.importance import importances
+from hpo.study.database.storage import Storage
+from hpo.study.plots.importance import importances
 from hpo.study.records import StudyRow
-from hpo.study.storage import Storage
+from hpo.study.studies import snapshot
 from hpo.trial.vocabulary import TrialState
 
 log = logging.getLogger(__name__)

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from hpo.report.facts import Report
-from hpo.spec.serialize import dump_yaml
 from hpo.study.records import TrialRow
+from hpo.studyfile.serialize import dump_yaml
 from hpo.trial import wording
 from hpo.trial.vocabulary import Reason, TrialState
 

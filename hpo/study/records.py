@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Any
 
-from hpo.spec.schema import StudySpec
+from hpo.studyfile.schema import StudySpec
 from hpo.trial.operating_point import OperatingPoint, SweepResult
 from hpo.trial.vocabulary import Reason, Scalar, TrialState
 

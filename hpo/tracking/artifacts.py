@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hpo.spec.schema import Plots
-from hpo.spec.serialize import dump_yaml
 from hpo.study.records import StudyRow, TrialRow
+from hpo.studyfile.schema import Plots
+from hpo.studyfile.serialize import dump_yaml
 from hpo.tracking.client import repository
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.vocabulary import TrialState

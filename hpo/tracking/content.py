@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from hpo.spec.schema import POSTPROCESSING_NAMES
 from hpo.study.records import EpochRow, StudyRow, TrialRow
+from hpo.studyfile.schema import POSTPROCESSING_NAMES
 from hpo.trial.vocabulary import RunStatus, Scalar, TrialState, reaction
 
 KEY_TAG = "hpo.trial"

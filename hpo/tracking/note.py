@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hpo.spec.schema import StudySpec
 from hpo.study.records import StudyRow, TrialRow
+from hpo.studyfile.schema import StudySpec
 from hpo.trial.vocabulary import TrialState
 
 NOTE_TAG = "mlflow.note.content"

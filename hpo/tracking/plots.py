@@ -15,9 +15,9 @@ from typing import Any
 
 from hpo.errors import HpoError
 from hpo.settings import without_secrets
-from hpo.spec.schema import StudySpec
-from hpo.study.drawing import IMPORTANCES, Drawing
+from hpo.study.plots.drawing import IMPORTANCES, Drawing
 from hpo.study.records import TrialRow
+from hpo.studyfile.schema import StudySpec
 
 PLOTS_TAG = "hpo.plots"
 """Tag of a study's run: how many ended trials its plots show, and when they were drawn (Unix time, s)."""
@@ -65,7 +65,7 @@ def important(tags: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _draw(drawing: Drawing, folder: Path) -> None:
-    command = [sys.executable, "-m", "hpo.study.plots", str(folder)]
+    command = [sys.executable, "-m", "hpo.study.plots.plots", str(folder)]
     given, clean = pickle.dumps(drawing), without_secrets(os.environ)
     try:
         done = subprocess.run(command, input=given, env=clean, capture_output=True, timeout=_LONGEST_S, check=False)

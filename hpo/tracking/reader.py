@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from hpo.study import controls, lifecycle, snapshot
+from hpo.study.database.storage import Storage
 from hpo.study.records import VERDICT, EpochRow, StudyRow, TrialRow
-from hpo.study.storage import Storage
+from hpo.study.studies import controls, lifecycle, snapshot
 
 
 class Reader(Protocol):

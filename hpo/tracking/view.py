@@ -10,8 +10,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from hpo.spec.schema import StudySpec
-from hpo.spec.space import Choices
+from hpo.studyfile.schema import StudySpec
+from hpo.studyfile.space import Choices
 
 VIEW_KEY = "study"
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW_KEY}"

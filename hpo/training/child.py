@@ -140,7 +140,7 @@ def _follow_batches(run: TrialRun, channel: Channel) -> None:
 
 
 def _arguments(request: TrialRequest, paths: AttemptPaths) -> dict[str, Any]:
-    """What was asked for, and what the service owns (``hpo.spec.arguments.OWNED`` refuses it in a study file)."""
+    """What was asked for, and what the service owns (``arguments.OWNED`` refuses it in a study file)."""
     from hpo.training import patches
 
     owned = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpo.spec.ultralytics_yaml import predict_arguments, write_arguments
+from hpo.studyfile.text.ultralytics_yaml import predict_arguments, write_arguments
 from hpo.trial import wording
 from hpo.trial.operating_point import SweepResult
 

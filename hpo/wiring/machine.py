@@ -16,8 +16,8 @@ from hpo.settings import Settings
 if TYPE_CHECKING:
     from hpo.launchers.forkserver import ForkserverLauncher
     from hpo.orchestration.room import Room
+    from hpo.study.database.storage import Storage
     from hpo.study.records import StudyRow
-    from hpo.study.storage import Storage
 
 OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
 """Packages of which one holds cv2: Ultralytics asks for the first, images for servers have one without windows."""
@@ -75,7 +75,7 @@ def slots(settings: Settings, offer: Offer) -> tuple[str, ...]:
 def room(settings: Settings, storage: Storage, study: StudyRow, devices: tuple[str, ...]) -> Room:
     """By what is free now: to be asked before the first trial."""
     from hpo.orchestration import room as rooms
-    from hpo.study import peaks
+    from hpo.study.session import peaks
     from hpo.training import probe
 
     free = {"cpu": rooms.free_host_mib()}

@@ -15,10 +15,10 @@ from hpo.wiring.machine import PROBE_TIMEOUT_S
 
 if TYPE_CHECKING:
     from hpo.launchers.forkserver import ForkserverLauncher
-    from hpo.spec.loader import Loaded
-    from hpo.spec.rules import ModelFacts
+    from hpo.study.database.storage import Storage
     from hpo.study.records import StudyRow
-    from hpo.study.storage import Storage
+    from hpo.studyfile.checks.rules import ModelFacts
+    from hpo.studyfile.loader import Loaded
     from hpo.tracking.checkpoints import MlflowStore
 
 
@@ -33,7 +33,7 @@ class Model:
 
 def look_at(launcher: ForkserverLauncher, loaded: Loaded, settings: Settings) -> Model:
     """A model YAML is read as text; weights are loaded in a process of their own (and fetched first, by name)."""
-    from hpo.spec import models
+    from hpo.studyfile.reading import models
 
     spec = loaded.spec
     file, facts = models.yaml_file(spec.model), models.facts(spec.model)
@@ -46,8 +46,8 @@ def look_at(launcher: ForkserverLauncher, loaded: Loaded, settings: Settings) ->
 
 
 def _probe(launcher: ForkserverLauncher, loaded: Loaded, settings: Settings) -> Model:
-    from hpo.spec.report import Finding
-    from hpo.spec.rules import ModelFacts
+    from hpo.studyfile.checks.rules import ModelFacts
+    from hpo.studyfile.text.report import Finding
 
     answer = _ask_probe(launcher, loaded.spec.model, settings)
     if "error" in answer:
@@ -97,7 +97,7 @@ def here(launcher: ForkserverLauncher, study: StudyRow, settings: Settings) -> s
 
 def share_weights(settings: Settings, storage: Storage, study: StudyRow, file: Path) -> None:
     from hpo.orchestration import starting_weights
-    from hpo.study import lifecycle
+    from hpo.study.studies import lifecycle
 
     store = _weights_store(settings, study)
     if store is not None:

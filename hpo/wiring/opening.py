@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from hpo.launchers.local import LocalWorkers
     from hpo.orchestration.site import Site
     from hpo.orchestration.stop import StopRequest
-    from hpo.spec.plan import BaselinePlan
-    from hpo.spec.schema import Confirm, StudySpec
+    from hpo.study.database.storage import Storage
     from hpo.study.records import StatusRow, StudyRow, TrialRow
-    from hpo.study.storage import Storage
+    from hpo.studyfile.planning.plan import BaselinePlan
+    from hpo.studyfile.schema import Confirm, StudySpec
     from hpo.trial.ports import Launcher, Watcher
 
 DRAIN_S = 30.0
@@ -45,12 +45,12 @@ class Opened:
     """Trials that MLflow had not taken when the work ended; ``hpo sync`` brings them."""
 
     def known_trials(self) -> list[TrialRow]:
-        from hpo.study import snapshot
+        from hpo.study.studies import snapshot
 
         return snapshot.trials(self.storage, self.study)
 
     def status(self) -> StatusRow:
-        from hpo.study import snapshot
+        from hpo.study.studies import snapshot
 
         return snapshot.status(self.storage, self.study)
 
@@ -80,7 +80,7 @@ class Opened:
     def _show_verdict(self) -> None:
         """In MLflow; where that is away, ``hpo sync`` brings it."""
         from hpo.errors import StorageUnavailable
-        from hpo.study import lifecycle
+        from hpo.study.studies import lifecycle
 
         try:
             projector(self.settings, self.storage, self.study).study()
@@ -107,10 +107,10 @@ class Opened:
     def work(self, watcher: Watcher, stop: StopRequest) -> None:
         """Be one of this study's workers until it is finished or a stop is asked for."""
         from hpo.orchestration.worker import Company, Worker
-        from hpo.study import controls
-        from hpo.study.registry import Life
-        from hpo.study.standing import Ranking
-        from hpo.study.worker_session import WorkerSession
+        from hpo.study.session.registry import Life
+        from hpo.study.session.worker_session import WorkerSession
+        from hpo.study.studies import controls
+        from hpo.study.studies.standing import Ranking
         from hpo.tracking.thread import ProjectionThread
 
         controls.refuse_if_stopped(self.storage, self.study)
@@ -131,16 +131,17 @@ class Opened:
 def opened(file: Path, overrides: Sequence[str], settings: Settings, offer: Offer = ONE) -> Iterator[Opened]:
     """Check a study file against its data and model, then store it or join what is stored."""
     from hpo.dataset.description import describe
-    from hpo.spec import loader, rules
+    from hpo.studyfile import loader
+    from hpo.studyfile.checks import rules
 
     loaded = loader.load(file, overrides)
     spec = loaded.spec
     dataset = describe(Path(spec.data), settings.cache)
     launcher = machine.launcher(settings)  # its seconds of imports go on beside ours
     from hpo.orchestration.site import Site
-    from hpo.study import lifecycle
+    from hpo.study.database.storage import open_storage
     from hpo.study.records import Facts, Identity
-    from hpo.study.storage import open_storage
+    from hpo.study.studies import lifecycle
 
     found = model.look_at(launcher, loaded, settings)
     problems = loaded.problems(rules.check_facts(spec, dataset, found.facts))
@@ -172,8 +173,8 @@ def joined(name: str, data: Path | None, settings: Settings, offer: Offer) -> It
     from hpo.dataset.description import describe
     from hpo.dataset.difference import differences
     from hpo.orchestration.site import Site
-    from hpo.study import controls, lifecycle
-    from hpo.study.storage import open_storage
+    from hpo.study.database.storage import open_storage
+    from hpo.study.studies import controls, lifecycle
 
     launcher = machine.launcher(settings)
     with open_storage(settings.storage_url, create=False) as storage:
@@ -214,7 +215,7 @@ def _placed_data(folder: Path, source: Path) -> Path:
 
 
 def _baseline(spec: StudySpec, dataset: DatasetSummary) -> BaselinePlan | None:
-    from hpo.spec import plan
+    from hpo.studyfile.planning import plan
 
     if not spec.baseline:
         return None

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from hpo.settings import Settings
 
 if TYPE_CHECKING:
+    from hpo.study.database.storage import Storage
     from hpo.study.records import StudyRow
-    from hpo.study.storage import Storage
     from hpo.tracking.checkpoints import MlflowStore
     from hpo.tracking.projection import Projector
 
 
 def projector(settings: Settings, storage: Storage, study: StudyRow) -> Projector:
     """The study's projection into MLflow."""
-    from hpo.study import lifecycle
+    from hpo.study.studies import lifecycle
     from hpo.tracking.projection import Projector
     from hpo.tracking.reader import StudyReader
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from hpo.promotion.registering import Pending, Registered
     from hpo.promotion.training import FinalTraining, Ground, Trained
     from hpo.promotion.training import Show as ShowEpochs
+    from hpo.study.database.storage import Storage
     from hpo.study.records import StudyRow
-    from hpo.study.storage import Storage
     from hpo.trial.ports import Launcher
 
 

@@ -10,9 +10,9 @@ from hpo.errors import UsageError
 
 if TYPE_CHECKING:
     from hpo.promotion.choice import Choice
-    from hpo.spec.schema import StudySpec
+    from hpo.study.database.storage import Storage
     from hpo.study.records import Identity, StudyRow, WarmStart
-    from hpo.study.storage import Storage
+    from hpo.studyfile.schema import StudySpec
     from hpo.trial.vocabulary import Scalar
 
 _AGREE = ("train", "space", "objective", "postprocess")
@@ -26,8 +26,9 @@ def warm_start(storage: Storage, spec: StudySpec, identity: Identity) -> WarmSta
     Raises ``UsageError`` for a study that is not in this database, or that has no complete trial.
     """
     from hpo.promotion.choice import choose
-    from hpo.study import lifecycle, warm
     from hpo.study.records import WarmStart
+    from hpo.study.search import warm
+    from hpo.study.studies import lifecycle
 
     taken = WarmStart()
     for name in spec.warm_start:
@@ -48,7 +49,7 @@ def warm_start(storage: Storage, spec: StudySpec, identity: Identity) -> WarmSta
 
 
 def _enqueue(proposals: list[dict[str, Scalar]], spec: StudySpec, best: Choice, name: str) -> str:
-    from hpo.spec.clipping import clipped
+    from hpo.studyfile.planning.clipping import clipped
 
     if best.row.baseline and spec.baseline:
         return f"{name}: nothing to enqueue: {best.why}"
@@ -66,8 +67,8 @@ def _enqueue(proposals: list[dict[str, Scalar]], spec: StudySpec, best: Choice, 
 
 def _values(best: Choice) -> dict[str, Scalar]:
     """All that the trial was trained and is used with, whether its study sampled, fixed or left it."""
-    from hpo.spec import arguments
-    from hpo.spec.schema import POSTPROCESSING_NAMES
+    from hpo.studyfile.arguments import arguments
+    from hpo.studyfile.schema import POSTPROCESSING_NAMES
 
     point = {name: getattr(best.fixed_point, name, None) for name in POSTPROCESSING_NAMES}
     known = {**arguments.defaults(), **point, **best.row.train, **best.row.params}
@@ -75,7 +76,7 @@ def _values(best: Choice) -> dict[str, Scalar]:
 
 
 def _differences(earlier: StudyRow, spec: StudySpec, identity: Identity) -> Iterator[str]:
-    from hpo.spec import serialize
+    from hpo.studyfile import serialize
 
     if earlier.identity.data_fingerprint != identity.data_fingerprint:
         yield "its data has other content"

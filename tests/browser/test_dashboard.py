@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from hpo.study.lifecycle import create_or_join
-from hpo.study.storage import open_storage
+from hpo.study.database.storage import open_storage
+from hpo.study.studies.lifecycle import create_or_join
 from tests.browser.conftest import free_port
 from tests.study.filling import fill
 from tests.study.support import FACTS, IDENTITY, study_spec

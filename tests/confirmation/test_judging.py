@@ -14,7 +14,7 @@ from hpo.confirmation.judging import document, judge, metric_name
 from hpo.confirmation.words import lines, paragraph
 from hpo.detection.predictions import Predictions
 from hpo.evidence.verdict import Claim
-from hpo.spec.schema import PlannedRun, StudySpec
+from hpo.studyfile.schema import PlannedRun, StudySpec
 from hpo.trial.objective import parse
 from hpo.trial.operating_point import DEFAULT, OperatingPoint
 from tests.detection.scenes import Scene, make

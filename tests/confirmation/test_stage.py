@@ -12,11 +12,11 @@ import pytest
 from hpo.confirmation import record, stage
 from hpo.confirmation.groups import grouped
 from hpo.errors import HpoError, StudyConflict, UsageError
-from hpo.spec.schema import Confirm
-from hpo.study import controls, lifecycle, snapshot
+from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow, TrialRow
-from hpo.study.storage import Storage
-from hpo.study.worker_session import WorkerSession
+from hpo.study.session.worker_session import WorkerSession
+from hpo.study.studies import controls, lifecycle, snapshot
+from hpo.studyfile.schema import Confirm
 from hpo.trial.vocabulary import Reason, TrialState
 from tests.searches import WITH_SPLITS, Search
 from tests.study.support import (

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from hpo.head.postgres import OWNER, Cluster, Listening
-from hpo.study import setup
+from hpo.study.studies import setup
 
 OWNER_PASSWORD = "owner:p@ss/word %41"  # noqa: S105  every character that a URL must escape
 IN_URL = "owner%3Ap%40ss%2Fword%20%2541"

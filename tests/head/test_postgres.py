@@ -18,8 +18,8 @@ from sqlalchemy.exc import OperationalError
 from hpo.errors import HpoError, UsageError
 from hpo.head import passwords
 from hpo.head.postgres import OWNER, Cluster, Listening, check_free
-from hpo.study import setup
-from hpo.study.roles import Kind, Role
+from hpo.study.database.roles import Kind, Role
+from hpo.study.studies import setup
 from tests.head.conftest import free_port
 
 

@@ -11,13 +11,14 @@ from sqlalchemy import create_engine, make_url, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from hpo.errors import StorageUnavailable, UsageError
-from hpo.spec.schema import StudySpec
-from hpo.study import lifecycle, setup, snapshot, tables
+from hpo.study.database import tables
+from hpo.study.database.roles import Kind, Role
+from hpo.study.database.storage import SchemaConflict, Storage, open_storage
+from hpo.study.database.tables import SCHEMA_VERSION
 from hpo.study.records import Upload
-from hpo.study.roles import Kind, Role
-from hpo.study.storage import SchemaConflict, Storage, open_storage
-from hpo.study.tables import SCHEMA_VERSION
-from hpo.study.worker_session import WorkerSession
+from hpo.study.session.worker_session import WorkerSession
+from hpo.study.studies import lifecycle, setup, snapshot
+from hpo.studyfile.schema import StudySpec
 from hpo.trial.vocabulary import Reason, TrialState
 from tests.head.conftest import Server
 from tests.study.support import FACTS, IDENTITY, Clock, admit, begin, ended, epoch_report, outlive, run, study_spec
@@ -25,7 +26,7 @@ from tests.study.support import FACTS, IDENTITY, Clock, admit, begin, ended, epo
 WORKER = Role(Kind.WORKER, "w_ork", "w'orker:p@ss")
 READER = Role(Kind.READER, "reader", "reader-pass")
 IN_URL = {"w_ork": "w%27orker%3Ap%40ss", "reader": "reader-pass"}
-INIT = "import sys; from hpo.study import setup; setup.init(sys.argv[1])"
+INIT = "import sys; from hpo.study.studies import setup; setup.init(sys.argv[1])"
 
 
 @pytest.fixture
@@ -203,8 +204,8 @@ def test_upgrade_wants_tables_and_init_refuses_newer_ones(server: Server, databa
 
 @pytest.mark.parametrize("older", sorted(tables.OLDER_VERSIONS))
 def test_older_tables_are_upgraded_by_upgrade_alone(server: Server, database: str, older: str) -> None:
-    from hpo.study import schema
-    from hpo.study.optuna_storage import open_rdb
+    from hpo.study.database import schema
+    from hpo.study.database.optuna_storage import open_rdb
 
     url = server.url(database)
     engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))

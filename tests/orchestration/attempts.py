@@ -11,10 +11,10 @@ from sqlalchemy import select
 
 from hpo.orchestration.resumption import Resumption
 from hpo.orchestration.uploads import Uploads
-from hpo.study.recording import Place
+from hpo.study.database.tables import attempts
 from hpo.study.records import Proposal
-from hpo.study.tables import attempts
-from hpo.study.worker_session import WorkerSession
+from hpo.study.session.recording import Place
+from hpo.study.session.worker_session import WorkerSession
 from hpo.trial import checkpoints
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.vocabulary import Reason

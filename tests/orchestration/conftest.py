@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from hpo.orchestration.uploads import Uploads
-from hpo.study.lifecycle import create_or_join
+from hpo.study.database.storage import Storage, open_storage
 from hpo.study.records import StudyRow
-from hpo.study.storage import Storage, open_storage
-from hpo.study.worker_session import WorkerSession
+from hpo.study.session.worker_session import WorkerSession
+from hpo.study.studies.lifecycle import create_or_join
 from tests.orchestration.attempts import Attempt
 from tests.orchestration.stores import FolderStore
 from tests.study.support import FACTS, IDENTITY, study_spec

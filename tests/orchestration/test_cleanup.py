@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hpo.orchestration.cleanup import Cleaner
-from hpo.study.standing import Standing
+from hpo.study.studies.standing import Standing
 from hpo.trial import checkpoints
 from hpo.trial.paths import AttemptPaths
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from hpo.errors import HpoError
 from hpo.orchestration import handover
-from hpo.spec.schema import StudySpec
-from hpo.spec.ultralytics_yaml import write_arguments
 from hpo.study.records import TrialRow
+from hpo.studyfile.schema import StudySpec
+from hpo.studyfile.text.ultralytics_yaml import write_arguments
 from hpo.trial.operating_point import Gain, Kind, OperatingPoint, SweepResult
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.vocabulary import Reason, TrialState

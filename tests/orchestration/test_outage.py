@@ -12,12 +12,12 @@ from hpo.errors import StorageUnavailable
 from hpo.orchestration.site import Site
 from hpo.orchestration.stop import StopRequest
 from hpo.orchestration.worker import Company, Worker
-from hpo.study import snapshot
-from hpo.study.lifecycle import create_or_join, load
-from hpo.study.registry import Life
-from hpo.study.standing import Ranking
-from hpo.study.storage import Storage, open_storage
-from hpo.study.worker_session import WorkerSession
+from hpo.study.database.storage import Storage, open_storage
+from hpo.study.session.registry import Life
+from hpo.study.session.worker_session import WorkerSession
+from hpo.study.studies import snapshot
+from hpo.study.studies.lifecycle import create_or_join, load
+from hpo.study.studies.standing import Ranking
 from hpo.trial.messages import EpochReport
 from hpo.trial.ports import TrialProcess
 from hpo.trial.request import TrialRequest
@@ -26,7 +26,7 @@ from tests import postgres
 from tests.soak.fake import FakeLauncher, Pace
 from tests.soak.node import Nobody
 from tests.soak.proxy import Proxy
-from tests.study import invariants
+from tests.study.session import invariants
 from tests.study.support import FACTS, IDENTITY, study_spec
 
 EPOCHS = 3

@@ -11,10 +11,10 @@ from pathlib import Path
 import optuna
 import pytest
 
-from hpo.study import snapshot
+from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow
-from hpo.study.storage import Storage
-from hpo.study.worker_session import WorkerSession
+from hpo.study.session.worker_session import WorkerSession
+from hpo.study.studies import snapshot
 from hpo.trial.vocabulary import Reason
 from tests.conftest import ROOT
 from tests.orchestration.attempts import Make, wait_for
@@ -101,8 +101,9 @@ def test_a_worker_killed_between_an_upload_and_its_row_costs_that_upload_alone(
     storage: Storage, study: StudyRow, attempt_on: Make, store: FolderStore, tmp_path: Path
 ) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from hpo.study.lifecycle import load\n"
-        "from hpo.study.storage import open_storage; from hpo.study.worker_session import WorkerSession\n"
+        "import sys, time; from pathlib import Path; from hpo.study.studies.lifecycle import load\n"
+        "from hpo.study.database.storage import open_storage\n"
+        "from hpo.study.session.worker_session import WorkerSession\n"
         "from hpo.orchestration.uploads import Uploads\n"
         "from tests.orchestration.stores import DeadlyStore, FolderStore, never\n"
         "from tests.orchestration.attempts import Attempt\n"

@@ -15,19 +15,20 @@ from hpo.orchestration.room import Memory, Room
 from hpo.orchestration.site import Site
 from hpo.orchestration.stop import StopRequest
 from hpo.orchestration.worker import Company, Worker
-from hpo.study import peaks, snapshot
-from hpo.study.lifecycle import create_or_join
-from hpo.study.peaks import Load, Peak
+from hpo.study.database.storage import Storage, open_storage
 from hpo.study.records import AttemptRow, StudyRow
-from hpo.study.registry import Life
-from hpo.study.standing import Ranking
-from hpo.study.storage import Storage, open_storage
-from hpo.study.worker_session import WorkerSession
+from hpo.study.session import peaks
+from hpo.study.session.peaks import Load, Peak
+from hpo.study.session.registry import Life
+from hpo.study.session.worker_session import WorkerSession
+from hpo.study.studies import snapshot
+from hpo.study.studies.lifecycle import create_or_join
+from hpo.study.studies.standing import Ranking
 from hpo.training import environment
 from hpo.trial.vocabulary import Reason, TrialState
 from tests.orchestration import hungry
 from tests.soak.node import Nobody
-from tests.study import invariants
+from tests.study.session import invariants
 from tests.study.support import FACTS, IDENTITY, study_spec
 
 LIGHT = "hpo.training.lifeline"

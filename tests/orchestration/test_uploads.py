@@ -7,9 +7,9 @@ import uuid
 import pytest
 from sqlalchemy import update
 
+from hpo.study.database.storage import Storage
+from hpo.study.database.tables import claims
 from hpo.study.records import StudyRow
-from hpo.study.storage import Storage
-from hpo.study.tables import claims
 from hpo.trial.vocabulary import Reason
 from tests.orchestration.attempts import Make, wait_for
 from tests.orchestration.stores import FolderStore, never

@@ -14,20 +14,20 @@ from hpo.errors import HpoError
 from hpo.orchestration.site import Site
 from hpo.orchestration.stop import StopRequest
 from hpo.orchestration.worker import Company, Worker
-from hpo.study import controls, snapshot
-from hpo.study.lifecycle import create_or_join
-from hpo.study.progress import Control
+from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow
-from hpo.study.registry import Life
-from hpo.study.standing import Ranking
-from hpo.study.storage import Storage
-from hpo.study.worker_session import WorkerSession
+from hpo.study.session.registry import Life
+from hpo.study.session.worker_session import WorkerSession
+from hpo.study.studies import controls, snapshot
+from hpo.study.studies.lifecycle import create_or_join
+from hpo.study.studies.progress import Control
+from hpo.study.studies.standing import Ranking
 from hpo.trial.ports import TrialProcess
 from hpo.trial.request import TrialRequest
 from hpo.trial.vocabulary import Reason
 from tests.soak.fake import FakeLauncher, Pace
 from tests.soak.node import Nobody
-from tests.study import invariants
+from tests.study.session import invariants
 from tests.study.support import FACTS, IDENTITY, study_spec
 
 

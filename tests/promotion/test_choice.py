@@ -9,10 +9,10 @@ import pytest
 from hpo.confirmation import stage
 from hpo.errors import UsageError
 from hpo.promotion.choice import choose, training_arguments
-from hpo.spec.schema import Confirm, Final
-from hpo.study import lifecycle, snapshot
-from hpo.study.storage import Storage
-from hpo.study.worker_session import WorkerSession
+from hpo.study.database.storage import Storage
+from hpo.study.session.worker_session import WorkerSession
+from hpo.study.studies import lifecycle, snapshot
+from hpo.studyfile.schema import Confirm, Final
 from hpo.trial.operating_point import DEFAULT
 from hpo.trial.vocabulary import Reason
 from tests.searches import WITH_SPLITS, Search, judged

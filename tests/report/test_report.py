@@ -15,7 +15,7 @@ from typing_extensions import override
 from hpo.dataset.boxes import BoxFacts
 from hpo.report import html, markdown, words
 from hpo.report.facts import MAX_ROWS, Report, cost, settings
-from hpo.study.importance import importances
+from hpo.study.plots.importance import importances
 from hpo.study.records import BudgetRow, StatusRow, StudyState, TrialRow, WarmStart
 from hpo.trial.vocabulary import Reason
 from tests.tracking.support import make_rows, make_study, make_trial

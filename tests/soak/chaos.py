@@ -26,12 +26,13 @@ from sqlalchemy import func, make_url, select
 
 from hpo.dataset import digits
 from hpo.settings import Settings
-from hpo.study import snapshot, tables
-from hpo.study.controls import set_budget
-from hpo.study.lifecycle import load
-from hpo.study.progress import finished, progress
+from hpo.study.database import tables
+from hpo.study.database.storage import Storage, open_storage
 from hpo.study.records import StudyRow
-from hpo.study.storage import Storage, open_storage
+from hpo.study.studies import snapshot
+from hpo.study.studies.controls import set_budget
+from hpo.study.studies.lifecycle import load
+from hpo.study.studies.progress import finished, progress
 from hpo.trial.vocabulary import Reason
 from tests import postgres
 from tests.soak import tracked
@@ -39,7 +40,7 @@ from tests.soak.fake import Pace
 from tests.soak.node import ROOT, FakeNode, Node, Place, RealNode
 from tests.soak.proxy import Proxy
 from tests.soak.tracked import Tracking
-from tests.study import invariants
+from tests.study.session import invariants
 
 LEASE_S = 2.0
 EPOCHS = 6

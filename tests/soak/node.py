@@ -20,8 +20,8 @@ from hpo.errors import HpoError
 from hpo.orchestration.site import Site
 from hpo.orchestration.stop import StopRequest, on_signals
 from hpo.settings import Settings
-from hpo.study.lifecycle import load
-from hpo.study.storage import open_storage
+from hpo.study.database.storage import open_storage
+from hpo.study.studies.lifecycle import load
 from hpo.trial.messages import Ended, EpochReport
 from hpo.trial.ports import Mirror, Watcher
 from hpo.trial.request import TrialRequest

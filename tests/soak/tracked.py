@@ -13,9 +13,9 @@ from subprocess import Popen
 from typing import Any, Self
 
 from hpo.settings import Settings
-from hpo.study import snapshot
+from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow, TrialRow
-from hpo.study.storage import Storage
+from hpo.study.studies import snapshot
 from hpo.tracking import ui
 from hpo.trial.vocabulary import Reason, TrialState
 from hpo.wiring import projector

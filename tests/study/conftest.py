@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from hpo.spec.schema import StudySpec
-from hpo.study.lifecycle import create_or_join
+from hpo.study.database.storage import Storage, open_storage
 from hpo.study.records import StudyRow
-from hpo.study.storage import Storage, open_storage
-from hpo.study.worker_session import WorkerSession
+from hpo.study.session.worker_session import WorkerSession
+from hpo.study.studies.lifecycle import create_or_join
+from hpo.studyfile.schema import StudySpec
 from tests import postgres
 from tests.study.support import FACTS, IDENTITY, Clock, Opened, study_spec
 

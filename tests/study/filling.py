@@ -11,11 +11,11 @@ from optuna.storages._rdb import models
 from optuna.trial import TrialState
 from sqlalchemy import Connection, insert, select
 
-from hpo.study import tables
-from hpo.study.grid import Point
+from hpo.study.database import tables
+from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow
-from hpo.study.sampling import distributions
-from hpo.study.storage import Storage
+from hpo.study.search.sampling import distributions
+from hpo.studyfile.planning.grid import Point
 from tests.study.support import value_of
 
 _AT = datetime(2026, 1, 1, tzinfo=UTC)

@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from hpo.spec.plan import BaselinePlan
-from hpo.spec.schema import Budget, Method, Recovery, Search, StudySpec
-from hpo.spec.space import Choices, Condition, Dimension, FloatRange, IntRange, Space
-from hpo.study.recording import Place
 from hpo.study.records import Facts, Identity, Proposal, StudyRow
-from hpo.study.worker_session import WorkerSession
+from hpo.study.session.recording import Place
+from hpo.study.session.worker_session import WorkerSession
+from hpo.studyfile.planning.plan import BaselinePlan
+from hpo.studyfile.schema import Budget, Method, Recovery, Search, StudySpec
+from hpo.studyfile.space import Choices, Condition, Dimension, FloatRange, IntRange, Space
 from hpo.trial.messages import Ended, EpochReport
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.vocabulary import Reason, Scalar

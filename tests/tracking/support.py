@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from hpo.settings import Settings
-from hpo.spec.schema import Plots, StudySpec
-from hpo.spec.space import Choices, Dimension, FloatRange, Space
 from hpo.study.records import AttemptRow, EpochRow, Facts, Identity, StudyRow, TrialRow
+from hpo.studyfile.schema import Plots, StudySpec
+from hpo.studyfile.space import Choices, Dimension, FloatRange, Space
 from hpo.trial.operating_point import OperatingPoint
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.vocabulary import Postprocess, Reason, TrialState

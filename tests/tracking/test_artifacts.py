@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hpo.settings import Settings
-from hpo.spec.schema import Plots
+from hpo.studyfile.schema import Plots
 from hpo.tracking.projection import Projector
 from hpo.trial.vocabulary import Reason
 from tests.tracking.support import (

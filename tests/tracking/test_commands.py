@@ -14,10 +14,10 @@ from click.testing import CliRunner, Result
 
 from hpo.cli.main import cli
 from hpo.errors import StorageUnavailable
-from hpo.study import lifecycle, snapshot
+from hpo.study.database.storage import Storage, open_storage
 from hpo.study.records import StudyRow
-from hpo.study.storage import Storage, open_storage
-from hpo.study.worker_session import WorkerSession
+from hpo.study.session.worker_session import WorkerSession
+from hpo.study.studies import lifecycle, snapshot
 from hpo.tracking.projection import Projector
 from hpo.tracking.reader import StudyReader
 from hpo.trial.vocabulary import Reason

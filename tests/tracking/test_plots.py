@@ -10,8 +10,8 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from hpo.settings import Settings
-from hpo.study.drawing import Drawing
-from hpo.study.plots import MOST_TRIALS, thinned
+from hpo.study.plots.drawing import Drawing
+from hpo.study.plots.plots import MOST_TRIALS, thinned
 from hpo.tracking import plots
 from hpo.tracking.projection import Projector
 from hpo.trial.vocabulary import Reason

@@ -9,8 +9,8 @@ from dataclasses import replace
 from mlflow.tracking import MlflowClient
 
 from hpo.settings import Settings
-from hpo.spec.schema import StudySpec
-from hpo.spec.space import Choices, Condition, Dimension, FloatRange, Space
+from hpo.studyfile.schema import StudySpec
+from hpo.studyfile.space import Choices, Condition, Dimension, FloatRange, Space
 from hpo.tracking import note, view
 from hpo.tracking.projection import Projector
 from hpo.trial.vocabulary import Postprocess, Reason

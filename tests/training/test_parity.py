@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from hpo.detection.rating import measure
-from hpo.spec.ultralytics_yaml import predict_arguments
+from hpo.studyfile.text.ultralytics_yaml import predict_arguments
 from hpo.trial.objective import Objective
 from hpo.trial.operating_point import DEFAULT, Kind, OperatingPoint
 from hpo.trial.vocabulary import Metric

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from hpo.errors import UsageError
-from hpo.spec.space import Dimension, FloatRange, IntRange, Space
-from hpo.study import snapshot
-from hpo.study.storage import Storage
+from hpo.study.database.storage import Storage
+from hpo.study.studies import snapshot
+from hpo.studyfile.space import Dimension, FloatRange, IntRange, Space
 from hpo.wiring.warming import warm_start
 from tests.searches import Search, judged
 from tests.study.support import IDENTITY, study_spec

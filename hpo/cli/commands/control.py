@@ -1,0 +1,105 @@
+"""``hpo pause``, ``resume``, ``stop``, ``cancel`` and ``update``: what a person wants of a study, from any machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from hpo.cli.options import find_study, store_options, stored, study_argument, who
+from hpo.errors import UsageError
+
+if TYPE_CHECKING:
+    from hpo.study.studies.progress import Control
+
+
+@click.command(short_help="No new trials for now; workers wait.")
+@study_argument
+@store_options
+def pause(study: str | None) -> None:
+    """Start no new trial of STUDY until `hpo resume`. Running ones go on to their end; workers wait."""
+    from hpo.study.studies.progress import Control
+
+    _set(study, Control.PAUSE, "is paused: running trials go on, no new one starts")
+
+
+@click.command(short_help="Let a paused, stopped or cancelled study go on.")
+@study_argument
+@store_options
+def resume(study: str | None) -> None:
+    """Let STUDY go on. Workers that had left have to be started again."""
+    from hpo.study.studies.progress import Control
+
+    _set(study, Control.RUN, "goes on; workers that left have to be started again")
+
+
+@click.command(short_help="Let running trials finish, then send the workers away.")
+@study_argument
+@store_options
+def stop(study: str | None) -> None:
+    """Start no new trial of STUDY; its workers leave when what runs has ended."""
+    from hpo.study.studies.progress import Control
+
+    _set(study, Control.STOP, "is stopped: workers leave when what runs has ended")
+
+
+@click.command(short_help="End running trials now, resumable, and send the workers away.")
+@study_argument
+@store_options
+def cancel(study: str | None) -> None:
+    """End what runs of STUDY at its next epoch, within `recovery.grace_s`; nothing of it is lost.
+
+    The trials wait, with their checkpoints, for `hpo resume` and a worker.
+    """
+    from hpo.study.studies.progress import Control
+
+    _set(study, Control.CANCEL, "is cancelled: running trials are given back at their next epoch")
+
+
+@click.command(short_help="Change the budget of a stored study.")
+@click.argument("study", metavar="STUDY")
+@click.argument("changes", nargs=-1, required=True, metavar="KEY=VALUE...")
+@store_options
+def update(study: str, changes: tuple[str, ...]) -> None:
+    """Change budget.trials or budget.hours of STUDY, while it runs or after its end. Nothing else can change.
+
+    hpo update digits budget.trials=200 budget.hours=48
+    """
+    trials, hours = None, None
+    for change in changes:
+        key, _, value = change.partition("=")
+        match key:
+            case "budget.trials":
+                trials = int(_number(key, value, whole=True))
+            case "budget.hours":
+                hours = _number(key, value, whole=False)
+            case _:
+                raise UsageError(f"{change}: only budget.trials=N and budget.hours=H can be changed of a stored study")
+    with stored() as (_, storage):
+        from hpo.study.studies import controls
+
+        row = find_study(storage, study)
+        budget = controls.set_budget(storage, row, who(), trials=trials, hours=hours)
+    limit = f", {budget.hours:g} hours" if budget.hours is not None else ""
+    click.echo(f"budget of {row.name!r}: {budget.trials} trials{limit}")
+
+
+def _number(key: str, value: str, *, whole: bool) -> float:
+    try:
+        number = int(value) if whole else float(value)
+    except ValueError:
+        number = 0
+    if not 0 < number < float("inf"):
+        raise UsageError(f"{key}={value}: must be a {'whole ' if whole else ''}number above 0")
+    return number
+
+
+def _set(asked: str | None, wanted: Control, said: str) -> None:
+    with stored() as (_, storage):
+        from hpo.study.studies import controls, lifecycle
+
+        row = find_study(storage, asked)
+        stage = lifecycle.confirmation(storage, row.name)
+        for each in (row, *([] if stage is None else [stage])):
+            controls.set_control(storage, each, wanted, who())
+    click.echo(f"study {row.name!r} {said}")

@@ -1,0 +1,228 @@
+"""Tables and closing words for people."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from hpo.cli.options import duration
+from hpo.trial import wording
+from hpo.trial.vocabulary import Reason, TrialState
+
+if TYPE_CHECKING:
+    from hpo.confirmation.record import Stage
+    from hpo.settings import Settings
+    from hpo.study.records import EpochRow, StatusRow, StudyRow, TrialRow, WorkerRow
+    from hpo.studyfile.schema import StudySpec
+
+MAX_PARAMS = 8
+"""Columns of sampled values before a table gets too wide; the rest is in ``hpo trial N`` and in MLflow."""
+
+
+def console() -> Console:
+    """As wide as the terminal; in a pipe wide enough that no column is cut."""
+    return Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+
+
+def short(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def trials_table(spec: StudySpec, rows: list[TrialRow]) -> None:
+    """One line a trial; the best one marked."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    others = [name for name in ("map50", "map50_95") if name != str(spec.objective)]
+    for name in ("trial", "state", str(spec.objective), *others, "epochs", "time"):
+        table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
+    names = spec.searched.names[:MAX_PARAMS]
+    found = ("iou", "conf", "gain") if spec.is_swept else ()
+    for name in (*names, *found):
+        table.add_column(name, justify="right")
+    best = _best(rows)
+    for row in rows:
+        state = (
+            row.state.value
+            if row.reason in (None, Reason.COMPLETE, Reason.PRUNED)
+            else f"{row.state.value} {row.reason}"
+        )
+        mark = "*" if row is best else ("b" if row.baseline else "")
+        table.add_row(
+            f"{mark}{row.number}",
+            state,
+            short(row.value),
+            *(short(row.metrics.get(name)) for name in others),
+            str(row.epochs),
+            duration(row.duration_s),
+            *(short(row.params.get(name)) for name in names),
+            *(_found(row) if found else ()),
+            style="bold green" if row is best else None,
+        )
+    out = console()
+    out.print(table)
+    hidden = spec.searched.names[MAX_PARAMS:]
+    out.print(
+        "[dim]* best, b baseline (plain Ultralytics). One in full: hpo trial N"
+        + (". gain: of iou and conf over Ultralytics' defaults, ? not proven" if found else "")
+        + (f". Not shown: {', '.join(hidden)}" if hidden else "")
+        + "[/]"
+    )
+
+
+def runs_table(spec: StudySpec, rows: list[TrialRow]) -> None:
+    """A confirmation's runs, one line each: which trial of the search it repeats, with which seed."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("run", "repeats", "seed", "state", str(spec.objective), "epochs", "time"):
+        table.add_column(name, justify="left" if name in ("repeats", "state") else "right", no_wrap=True)
+    for row in rows:
+        planned = spec.planned[row.ordinal]
+        table.add_row(
+            str(row.number),
+            "baseline" if planned.baseline else f"trial {planned.of}",
+            str(dict(planned.train)["seed"]),
+            row.state.value if row.reason in (None, Reason.COMPLETE) else f"{row.state.value} {row.reason}",
+            short(row.value),
+            str(row.epochs),
+            duration(row.duration_s),
+        )
+    console().print(table)
+
+
+def _found(row: TrialRow) -> tuple[str, str, str]:
+    """What a sweep chose, and what it gains."""
+    point, sweep = row.operating_point, row.sweep
+    gain = "-" if sweep is None else f"{sweep.gain.decisive.value:+.4f}{'' if sweep.recommended == 'best' else '?'}"
+    return short(point and point.iou), short(point and point.conf), gain
+
+
+def _best(rows: list[TrialRow]) -> TrialRow | None:
+    complete = [row for row in rows if row.state is TrialState.COMPLETE and row.value is not None]
+    return min(complete, key=lambda row: (-(row.value or 0.0), row.number), default=None)
+
+
+def trial_page(spec: StudySpec, row: TrialRow, curve: list[EpochRow]) -> None:
+    """All of one trial."""
+    out = console()
+    title = f"trial {row.number} of {spec.name}" + (" (baseline)" if row.baseline else "")
+    out.print(f"[bold]{title}[/]  {row.state.value} {row.reason or ''}  {escape(row.detail)}")
+    _pairs(out, "sampled", row.params)
+    if row.operating_point is not None:
+        out.print(f"[bold]operating point[/]  {escape(wording.setting(row.operating_point))}")
+    if row.sweep is not None:
+        out.print(f"[bold]gain[/]  {escape(wording.gain(row.sweep))}")
+    if row.value is not None:
+        how = "" if row.sweep is None else ", cross-validated over images"
+        out.print(f"[bold]value[/]  {escape(str(spec.objective))} {short(row.value)}{how}")
+    _pairs(out, "metrics", row.metrics)
+    _pairs(out, "trained with", row.train)
+    for attempt in row.attempts:
+        resumed = f", from epoch {attempt.resumed_from + 1}" if attempt.resumed_from else ""
+        ended = f"{attempt.reason or 'running'} {attempt.detail}".strip()
+        out.print(
+            f"attempt {attempt.attempt} on {attempt.worker}{resumed}: {escape(ended)}\n  {escape(attempt.folder)}"
+        )
+    table = Table("epoch", "objective", "mAP50", "mAP50-95", "seconds", box=None, pad_edge=False, header_style="bold")
+    for epoch in curve:
+        values = (epoch.objective, epoch.metrics.get("metrics/mAP50B"), epoch.metrics.get("metrics/mAP50-95B"))
+        table.add_row(str(epoch.epoch), *(short(value) for value in values), f"{epoch.seconds:.1f}")
+    if curve:
+        out.print(table)
+
+
+def _pairs(out: Console, title: str, values: Mapping[str, object]) -> None:
+    if values:
+        out.print(f"[bold]{title}[/]  " + escape("  ".join(f"{name}={short(value)}" for name, value in values.items())))
+
+
+def status_lines(row: StatusRow) -> list[str]:
+    """A few plain lines."""
+    counts = ", ".join(f"{count} {state.value.lower()}" for state, count in row.counts.items() if count)
+    hours = f", {row.budget.hours_used:.2f} of {row.budget.hours:g} h" if row.budget.hours is not None else ""
+    lines = [
+        f"study    {row.name}: {row.state}",
+        f"budget   {row.budget.counted} of {row.budget.trials} trials{hours}",
+        f"trials   {counts or 'none yet'}",
+    ]
+    if row.best is not None:
+        params = "  ".join(f"{name}={short(value)}" for name, value in row.best.params.items())
+        lines.append(f"best     {short(row.best.value)} (trial {row.best.number})  {params}")
+        if row.best.sweep is not None:
+            lines.append(f"         at {wording.setting(row.best.sweep.best.point)}: {wording.gain(row.best.sweep)}")
+    return lines + _time_lines(row) + [line for worker in row.workers for line in _worker_lines(worker)]
+
+
+def stage_lines(stage: Stage | None) -> list[str]:
+    """How far the confirmation is, and its verdict."""
+    if stage is None:
+        return []
+    budget, told = stage.status.budget, stage.verdict
+    lines = [f"confirm  {stage.status.state}: {budget.counted} of {budget.trials} runs"]
+    lines += [line for worker in stage.status.workers for line in _worker_lines(worker)]
+    return lines if told is None else [*lines, f"verdict  trial {told['winner']} {told['sentence']}"]
+
+
+def _time_lines(row: StatusRow) -> list[str]:
+    lines = [f"why      {row.control_reason}"] if row.control_reason else []
+    if row.device_hours:
+        wasted = ", ".join(f"{hours:.2f} h {reason}" for reason, hours in row.wasted_hours.items() if hours)
+        left = f"; about {duration(row.left_s)} left" if row.left_s else ""
+        lines.append(f"time     {row.device_hours:.2f} h in trials, wasted: {wasted or 'none'}{left}")
+    return lines
+
+
+def _worker_lines(worker: WorkerRow) -> list[str]:
+    """A node, and each of its slots: what it does and since when."""
+    failure = f" takes no more trials: {worker.failure}" if worker.failure else ""
+    lines = [
+        f"worker   {worker.worker}, {len(worker.slots)} slots, since {worker.started_at:%Y-%m-%d %H:%M} UTC{failure}"
+    ]
+    busy = {trial.slot: trial for trial in worker.running}
+    for slot, device in enumerate(worker.slots):
+        trial = busy.get(slot)
+        does = "idle" if trial is None else f"trial {trial.number} since {trial.since:%H:%M:%S}"
+        lines.append(f"  {slot} on {'GPU ' if device.isdecimal() else ''}{device}: {does}")
+    return lines
+
+
+def opening_line(study: StudyRow, counted: int) -> str:
+    """What is about to run, in a line."""
+    spec = study.spec
+    splits = {name: split for name, split in study.facts.dataset["splits"].items() if name in ("train", "val")}
+    images = ", ".join(
+        f"{split['images']} {name} images" + (f" ({split['background']} background)" if split["background"] else "")
+        for name, split in splits.items()
+    )
+    budget = f"{spec.budget.trials} trials of {spec.epochs} epochs" + (f", {counted} done" if counted else "")
+    model = Path(spec.model).name
+    return f"{spec.name}: {spec.objective} of {model} on {images}; {budget}"
+
+
+def print_summary(
+    status: StatusRow, settings: Settings, *, stage: Stage | None = None, again: str | None, unsynced: int
+) -> None:
+    """The end of a run: what came out and what to do next; ``again`` is the command that goes on after a stop."""
+    out = console()
+    out.print()
+    for line in (*status_lines(status), *stage_lines(stage)):
+        out.print(escape(line))
+    if unsynced:
+        out.print(f"[yellow]MLflow has not taken {unsynced} runs yet; bring them: hpo sync {status.name}[/]")
+    steps = [f"go on:    {again}"] if again is not None else []
+    if status.best is not None:
+        steps += [
+            f"compare:  hpo ui {status.name}        or: hpo trials {status.name}",
+            f"take it:  hpo best {status.name} --save winner",
+        ]
+        if stage is None:
+            steps.append(f"prove it: hpo confirm {status.name}")
+        elif stage.verdict is not None:
+            steps.append(f"hand it over: hpo promote {status.name} --output final")
+    out.print("\n".join(["", "next", *(f"  {step}" for step in steps)]) if steps else "")
+    out.print(f"[dim]files: {settings.home}[/]")

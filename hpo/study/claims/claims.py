@@ -1,0 +1,156 @@
+"""Who owns which ordinal. A claim's token fences every write: who lost it writes nothing more.
+
+Life of a claim: inserted with a token; ``number`` is set once the trial is asked and its row stands; the token is null
+again when the trial waits for another attempt or ended for good. While it has a token it has a lease: ``beat`` grows as
+long as its owner lives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, insert, or_, select, text, update
+
+from hpo.errors import ClaimLost
+from hpo.study.database import optuna_tables
+from hpo.study.database.tables import claims, trials, workers
+
+NEXT = func.coalesce(func.max(claims.c.ordinal) + 1, 0)
+"""The next ordinal of a study."""
+_OF_TOKEN = select(claims).where(claims.c.token == bindparam("of"))
+_OWNED = _OF_TOKEN.with_for_update()
+_LOCK = 0x68706F41  # "hpoA": first half of the advisory locks under which studies admit
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who takes a claim, and when."""
+
+    token: str
+    worker: str
+    worker_id: int | None
+    at: datetime
+    now: ColumnElement[datetime]
+    """The database's clock."""
+
+
+def owned(connection: Connection, token: str, *, lock: bool = True) -> Row[Any]:
+    """The claim of this token, locked until the transaction ends. Raises ``ClaimLost`` when it has another one now."""
+    row = connection.execute(_OWNED if lock else _OF_TOKEN, {"of": token}).one_or_none()
+    if row is None:
+        raise _lost(token)
+    return row
+
+
+def _lost(token: str) -> ClaimLost:
+    return ClaimLost(f"attempt {token}: the trial belongs to someone else, or ended; its result is dropped")
+
+
+def release(connection: Connection, token: str, **changes: Any) -> None:
+    """Nobody owns the ordinal any more; the last step of every end."""
+    free = update(claims).where(claims.c.token == token).values(token=None, worker_id=None, **changes)
+    if connection.execute(free).rowcount != 1:
+        raise _lost(token)
+
+
+def lock_study(connection: Connection, study_id: int) -> None:
+    """One worker at a time admits, so that none finds its ordinal taken; what makes the budget exact is the claim's
+    key. On SQLite BEGIN IMMEDIATE has locked the database already.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key, :study)"), {"key": _LOCK, "study": study_id})
+
+
+def take_waiting(connection: Connection, study_id: int, owner: Owner) -> Row[Any] | None:
+    """The lowest ordinal whose trial waits, or was never asked; now owned, one attempt further."""
+    candidates = _with_states(study_id).where(
+        claims.c.open, claims.c.token.is_(None), or_(claims.c.number.is_(None), optuna_tables.state == "WAITING")
+    )
+    row = connection.execute(candidates.order_by(claims.c.ordinal).limit(1)).one_or_none()
+    if row is None:
+        return None
+    taken = {**_lease(owner), "attempt": claims.c.attempt + 1}
+    free = and_(claims.c.study_id == study_id, claims.c.ordinal == row.ordinal, claims.c.token.is_(None))
+    connection.execute(update(claims).where(free).values(taken))
+    return of_token(connection, owner.token)
+
+
+def insert_next(connection: Connection, study_id: int, ordinal: int, owner: Owner) -> Row[Any]:
+    """A claim on ``ordinal``. IntegrityError when another worker was quicker."""
+    claim = {"study_id": study_id, "ordinal": ordinal, "attempt": 1, "retries": 0, "open": True, **_lease(owner)}
+    return connection.execute(insert(claims).values(claim).returning(*claims.c)).one()
+
+
+def of_token(connection: Connection, token: str) -> Row[Any] | None:
+    return connection.execute(_OF_TOKEN, {"of": token}).one_or_none()
+
+
+def issued(connection: Connection, study_id: int) -> int:
+    """Ordinals handed out so far; they have no gaps."""
+    return int(connection.execute(select(NEXT).where(claims.c.study_id == study_id)).scalar_one())
+
+
+def beat(connection: Connection, tokens: set[str], now: ColumnElement[datetime]) -> set[str]:
+    """Renews the leases of ``tokens``; those that are still held."""
+    if not tokens:
+        return set()
+    renewed = (
+        update(claims)
+        .where(claims.c.token.in_(sorted(tokens)))
+        .values(beat=claims.c.beat + 1, beat_at=now)
+        .returning(claims.c.token)
+    )
+    return set(connection.scalars(renewed))
+
+
+def beats(connection: Connection, study_id: int) -> dict[str, int]:
+    """Every lease of a study: token -> beat."""
+    leases = select(claims.c.token, claims.c.beat)
+    mine = leases.where(claims.c.study_id == study_id, claims.c.open, claims.c.token.is_not(None))
+    return {row.token: row.beat for row in connection.execute(mine)}
+
+
+def seize(connection: Connection, dead: Row[Any], owner: Owner) -> bool:
+    """Takes a claim from an owner that is dead, or from nobody; False where it was not as ``dead`` says any more.
+
+    From here on its former owner writes nothing, and the end can be written like any other.
+    """
+    same = claims.c.token.is_(None) if dead.token is None else claims.c.token == dead.token
+    as_seen = and_(
+        claims.c.study_id == dead.study_id, claims.c.ordinal == dead.ordinal, claims.c.beat == dead.beat, same
+    )
+    lease = {**_lease(owner), "claimed_at": dead.claimed_at}
+    return connection.execute(update(claims).where(as_seen).values(lease)).rowcount == 1
+
+
+def unsettled(study_id: int) -> Select[Any]:
+    """Open claims with their trial's state, whether its outcome is recorded, and their worker's process and end, by
+    ordinal.
+    """
+    return (
+        _with_states(study_id)
+        .join(trials, and_(trials.c.study_id == claims.c.study_id, trials.c.number == claims.c.number), isouter=True)
+        .join(workers, workers.c.id == claims.c.worker_id, isouter=True)
+        .where(claims.c.open)
+        .add_columns(trials.c.recorded_at, workers.c.process, workers.c.ended_at.label("worker_ended_at"))
+        .order_by(claims.c.ordinal)
+    )
+
+
+def _lease(owner: Owner) -> dict[str, Any]:
+    return {
+        "token": owner.token,
+        "worker": owner.worker,
+        "worker_id": owner.worker_id,
+        "claimed_at": owner.at,
+        "beat": 0,
+        "beat_at": owner.now,
+    }
+
+
+def _with_states(study_id: int) -> Select[Any]:
+    theirs = optuna_tables.trials
+    match = and_(theirs.c.study_id == claims.c.study_id, theirs.c.number == claims.c.number)
+    return select(claims, optuna_tables.state).join(theirs, match, isouter=True).where(claims.c.study_id == study_id)

@@ -1,0 +1,57 @@
+"""Out of memory beside other trials says little of a trial: it is tried once more with its device to itself."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, exists, or_, select
+
+from hpo.study.database.tables import attempts
+from hpo.study.records import Solitude
+from hpo.trial.messages import Ended
+from hpo.trial.vocabulary import Reason
+
+_ALONE = {Reason.OOM: Solitude.DEVICE, Reason.HOST_OOM: Solitude.MACHINE}
+
+
+def solitude(connection: Connection, study_id: int, ordinal: int) -> Solitude:
+    """What the next attempt at an ordinal must have to itself, because an earlier one ran out of it."""
+    reasons = select(attempts.c.reason).where(
+        attempts.c.study_id == study_id,
+        attempts.c.ordinal == ordinal,
+        attempts.c.reason.in_([reason.value for reason in _ALONE]),
+    )
+    return max((_ALONE[Reason(reason)] for reason in connection.scalars(reasons)), default=Solitude.NOTHING)
+
+
+def is_tried_alone(connection: Connection, claim: Row[Any], ended: Ended) -> bool:
+    """Whether the claim's attempt ran out of memory beside another one, and none at its ordinal has done so before.
+
+    Beside: on the same device of the same machine (``host_oom``: on any of it) at any moment of the attempt, whatever
+    worker or study it belongs to.
+    """
+    if ended.reason not in _ALONE or solitude(connection, claim.study_id, claim.ordinal) >= _ALONE[ended.reason]:
+        return False
+    newest = and_(
+        attempts.c.study_id == claim.study_id,
+        attempts.c.ordinal == claim.ordinal,
+        attempts.c.attempt == claim.attempt,
+        attempts.c.number == claim.number,
+    )
+    mine = connection.execute(select(attempts).where(newest)).one_or_none()
+    return mine is not None and _is_beside_others(connection, mine, ended)
+
+
+def _is_beside_others(connection: Connection, mine: Row[Any], ended: Ended) -> bool:
+    at = datetime.fromtimestamp(ended.recorded_at, UTC)
+    others = and_(
+        attempts.c.token != mine.token,
+        attempts.c.host == mine.host,
+        attempts.c.device != "",
+        attempts.c.started_at <= at,
+        or_(attempts.c.ended_at.is_(None), attempts.c.ended_at >= mine.started_at),
+    )
+    if ended.reason is Reason.OOM and mine.device != "auto":
+        others = and_(others, attempts.c.device.in_([mine.device, "auto"]))  # auto may be any
+    return mine.device != "" and bool(connection.execute(select(exists().where(others))).scalar_one())

@@ -1,0 +1,73 @@
+"""Epoch rows: a trial's curve over its attempts, and where its next attempt may go on from."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from hpo.study.database.tables import attempts, epochs
+from hpo.study.records import Earlier, EpochRow, StudyRow, Upload
+
+
+def curve(connection: Connection, study_id: int, number: int) -> list[EpochRow]:
+    """One row an epoch, in order, without what an attempt reported after the epoch that a later one resumed from."""
+    starts = select(attempts.c.attempt, attempts.c.resumed_from).where(
+        attempts.c.study_id == study_id, attempts.c.number == number
+    )
+    resumed = [(row.attempt, row.resumed_from) for row in connection.execute(starts)]
+    mine = select(epochs).where(epochs.c.study_id == study_id, epochs.c.number == number)
+    newest: dict[int, Row[Any]] = {}
+    for row in connection.execute(mine.order_by(epochs.c.epoch, epochs.c.attempt)):
+        if all(start >= row.epoch for attempt, start in resumed if attempt > row.attempt):
+            newest[row.epoch] = row
+    return [_epoch_row(row) for row in newest.values()]
+
+
+def resume_point(connection: Connection, study: StudyRow, ordinal: int) -> tuple[int, str | None]:
+    """Epochs and path of the newest checkpoint of an ordinal's attempts that lies here, or was uploaded (path None).
+
+    (0, None) without one. Whether it is whole is seen by who goes on from it.
+
+    Nothing is resumed in a confirmation stage: how much seeds differ is what it measures, and a training that goes on
+    from a checkpoint is, on a GPU, another one than it would have been.
+    """
+    if study.spec.planned:
+        return 0, None
+    kept = (
+        select(attempts.c.checkpoint_epoch, attempts.c.checkpoint_path, attempts.c.uploads)
+        .where(attempts.c.study_id == study.id, attempts.c.ordinal == ordinal)
+        .order_by(attempts.c.attempt.desc())
+    )
+    for epoch, path, uploads in connection.execute(kept):
+        if path is not None and Path(path).exists():
+            return int(epoch), str(path)
+        if uploads:
+            return max(int(upload["epoch"]) for upload in uploads), None
+    return 0, None
+
+
+def earlier(connection: Connection, study: StudyRow, ordinal: int) -> tuple[Earlier, ...]:
+    """The attempts at an ordinal that began and may be gone on from, oldest first; see ``resume_point``."""
+    if study.spec.planned:
+        return ()
+    columns = (attempts.c.attempt, attempts.c.token, attempts.c.folder, attempts.c.resumed_from, attempts.c.uploads)
+    mine = select(*columns).where(attempts.c.study_id == study.id, attempts.c.ordinal == ordinal)
+    return tuple(
+        Earlier(row.attempt, row.token, row.folder, row.resumed_from, tuple(Upload(**raw) for raw in row.uploads))
+        for row in connection.execute(mine.order_by(attempts.c.attempt))
+    )
+
+
+def _epoch_row(row: Row[Any]) -> EpochRow:
+    return EpochRow(
+        number=row.number,
+        attempt=row.attempt,
+        epoch=row.epoch,
+        objective=math.nan if row.objective is None else row.objective,
+        metrics=row.metrics,
+        seconds=row.seconds,
+        recorded_at=row.recorded_at,
+    )

@@ -1,0 +1,116 @@
+"""PostgreSQL roles that can do their work and nothing more.
+
+A worker reads, inserts and updates; it makes, alters and deletes nothing. A reader reads. MLflow's role owns a database
+of its own. Everything here may be run again.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from hpo.errors import UsageError
+from hpo.study.database import engines, schema
+from hpo.study.database.storage import Storage
+
+_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_VERSION_TABLES = ("alembic_version", "version_info", "hpo_alembic_version")
+"""Optuna's two and ours: who changes them decides which code may open the database."""
+
+
+class Kind(StrEnum):
+    WORKER = "worker"
+    READER = "reader"
+    MLFLOW = "mlflow"
+
+
+@dataclass(frozen=True)
+class Role:
+    kind: Kind
+    name: str
+    password: str
+    """Empty: the role exists already and keeps its password."""
+
+
+def ensure(storage: Storage, roles: list[Role]) -> None:
+    """Makes the roles that are missing, sets the passwords that are given, and grants what each needs.
+
+    Needs a connection that may create roles and owns the tables. Raises UsageError on a database without roles, a name
+    that is not a plain identifier, and a role that is missing and comes without a password.
+    """
+    if engines.is_sqlite(storage.url):
+        raise UsageError(f"{storage.place}: SQLite has no roles: name a postgresql:// database in HPO_STORAGE")
+    for role in roles:
+        if not _NAME.fullmatch(role.name):
+            raise UsageError(f"role {role.name!r}: use small letters, digits and _, at most 63")
+    with schema.one_at_a_time(storage.engine):
+        storage.write(lambda connection: _logins_and_grants(connection, roles))
+        for role in roles:
+            if role.kind is Kind.MLFLOW:
+                ensure_database(storage, role.name, owner=role.name)
+
+
+def ensure_database(storage: Storage, name: str, *, owner: str) -> None:
+    """An own database for ``owner``, which nobody else may enter but superusers."""
+    with storage.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        there = connection.execute(text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": name}).scalar()
+        quoted, quoted_owner = _quote(connection, name), _quote(connection, owner)
+        if not there:
+            connection.execute(text(f"CREATE DATABASE {quoted} OWNER {quoted_owner}"))
+        connection.execute(text(f"REVOKE ALL ON DATABASE {quoted} FROM PUBLIC"))
+
+
+def _logins_and_grants(connection: Connection, roles: list[Role]) -> None:
+    connection.execute(text("REVOKE CREATE ON SCHEMA public FROM PUBLIC"))
+    for role in roles:
+        _ensure_login(connection, role)
+        for statement in _grants(connection, role):
+            connection.execute(text(statement))
+
+
+def _ensure_login(connection: Connection, role: Role) -> None:
+    there = connection.execute(text("SELECT 1 FROM pg_roles WHERE rolname = :name"), {"name": role.name}).scalar()
+    if not there and not role.password:
+        variable = f"HPO_{role.kind.upper()}_PASSWORD_FILE"
+        raise UsageError(f"role {role.name!r} does not exist: name a file with its new password in {variable}")
+    if role.password:
+        action = "ALTER" if there else "CREATE"
+        verifier = _scram(connection, role)
+        connection.execute(text(f"{action} ROLE {_quote(connection, role.name)} LOGIN PASSWORD '{verifier}'"))
+
+
+def _scram(connection: Connection, role: Role) -> str:
+    """What the server stores for a password. Made here, so that the password is in no statement and no server log."""
+    driver: Any = connection.connection.driver_connection
+    verifier: bytes = driver.pgconn.encrypt_password(role.password.encode(), role.name.encode(), b"scram-sha-256")
+    return verifier.decode("ascii").replace(":", "\\:")  # SQLAlchemy's text() takes :name for a parameter
+
+
+def _grants(connection: Connection, role: Role) -> list[str]:
+    if role.kind is Kind.MLFLOW:
+        return []
+    name = _quote(connection, role.name)
+    database = _quote(connection, str(connection.engine.url.database))
+    rights = "SELECT, INSERT, UPDATE" if role.kind is Kind.WORKER else "SELECT"
+    statements = [
+        f"GRANT CONNECT ON DATABASE {database} TO {name}",
+        f"GRANT USAGE ON SCHEMA public TO {name}",
+        f"GRANT {rights} ON ALL TABLES IN SCHEMA public TO {name}",
+        # tables that a later `hpo db upgrade` makes
+        f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT {rights} ON TABLES TO {name}",
+    ]
+    if role.kind is Kind.WORKER:
+        statements += [f"REVOKE INSERT, UPDATE ON {table} FROM {name}" for table in _VERSION_TABLES]
+        statements += [
+            f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {name}",
+            f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE ON SEQUENCES TO {name}",
+        ]
+    return statements
+
+
+def _quote(connection: Connection, name: str) -> str:
+    return connection.dialect.identifier_preparer.quote(name)

@@ -1,0 +1,273 @@
+"""The shared database: opened, checked, and called with patience."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from errno import EACCES
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from sqlalchemy import URL, Connection, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+    ProgrammingError,
+)
+
+from hpo.errors import StorageUnavailable, StudyConflict, UsageError
+from hpo.study.database import engines
+from hpo.study.database.tables import OLDER_VERSIONS, SCHEMA_VERSION, stored_version
+
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
+
+T = TypeVar("T")
+_DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+_NO_RIGHT = "42501"
+"""PostgreSQL's code of a statement that the role may not run."""
+_PAUSES_S = (0.1, 0.4, 1.6)
+
+
+class SchemaConflict(StudyConflict):
+    """The database was made by another version of this service."""
+
+    def __init__(self, message: str) -> None:
+        self.study = ""
+        self.differences = (message,)
+        Exception.__init__(self, message)
+
+
+class Storage:
+    """Connections to one database; a context manager. Opened by ``open_storage`` alone."""
+
+    def __init__(self, url: URL, lease_s: float = engines.LEASE_S) -> None:
+        self.url = url
+        self._lease_s = lease_s
+        self.engine = engines.writer(url, lease_s)
+        """For transactions that write; on SQLite each takes the write lock when it begins."""
+        self.reader = engines.reader(self.engine)
+        self._single = engines.single(self.engine)
+
+    @property
+    def place(self) -> str:
+        """The URL as people may see it."""
+        return self.url.render_as_string(hide_password=True)
+
+    @cached_property
+    def optuna(self) -> RDBStorage:
+        """Optuna's door to the same database (0.4 s with its imports, so only who writes opens it)."""
+        from hpo.study.database.optuna_storage import open_rdb
+
+        return self.patiently(lambda: open_rdb(self.url, create_tables=False, lease_s=self._lease_s))
+
+    def read(self, action: Callable[[Connection], T]) -> T:
+        """``action`` in a transaction that sees one snapshot. Raises ``StorageUnavailable``."""
+
+        def transaction() -> T:
+            with self.reader.connect() as connection:
+                return action(connection)
+
+        return self.patiently(transaction)
+
+    def write(self, action: Callable[[Connection], T], *, once: bool = False, single: bool = False) -> T:
+        """``action`` in a transaction, committed at its end; it must bear to run again after a lost connection.
+
+        ``single``: on PostgreSQL it is one statement. Raises ``StorageUnavailable``; with ``once`` at the first error.
+        """
+        engine = self._single if single else self.engine
+
+        def transaction() -> T:
+            with _permitted(self.url), engine.begin() as connection:
+                return action(connection)
+
+        return self.patiently(transaction, () if once else _PAUSES_S)
+
+    def call_optuna(self, action: Callable[[RDBStorage], T]) -> T:
+        """``action`` on Optuna's storage; it may run again after a lost connection. Raises ``StorageUnavailable``."""
+        from hpo.study.database.optuna_storage import database_errors
+
+        def call() -> T:
+            with database_errors():
+                return action(self.optuna)
+
+        return self.patiently(call)
+
+    def patiently(self, call: Callable[[], T], pauses_s: tuple[float, ...] = _PAUSES_S) -> T:
+        """Tries ``call`` again after an error that may pass; raises ``StorageUnavailable`` when it does not."""
+        for pause_s in pauses_s:
+            try:
+                return call()
+            except DBAPIError as error:
+                if not _may_pass(error):
+                    raise
+                if _is_lasting(self.url, error):
+                    raise self._unavailable(error) from error
+            time.sleep(pause_s)
+        try:
+            return call()
+        except DBAPIError as error:
+            if not _may_pass(error):
+                raise
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: DBAPIError) -> StorageUnavailable:
+        said = str(error.orig).strip().splitlines()[0]
+        if self.url.password:
+            said = said.replace(str(self.url.password), "***")
+        return StorageUnavailable(f"{self.place}: {said}; nothing is lost: run the same command again when it is back")
+
+    def close(self) -> None:
+        if "optuna" in self.__dict__:
+            self.optuna.remove_session()
+            self.optuna.engine.dispose()
+        self.reader.dispose()
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+
+def open_storage(url: str, *, create: bool, lease_s: float = engines.LEASE_S) -> Storage:
+    """Opens the database at ``url`` (SQLAlchemy's form; SQLite files and PostgreSQL).
+
+    With ``create`` a missing SQLite file and missing or older tables are made first, safely among processes that do so
+    at once; without it they are a ``UsageError``. Raises ``SchemaConflict`` on tables of another version and
+    ``StorageUnavailable`` when the database can't be reached. ``lease_s``: what the time limits of connections follow.
+    """
+    parsed = _parse(url)
+    if engines.is_sqlite(parsed):
+        path = Path(str(parsed.database))
+        if create:
+            _make_folder(path.parent, parsed)
+        elif not path.exists():
+            raise _nothing_there(parsed)
+    storage = Storage(parsed, lease_s)
+    try:
+        _check_schema(storage, create=create)
+    except BaseException:
+        storage.close()
+        raise
+    return storage
+
+
+def version_at(url: str) -> str | None:
+    """The revision of the tables at ``url``; None where there are none. Raises ``StorageUnavailable``."""
+    parsed = _parse(url)
+    if engines.is_sqlite(parsed) and not Path(str(parsed.database)).exists():
+        return None
+    with Storage(parsed) as storage:
+        return storage.read(stored_version)
+
+
+def connect(url: str) -> Storage:
+    """The database at ``url`` whatever tables it holds."""
+    return Storage(_parse(url))
+
+
+def shown(url: str) -> str:
+    """``url`` without its password."""
+    return _parse(url).render_as_string(hide_password=True)
+
+
+def _check_schema(storage: Storage, *, create: bool) -> None:
+    version = storage.read(stored_version)
+    if version == SCHEMA_VERSION:
+        return
+    if version is not None and version not in OLDER_VERSIONS:
+        raise SchemaConflict(
+            f"{storage.place}: the tables are of schema version {version}, this hpo knows {SCHEMA_VERSION}: "
+            "update hpo, or name another database with HPO_STORAGE"
+        )
+    if create:
+        _upgrade(storage)
+    elif version is None:
+        raise _nothing_there(storage.url)
+    else:
+        raise SchemaConflict(
+            f"{storage.place}: the tables are of schema version {version}, this hpo needs {SCHEMA_VERSION}: "
+            "back the database up, then run `hpo db upgrade`"
+        )
+
+
+def _upgrade(storage: Storage) -> None:
+    from hpo.study.database.schema import upgrade
+
+    try:
+        with _permitted(storage.url):
+            storage.patiently(lambda: upgrade(storage.engine))
+    except RuntimeError as error:
+        raise SchemaConflict(f"{storage.place}: {error}") from error
+
+
+@contextmanager
+def _permitted(url: URL) -> Iterator[None]:
+    """A right that the role lacks is the user's choice of a role."""
+    try:
+        yield
+    except ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) != _NO_RIGHT:
+            raise
+        said = str(error.orig).strip().splitlines()[0]
+        raise UsageError(
+            f"{url.render_as_string(hide_password=True)}: {said}: the role {url.username!r} may not do that; "
+            "name the owner in HPO_STORAGE (tables are made by `hpo db init`, studies deleted by their owner)"
+        ) from error
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+        driver = _DRIVERS.get(parsed.drivername, parsed.drivername)
+        parsed = parsed.set(drivername=driver)
+        backend = parsed.get_backend_name()
+        parsed.get_dialect().import_dbapi()
+    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        way_out = "pip install 'hpo[postgres]'" if "psycopg" in str(error) else "use sqlite:///FILE or postgresql://..."
+        raise UsageError(f"HPO_STORAGE: no database can be opened by this URL: {way_out}") from error
+    if backend not in ("sqlite", "postgresql"):
+        raise UsageError(f"HPO_STORAGE: {backend} is not supported: use sqlite:///FILE or postgresql://...")
+    if backend == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise UsageError("HPO_STORAGE: a database in memory can't be shared: use sqlite:///FILE")
+    return parsed
+
+
+def _make_folder(folder: Path, url: URL) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(EACCES, os.strerror(EACCES))
+    except OSError as error:
+        place = url.render_as_string(hide_password=True)
+        raise StorageUnavailable(f"{place}: {folder}: {error.strerror}: set HPO_HOME to a folder of yours") from error
+
+
+def _nothing_there(url: URL) -> UsageError:
+    return UsageError(f"{url.render_as_string(hide_password=True)}: no study yet: `hpo run FILE` makes one")
+
+
+_LASTING = ("disk is full", "readonly database", "unable to open", "not a database", "malformed", "no such table")
+
+
+def _may_pass(error: DBAPIError) -> bool:
+    """Whether the connection is at fault, and not what was asked: also where PostgreSQL ended it, since this process
+    was stopped within a transaction for too long (an InternalError to psycopg).
+    """
+    return isinstance(error, (OperationalError, InterfaceError)) or error.connection_invalidated
+
+
+def _is_lasting(url: URL, error: DBAPIError) -> bool:
+    """Whether trying again at once is idle: on SQLite all but a lock that is held."""
+    said = str(error.orig)
+    if engines.is_sqlite(url):
+        return "locked" not in said and "busy" not in said
+    return any(sign in said for sign in (*_LASTING, "No space left", "authentication failed", "does not exist"))

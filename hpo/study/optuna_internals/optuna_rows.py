@@ -1,0 +1,106 @@
+"""Writes to Optuna's rows that share a transaction with ours, and so carry the claim's token.
+
+Optuna's own calls commit by themselves: a worker that has lost its trial could still write through its handle. The
+tables are Optuna 5.0's (``optuna/storages/_rdb/models.py``; the version is locked, and its own readers are asked in the
+tests whether they find what is written here).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from optuna.distributions import BaseDistribution, distribution_to_json
+from optuna.storages._rdb import models
+from optuna.trial import TrialState
+from sqlalchemy import Connection, Table, and_, insert, select, update
+
+from hpo.study.database import statements
+
+STUDIES: Table = models.StudyModel.__table__
+TRIALS: Table = models.TrialModel.__table__
+VALUES: Table = models.TrialValueModel.__table__
+INTERMEDIATE: Table = models.TrialIntermediateValueModel.__table__
+PARAMS: Table = models.TrialParamModel.__table__
+USER: Table = models.TrialUserAttributeModel.__table__
+SYSTEM: Table = models.TrialSystemAttributeModel.__table__
+INTERMEDIATE_ROW = statements.Keyed(
+    ("trial_id", "step", "intermediate_value", "intermediate_value_type"), ("trial_id", "step")
+)
+_FINISHED = [state for state in TrialState if state.is_finished()]
+
+
+def trial_id(connection: Connection, study_id: int, number: int) -> int:
+    mine = and_(TRIALS.c.study_id == study_id, TRIALS.c.number == number)
+    return int(connection.execute(select(TRIALS.c.trial_id).where(mine)).scalar_one())
+
+
+def set_running(connection: Connection, trial: int) -> None:
+    _move(connection, trial, state=TrialState.RUNNING, datetime_start=_now())
+
+
+def set_waiting(connection: Connection, trial: int) -> None:
+    """Only for who ends its own attempt: the same trial waits for its next one."""
+    _move(connection, trial, state=TrialState.WAITING)
+
+
+def finish(connection: Connection, trial: int, state: TrialState, value: float | None) -> None:
+    """The trial's end, with its value where it has one; finite. One that was ended with other tools stays as it is."""
+    if not _move(connection, trial, state=state, datetime_complete=_now()):
+        return
+    if value is not None:
+        row = {
+            "trial_id": trial,
+            "objective": 0,
+            "value": value,
+            "value_type": models.TrialValueModel.TrialValueType.FINITE,
+        }
+        statements.replace(connection, VALUES, row, ("trial_id", "objective"))
+
+
+def insert_params(connection: Connection, trial: int, params: Sequence[tuple[str, float, BaseDistribution]]) -> None:
+    """Values in Optuna's internal form."""
+    rows = [
+        {"trial_id": trial, "param_name": name, "param_value": value, "distribution_json": distribution_to_json(known)}
+        for name, value, known in params
+    ]
+    if rows:
+        connection.execute(insert(PARAMS), rows)
+
+
+def set_intermediate(connection: Connection, trial: int, step: int, value: float) -> None:
+    """Replaces what stood at this step (``Trial.report`` would ignore the new value). ``value`` is finite."""
+    statements.replace(connection, INTERMEDIATE, intermediate(trial, step, value), INTERMEDIATE_ROW.key)
+
+
+def intermediate(trial: int, step: int, value: float) -> dict[str, Any]:
+    """The row of a finite value."""
+    kind = models.TrialIntermediateValueModel.TrialIntermediateValueType.FINITE
+    return {"trial_id": trial, "step": step, "intermediate_value": value, "intermediate_value_type": kind}
+
+
+def void_after(connection: Connection, trial: int, step: int) -> None:
+    """What was reported after ``step`` counts no more: NaN, which pruners pass over. (A worker may delete nothing.)"""
+    kind = models.TrialIntermediateValueModel.TrialIntermediateValueType.NAN
+    later = and_(INTERMEDIATE.c.trial_id == trial, INTERMEDIATE.c.step > step)
+    void = {"intermediate_value": None, "intermediate_value_type": kind}
+    connection.execute(update(INTERMEDIATE).where(later).values(void))
+
+
+def set_attributes(connection: Connection, trial: int, user: Mapping[str, Any], system: Mapping[str, Any]) -> None:
+    for table, given in ((USER, user), (SYSTEM, system)):
+        rows = [{"trial_id": trial, "key": key, "value_json": json.dumps(value)} for key, value in given.items()]
+        statements.replace_all(connection, table, rows, ("trial_id", "key"))
+
+
+def _move(connection: Connection, trial: int, **values: Any) -> bool:
+    """False, and nothing done, for a trial that someone ended with other tools."""
+    open_one = and_(TRIALS.c.trial_id == trial, TRIALS.c.state.not_in(_FINISHED))
+    return connection.execute(update(TRIALS).where(open_one).values(values)).rowcount == 1
+
+
+def _now() -> datetime:
+    """Naive UTC, as Optuna 5 keeps times."""
+    return datetime.now(UTC).replace(tzinfo=None)

@@ -1,0 +1,82 @@
+"""Which dimensions of the space the value hangs on, with an interval: 30 trials say less than the bars suggest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import optuna
+from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+from optuna.trial import create_trial
+
+from hpo.study.records import TrialRow
+from hpo.study.search.sampling import distributions, quiet_experiments
+from hpo.studyfile.schema import StudySpec
+from hpo.studyfile.space import contains
+from hpo.trial.vocabulary import TrialState
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)  # it tells of each resample's study otherwise
+LEAST_TRIALS = 10
+"""Fewer complete trials say nothing."""
+RESAMPLES = 200
+_MOST_TRIALS = 20_000
+"""In all resamples together: a few seconds."""
+
+
+@dataclass(frozen=True)
+class Importance:
+    """Of one dimension: shares of all, in [0, 1]."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    """Two-sided 90% interval over trials."""
+
+
+def importances(spec: StudySpec, rows: Sequence[TrialRow]) -> tuple[Importance, ...]:
+    """PED-ANOVA (Watanabe, Bansal, Hutter 2023) over complete trials, largest first, with a bootstrap over trials.
+
+    Dimensions that only some trials have are left out. Empty where fewer than ``LEAST_TRIALS`` trials are complete or
+    fewer than two dimensions are shared: there is nothing to compare then.
+    """
+    shared = [dimension.name for dimension in spec.searched.dimensions if not dimension.when]
+    complete = [row for row in rows if row.state is TrialState.COMPLETE and _inside(spec, row, shared)]
+    if len(complete) < LEAST_TRIALS or len(shared) < 2:
+        return ()
+    known = distributions(spec.searched)
+    trials = [
+        create_trial(
+            value=row.value,
+            params={name: row.params[name] for name in shared},
+            distributions={name: known[name] for name in shared},
+        )
+        for row in complete
+    ]
+    point = _evaluate(trials, shared)
+    generator = np.random.default_rng(0)
+    resamples = max(20, min(RESAMPLES, _MOST_TRIALS // len(trials)))
+    picked = generator.integers(len(trials), size=(resamples, len(trials)))
+    samples = np.array([_evaluate([trials[index] for index in some], shared) for some in picked])
+    low, high = np.quantile(samples, [0.05, 0.95], axis=0)
+    found = [
+        Importance(name, value, min(value, float(low[index])), max(value, float(high[index])))
+        for index, (name, value) in enumerate(zip(shared, point, strict=True))
+    ]
+    return tuple(sorted(found, key=lambda each: -each.value))
+
+
+def _inside(spec: StudySpec, row: TrialRow, shared: Sequence[str]) -> bool:
+    """A baseline may lie outside the space."""
+    domains = {dimension.name: dimension.domain for dimension in spec.searched.dimensions}
+    return all(name in row.params and contains(domains[name], row.params[name]) for name in shared)
+
+
+def _evaluate(trials: list[optuna.trial.FrozenTrial], names: Sequence[str]) -> list[float]:
+    """Shares in the order of ``names``."""
+    study = optuna.create_study(direction="maximize")
+    study.add_trials(trials)
+    with quiet_experiments():
+        found = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator(), params=list(names))
+    return [found[name] for name in names]

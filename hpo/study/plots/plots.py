@@ -1,0 +1,228 @@
+"""Optuna's plots of a study as files: one interactive page, and a picture each.
+
+Run as a process of its own (``python -m hpo.study.plots.plots FOLDER``, a pickled ``Drawing`` at stdin): plotly, pyplot
+and what they hold are gone when it ends, and a worker that draws trains meanwhile as if it did not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.exceptions import ExperimentalWarning
+from optuna.importance import PedAnovaImportanceEvaluator
+from optuna.trial import FrozenTrial, create_trial
+from optuna.trial import TrialState as OptunaState
+
+from hpo.study.plots.drawing import IMPORTANCES, PAGE, Drawing
+from hpo.study.plots.importance import importances
+from hpo.study.records import TrialRow
+from hpo.study.search.sampling import distributions
+from hpo.studyfile.schema import StudySpec
+from hpo.studyfile.space import contains
+from hpo.trial.vocabulary import TrialState
+
+MOST_TRIALS = 1000
+"""In the plots that draw each trial, the history but for: their size and time stay within bounds."""
+MOST_IN_CONTOUR = 120
+"""Its grid has a cell for each pair of them: 75 MB of page for 1,000."""
+MOST_PARAMS, MOST_IN_CONTOUR_PARAMS = 10, 3
+
+
+@dataclass(frozen=True)
+class _Plot:
+    name: str
+    title: str
+    draw: Callable[[Any], Any]
+    """From ``optuna.visualization`` or its ``matplotlib`` to a figure, or axes."""
+    size: tuple[float, float] | None = None
+    """Of its picture in inches; as Optuna has it for None."""
+
+
+def draw(drawing: Drawing, folder: Path) -> None:
+    """Writes ``PAGE``, a PNG a plot, and ``IMPORTANCES`` (name -> share, largest first; ``{}`` for too few trials)."""
+    found = importances(drawing.spec, drawing.trials)
+    plots = _plots(drawing, [each.name for each in found])
+    (folder / IMPORTANCES).write_text(json.dumps({each.name: round(each.value, 4) for each in found}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        warnings.simplefilter("ignore", UserWarning)  # of dimensions that a picture has no room for, and the like
+        (folder / PAGE).write_text(_page(drawing, plots))
+        _pictures(plots, folder)
+
+
+def _plots(drawing: Drawing, important: list[str]) -> list[_Plot]:
+    """Those that have something to show."""
+    whole = _whole(drawing)
+    shown = _choice(drawing, thinned(drawing.trials, MOST_TRIALS))
+    few = _choice(drawing, thinned(drawing.trials, MOST_IN_CONTOUR))
+    names = (important or [each.name for each in drawing.spec.searched.dimensions if not each.when])[:MOST_PARAMS]
+    value = str(drawing.spec.objective)
+    plots = [
+        _Plot("history", "History", lambda module: module.plot_optimization_history(whole, target_name=value)),
+        _Plot("timeline", "Timeline", lambda module: module.plot_timeline(shown)),
+    ]
+    if names:
+        plots.append(_Plot("slice", "Slice", lambda module: module.plot_slice(shown, params=names, target_name=value)))
+    if len(names) > 1:
+        pairs = names[:MOST_IN_CONTOUR_PARAMS]
+        plots += [
+            _Plot(
+                "parallel_coordinates",
+                "Parallel coordinates",
+                lambda module: module.plot_parallel_coordinate(shown, params=names, target_name=value),
+                (11, 6),
+            ),
+            _Plot(
+                "contour", "Contour", lambda module: module.plot_contour(few, params=pairs, target_name=value), (13, 12)
+            ),
+        ]
+    if important:
+        evaluator = PedAnovaImportanceEvaluator()
+        plots.insert(
+            1,
+            _Plot(
+                "importances",
+                "Importances",
+                lambda module: module.plot_param_importances(
+                    whole, evaluator=evaluator, params=important, target_name=value
+                ),
+            ),
+        )
+    return plots
+
+
+def thinned(trials: Sequence[TrialRow], most: int) -> tuple[TrialRow, ...]:
+    """At most ``most`` trials by number: the best half of what there is room for, and of the rest one in so many."""
+    if len(trials) <= most:
+        return tuple(trials)
+    complete = [row for row in trials if row.state is TrialState.COMPLETE and row.value is not None]
+    best = sorted(complete, key=lambda row: (-(row.value or 0.0), row.number))[: most // 2]
+    kept = {row.number for row in best}
+    rest = [row for row in trials if row.number not in kept]
+    room = most - len(best)
+    spread = [rest[index * len(rest) // room] for index in range(room)]
+    return tuple(sorted([*best, *spread], key=lambda row: row.number))
+
+
+def _whole(drawing: Drawing) -> optuna.Study:
+    """Every trial; a number whose trial never began is a failed one, since the history takes numbers for places."""
+    known = dict(zip((row.number for row in drawing.trials), _frozen(drawing, drawing.trials), strict=True))
+    never_begun = create_trial(state=OptunaState.FAIL)
+    return _study(drawing, [known.get(number, never_begun) for number in range(max(known) + 1)])
+
+
+def _choice(drawing: Drawing, rows: Sequence[TrialRow]) -> optuna.Study:
+    study = _study(drawing, _frozen(drawing, rows))
+    for trial, row in zip(study.get_trials(deepcopy=False), rows, strict=True):
+        trial.number = row.number  # Optuna counts them anew
+    return study
+
+
+def _study(drawing: Drawing, trials: Sequence[FrozenTrial]) -> optuna.Study:
+    study = optuna.create_study(direction="maximize", study_name=drawing.spec.name)
+    study.add_trials(trials)
+    return study
+
+
+def _frozen(drawing: Drawing, rows: Sequence[TrialRow]) -> list[FrozenTrial]:
+    known = distributions(drawing.spec.searched)
+    return [_trial(row, drawing.spec, known) for row in rows]
+
+
+_STATES = {
+    TrialState.RUNNING: OptunaState.RUNNING,
+    TrialState.WAITING: OptunaState.RUNNING,
+    TrialState.COMPLETE: OptunaState.COMPLETE,
+    TrialState.PRUNED: OptunaState.PRUNED,
+    TrialState.FAIL: OptunaState.FAIL,
+}
+
+
+def _trial(row: TrialRow, spec: StudySpec, known: dict[str, BaseDistribution]) -> FrozenTrial:
+    """With what lies within the space alone: a baseline may not, and Optuna takes no such value."""
+    domains = {dimension.name: dimension.domain for dimension in spec.searched.dimensions}
+    inside = {name: value for name, value in row.params.items() if name in domains and contains(domains[name], value)}
+    trial = create_trial(
+        state=_STATES[row.state],
+        value=row.value if row.state is TrialState.COMPLETE else None,
+        params=inside,
+        distributions={name: known[name] for name in inside},
+    )
+    trial.datetime_start, trial.datetime_complete = _local(row.started), _local(row.finished)
+    return trial
+
+
+def _local(moment: Any) -> Any:
+    """As Optuna keeps its own: naive; here in UTC on every machine."""
+    return None if moment is None else moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _page(drawing: Drawing, plots: list[_Plot]) -> str:
+    from optuna import visualization
+    from plotly import offline
+
+    parts = []
+    for plot in plots:
+        figure = plot.draw(visualization)
+        figure.update_layout(title=None, template="plotly_white", margin={"t": 30})
+        body = figure.to_html(
+            full_html=False, include_plotlyjs=False, config={"responsive": True, "displaylogo": False}
+        )
+        parts.append(f'<h2 id="{plot.name}">{plot.title}</h2>\n{_note(plot, drawing)}{body}')
+    links = " · ".join(f'<a href="#{plot.name}">{plot.title}</a>' for plot in plots)
+    name = escape(drawing.spec.name)
+    complete = sum(row.state is TrialState.COMPLETE for row in drawing.trials)
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name}</title><style>{_STYLE}</style>'
+        f"<script>{offline.get_plotlyjs()}</script></head><body><h1>{name}: {escape(str(drawing.spec.objective))} of "
+        f"{complete} complete trials</h1><nav>{links}</nav>{''.join(parts)}</body></html>"
+    )
+
+
+_STYLE = "body{font:15px system-ui,sans-serif;margin:1em 2em;color:#222}h1{font-size:1.3em}h2{font-size:1.1em}"
+
+
+def _note(plot: _Plot, drawing: Drawing) -> str:
+    """Says where not every trial is drawn."""
+    most = {"history": None, "importances": None, "contour": MOST_IN_CONTOUR}.get(plot.name, MOST_TRIALS)
+    if most is None or len(drawing.trials) <= most:
+        return ""
+    return f"<p>{most} of {len(drawing.trials)} trials: the best {most // 2}, and of the rest an even choice.</p>"
+
+
+def _pictures(plots: list[_Plot], folder: Path) -> None:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+    from optuna.visualization import matplotlib as visualization
+
+    for plot in plots:
+        plot.draw(visualization)
+        figure = pyplot.gcf()
+        if plot.size is not None:
+            figure.set_size_inches(plot.size)
+        figure.savefig(folder / f"{plot.name}.png", bbox_inches="tight", dpi=90)
+        pyplot.close("all")
+
+
+def main(folder: Path) -> None:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    os.nice(19)  # what is trained has the machine first
+    draw(pickle.load(sys.stdin.buffer), folder)  # noqa: S301  (from the process that started this one)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,101 @@
+"""From our space to Optuna's distributions, and from a study's settings to a sampler."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import BaseSampler, RandomSampler
+
+from hpo.study.optuna_internals.tpe import Ended, QuickTPE
+from hpo.studyfile.reading.methods import SAMPLERS
+from hpo.studyfile.schema import StudySpec
+from hpo.studyfile.space import Choices, Domain, FloatRange, IntRange, Space, is_active
+from hpo.trial.vocabulary import Scalar
+
+
+def distribution(domain: Domain) -> BaseDistribution:
+    match domain:
+        case FloatRange(low, high, log, step):
+            with warnings.catch_warnings():
+                # a high that is no whole number of steps away is lowered by Optuna to the last tick, as ours is meant
+                warnings.filterwarnings("ignore", "The distribution is specified by", UserWarning)
+                return FloatDistribution(low, high, log=log, step=step)
+        case IntRange(low, high, log, step):
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "The distribution is specified by", UserWarning)
+                return IntDistribution(low, high, log=log, step=step)
+        case Choices(values):
+            return CategoricalDistribution(values)
+
+
+def distributions(space: Space) -> dict[str, BaseDistribution]:
+    """Of every dimension, conditional ones included; fixed values are none of Optuna's business."""
+    return {dimension.name: distribution(dimension.domain) for dimension in space.dimensions}
+
+
+def suggest(trial: optuna.Trial, space: Space) -> dict[str, Scalar]:
+    """Values of the active dimensions in the space's order, as Python's own types."""
+    params: dict[str, Scalar] = {}
+    for dimension in space.dimensions:
+        if is_active(dimension, {**dict(space.fixed), **params}):
+            params[dimension.name] = _suggest(trial, dimension.name, dimension.domain)
+    return params
+
+
+def _suggest(trial: optuna.Trial, name: str, domain: Domain) -> Scalar:
+    match distribution(domain):
+        case FloatDistribution(low=low, high=high, log=log, step=step):
+            return float(trial.suggest_float(name, low, high, log=log, step=step))
+        case IntDistribution(low=low, high=high, log=log, step=step):
+            return int(trial.suggest_int(name, low, high, log=log, step=step))
+        case CategoricalDistribution(choices=choices):
+            return trial.suggest_categorical(name, choices)
+        case other:
+            raise TypeError(f"space.{name}: {other} is no distribution of ours")
+
+
+def build_sampler(spec: StudySpec, ordinal: int, ended: Ended | None = None) -> BaseSampler:
+    """A fresh sampler for one proposal: equal seed, ordinal and history give an equal proposal, whoever asks.
+
+    A sampler that lives on draws from one stream of random numbers, which a restart would begin anew. ``ended``: what
+    TPE keeps from one proposal to the next.
+    """
+    seed = int(np.random.SeedSequence((spec.search.seed, ordinal)).generate_state(1)[0])
+    options = dict(spec.search.sampler.options)
+    name = spec.search.sampler.name
+    if name in ("random", "grid"):  # the points of a grid are handed to Optuna as fixed parameters
+        return RandomSampler(seed=seed)
+    if name == "qmc":
+        # One sequence for the whole study; Optuna counts its points in the study's attributes.
+        options = {"scramble": True, "independent_sampler": RandomSampler(seed=seed), **options}
+        seed = spec.search.seed
+    if name in ("gp", "cmaes", "qmc"):
+        options["warn_independent_sampling"] = False  # conditional and first values are drawn so on purpose
+    if name == "tpe" and options.get("multivariate") is not False and _has_conditions(spec.searched):
+        options.setdefault("group", True)
+    sampler_class: Any = getattr(optuna.samplers, SAMPLERS[name].optuna)
+    if name == "tpe" and ended is not None:
+        sampler_class = partial(QuickTPE, ended=ended)
+    with quiet_experiments():
+        sampler: BaseSampler = sampler_class(seed=seed, **options)
+    return sampler
+
+
+def _has_conditions(space: Space) -> bool:
+    return any(dimension.when for dimension in space.dimensions)
+
+
+@contextmanager
+def quiet_experiments() -> Iterator[None]:
+    """Optuna warns of options that were asked for as experimental; its version is locked, so no user need hear it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        yield

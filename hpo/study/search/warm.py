@@ -1,0 +1,53 @@
+"""Trials of earlier studies that a study's samplers and pruners learn from (``warm_start`` in its file)."""
+
+from __future__ import annotations
+
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import Connection, select
+
+from hpo.study.database import tables
+from hpo.study.database.storage import Storage
+from hpo.study.optuna_internals import optuna_trials
+from hpo.study.optuna_internals.history import OUTSIDE
+from hpo.study.records import StudyRow
+
+_TAUGHT = (TrialState.COMPLETE, TrialState.PRUNED)
+_RUNG = "completed_rung_"
+"""Where successive halving notes what a trial had reached (Optuna 5.0.0); other notes are their sampler's own."""
+
+
+def finished(storage: Storage, study: StudyRow) -> list[int]:
+    """Numbers of the trials of ``study`` that teach another one something."""
+    read = storage.read(lambda connection: optuna_trials.read(connection, study.id, -1, ()))
+    return [trial.number for trial in read.values() if _teaches(trial)]
+
+
+def trials(storage: Storage, study: StudyRow) -> dict[int, list[FrozenTrial]]:
+    """By the id of ``study``: what it took over when it was made, less what was deleted since.
+
+    All are numbered -1: before the study's own, and not below where Optuna begins to look for the parameters that
+    trials have in common (``IntersectionSearchSpace``, 5.0.0), which else would be those of the last one alone.
+    """
+    wanted = study.facts.warm.history
+    if not wanted:
+        return {}
+    found = storage.read(lambda connection: _read(connection, wanted))
+    for trial in found:
+        trial.number = -1
+        trial.system_attrs = {key: value for key, value in trial.system_attrs.items() if key.startswith(_RUNG)}
+    return {study.id: found}
+
+
+def _read(connection: Connection, wanted: dict[str, list[int]]) -> list[FrozenTrial]:
+    rows = select(tables.studies.c.uuid, tables.studies.c.id).where(tables.studies.c.uuid.in_(wanted))
+    ids = {row.uuid: row.id for row in connection.execute(rows)}
+    found: list[FrozenTrial] = []
+    for uuid, numbers in wanted.items():
+        known = optuna_trials.read(connection, ids[uuid], -1, ()) if uuid in ids else {}
+        chosen = set(numbers)
+        found += [trial for trial in known.values() if trial.number in chosen]
+    return found
+
+
+def _teaches(trial: FrozenTrial) -> bool:
+    return trial.state in _TAUGHT and OUTSIDE not in trial.user_attrs

@@ -1,0 +1,142 @@
+"""Admission: which trial this worker may train next."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from hpo.errors import ClaimLost
+from hpo.study.claims import claims, crowding
+from hpo.study.claims.claims import owned
+from hpo.study.claims.curve import curve, earlier, resume_point
+from hpo.study.database import tables
+from hpo.study.optuna_internals import optuna_rows
+from hpo.study.optuna_internals.history import Drawn
+from hpo.study.records import Proposal
+from hpo.study.session import proposing, registry
+from hpo.study.session.context import Context
+from hpo.study.studies.progress import progress, spent
+
+if TYPE_CHECKING:
+    from hpo.studyfile.planning.plan import BaselinePlan
+
+
+def admit(context: Context, baseline: BaselinePlan | None, token: str) -> Proposal | None:
+    """What waits first (the lowest ordinal before others), then a new ordinal while the budget has one; else None.
+
+    The attempt is owned by ``token``. After an error the claim may stand half made: see ``reaping.undo_admission``.
+    """
+    claim = _claim(context, token)
+    if claim is None:
+        return None
+    context.failpoint("claimed")
+    return _propose_new(context, claim, baseline) if claim.number is None else _readmit(context, claim)
+
+
+def _claim(context: Context, token: str) -> Row[Any] | None:
+    """The row with its unique ordinal is what keeps the budget exact; it stands before Optuna is asked."""
+    spec, study_id = context.study.spec, context.study.id
+
+    tries = itertools.count()
+
+    def action(connection: Connection) -> Row[Any] | None:
+        mine = claims.of_token(connection, token) if next(tries) else None
+        if mine is not None:
+            return mine  # a repeated call after a lost acknowledgement
+        claims.lock_study(connection, study_id)
+        now, owner = progress(connection, study_id, hours=False), context.owner(token)
+        if now.budget.hours is not None:
+            registry.seen(connection, context.worker_id, context.now())  # the hours count up to this moment
+            now = progress(connection, study_id)
+        if not now.control.admits:
+            return None
+        waiting = claims.take_waiting(connection, study_id, owner)
+        if waiting is not None or spent(spec, now) is not None:
+            return waiting
+        context.failpoint("counted")
+        return claims.insert_next(connection, study_id, now.issued, owner)
+
+    while True:
+        try:
+            return context.storage.write(action)
+        except IntegrityError:
+            continue  # someone who did not lock the study took this ordinal in between
+
+
+def _propose_new(context: Context, claim: Row[Any], baseline: BaselinePlan | None) -> Proposal:
+    planned = proposing.source(context.study, baseline, claim.ordinal)
+    trial_id, number, values = proposing.ask(context, claim.ordinal, claim.token, planned)
+    context.failpoint("suggested")
+    row = {
+        "study_id": context.study.id,
+        "number": number,
+        "ordinal": claim.ordinal,
+        "baseline": planned.baseline,
+        "params": values,
+        **FRESH_TRIAL,
+    }
+    try:
+        drawn = context.history.take_drawn(trial_id)
+        context.storage.write(lambda connection: _adopt(connection, claim.token, row, (trial_id, drawn)))
+    except ClaimLost:
+        proposing.forget(context, trial_id)
+        raise
+    context.failpoint("adopted")
+    return _proposal(context, claim, row, (0, None))
+
+
+FRESH_TRIAL: dict[str, Any] = {
+    "train": {},
+    "detail": "",
+    "counts": False,
+    "metrics": {},
+    "epochs": 0,
+}
+"""Columns of a trial that has not begun."""
+
+
+def _adopt(connection: Connection, token: str, row: dict[str, Any], theirs: tuple[int, Drawn]) -> None:
+    """From here on the trial is the claim's; until then it is an orphan that nobody trains."""
+    if owned(connection, token).number == row["number"]:
+        return  # a repeated call after a lost acknowledgement
+    connection.execute(insert(tables.trials).values(row))
+    trial_id, drawn = theirs
+    optuna_rows.insert_params(connection, trial_id, drawn.params)
+    optuna_rows.set_attributes(connection, trial_id, {}, drawn.attributes)
+    connection.execute(update(tables.claims).where(tables.claims.c.token == token).values(number=row["number"]))
+
+
+def _readmit(context: Context, claim: Row[Any]) -> Proposal:
+    """The same trial again: given back by its worker, or the retry of a dead one."""
+    context.failpoint("readmitted")
+    mine = (tables.trials.c.study_id == context.study.id) & (tables.trials.c.number == claim.number)
+    row, resume, before, rows, alone = context.storage.read(
+        lambda connection: (
+            connection.execute(select(tables.trials).where(mine)).one(),
+            resume_point(connection, context.study, claim.ordinal),
+            earlier(connection, context.study, claim.ordinal),
+            curve(connection, context.study.id, claim.number),
+            crowding.solitude(connection, context.study.id, claim.ordinal),
+        )
+    )
+    known = {"number": row.number, "params": row.params, "baseline": row.baseline}
+    proposal = _proposal(context, claim, known, resume)
+    return replace(proposal, earlier=before, recorded=rows[-1].epoch if rows else 0, alone=alone)
+
+
+def _proposal(context: Context, claim: Row[Any], row: dict[str, Any], resume: tuple[int, str | None]) -> Proposal:
+    return Proposal(
+        number=row["number"],
+        ordinal=claim.ordinal,
+        attempt=claim.attempt,
+        token=claim.token,
+        params=row["params"],
+        baseline=row["baseline"],
+        retries_left=context.study.spec.recovery.retries - claim.retries,
+        resume_epoch=resume[0],
+        checkpoint=resume[1],
+    )

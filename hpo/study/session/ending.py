@@ -1,0 +1,230 @@
+"""How an attempt ends: its outcome, told to Optuna in one transaction; then the retry; then the claim.
+
+Every step may be repeated. A death after any of them is repaired by running the rest: the outcome's row says what is
+left to do.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy import Connection, Row, and_, insert, select, update
+
+from hpo.study.claims import crowding
+from hpo.study.claims.claims import owned, release
+from hpo.study.claims.curve import curve, resume_point
+from hpo.study.database import tables
+from hpo.study.optuna_internals import optuna_rows
+from hpo.study.optuna_internals.history import CLAIM, REASON, RETRY_OF
+from hpo.study.records import EpochRow
+from hpo.study.session.admission import FRESH_TRIAL
+from hpo.study.session.context import Context
+from hpo.trial import vocabulary
+from hpo.trial.messages import Ended
+from hpo.trial.operating_point import DEFAULT
+from hpo.trial.vocabulary import Reaction, Reason
+
+_CONSTRAINT = "constraints:failure"
+"""What ``Trial.set_constraint("failure", ...)`` writes; diverged and out-of-memory trials violate it."""
+
+
+def end(context: Context, token: str, ended: Ended) -> Reaction:
+    """Raises ``ClaimLost`` when the attempt is someone else's; then nothing was written."""
+    if ended.reason is Reason.GIVEN_BACK:
+        return give_back(context, token, ended.epochs, None)
+    ended = _finite(ended)
+    reaction = context.storage.write(lambda connection: _record(context, connection, token, ended))
+    context.failpoint("outcome")
+    if reaction.state is vocabulary.TrialState.WAITING:
+        return reaction
+    if not reaction.counts:
+        settle(context, token)
+    return reaction
+
+
+def give_back(context: Context, token: str, epochs: int, checkpoint: str | None) -> Reaction:
+    """The same trial waits for its next attempt; only for who ends its own attempt, never for a death."""
+    kept = {} if checkpoint is None else {"checkpoint_epoch": epochs, "checkpoint_path": checkpoint}
+
+    def action(connection: Connection) -> None:
+        claim = owned(connection, token)
+        _close_attempt(connection, claim, Reason.GIVEN_BACK, "", context.clock())
+        if kept:
+            connection.execute(update(tables.attempts).where(_attempt(claim)).values(kept))
+        connection.execute(update(tables.trials).where(_trial(claim)).values(epochs=epochs))
+        # Optuna lets a RUNNING trial wait again, and its old handle write on: fit for one's own trial alone.
+        optuna_rows.set_waiting(connection, optuna_rows.trial_id(connection, claim.study_id, claim.number))
+        release(connection, token)
+
+    context.storage.write(action)
+    context.failpoint("given_back")
+    return vocabulary.reaction(Reason.GIVEN_BACK, retries_left=0)
+
+
+def settle(context: Context, token: str) -> None:
+    """What follows from a recorded outcome: the end of the ordinal, or its next trial."""
+    claim, outcome = context.storage.read(lambda connection: _recorded(connection, token))
+    if outcome.counts:
+        context.storage.write(lambda connection: release(connection, token, open=False))
+    else:
+        _requeue(context, claim, outcome)
+    context.failpoint("settled")
+
+
+def _finite(ended: Ended) -> Ended:
+    """A result that is no number is none: Optuna would take infinity as the best value of all."""
+    if ended.reason is not Reason.COMPLETE or (ended.value is not None and math.isfinite(ended.value)):
+        return ended
+    detail = f"the objective of best.pt is {ended.value}, not a finite number"
+    return replace(ended, reason=Reason.DIVERGED, detail=detail, value=None)
+
+
+def _record(context: Context, connection: Connection, token: str, ended: Ended) -> Reaction:
+    claim = owned(connection, token)
+    if crowding.is_tried_alone(connection, claim, ended):
+        return _put_back(context, connection, claim, ended)
+    retries_left = context.study.spec.recovery.retries - claim.retries
+    reaction = vocabulary.reaction(ended.reason, retries_left=retries_left)
+    at = datetime.fromtimestamp(ended.recorded_at, UTC)
+    _close_attempt(connection, claim, ended.reason, ended.detail, at)
+    outcome = {
+        "reason": ended.reason.value,
+        "detail": ended.detail,
+        "counts": reaction.counts,
+        "value": ended.value if ended.reason is Reason.COMPLETE else None,
+        "metrics": ended.metrics,
+        "epochs": ended.epochs,
+        "best_epoch": ended.best_epoch,
+        "recorded_at": at,
+    }
+    if context.study.spec.is_swept:
+        outcome["operating_point"] = _operating_point(ended)
+    connection.execute(update(tables.trials).where(_trial(claim)).values(outcome))
+    _tell(connection, claim, ended, reaction)
+    if reaction.counts:
+        release(connection, token, open=False)
+    return reaction
+
+
+def _put_back(context: Context, connection: Connection, claim: Row[Any], ended: Ended) -> Reaction:
+    """The same trial waits for an attempt with its device to itself; its process has ended, and no retry is used."""
+    _close_attempt(connection, claim, ended.reason, ended.detail, datetime.fromtimestamp(ended.recorded_at, UTC))
+    epochs, _ = resume_point(connection, context.study, claim.ordinal)
+    connection.execute(update(tables.trials).where(_trial(claim)).values(epochs=epochs))
+    optuna_rows.set_waiting(connection, optuna_rows.trial_id(connection, claim.study_id, claim.number))
+    release(connection, claim.token)
+    return vocabulary.ALONE
+
+
+def _operating_point(ended: Ended) -> dict[str, Any] | None:
+    """What a swept trial came to: the setting that was found with all that the sweep found, or, of the baseline and
+    where the sweep failed, the defaults that the trial was measured at."""
+    if ended.reason is not Reason.COMPLETE:
+        return None
+    point = ended.operating_point or DEFAULT.to_dict()
+    return point if ended.swept is None else {**point, "sweep": ended.swept}
+
+
+def _close_attempt(connection: Connection, claim: Row[Any], reason: Reason, detail: str, at: datetime) -> None:
+    closed = {"ended_at": at, "reason": reason.value, "detail": detail}
+    connection.execute(update(tables.attempts).where(_attempt(claim)).values(closed))
+
+
+def _recorded(connection: Connection, token: str) -> tuple[Row[Any], Row[Any]]:
+    claim = owned(connection, token, lock=False)
+    return claim, connection.execute(select(tables.trials).where(_trial(claim))).one()
+
+
+def _tell(connection: Connection, claim: Row[Any], ended: Ended, reaction: Reaction) -> None:
+    """Optuna, in the transaction of the outcome. The sampler is not told: those we use learn from the database."""
+    trial_id = optuna_rows.trial_id(connection, claim.study_id, claim.number)
+    state = TrialState[reaction.state.value]
+    value = ended.value if state is TrialState.COMPLETE else None
+    if state is TrialState.PRUNED:
+        rows = curve(connection, claim.study_id, claim.number)
+        finite = [row.objective for row in rows if math.isfinite(row.objective)]
+        value = finite[-1] if finite else None  # as Optuna's own `tell` gives a pruned trial its last reported value
+    reason = {} if state is TrialState.COMPLETE else {REASON: ended.reason.value}
+    optuna_rows.set_attributes(connection, trial_id, reason, {_CONSTRAINT: 1.0} if reaction.infeasible else {})
+    optuna_rows.finish(connection, trial_id, state, value)
+
+
+def _requeue(context: Context, claim: Row[Any], outcome: Row[Any]) -> None:
+    """A new trial of the same ordinal with the same values; the dead one's handle can write nothing into it."""
+    trial_id = context.trial_id(outcome.number)
+    dead = context.storage.call_optuna(lambda rdb: rdb.get_trial(trial_id))
+    epoch, rows = context.storage.read(lambda connection: _taken_over(context, connection, claim))
+    template = create_trial(
+        state=TrialState.WAITING,
+        params=dead.params,
+        distributions=dead.distributions,
+        user_attrs={key: value for key, value in dead.user_attrs.items() if key != REASON}
+        | {RETRY_OF: dead.number, CLAIM: claim.token},
+        system_attrs=_kept_attributes(dead, rows),
+        intermediate_values={row.epoch: row.objective for row in rows if math.isfinite(row.objective)},
+    )
+    new_id = context.storage.call_optuna(lambda _rdb: context.history.create_new_trial(context.study.id, template))
+    number = context.history.own(new_id).number
+    context.history.forget(new_id)
+    context.failpoint("retry_asked")
+    retry = {
+        **FRESH_TRIAL,
+        "study_id": claim.study_id,
+        "number": number,
+        "ordinal": outcome.ordinal,
+        "baseline": outcome.baseline,
+        "params": outcome.params,
+        "train": outcome.train,
+        "operating_point": outcome.operating_point,
+        "epochs": epoch,
+    }
+    copies = [_copied(row, claim.study_id, number) for row in rows]
+
+    def action(connection: Connection) -> None:
+        owned(connection, claim.token)
+        connection.execute(insert(tables.trials).values(retry))
+        if copies:
+            connection.execute(insert(tables.epochs), copies)
+        release(connection, claim.token, number=number, retries=claim.retries + 1)
+
+    context.storage.write(action)
+    context.failpoint("requeued")
+
+
+def _taken_over(context: Context, connection: Connection, claim: Row[Any]) -> tuple[int, list[EpochRow]]:
+    """The checkpoint's epoch, and the dead trial's curve up to it and no further."""
+    epoch, _ = resume_point(connection, context.study, claim.ordinal)
+    return epoch, [row for row in curve(connection, claim.study_id, claim.number) if row.epoch <= epoch]
+
+
+def _kept_attributes(dead: FrozenTrial, rows: list[EpochRow]) -> dict[str, Any]:
+    """What samplers keep on a trial; of successive halving's rungs those that the copied epochs had passed."""
+    reached = {row.objective for row in rows}
+    return {
+        key: value
+        for key, value in dead.system_attrs.items()
+        if not key.startswith("completed_rung_") or value in reached
+    }
+
+
+def _copied(row: EpochRow, study_id: int, number: int) -> dict[str, Any]:
+    objective = row.objective if math.isfinite(row.objective) else None
+    return {**vars(row), "study_id": study_id, "number": number, "objective": objective}
+
+
+def _attempt(claim: Row[Any]) -> Any:
+    """The claim's newest, if it began; its token may be another one, where a dead worker's claim was taken over."""
+    attempts = tables.attempts
+    return and_(
+        attempts.c.study_id == claim.study_id,
+        attempts.c.ordinal == claim.ordinal,
+        attempts.c.attempt == claim.attempt,
+    )
+
+
+def _trial(claim: Row[Any]) -> Any:
+    return and_(tables.trials.c.study_id == claim.study_id, tables.trials.c.number == claim.number)

@@ -1,0 +1,62 @@
+"""The largest memory that attempts were seen to take; kept with what was really trained, in ``effective``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from hpo.study.claims.claims import owned
+from hpo.study.database import tables
+from hpo.study.database.storage import Storage
+from hpo.study.records import StudyRow
+from hpo.study.session.context import Context
+
+PEAK = "peak_mib"
+
+
+@dataclass(frozen=True)
+class Load:
+    """Of what a training's memory depends most, beside its model."""
+
+    batch: Any
+    imgsz: Any
+
+    @staticmethod
+    def of(train: Mapping[str, Any]) -> Load:
+        """Of training arguments; Ultralytics' defaults where they name neither."""
+        return Load(train.get("batch", 16), train.get("imgsz", 640))
+
+
+@dataclass(frozen=True)
+class Peak:
+    load: Load
+    on_cpu: bool
+    mib: float
+
+
+def write(context: Context, token: str, mib: float) -> None:
+    """Raises ``ClaimLost`` where the attempt is someone else's."""
+    mine = tables.attempts.c.token == token
+
+    def action(connection: Connection) -> None:
+        owned(connection, token)
+        effective = connection.execute(select(tables.attempts.c.effective).where(mine)).scalar_one()
+        known = effective | {PEAK: round(mib)}
+        connection.execute(update(tables.attempts).where(mine).values(effective=known))
+
+    context.storage.write(action)
+
+
+def seen(storage: Storage, study: StudyRow) -> list[Peak]:
+    """Of every attempt at training this model, in whatever study of this database."""
+    studies, attempts = tables.studies, tables.attempts
+    mine = (
+        select(attempts.c.effective)
+        .join(studies, studies.c.id == attempts.c.study_id)
+        .where(studies.c.model_sha256 == study.identity.model_sha256)
+    )
+    rows = storage.read(lambda connection: list(connection.scalars(mine)))
+    return [Peak(Load.of(row), row.get("device") == "cpu", float(row[PEAK])) for row in rows if PEAK in row]

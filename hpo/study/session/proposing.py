@@ -1,0 +1,103 @@
+"""Where the values of a new ordinal come from, and the Optuna trial that holds them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import TrialState, create_trial
+
+from hpo.study.optuna_internals.history import BASELINE, CLAIM, ORDINAL, OUTSIDE
+from hpo.study.records import StudyRow
+from hpo.study.search.sampling import build_sampler, suggest
+from hpo.study.session.context import Context
+from hpo.studyfile.planning import grid
+from hpo.studyfile.space import Space, contains
+from hpo.trial.vocabulary import Scalar
+
+if TYPE_CHECKING:
+    from hpo.studyfile.planning.plan import BaselinePlan
+
+Params = dict[str, Scalar]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is settled about a proposal before a sampler is asked."""
+
+    given: Params
+    """Values that no sampler chooses."""
+    baseline: bool = False
+    outside: bool = False
+    """A baseline that the space can't hold."""
+
+
+def source(study: StudyRow, baseline: BaselinePlan | None, ordinal: int) -> Source:
+    """A planned run where there is a plan. Else the baseline first, then ``search.enqueue`` in its order and what was
+    taken over from earlier studies, then the grid's points or the sampler's choice.
+    """
+    spec = study.spec
+    if spec.planned:
+        run = spec.planned[ordinal]
+        return Source(dict(run.params), baseline=run.baseline, outside=run.baseline)
+    if ordinal == 0 and spec.baseline:
+        if baseline is None:
+            raise ValueError(f"study {spec.name}: the baseline's plan is needed to propose ordinal 0")
+        return Source(dict(baseline.params), baseline=True, outside=not baseline.in_space)
+    queue = [*map(dict, spec.search.enqueue), *study.facts.warm.proposals]
+    queued = ordinal - int(spec.baseline)
+    if queued < len(queue):
+        return Source(queue[queued])
+    if spec.search.sampler.name == "grid":
+        return Source(grid.points(spec)[ordinal - grid.given_first(spec)])
+    return Source({})
+
+
+def ask(context: Context, ordinal: int, token: str, planned: Source) -> tuple[int, int, Params]:
+    """A new RUNNING trial of Optuna's: its id, its number and its values.
+
+    The trial carries its ordinal and its claim's token from its first transaction on: once the claim is lost, everyone
+    can see that nobody will train it.
+    """
+    attributes: dict[str, Any] = {ORDINAL: ordinal, CLAIM: token}
+    if planned.baseline:
+        attributes[BASELINE] = True
+    if planned.outside:
+        attributes[OUTSIDE] = True
+    template = create_trial(
+        state=TrialState.RUNNING,
+        user_attrs=attributes,
+        system_attrs={"fixed_params": planned.given} if planned.given else {},
+    )
+    sampler = context.history.with_known_space(build_sampler(context.study.spec, ordinal, context.history.ended))
+    study = context.search(sampler)
+    call = context.storage.call_optuna
+    trial_id = call(lambda _rdb: context.history.create_new_trial(context.study.id, template))
+    context.failpoint("asked")
+    trial = call(lambda _rdb: optuna.Trial(study, trial_id))
+    space = context.study.spec.searched
+    if planned.outside:
+        call(lambda _rdb: suggest(trial, _holding(space, planned.given)))
+        return trial_id, trial.number, planned.given
+    params = call(lambda _rdb: suggest(trial, space))
+    return trial_id, trial.number, params
+
+
+def forget(context: Context, trial_id: int) -> None:
+    """A trial that nobody may train, since its claim was lost meanwhile: told FAIL, and never counted."""
+    context.history.forget(trial_id)
+    with suppress(UpdateFinishedTrialError):  # someone else saw it first
+        context.storage.call_optuna(lambda _rdb: context.history.set_trial_state_values(trial_id, TrialState.FAIL))
+
+
+def _holding(space: Space, given: Params) -> Space:
+    """The dimensions that can hold the given values, all without conditions: what Optuna may show of an outsider."""
+    held = tuple(
+        type(dimension)(dimension.name, dimension.domain)
+        for dimension in space.dimensions
+        if dimension.name in given and contains(dimension.domain, given[dimension.name])
+    )
+    return Space(held)

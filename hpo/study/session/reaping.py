@@ -1,0 +1,160 @@
+"""What dead workers left: told if it had ended, tried again if not."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, exists, func, literal, or_, select
+
+from hpo.errors import ClaimLost
+from hpo.study.claims import claims, liveness
+from hpo.study.claims.curve import curve
+from hpo.study.database import optuna_tables, tables
+from hpo.study.optuna_internals.history import CLAIM
+from hpo.study.session import ending, proposing
+from hpo.study.session.context import Context
+from hpo.trial import results
+from hpo.trial.messages import Ended
+from hpo.trial.paths import AttemptPaths
+from hpo.trial.vocabulary import Reason
+
+_DIED = "its worker ended without a result (killed, crashed or lost power)"
+Hold = Callable[[str], AbstractContextManager[None]]
+"""Keeps the lease of a token alive within the block."""
+
+
+@dataclass(frozen=True)
+class Dead:
+    """What a worker may settle."""
+
+    expired: dict[str, int]
+    """Token -> beat of the leases that it saw run out."""
+    own: Collection[str]
+    """Tokens that it holds itself: never dead."""
+
+    def has_lost(self, claim: Row[Any]) -> bool:
+        return claim.token not in self.own and _is_gone(claim)
+
+
+def reap(context: Context, dead: Dead, hold: Hold) -> tuple[int, ...]:
+    """Settles every trial whose owner is dead, or that was ended with other tools.
+
+    Safe while others do the same: who seizes a claim first settles it, and a death in the middle is settled by the next
+    call of anyone. Returns the numbers of the trials whose rows changed.
+    """
+    found = context.storage.read(
+        lambda connection: list(connection.execute(claims.unsettled(context.study.id).where(_owned_or_ended())))
+    )
+    touched: list[int] = []
+    for claim in found:
+        if claim.token is None or dead.expired.get(claim.token) == claim.beat or dead.has_lost(claim):
+            touched += _take_over(context, claim, hold)
+    return tuple(touched)
+
+
+def fail_orphans(context: Context) -> None:
+    """Asked or requeued by someone who lost the claim before the trial was the claim's: told FAIL, never counted."""
+    theirs, ours, attributes = optuna_tables.trials, tables.trials, optuna_tables.user_attributes
+    mine = and_(ours.c.study_id == theirs.c.study_id, ours.c.number == theirs.c.number)
+    of_trial = and_(attributes.c.trial_id == theirs.c.trial_id, attributes.c.key == CLAIM)
+    live = exists().where(literal('"') + tables.claims.c.token + literal('"') == attributes.c.value_json)
+    unclaimed = (  # one statement: what it does not find adopted it must find owned in the same snapshot
+        select(theirs.c.trial_id)
+        .select_from(theirs.join(ours, mine, isouter=True).join(attributes, of_trial, isouter=True))
+        .where(
+            theirs.c.study_id == context.study.id,
+            ours.c.number.is_(None),
+            optuna_tables.state.in_(("RUNNING", "WAITING")),
+            ~live,
+        )
+    )
+    for trial_id in context.storage.read(lambda connection: list(connection.scalars(unclaimed))):
+        proposing.forget(context, trial_id)
+        context.failpoint("orphan")
+
+
+def undo_admission(context: Context, token: str) -> None:
+    """Frees what an admission of this worker that ended in an error left half made; nothing if it left nothing."""
+    left = claims.unsettled(context.study.id).where(tables.claims.c.token == token)
+    for claim in context.storage.read(lambda connection: list(connection.execute(left))):
+        _settle(context, claim, token)
+    fail_orphans(context)
+
+
+def _owned_or_ended() -> Any:
+    """Claims with an owner, and trials without one that ended unrecorded (with other tools)."""
+    unrecorded = and_(tables.claims.c.number.is_not(None), tables.trials.c.recorded_at.is_(None))
+    return or_(tables.claims.c.token.is_not(None), and_(unrecorded, optuna_tables.state != "WAITING"))
+
+
+def _is_gone(claim: Row[Any]) -> bool:
+    """Its worker left, or ran on this machine and is no more: no lease needs to run out for it."""
+    return claim.worker_ended_at is not None or (claim.process is not None and liveness.is_gone(claim.process))
+
+
+def _take_over(context: Context, claim: Row[Any], hold: Hold) -> list[int]:
+    token = str(uuid.uuid4())
+    with hold(token):
+        if not context.storage.write(lambda connection: claims.seize(connection, claim, context.owner(token))):
+            return []  # alive after all, or someone else was quicker
+        context.failpoint("seized")
+        try:
+            return _settle(context, claim, token)
+        except ClaimLost:
+            return []  # this worker was slow, and someone else took it over
+
+
+def _settle(context: Context, claim: Row[Any], token: str) -> list[int]:
+    if claim.number is None or (claim.state == "WAITING" and claim.recorded_at is None):
+        # the attempt never began: its ordinal or its waiting trial is taken again
+        context.storage.write(lambda connection: _free(connection, claim, token))
+        return []
+    if claim.recorded_at is not None:
+        ending.settle(context, token)
+    else:
+        ending.end(context, token, _ended(context, claim))
+    return [claim.number]
+
+
+def _ended(context: Context, claim: Row[Any]) -> Ended:
+    """The result that the trial's process left, or its death."""
+    attempts = tables.attempts
+    mine = and_(
+        attempts.c.study_id == claim.study_id,
+        attempts.c.ordinal == claim.ordinal,
+        attempts.c.attempt == claim.attempt,
+        attempts.c.number == claim.number,
+    )
+    attempt = context.storage.read(lambda connection: connection.execute(select(attempts).where(mine)).one_or_none())
+    left = None if attempt is None else results.left(AttemptPaths(Path(attempt.folder)), attempt.token)
+    epochs, at = context.storage.read(lambda connection: _last_sign(connection, claim, attempt))
+    seconds = (at or context.clock()).timestamp()
+    if attempt is not None and attempt.reason == Reason.GIVEN_BACK:
+        left = Ended(Reason.GIVEN_BACK, "", epochs, None, {}, None, seconds)
+    if left is None or (left.reason is Reason.GIVEN_BACK and claim.state != "RUNNING"):
+        return Ended(Reason.KILLED, _DIED, epochs, None, {}, None, seconds)
+    return left
+
+
+def _last_sign(connection: Connection, claim: Row[Any], attempt: Row[Any] | None) -> tuple[int, datetime | None]:
+    """Epochs that are recorded, and when the attempt was last known to live."""
+    rows = curve(connection, claim.study_id, claim.number)
+    epochs = rows[-1].epoch if rows else 0
+    if attempt is None:
+        return epochs, None
+    signs = [attempt.started_at, claim.beat_at, rows[-1].recorded_at if rows else None]
+    return epochs, max(sign for sign in signs if sign is not None)
+
+
+def _free(connection: Connection, claim: Row[Any], token: str) -> None:
+    """Nobody's again; an attempt that did not begin leaves no gap in the numbers."""
+    attempts = tables.attempts
+    mine = and_(attempts.c.study_id == claim.study_id, attempts.c.ordinal == claim.ordinal)
+    begun = connection.execute(select(func.coalesce(func.max(attempts.c.attempt), 0)).where(mine)).scalar_one()
+    claims.release(connection, token, attempt=begun)

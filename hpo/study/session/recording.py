@@ -1,0 +1,220 @@
+"""What a running attempt writes: its beginning, its epochs, its checkpoints."""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+import socket
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.pruners import BasePruner
+from sqlalchemy import Connection, CursorResult, bindparam, select, update
+
+from hpo.errors import ClaimLost
+from hpo.study.claims.claims import owned
+from hpo.study.database import optuna_tables, statements, tables
+from hpo.study.optuna_internals import optuna_rows
+from hpo.study.records import Proposal
+from hpo.study.session.context import Context
+from hpo.study.studies.progress import Control
+from hpo.studyfile.planning.rungs import PruningPlan
+from hpo.trial.messages import EpochReport
+from hpo.trial.vocabulary import Scalar
+
+
+@dataclass(frozen=True)
+class Active:
+    """An attempt of this session."""
+
+    proposal: Proposal
+    trial_id: int
+    """Optuna's."""
+    pruning: PruningPlan | None = None
+    """When the pruner may be asked; None before ``begin``."""
+
+    def asks(self, epoch: int) -> bool:
+        """Whether the pruner is asked after ``epoch``; never for the baseline, with which the others are compared."""
+        if self.pruning is None or self.pruning.first is None or self.proposal.baseline:
+            return False
+        return epoch >= self.pruning.first and epoch not in self.pruning.silent
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What follows from an epoch's report."""
+
+    prune: bool
+    control: Control
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an attempt is trained."""
+
+    folder: str
+    """Absolute, on the worker's machine."""
+    device: str = ""
+    slot: int = 0
+
+
+def write_attempt(context: Context, active: Active, place: Place, planned: dict[str, Any]) -> None:
+    """Opens the attempt's row and stores what it will train (columns ``train`` and ``operating_point``).
+
+    What stands of the trial beyond the epoch that the attempt goes on from is part of its curve no more.
+    """
+    proposal = active.proposal
+    planned = {**planned, "epochs": proposal.resume_epoch}
+    row = {
+        "token": proposal.token,
+        "study_id": context.study.id,
+        "number": proposal.number,
+        "ordinal": proposal.ordinal,
+        "attempt": proposal.attempt,
+        "worker": context.worker,
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "started_at": context.clock(),
+        "detail": "",
+        "effective": {},
+        "resumed_from": proposal.resume_epoch,
+        "checkpoint_epoch": 0,
+        **asdict(place),
+    }
+
+    def action(connection: Connection) -> None:
+        owned(connection, proposal.token)
+        optuna_rows.set_running(connection, active.trial_id)
+        if proposal.attempt > 1:
+            optuna_rows.void_after(connection, active.trial_id, proposal.resume_epoch)
+        connection.execute(update(tables.trials).where(_trial(context, proposal.number)).values(planned))
+        statements.replace(connection, tables.attempts, row, ("token",))
+
+    context.storage.write(action)
+    context.failpoint("begun")
+
+
+def write_effective(context: Context, active: Active, effective: dict[str, Scalar], resumed_from: int) -> None:
+    """``resumed_from`` is less than was planned where the training found that it can't use its checkpoint."""
+    proposal = active.proposal
+
+    def action(connection: Connection) -> None:
+        owned(connection, proposal.token)
+        mine = tables.attempts.c.token == proposal.token
+        values = {"effective": effective, "resumed_from": resumed_from}
+        connection.execute(update(tables.attempts).where(mine).values(values))
+        if resumed_from < proposal.resume_epoch:
+            optuna_rows.void_after(connection, active.trial_id, resumed_from)
+            epochs = update(tables.trials).where(_trial(context, proposal.number))
+            connection.execute(epochs.values(epochs=resumed_from))
+
+    context.storage.write(action)
+
+
+def write_checkpoint(context: Context, token: str, epoch: int, path: str) -> None:
+    _update_attempt(context, token, checkpoint_epoch=epoch, checkpoint_path=path)
+    context.failpoint("checkpointed")
+
+
+def write_epoch(context: Context, active: Active, report: EpochReport) -> Control:
+    """Ours and Optuna's row of an epoch, in one transaction; what is wanted of the study at that moment.
+
+    An epoch that is trained anew replaces what stood there.
+    """
+    proposal, finite = active.proposal, math.isfinite(report.objective)
+    asked = {"of": proposal.token, "trial": active.trial_id}
+    theirs = optuna_rows.intermediate(active.trial_id, report.epoch, report.objective) if finite else None
+    row = {
+        "study_id": context.study.id,
+        "number": proposal.number,
+        "attempt": proposal.attempt,
+        "epoch": report.epoch,
+        "objective": report.objective if finite else None,
+        "metrics": report.metrics,
+        "seconds": report.seconds,
+        "recorded_at": datetime.fromtimestamp(report.recorded_at, UTC),
+    }
+
+    def action(connection: Connection) -> Control:
+        if connection.dialect.name == "postgresql":  # in one statement: most of what a trial asks of it are epochs
+            values = asked | _EPOCH.named(tables.epochs, row)
+            values |= optuna_rows.INTERMEDIATE_ROW.named(optuna_rows.INTERMEDIATE, theirs) if theirs else {}
+            return _wanted(active, connection.execute(_epoch_at_once(finite=finite), values))
+        control = _wanted(active, connection.execute(_CONTROL_AND_STATE, asked))
+        statements.replace(connection, tables.epochs, row, _EPOCH.key)
+        if theirs:
+            optuna_rows.set_intermediate(connection, active.trial_id, report.epoch, report.objective)
+        return control
+
+    control = context.storage.write(action, single=True)
+    context.failpoint("epoch")
+    if finite:
+        mine = context.storage.call_optuna(lambda _rdb: context.history.own(active.trial_id))
+        mine.intermediate_values[report.epoch] = report.objective
+    return control
+
+
+_CONTROL_AND_STATE = (
+    select(tables.studies.c.control, optuna_tables.state)
+    .select_from(tables.claims.join(tables.studies, tables.studies.c.id == tables.claims.c.study_id))
+    .join(optuna_tables.trials, optuna_tables.trials.c.trial_id == bindparam("trial"))
+    .where(tables.claims.c.token == bindparam("of"))
+    .with_for_update(of=tables.claims)
+)
+
+
+_EPOCH = statements.Keyed(
+    ("study_id", "number", "attempt", "epoch", "objective", "metrics", "seconds", "recorded_at"),
+    ("study_id", "number", "attempt", "epoch"),
+)
+_OPEN = ("RUNNING", "WAITING")
+
+
+@cache
+def _epoch_at_once(*, finite: bool) -> Any:
+    """``_CONTROL_AND_STATE``, and both rows of an epoch where the trial is still this session's and open."""
+    mine = _CONTROL_AND_STATE.cte("mine")
+    is_open = mine.c.state.in_(_OPEN)
+    writes = [statements.replacing_where(mine, is_open, tables.epochs, _EPOCH)]
+    if finite:
+        theirs = optuna_rows.INTERMEDIATE, optuna_rows.INTERMEDIATE_ROW
+        writes.append(statements.replacing_where(mine, is_open, *theirs))
+    return select(mine.c.control, mine.c.state).add_cte(*writes)
+
+
+def _wanted(active: Active, found: CursorResult[Any]) -> Control:
+    """What is wanted of the trial's study. Raises ``ClaimLost`` where the trial is this session's no more, or ended."""
+    row = found.one_or_none()
+    if row is None or row.state not in _OPEN:
+        raise ClaimLost(f"trial {active.proposal.number} belongs to someone else, or ended; its result is dropped")
+    return Control(row.control)
+
+
+def should_prune(context: Context, pruner: BasePruner, trial_id: int, epoch: int) -> bool:
+    """The pruner sees the trial up to this epoch: a resumed one may still hold values of epochs that it trains anew."""
+
+    def ask() -> bool:
+        trial = copy.deepcopy(context.history.own(trial_id))
+        trial.intermediate_values = {step: value for step, value in trial.intermediate_values.items() if step <= epoch}
+        return bool(pruner.prune(context.plain, trial))  # some return numpy's
+
+    try:
+        return context.storage.call_optuna(lambda _rdb: ask())
+    except UpdateFinishedTrialError as error:  # some pruners keep notes on the trial
+        raise ClaimLost(f"trial {trial_id} was ended by someone else; its result is dropped") from error
+
+
+def _update_attempt(context: Context, token: str, **values: Any) -> None:
+    def action(connection: Connection) -> None:
+        owned(connection, token)
+        connection.execute(update(tables.attempts).where(tables.attempts.c.token == token).values(values))
+
+    context.storage.write(action)
+
+
+def _trial(context: Context, number: int) -> Any:
+    return (tables.trials.c.study_id == context.study.id) & (tables.trials.c.number == number)

@@ -1,0 +1,94 @@
+"""Who works on a study, and what is wanted of it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
+
+from hpo.study.claims import liveness
+from hpo.study.database import tables
+from hpo.study.database.storage import Storage
+from hpo.study.session.context import Context
+from hpo.study.studies.progress import Control
+
+
+@dataclass(frozen=True)
+class Life:
+    """One life of a worker."""
+
+    worker: str
+    slots: tuple[str, ...] = ("auto",)
+    """Device of each."""
+
+
+def enter(storage: Storage, study_id: int, life: Life, now: ColumnElement[datetime]) -> int:
+    """The id of the new life."""
+    row = {
+        "study_id": study_id,
+        "worker": life.worker,
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "started_at": now,
+        "seen_at": now,
+        "process": liveness.this_process(),
+        "slots": list(life.slots),
+    }
+    returning = insert(tables.workers).values(row).returning(tables.workers.c.id)
+    return int(storage.write(lambda connection: connection.execute(returning).scalar_one()))
+
+
+def seen(connection: Connection, worker_id: int, now: ColumnElement[datetime]) -> None:
+    """The study's live hours run to the last one."""
+    connection.execute(update(tables.workers).where(tables.workers.c.id == worker_id).values(seen_at=now))
+
+
+def offers(context: Context, slots: tuple[str, ...]) -> None:
+    me = tables.workers.c.id == context.worker_id
+    statement = update(tables.workers).where(me).values(slots=list(slots))
+    context.storage.write(lambda connection: connection.execute(statement))
+
+
+def leave(storage: Storage, worker_id: int, now: ColumnElement[datetime]) -> None:
+    statement = update(tables.workers).where(tables.workers.c.id == worker_id).values(seen_at=now, ended_at=now)
+    storage.write(lambda connection: connection.execute(statement))
+
+
+def control(connection: Connection, study_id: int) -> Control:
+    wanted = select(tables.studies.c.control).where(tables.studies.c.id == study_id)
+    return Control(connection.execute(wanted).scalar_one())
+
+
+def give_up(context: Context, because: str) -> bool:
+    """Notes why a worker takes no more trials.
+
+    Pauses the study where another one that worked at the same time has given up too, and nothing has been trained
+    since: then it is the study that is at fault. True where it did.
+    """
+    study_id, workers = context.study.id, tables.workers
+
+    def action(connection: Connection) -> bool:
+        me = workers.c.id == context.worker_id
+        connection.execute(update(workers).where(me).values(failure=because))
+        started_at = connection.execute(select(workers.c.started_at).where(me)).scalar_one()
+        trained = select(func.max(tables.epochs.c.recorded_at)).where(tables.epochs.c.study_id == study_id)
+        since = connection.execute(trained).scalar()
+        beside_me = or_(workers.c.ended_at.is_(None), workers.c.ended_at >= max(since or started_at, started_at))
+        others = select(workers.c.worker).where(
+            workers.c.study_id == study_id,
+            ~me,
+            workers.c.failure != "",
+            and_(beside_me, workers.c.seen_at >= started_at),
+        )
+        fallen = sorted(set(connection.scalars(others)))
+        if not fallen:
+            return False
+        reason = f"everything fails on {', '.join([*fallen, context.worker])}: {because}"
+        paused = {"control": Control.PAUSE.value, "control_reason": reason}
+        connection.execute(update(tables.studies).where(tables.studies.c.id == study_id).values(paused))
+        return True
+
+    return context.storage.write(action)

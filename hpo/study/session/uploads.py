@@ -1,0 +1,91 @@
+"""Checkpoints in the artifact store. A row names what is there in full: it is written after the upload.
+
+What a row names is deleted in the store before the row forgets it, so a death in between leaves nothing unknown.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, select, update
+
+from hpo.study.claims.claims import owned
+from hpo.study.database.storage import Storage
+from hpo.study.database.tables import attempts, claims
+from hpo.study.records import StudyRow, Upload
+from hpo.study.session.context import Context
+
+
+def add(context: Context, token: str, upload: Upload) -> list[Upload]:
+    """Adds it to the attempt's row; returns what is superseded. Raises ``ClaimLost``.
+
+    Two stay of an ordinal: the newest of this attempt, and of the others the one that holds the most epochs.
+    """
+
+    def action(connection: Connection) -> list[Upload]:
+        claim = owned(connection, token)
+        rows = {row.token: _uploads(row) for row in connection.execute(_of_ordinal(claim))}
+        mine = [each for each in rows[token] if each.location != upload.location]
+        _write(connection, token, [*mine, upload])
+        others = [*mine, *(each for key, kept in rows.items() if key != token for each in kept)]
+        second = max(others, key=lambda each: each.epoch, default=None)
+        return [each for each in others if each is not second]
+
+    superseded = context.storage.write(action)
+    context.failpoint("uploaded")
+    return superseded
+
+
+def forget(context: Context, token: str, gone: list[Upload]) -> None:
+    """``gone`` leave the rows of the attempts at the ordinal that ``token`` owns. Raises ``ClaimLost``."""
+    locations = {upload.location for upload in gone}
+
+    def action(connection: Connection) -> None:
+        for row in connection.execute(_of_ordinal(owned(connection, token))).all():
+            kept = [each for each in _uploads(row) if each.location not in locations]
+            _write(connection, row.token, kept)
+
+    context.storage.write(action)
+
+
+def left(context: Context) -> dict[int, list[Upload]]:
+    """What rows still name of ordinals that are closed."""
+    over = and_(claims.c.study_id == attempts.c.study_id, claims.c.ordinal == attempts.c.ordinal, ~claims.c.open)
+    named = (
+        select(attempts.c.ordinal, attempts.c.uploads)
+        .join(claims, over)
+        .where(attempts.c.study_id == context.study.id, attempts.c.uploads != [])
+    )
+    found: dict[int, list[Upload]] = defaultdict(list)
+    for row in context.storage.read(lambda connection: connection.execute(named).all()):
+        found[row.ordinal] += _uploads(row)
+    return dict(found)
+
+
+def named(storage: Storage, study: StudyRow) -> list[Upload]:
+    """All that rows name."""
+    mine = select(attempts.c.uploads).where(attempts.c.study_id == study.id, attempts.c.uploads != [])
+    return [each for row in storage.read(lambda connection: connection.execute(mine).all()) for each in _uploads(row)]
+
+
+def clear(context: Context, ordinal: int) -> None:
+    """Only for a closed ordinal, which nobody owns; by whoever has emptied its place in the store."""
+    closed = select(claims.c.ordinal).where(claims.c.study_id == context.study.id, ~claims.c.open)
+    mine = and_(attempts.c.study_id == context.study.id, attempts.c.ordinal == ordinal, attempts.c.ordinal.in_(closed))
+    context.storage.write(lambda connection: connection.execute(update(attempts).where(mine).values(uploads=[])))
+
+
+def _of_ordinal(claim: Row[Any]) -> Any:
+    mine = and_(attempts.c.study_id == claim.study_id, attempts.c.ordinal == claim.ordinal)
+    return select(attempts.c.token, attempts.c.uploads).where(mine)
+
+
+def _uploads(row: Any) -> list[Upload]:
+    return [Upload(**raw) for raw in row.uploads]
+
+
+def _write(connection: Connection, token: str, uploads: list[Upload]) -> None:
+    stored = [asdict(upload) for upload in uploads]
+    connection.execute(update(attempts).where(attempts.c.token == token).values(uploads=stored))

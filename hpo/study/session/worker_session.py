@@ -1,0 +1,300 @@
+"""One worker's hold on a study: proposals in, epochs and outcomes out."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from sqlalchemy import Connection, literal
+
+from hpo.errors import ClaimLost, StorageUnavailable
+from hpo.study.claims import claims
+from hpo.study.claims.leases import Watch
+from hpo.study.database import tables
+from hpo.study.database.storage import Storage
+from hpo.study.optuna_internals.history import SearchHistory
+from hpo.study.records import Proposal, StudyRow, Upload
+from hpo.study.search import warm
+from hpo.study.search.pruning import build_pruner, keeps_notes
+from hpo.study.session import admission, ending, peaks, reaping, recording, registry, uploads
+from hpo.study.session.context import Context, Failpoint, no_failpoint, utc_now
+from hpo.study.session.recording import Active, Answered, Place
+from hpo.study.session.registry import Life
+from hpo.study.studies import progress
+from hpo.study.studies.progress import Control, Progress
+from hpo.studyfile.planning import rungs
+from hpo.trial.messages import Ended, EpochReport
+from hpo.trial.operating_point import OperatingPoint
+from hpo.trial.vocabulary import Reaction, Scalar
+
+if TYPE_CHECKING:
+    from hpo.studyfile.planning.plan import BaselinePlan
+
+
+class WorkerSession:
+    """A context manager. Any number of sessions share a study, from any machines.
+
+    Order of calls: for each trial ``admit``, ``begin``, ``started``, ``report`` each epoch, ``checkpointed`` where one
+    was written, and ``end`` or ``give_back`` (``decline`` before ``begin``); meanwhile ``beat`` every quarter of a
+    lease, from a thread of its own.
+    ``admit`` is for one thread; the other calls may come from several, each for a trial of its own.
+    Every call may raise ``StorageUnavailable``; it may be made again. Calls with a token raise ``ClaimLost`` when the
+    attempt is no longer this session's; nothing was written then.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        study: StudyRow,
+        worker: str | Life,
+        baseline: BaselinePlan | None,
+        *,
+        clock: Callable[[], datetime] | None = None,
+        failpoint: Failpoint = no_failpoint,
+    ) -> None:
+        """``clock``: stands for every clock there is, the database's too; by default each is its own."""
+        self._baseline = baseline
+        self._pruner = build_pruner(study.spec)
+        self._steady = time.monotonic if clock is None else lambda: clock().timestamp()
+        self._watch = Watch(study.spec.recovery.lease_s, self._steady)
+        self._active: dict[str, Active] = {}
+        self._held: set[str] = set()
+        """Tokens whose leases this session keeps alive."""
+        self._lost: set[str] = set()
+        self._guard = threading.Lock()
+        """Of ``_held`` and ``_lost``."""
+        self._admitting: str | None = None
+        """Token of an admission that has not come to its end."""
+        self._orphans_due = float("-inf")
+        self._settled: list[int] = []
+        self.control = Control.RUN
+        """What was wanted of the study when it was last asked."""
+        now = tables.Now if clock is None else lambda: literal(clock(), tables.Utc())
+        life = Life(worker) if isinstance(worker, str) else worker
+        worker_id = registry.enter(storage, study.id, life, now())
+        history = SearchHistory(storage, warm.trials(storage, study), notes=keeps_notes(study.spec))
+        self._context = Context(storage, study, life.worker, worker_id, clock or utc_now, now, failpoint, history)
+
+    @property
+    def beat_every_s(self) -> float:
+        return self._context.study.spec.recovery.lease_s / 4
+
+    def beat(self) -> None:
+        """Proof of life: renews the leases held, looks at everyone's, and at what is wanted of the study."""
+        with self._guard:
+            held, training = set(self._held), set(self._active)
+        asked_at = self._steady()
+        try:
+            kept, beats, now = self._context.storage.write(lambda connection: self._pulse(connection, held), once=True)
+        except StorageUnavailable:
+            self._watch.lost_sight()
+            raise
+        self._watch.saw(beats, asked_at)
+        self.control = now
+        with self._guard:
+            self._lost |= (training - kept) & self._held
+
+    def lost(self, token: str) -> bool:
+        """Whether the trial is known to be someone else's now: its process is to be ended, its result dropped."""
+        return token in self._lost
+
+    def reap(self) -> tuple[int, ...]:
+        """Settles what dead workers left; returns the numbers of the trials that it ended or gave back."""
+        expired = self._watch.expired()
+        touched = reaping.reap(self._context, reaping.Dead(expired, frozenset(self._held)), self._hold)
+        if touched or self._steady() >= self._orphans_due:
+            reaping.fail_orphans(self._context)
+            self._orphans_due = self._steady() + self._context.study.spec.recovery.lease_s
+        if touched:
+            self._context.history.outdated()
+        self._settled += touched
+        return touched
+
+    def settled(self) -> list[int]:
+        """Numbers of the trials that this session has settled for dead workers since it was last asked."""
+        numbers, self._settled = self._settled, []
+        return numbers
+
+    def admit(self) -> Proposal | None:
+        """A trial to train now, or None: then ``finished`` says whether the search is over.
+
+        Reaps what is dead first, then tells what had ended, queues what is tried again, counts, claims and asks.
+        """
+        if self._admitting is not None:
+            with self._hold(self._admitting), suppress(ClaimLost):
+                reaping.undo_admission(self._context, self._admitting)
+            self._admitting = None
+        self.reap()
+        self._context.history.outdated()
+        self._admitting = token = str(uuid.uuid4())
+        with self._guard:
+            self._held.add(token)
+        try:
+            proposal = admission.admit(self._context, self._baseline, token)
+        except ClaimLost:
+            proposal = None  # it took longer than a lease; what it left is settled by now, or soon
+        except BaseException:
+            self._let_go(token)
+            raise
+        self._admitting = None
+        if proposal is None:
+            self._let_go(token)
+        else:
+            self._active[token] = Active(proposal, self._context.trial_id(proposal.number))
+        return proposal
+
+    def progress(self) -> Progress:
+        study = self._context.study
+        now = self._context.storage.read(lambda connection: progress.progress(connection, study.id))
+        self.control = now.control
+        return now
+
+    def finished(self) -> str | None:
+        """``budget spent``, ``hours spent`` or ``grid exhausted``; None while anything is open or may be proposed."""
+        return progress.finished(self._context.study.spec, self.progress())
+
+    def begin(
+        self,
+        token: str,
+        *,
+        train: dict[str, Any],
+        operating_point: OperatingPoint | None,
+        place: Place,
+        resumed_from: int | None = None,
+    ) -> None:
+        """Opens the attempt. ``train`` is complete: what the trial's process is asked to train.
+
+        ``resumed_from``: epochs of the checkpoint that it goes on from, where that is not the proposal's.
+        """
+        active = self._of(token)
+        if resumed_from is not None:
+            active = replace(active, proposal=replace(active.proposal, resume_epoch=resumed_from))
+        self._active[token] = active = replace(active, pruning=rungs.plan(self._context.study.spec, train))
+        point = None if operating_point is None else operating_point.to_dict()
+        recording.write_attempt(self._context, active, place, {"train": train, "operating_point": point})
+
+    def started(self, token: str, effective: dict[str, Scalar], resumed_from: int | None = None) -> None:
+        """Stores what is really trained, as Ultralytics resolved it, and after which epoch, where that is known."""
+        active = self._of(token)
+        planned = active.proposal.resume_epoch
+        recording.write_effective(self._context, active, effective, planned if resumed_from is None else resumed_from)
+
+    def took_memory(self, token: str, mib: float) -> None:
+        """The most that the attempt's process has taken so far."""
+        self._of(token)
+        peaks.write(self._context, token, mib)
+
+    def offers(self, slots: tuple[str, ...]) -> None:
+        """The device of each slot, where there are more than this life began with."""
+        registry.offers(self._context, slots)
+
+    def report(self, token: str, report: EpochReport) -> Answered:
+        """Stores an epoch and says whether to stop the trial."""
+        active = self._of(token)
+        self.control = recording.write_epoch(self._context, active, report)
+        prune = active.asks(report.epoch) and recording.should_prune(
+            self._context, self._pruner, active.trial_id, report.epoch
+        )
+        return Answered(prune, self.control)
+
+    def checkpointed(self, token: str, epoch: int, path: str) -> None:
+        """The attempt can be resumed after ``epoch`` from the file at ``path``."""
+        self._of(token)
+        recording.write_checkpoint(self._context, token, epoch, path)
+
+    def uploaded(self, token: str, upload: Upload) -> list[Upload]:
+        """The attempt can be resumed from ``upload`` on any machine. Returns those that are needed no more: they are
+        to be deleted in the store, and then forgotten here.
+        """
+        self._of(token)
+        return uploads.add(self._context, token, upload)
+
+    def forget_uploads(self, token: str, gone: list[Upload]) -> None:
+        """They were deleted in the store."""
+        self._of(token)
+        uploads.forget(self._context, token, gone)
+
+    def uploads_left(self) -> dict[int, list[Upload]]:
+        """By ordinal: what lies in the store of trials that ended for good."""
+        return uploads.left(self._context)
+
+    def uploads_cleared(self, ordinal: int) -> None:
+        """Nothing of this ordinal, which has ended, lies in the store any more."""
+        uploads.clear(self._context, ordinal)
+
+    def end(self, token: str, ended: Ended) -> Reaction:
+        """Records the outcome, tells Optuna, queues the retry if there is one."""
+        self._of(token)
+        try:
+            reaction = ending.end(self._context, token, ended)
+        except BaseException:
+            self._orphans_due = float("-inf")  # it may have left a retry that is nobody's
+            raise
+        self.drop(token)
+        return reaction
+
+    def give_back(self, token: str, epochs: int, checkpoint: str | None) -> None:
+        """The same trial waits to be admitted again, and goes on after ``epochs`` if there is a ``checkpoint``."""
+        self._of(token)
+        ending.give_back(self._context, token, epochs, checkpoint)
+        self.drop(token)
+
+    def decline(self, token: str) -> None:
+        """A trial that had been given back or put back, and has not begun since it was admitted, waits again."""
+        reaping.undo_admission(self._context, token)
+        self.drop(token)
+
+    def drop(self, token: str) -> None:
+        """Forgets an attempt that ended or was lost; its lease is not renewed any more."""
+        active = self._active.pop(token, None)
+        if active is not None:
+            self._context.history.forget(active.trial_id)
+        self._let_go(token)
+
+    def give_up(self, because: str) -> bool:
+        """This worker takes no more trials, since everything fails on it; True where that paused the whole study."""
+        return registry.give_up(self._context, because)
+
+    def close(self) -> None:
+        """Leaves the study. Trials still running are settled by others, once their leases have run out."""
+        context = self._context
+        reaping.fail_orphans(context)
+        registry.leave(context.storage, context.worker_id, context.now())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def _pulse(self, connection: Connection, held: set[str]) -> tuple[set[str], dict[str, int], Control]:
+        context = self._context
+        kept = claims.beat(connection, held, context.now())
+        registry.seen(connection, context.worker_id, context.now())
+        return kept, claims.beats(connection, context.study.id), registry.control(connection, context.study.id)
+
+    @contextmanager
+    def _hold(self, token: str) -> Iterator[None]:
+        with self._guard:
+            self._held.add(token)
+        try:
+            yield
+        finally:
+            self._let_go(token)
+
+    def _let_go(self, token: str) -> None:
+        with self._guard:
+            self._held.discard(token)
+            self._lost.discard(token)
+
+    def _of(self, token: str) -> Active:
+        try:
+            return self._active[token]
+        except KeyError:
+            raise ClaimLost(f"attempt {token} is not this worker's, or ended; its result is dropped") from None

@@ -1,0 +1,99 @@
+"""What a person may change of a stored study: whether it goes on, and its budget. Each change leaves a row."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from hpo.errors import StudyStopped, UsageError
+from hpo.study.claims import claims
+from hpo.study.database import tables
+from hpo.study.database.storage import Storage
+from hpo.study.records import StudyRow
+from hpo.study.studies.progress import Control
+from hpo.studyfile import serialize
+from hpo.studyfile.schema import Budget
+
+
+def control(storage: Storage, study: StudyRow) -> tuple[Control, str]:
+    """What is wanted of the study now, and why where it paused itself."""
+    names = (tables.studies.c.control, tables.studies.c.control_reason)
+    wanted = select(*names).where(tables.studies.c.id == study.id)
+    row = storage.read(lambda connection: connection.execute(wanted).one())
+    return Control(row.control), row.control_reason
+
+
+def set_control(storage: Storage, study: StudyRow, wanted: Control, by: str) -> Control:
+    """Every worker obeys within an epoch. Returns what was wanted before."""
+
+    def action(connection: Connection) -> Control:
+        mine = tables.studies.c.id == study.id
+        before = connection.execute(select(tables.studies.c.control).where(mine).with_for_update()).scalar_one()
+        connection.execute(update(tables.studies).where(mine).values(control=wanted.value, control_reason=""))
+        _note(connection, study, by, ("control", before, wanted.value))
+        return Control(before)
+
+    return storage.write(action)
+
+
+def set_budget(storage: Storage, study: StudyRow, by: str, *, trials: int | None, hours: float | None) -> Budget:
+    """The budget of a live study; None leaves a number as it is. Returns the new one.
+
+    Raises ``UsageError`` where more trials were handed out than the new budget has, and for a confirmation stage, whose
+    runs are planned.
+    """
+    if study.spec.planned:
+        raise UsageError(f"study {study.name!r} is a confirmation stage: it has its {len(study.spec.planned)} runs")
+
+    def action(connection: Connection) -> Budget:
+        mine = tables.studies.c.id == study.id
+        claims.lock_study(connection, study.id)  # no ordinal is handed out by the old budget meanwhile
+        row = connection.execute(select(tables.studies).where(mine).with_for_update()).one()
+        spec = serialize.from_json(row.spec)
+        before = spec.budget
+        after = Budget(before.trials if trials is None else trials, before.hours if hours is None else hours)
+        issued = claims.issued(connection, study.id)
+        if after.trials < issued:
+            raise UsageError(f"budget.trials={after.trials}: study {study.name!r} has begun {issued} already")
+        changed = replace(spec, budget=after)
+        stored = {"spec": serialize.to_json(changed), "spec_sha256": serialize.digest(changed)}
+        budget = {"budget_trials": after.trials, "budget_hours": after.hours}
+        connection.execute(update(tables.studies).where(mine).values({**stored, **budget}))
+        for key, old, new in (("trials", before.trials, after.trials), ("hours", before.hours, after.hours)):
+            if old != new:
+                _note(connection, study, by, (f"budget.{key}", old, new))
+        return after
+
+    return storage.write(action)
+
+
+def refuse_if_stopped(storage: Storage, study: StudyRow) -> None:
+    """Raises ``StudyStopped``; a study that is paused is waited for."""
+    wanted, _ = control(storage, study)
+    if wanted.sends_away:
+        said = {Control.STOP: "stopped", Control.CANCEL: "cancelled"}[wanted]
+        raise StudyStopped(f"study {study.name!r} was {said}; let it go on: hpo resume {study.name}")
+
+
+def _note(connection: Connection, study: StudyRow, by: str, change: tuple[str, Any, Any]) -> None:
+    key, before, after = change
+    row = {"study_id": study.id, "at": tables.Now(), "by": by, "key": key, "before": before, "after": after}
+    connection.execute(insert(tables.changes).values(row))
+
+
+def note(storage: Storage, study: StudyRow, by: str, key: str, after: Any) -> None:
+    """A row of ``hpo_changes`` about something that happened once: a look at a split, a verdict."""
+    storage.write(lambda connection: _note(connection, study, by, (key, None, after)))
+
+
+def notes(storage: Storage, key: str, *, stage: StudyRow | None = None, data: str | None = None) -> list[Any]:
+    """What was noted under ``key``, oldest first: of one study, or of all on the data of this fingerprint."""
+    changes, studies = tables.changes, tables.studies
+    found = select(changes.c.after).join(studies, studies.c.id == changes.c.study_id).where(changes.c.key == key)
+    if stage is not None:
+        found = found.where(changes.c.study_id == stage.id)
+    if data is not None:
+        found = found.where(studies.c.data_fingerprint == data)
+    return storage.read(lambda connection: list(connection.scalars(found.order_by(changes.c.id))))

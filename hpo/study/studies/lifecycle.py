@@ -1,0 +1,199 @@
+"""Studies as a whole: created once, joined by name, compared, listed, deleted."""
+
+from __future__ import annotations
+
+import difflib
+import uuid
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, insert, select, update
+from sqlalchemy import delete as delete_rows
+from sqlalchemy.exc import IntegrityError
+
+from hpo.errors import StudyConflict, UsageError
+from hpo.study.database import optuna_tables, tables
+from hpo.study.database.storage import Storage
+from hpo.study.records import LOOK, Facts, Identity, StudyRow
+from hpo.study.studies.progress import Control
+from hpo.studyfile import serialize
+from hpo.studyfile.schema import STAGE_SUFFIX, StudySpec
+
+
+def create_or_join(storage: Storage, spec: StudySpec, identity: Identity, facts: Facts) -> StudyRow:
+    """The stored study of ``spec.name``, made if there is none. Safe among processes that do it at once.
+
+    Raises ``StudyConflict`` when the stored one has another specification, other data or another model. ``confirm`` and
+    ``final`` may be others, since they change nothing of the search: they are stored as they are asked for now.
+    """
+    row = _find(storage, spec.name) or _create(storage, spec, identity, facts)
+    differences = _differences(row, replace(spec, confirm=row.spec.confirm, final=row.spec.final), identity)
+    if differences:
+        raise StudyConflict(spec.name, differences, _way_out(spec.name))
+    later = (spec.confirm, spec.final)
+    return row if later == (row.spec.confirm, row.spec.final) else _with_later_stages(storage, row, spec)
+
+
+def _with_later_stages(storage: Storage, row: StudyRow, spec: StudySpec) -> StudyRow:
+    changed = replace(row.spec, confirm=spec.confirm, final=spec.final)
+    stored = {"spec": serialize.to_json(changed), "spec_sha256": serialize.digest(changed)}
+    statement = update(tables.studies).where(tables.studies.c.id == row.id).values(stored)
+    storage.write(lambda connection: connection.execute(statement))
+    return load(storage, row.name)
+
+
+def load(storage: Storage, name: str) -> StudyRow:
+    """Raises ``UsageError`` naming the nearest studies when there is none of this name."""
+    row = _find(storage, name)
+    if row is None:
+        raise _unknown(storage, name)
+    return row
+
+
+def is_stored(storage: Storage, name: str) -> bool:
+    return _find(storage, name) is not None
+
+
+def names(storage: Storage) -> list[str]:
+    """Of all searches, the oldest first; their confirmation stages are part of them."""
+    searches = select(tables.studies.c.name).where(~tables.studies.c.name.endswith(STAGE_SUFFIX, autoescape=True))
+    ordered = searches.order_by(tables.studies.c.created_at, tables.studies.c.id)
+    return storage.read(lambda connection: list(connection.scalars(ordered)))
+
+
+def delete(storage: Storage, name: str) -> None:
+    """Every row of the study and of its confirmation stage, Optuna's and ours, in one transaction; files and MLflow
+    runs stay. Of a stage that is deleted alone the looks at a split stay with its search: they were taken.
+    """
+    study, stage = load(storage, name), confirmation(storage, name)
+    ids = [study.id, *([] if stage is None else [stage.id])]
+    search = _find(storage, study.spec.searched_name) if study.spec.planned else None
+
+    def action(connection: Connection) -> None:
+        if search is not None:
+            looks = and_(tables.changes.c.study_id == study.id, tables.changes.c.key == LOOK)
+            connection.execute(update(tables.changes).where(looks).values(study_id=search.id))
+        for study_id in ids:
+            _delete(connection, study_id)
+
+    storage.write(action)
+
+
+def confirmation(storage: Storage, name: str) -> StudyRow | None:
+    """The confirmation stage of the search ``name``; None before it has begun."""
+    return _find(storage, f"{name}{STAGE_SUFFIX}")
+
+
+def _delete(connection: Connection, study_id: int) -> None:
+    for table in (tables.claims, tables.trials, tables.attempts, tables.epochs, tables.workers, tables.changes):
+        connection.execute(delete_rows(table).where(table.c.study_id == study_id))
+    connection.execute(delete_rows(tables.studies).where(tables.studies.c.id == study_id))
+    optuna_tables.delete_study(connection, study_id)
+
+
+def set_experiment(storage: Storage, study_id: int, experiment_id: str) -> None:
+    """Remembers the MLflow experiment of a study."""
+    statement = update(tables.studies).where(tables.studies.c.id == study_id).values(mlflow_experiment_id=experiment_id)
+    storage.write(lambda connection: connection.execute(statement))
+
+
+def set_weights(storage: Storage, study: StudyRow, location: str) -> None:
+    """Remembers where the starting weights lie in the artifact store."""
+    facts = asdict(replace(study.facts, weights=location))
+    statement = update(tables.studies).where(tables.studies.c.id == study.id).values(facts=facts)
+    storage.write(lambda connection: connection.execute(statement))
+
+
+def _find(storage: Storage, name: str) -> StudyRow | None:
+    statement = select(tables.studies).where(tables.studies.c.name == name)
+    row = storage.read(lambda connection: connection.execute(statement).one_or_none())
+    return None if row is None else _study_row(row)
+
+
+def _study_row(row: Row[Any]) -> StudyRow:
+    return StudyRow(
+        id=row.id,
+        uuid=row.uuid,
+        name=row.name,
+        spec=serialize.from_json(row.spec),
+        spec_sha256=row.spec_sha256,
+        identity=Identity(data_fingerprint=row.data_fingerprint, model_sha256=row.model_sha256),
+        facts=Facts.from_dict(row.facts),
+        created_at=row.created_at,
+        mlflow_experiment_id=row.mlflow_experiment_id,
+    )
+
+
+def _create(storage: Storage, spec: StudySpec, identity: Identity, facts: Facts) -> StudyRow:
+    digest = serialize.digest(spec)
+    study_id = _create_in_optuna(storage, spec.name, {"spec_sha256": digest, **asdict(identity)})
+    statement = insert(tables.studies).values(
+        id=study_id,
+        uuid=str(uuid.uuid4()),
+        name=spec.name,
+        spec=serialize.to_json(spec),
+        spec_sha256=digest,
+        data_fingerprint=identity.data_fingerprint,
+        model_sha256=identity.model_sha256,
+        facts=asdict(facts),
+        budget_trials=spec.budget.trials,
+        budget_hours=spec.budget.hours,
+        control=Control.RUN.value,
+        control_reason="",
+        created_at=datetime.now(UTC),
+    )
+    try:
+        storage.write(lambda connection: connection.execute(statement))
+    except IntegrityError:
+        if _find(storage, spec.name) is None:
+            raise
+        # another process made it in between: the caller compares
+    return load(storage, spec.name)
+
+
+def _create_in_optuna(storage: Storage, name: str, attributes: dict[str, str]) -> int:
+    """Optuna's study_id. The attributes are for people who look with Optuna's own tools."""
+    import optuna
+
+    study = storage.call_optuna(
+        lambda rdb: optuna.create_study(storage=rdb, study_name=name, direction="maximize", load_if_exists=True)
+    )
+    if study.get_trials(deepcopy=False) and _find(storage, name) is None:
+        difference = "made by Optuna alone, with trials of its own"
+        raise StudyConflict(name, [difference], "way out: another `name:` in the study file")
+    for key, value in attributes.items():
+        storage.call_optuna(lambda _rdb, key=key, value=value: study.set_user_attr(key, value))  # type: ignore[misc]
+    rows = optuna_tables.studies
+    statement = select(rows.c.study_id).where(rows.c.study_name == name)
+    return storage.read(lambda connection: int(connection.execute(statement).scalar_one()))
+
+
+def _differences(stored: StudyRow, spec: StudySpec, identity: Identity) -> list[str]:
+    differences = []
+    digest = serialize.digest(spec)
+    # of the spec as it is read today: one that an older version stored lacks keys that have a default now
+    if digest != serialize.digest(stored.spec):
+        listed = serialize.differences(stored.spec, spec)
+        differences += listed or [f"spec: stored sha256 {stored.spec_sha256}, asked {digest}"]
+    pairs = {
+        "data (content of its images and labels)": (stored.identity.data_fingerprint, identity.data_fingerprint),
+        "model (content of its file)": (stored.identity.model_sha256, identity.model_sha256),
+    }
+    differences += [
+        f"{what}: stored sha256 {old[:12]}, asked {new[:12]}" for what, (old, new) in pairs.items() if old != new
+    ]
+    return differences
+
+
+def _way_out(name: str) -> str:
+    return f"way out: another `name:` in the study file, or `hpo delete {name}` to drop what is stored"
+
+
+def _unknown(storage: Storage, name: str) -> UsageError:
+    known = names(storage)
+    near = difflib.get_close_matches(name, known, n=3) or known[-3:]
+    if not near:
+        return UsageError(f"{storage.place}: no study yet: `hpo run FILE` makes one")
+    listed = ", ".join(near)
+    return UsageError(f"{storage.place}: no study {name!r}; there is {listed}")

@@ -1,0 +1,101 @@
+"""How far a study is: budget, live hours, and why it takes no more proposals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import Connection, func, select
+
+from hpo.study.claims import claims
+from hpo.study.database import tables
+from hpo.study.database.tables import workers
+from hpo.studyfile.planning import grid
+from hpo.studyfile.schema import Budget, StudySpec
+
+
+class Control(StrEnum):
+    """What a person wants of a study; every worker obeys within an epoch."""
+
+    RUN = "run"
+    PAUSE = "pause"
+    """No new trial; running ones go on, workers wait."""
+    STOP = "stop"
+    """No new trial; running ones go on, then workers leave."""
+    CANCEL = "cancel"
+    """Running ones end now and are given back, then workers leave."""
+
+    @property
+    def admits(self) -> bool:
+        return self is Control.RUN
+
+    @property
+    def sends_away(self) -> bool:
+        return self in (Control.STOP, Control.CANCEL)
+
+
+@dataclass(frozen=True)
+class Progress:
+    issued: int
+    """Ordinals handed out; each ends in exactly one counting trial."""
+    counted: int
+    """Trials that ended and count, told to Optuna too."""
+    open: int
+    """Ordinals whose trial runs, waits, has to be tried again or told."""
+    hours_used: float
+    """Time with at least one live worker."""
+    budget: Budget
+    """As it is now; ``hpo update`` may have changed it."""
+    control: Control
+    control_reason: str
+
+
+def progress(connection: Connection, study_id: int, *, hours: bool = True) -> Progress:
+    """``hours``: whether the live hours are wanted; always where the budget is one of hours."""
+    leases, studies = tables.claims, tables.studies
+    mine = leases.c.study_id == study_id
+    unsettled = select(func.count()).where(mine, leases.c.open)  # two questions, so that an index answers each
+    still_open, issued = connection.execute(
+        select(unsettled.scalar_subquery(), select(claims.NEXT).where(mine).scalar_subquery())
+    ).one()
+    names = (studies.c.budget_trials, studies.c.budget_hours, studies.c.control, studies.c.control_reason)
+    wanted = connection.execute(select(*names).where(studies.c.id == study_id)).one()
+    return Progress(
+        issued=issued,
+        counted=issued - still_open,
+        open=still_open,
+        hours_used=_live_hours(connection, study_id) if hours or wanted.budget_hours is not None else 0.0,
+        budget=Budget(trials=wanted.budget_trials, hours=wanted.budget_hours),
+        control=Control(wanted.control),
+        control_reason=wanted.control_reason,
+    )
+
+
+def spent(spec: StudySpec, now: Progress) -> str | None:
+    """Why no new ordinal is handed out, or None when one may be."""
+    points = grid.limit(spec)
+    if now.issued >= now.budget.trials:
+        return "budget spent"
+    if now.budget.hours is not None and now.hours_used >= now.budget.hours:
+        return "hours spent"
+    if points is not None and now.issued >= points:
+        return "grid exhausted"
+    return None
+
+
+def finished(spec: StudySpec, now: Progress) -> str | None:
+    """Why the search is over, or None while anything is left to do."""
+    return None if now.open else spent(spec, now)
+
+
+def _live_hours(connection: Connection, study_id: int) -> float:
+    """Length of the union of all workers' lives."""
+    lives = select(workers.c.started_at, workers.c.seen_at).where(workers.c.study_id == study_id)
+    total_s = 0.0
+    covered: datetime | None = None
+    for start, end in connection.execute(lives.order_by(workers.c.started_at)):
+        begin = start if covered is None else max(start, covered)
+        total_s += max(0.0, (end - begin).total_seconds())
+        covered = end if covered is None else max(end, covered)
+    return total_s / 3600

@@ -1,0 +1,69 @@
+"""Making and upgrading a database, as a step of its own: workers need no right to do either."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hpo.errors import UsageError
+from hpo.study.database import roles
+from hpo.study.database.roles import Role
+from hpo.study.database.storage import SchemaConflict, connect, open_storage, shown, version_at
+from hpo.study.database.tables import OLDER_VERSIONS, SCHEMA_VERSION
+from hpo.study.studies import lifecycle
+
+
+@dataclass(frozen=True)
+class Prepared:
+    place: str
+    """The URL as people may see it."""
+    before: str | None
+    """Schema version that was found; None where there were no tables."""
+    version: str
+
+
+def init(url: str, wanted: list[Role] | None = None) -> Prepared:
+    """Makes the tables where there are none, and the roles ``wanted``. Safe among processes, and to run again.
+
+    Raises SchemaConflict on older tables (they are upgraded by ``upgrade`` alone, after a backup) and on newer ones.
+    """
+    before = version_at(url)
+    if before in OLDER_VERSIONS:
+        raise SchemaConflict(
+            f"{shown(url)}: the tables are of schema version {before}, this hpo needs {SCHEMA_VERSION}: "
+            "back the database up, then run `hpo db upgrade`"
+        )
+    return _bring_up(url, before, wanted or [])
+
+
+def upgrade(url: str) -> Prepared:
+    """Brings older tables to this version. Raises UsageError where there are none, SchemaConflict on newer ones."""
+    before = version_at(url)
+    if before is None:
+        raise UsageError(f"{shown(url)}: there are no tables of hpo: `hpo db init` makes them")
+    return _bring_up(url, before, [])
+
+
+def is_older(url: str) -> bool:
+    """Whether ``upgrade`` has something to do."""
+    return version_at(url) in OLDER_VERSIONS
+
+
+def ensure_database(url: str, name: str, owner: str) -> None:
+    """Makes the database ``name`` on the server of ``url`` where it is missing, closed to all but ``owner``."""
+    with connect(url) as storage:
+        roles.ensure_database(storage, name, owner=owner)
+
+
+def holds_studies(url: str) -> bool:
+    """Whether there are tables of ours, of whatever version, with a study in them."""
+    if version_at(url) is None:
+        return False
+    with connect(url) as storage:
+        return bool(lifecycle.names(storage))
+
+
+def _bring_up(url: str, before: str | None, wanted: list[Role]) -> Prepared:
+    with open_storage(url, create=True) as storage:
+        if wanted:
+            roles.ensure(storage, wanted)
+        return Prepared(storage.place, before, SCHEMA_VERSION)

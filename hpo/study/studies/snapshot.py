@@ -1,0 +1,282 @@
+"""What people and projections read: plain SQL on one snapshot, without loading Optuna, and blocking nobody."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, and_, func, select, update
+
+from hpo.errors import StudyBusy, UsageError
+from hpo.study.claims import liveness
+from hpo.study.claims.curve import curve
+from hpo.study.database import optuna_tables, tables
+from hpo.study.database.storage import Storage
+from hpo.study.records import (
+    AttemptRow,
+    BudgetRow,
+    EpochRow,
+    RunningRow,
+    StatusRow,
+    StudyRow,
+    StudyState,
+    TrialRow,
+    WorkerRow,
+)
+from hpo.study.studies.progress import Control, Progress, finished, progress
+from hpo.trial import vocabulary
+from hpo.trial.operating_point import OperatingPoint, SweepResult
+from hpo.trial.vocabulary import Reason, TrialState
+
+WASTED = (*(reason for reason in Reason if vocabulary.reaction(reason, retries_left=1).retry), Reason.DATA, Reason.OOM)
+"""Ends that leave nothing to learn from but that they were."""
+
+
+def trials(storage: Storage, study: StudyRow) -> list[TrialRow]:
+    """All trials that a claim stands for, by number."""
+    return storage.read(lambda connection: _trials(connection, study))
+
+
+def trial(storage: Storage, study: StudyRow, number: int) -> TrialRow:
+    """Raises ``UsageError`` when there is no such trial."""
+    found = storage.read(lambda connection: _trials(connection, study, number))
+    if not found:
+        raise UsageError(f"study {study.name!r} has no trial {number}: `hpo trials {study.name}` lists them")
+    return found[0]
+
+
+def epochs(storage: Storage, study: StudyRow, number: int) -> list[EpochRow]:
+    """A trial's curve: one row an epoch, a retry's taken-over epochs included."""
+    return storage.read(lambda connection: curve(connection, study.id, number))
+
+
+def status(storage: Storage, study: StudyRow) -> StatusRow:
+    now, rows, workers, hours = storage.read(
+        lambda connection: (
+            progress(connection, study.id),
+            _trials(connection, study),
+            _live_workers(connection, study),
+            _hours(connection, study.id),
+        )
+    )
+    counts = dict.fromkeys(TrialState, 0)
+    for row in rows:
+        counts[row.state] += 1
+    over = finished(study.spec, now)
+    return StatusRow(
+        name=study.name,
+        state=_study_state(rows, workers, over, now.control),
+        finished=over,
+        budget=_budget(now),
+        counts=counts,
+        best=best(rows),
+        workers=workers,
+        control=now.control.value,
+        control_reason=now.control_reason,
+        device_hours=sum(hours.values()),
+        wasted_hours={reason: spent for reason, spent in hours.items() if reason in WASTED},
+        left_s=None if over else _left_s(now, rows, workers),
+    )
+
+
+def refuse_if_busy(storage: Storage, study: StudyRow) -> None:
+    """Raises ``StudyBusy`` while a worker lives."""
+    workers = storage.read(lambda connection: _live_workers(connection, study))
+    if workers:
+        names = ", ".join(worker.worker for worker in workers)
+        raise StudyBusy(f"study {study.name!r} is being worked on by {names}; send them away: hpo cancel {study.name}")
+
+
+def best_first(rows: Iterable[TrialRow]) -> list[TrialRow]:
+    """Complete trials by value, the best first; of equals the earlier one."""
+    complete = [row for row in rows if row.state is TrialState.COMPLETE and row.value is not None]
+    return sorted(complete, key=lambda row: (-(row.value or 0.0), row.number))
+
+
+def best(rows: Iterable[TrialRow]) -> TrialRow | None:
+    """The first of them; None where none is complete."""
+    return next(iter(best_first(rows)), None)
+
+
+def set_mlflow_run(storage: Storage, study: StudyRow, number: int, run_id: str) -> None:
+    """Remembers the MLflow run of a trial."""
+    _update(storage, study, number, mlflow_run_id=run_id)
+
+
+def _update(storage: Storage, study: StudyRow, number: int, **values: Any) -> None:
+    mine = and_(tables.trials.c.study_id == study.id, tables.trials.c.number == number)
+    statement = update(tables.trials).where(mine).values(**values)
+    storage.write(lambda connection: connection.execute(statement))
+
+
+def _trials(connection: Connection, study: StudyRow, number: int | None = None) -> list[TrialRow]:
+    ours, theirs = tables.trials, optuna_tables.trials
+    same = and_(ours.c.study_id == theirs.c.study_id, ours.c.number == theirs.c.number)
+    rows = select(ours, optuna_tables.state).join(theirs, same).where(ours.c.study_id == study.id)
+    attempts = select(tables.attempts).where(tables.attempts.c.study_id == study.id)
+    newest = (
+        select(tables.epochs.c.number, func.max(tables.epochs.c.epoch))
+        .where(tables.epochs.c.study_id == study.id)
+        .group_by(tables.epochs.c.number)
+    )
+    if number is not None:
+        rows = rows.where(ours.c.number == number)
+        attempts = attempts.where(tables.attempts.c.number == number)
+        newest = newest.where(tables.epochs.c.number == number)
+    tried: dict[int, list[Row[Any]]] = defaultdict(list)
+    for attempt in connection.execute(attempts.order_by(tables.attempts.c.attempt)):
+        tried[attempt.number].append(attempt)
+    reached = {row[0]: row[1] for row in connection.execute(newest)}
+    now = datetime.now(UTC)
+    return [
+        _trial_row(row, tuple(tried[row.number]), reached, now)
+        for row in connection.execute(rows.order_by(ours.c.number))
+    ]
+
+
+def _trial_row(row: Row[Any], attempts: tuple[Row[Any], ...], reached: Mapping[int, int], now: datetime) -> TrialRow:
+    state = TrialState(row.state)
+    ended = row.recorded_at is not None
+    return TrialRow(
+        number=row.number,
+        ordinal=row.ordinal,
+        state=state,
+        counts=row.counts,
+        baseline=row.baseline,
+        value=row.value,
+        params=row.params,
+        metrics=row.metrics,
+        reason=None if row.reason is None else Reason(row.reason),
+        detail=row.detail,
+        epochs=row.epochs if ended else max(row.epochs, reached.get(row.number, 0)),
+        worker=attempts[-1].worker if attempts else None,
+        started=attempts[0].started_at if attempts else None,
+        finished=row.recorded_at,
+        duration_s=sum(((each.ended_at or now) - each.started_at).total_seconds() for each in attempts)
+        if attempts
+        else None,
+        mlflow_run_id=row.mlflow_run_id,
+        operating_point=None if row.operating_point is None else OperatingPoint.from_dict(row.operating_point),
+        train=row.train,
+        folder=attempts[-1].folder if attempts else None,
+        attempts=tuple(_attempt_row(each) for each in attempts),
+        sweep=_sweep(row.operating_point),
+    )
+
+
+def _sweep(stored: dict[str, Any] | None) -> SweepResult | None:
+    found = None if stored is None else stored.get("sweep")
+    return None if found is None else SweepResult.from_dict(found)
+
+
+def _attempt_row(row: Row[Any]) -> AttemptRow:
+    return AttemptRow(
+        number=row.number,
+        attempt=row.attempt,
+        worker=row.worker,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        reason=None if row.reason is None else Reason(row.reason),
+        detail=row.detail,
+        folder=row.folder,
+        effective=row.effective,
+        resumed_from=row.resumed_from,
+        slot=row.slot,
+        device=row.device,
+        token=row.token,
+    )
+
+
+def _live_workers(connection: Connection, study: StudyRow) -> tuple[WorkerRow, ...]:
+    """Seen within two leases, by the database's clock, and not known to be gone on this machine."""
+    workers = tables.workers
+    now: datetime = connection.execute(select(tables.Now())).scalar_one()
+    since = now - timedelta(seconds=2 * study.spec.recovery.lease_s)
+    alive: Select[Any] = select(workers).where(
+        workers.c.study_id == study.id, workers.c.ended_at.is_(None), workers.c.seen_at >= since
+    )
+    running = _running(connection, study.id)
+    return tuple(
+        _worker_row(row, tuple(running.get(row.id, ())))
+        for row in connection.execute(alive.order_by(workers.c.id))
+        if not liveness.is_gone(row.process)
+    )
+
+
+def _worker_row(row: Row[Any], running: tuple[RunningRow, ...]) -> WorkerRow:
+    return WorkerRow(
+        worker=row.worker,
+        host=row.host,
+        pid=row.pid,
+        started_at=row.started_at,
+        seen_at=row.seen_at,
+        ended_at=row.ended_at,
+        number=running[0].number if running else None,
+        slots=tuple(row.slots),
+        running=running,
+        failure=row.failure,
+    )
+
+
+def _running(connection: Connection, study_id: int) -> dict[int, list[RunningRow]]:
+    """By worker's life: what it trains, the longest running first."""
+    attempts, claims = tables.attempts, tables.claims
+    owned = and_(
+        attempts.c.study_id == claims.c.study_id,
+        attempts.c.ordinal == claims.c.ordinal,
+        attempts.c.attempt == claims.c.attempt,
+    )
+    busy = (
+        select(claims.c.worker_id, attempts.c.number, attempts.c.slot, attempts.c.device, attempts.c.started_at)
+        .join(attempts, owned)
+        .where(claims.c.study_id == study_id, claims.c.open, claims.c.token.is_not(None), attempts.c.ended_at.is_(None))
+    )
+    found: dict[int, list[RunningRow]] = defaultdict(list)
+    for row in connection.execute(busy.order_by(attempts.c.started_at)):
+        found[row.worker_id].append(RunningRow(row.number, row.slot, row.device, row.started_at))
+    return found
+
+
+def _hours(connection: Connection, study_id: int) -> dict[Reason | None, float]:
+    """Time in attempts by how they ended; None stands for those that run."""
+    attempts = tables.attempts
+    now: datetime = connection.execute(select(tables.Now())).scalar_one()
+    names = (attempts.c.reason, attempts.c.started_at, attempts.c.ended_at)
+    hours: dict[Reason | None, float] = defaultdict(float)
+    for row in connection.execute(select(*names).where(attempts.c.study_id == study_id)):
+        seconds = ((row.ended_at or now) - row.started_at).total_seconds()
+        hours[None if row.reason is None else Reason(row.reason)] += max(0.0, seconds) / 3600
+    return hours
+
+
+def _left_s(now: Progress, rows: list[TrialRow], workers: tuple[WorkerRow, ...]) -> float | None:
+    durations = [row.duration_s for row in rows if row.counts and row.duration_s]
+    slots = sum(len(worker.slots) for worker in workers)
+    if not durations or not slots:
+        return None
+    return max(0, now.budget.trials - now.counted) * sum(durations) / len(durations) / slots
+
+
+def _study_state(
+    rows: list[TrialRow], workers: tuple[WorkerRow, ...], over: str | None, control: Control
+) -> StudyState:
+    if over is not None:
+        return StudyState.FINISHED
+    wanted = {Control.PAUSE: StudyState.PAUSED, Control.STOP: StudyState.STOPPED, Control.CANCEL: StudyState.CANCELLED}
+    if control in wanted:
+        return wanted[control]
+    if workers:
+        return StudyState.RUNNING
+    return StudyState.WAITING if rows else StudyState.EMPTY
+
+
+def _budget(now: Progress) -> BudgetRow:
+    return BudgetRow(
+        trials=now.budget.trials,
+        hours=now.budget.hours,
+        counted=now.counted,
+        issued=now.issued,
+        hours_used=now.hours_used,
+    )

@@ -1,0 +1,67 @@
+"""Where trials stand among all others: what a worker asks after each of them, without reading the whole study."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, func, select
+
+from hpo.study.database import optuna_tables, tables
+from hpo.study.database.storage import Storage
+from hpo.study.records import StudyRow
+
+_A_BATCH = 500
+
+
+@dataclass(frozen=True)
+class Standing:
+    best: dict[int, str]
+    """Number of each of the best trials, and the folder of its newest attempt on whatever machine that was."""
+    ended: frozenset[int]
+    """Those asked about whose ordinal has ended for good: nothing will be resumed from what they left."""
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Of a study's trials by value, from the database."""
+
+    storage: Storage
+    study: StudyRow
+
+    def standing(self, numbers: Collection[int]) -> Standing:
+        """Of the trials whose weights are kept (``keep.weights``; of equals the earlier ones), and of ``numbers``."""
+        count = self.study.spec.keep.weights
+        return self.storage.read(lambda connection: _standing(connection, self.study.id, count, numbers))
+
+    def best_value(self) -> float | None:
+        """Of all complete trials; None where there is none."""
+        largest = _complete(self.study.id, func.max(tables.trials.c.value))
+        found: float | None = self.storage.read(lambda connection: connection.execute(largest).scalar_one())
+        return found
+
+
+def _standing(connection: Connection, study_id: int, count: int, numbers: Collection[int]) -> Standing:
+    trials, attempts, claims = tables.trials, tables.attempts, tables.claims
+    first = _complete(study_id, trials.c.number).order_by(trials.c.value.desc(), trials.c.number).limit(count)
+    folders = (
+        select(attempts.c.number, attempts.c.folder)
+        .where(attempts.c.study_id == study_id, attempts.c.number.in_(first))
+        .order_by(attempts.c.attempt)
+    )
+    best = {row.number: row.folder for row in connection.execute(folders)}
+    of_ordinal = and_(claims.c.study_id == trials.c.study_id, claims.c.ordinal == trials.c.ordinal)
+    closed = select(trials.c.number).join(claims, of_ordinal).where(trials.c.study_id == study_id, ~claims.c.open)
+    ended: set[int] = set()
+    asked = sorted(numbers)
+    for start in range(0, len(asked), _A_BATCH):
+        ended |= set(connection.scalars(closed.where(trials.c.number.in_(asked[start : start + _A_BATCH]))))
+    return Standing(best, frozenset(ended))
+
+
+def _complete(study_id: int, column: Any) -> Select[Any]:
+    ours, theirs = tables.trials, optuna_tables.trials
+    same = and_(ours.c.study_id == theirs.c.study_id, ours.c.number == theirs.c.number)
+    complete = and_(ours.c.study_id == study_id, ours.c.value.is_not(None), optuna_tables.state == "COMPLETE")
+    return select(column).select_from(ours.join(theirs, same)).where(complete)

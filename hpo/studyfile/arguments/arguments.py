@@ -1,0 +1,173 @@
+"""Ultralytics' training arguments: names, kinds, bounds, and who owns them.
+
+Read from the installed package's files without importing it (the import takes seconds and brings torch).
+"""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+from ruamel.yaml import YAML
+
+from hpo.studyfile.schema import POSTPROCESSING_NAMES
+from hpo.studyfile.text.report import nearest
+
+Kind = Literal["whole", "real", "fraction", "flag", "text", "special"]
+
+OPTIMIZERS = ("SGD", "MuSGD", "Adam", "Adamax", "AdamW", "NAdam", "RAdam", "RMSprop")
+"""By Ultralytics' own spelling; it reads them without regard to case."""
+WITH_MOMENTUM = ("SGD", "MuSGD", "RMSprop")
+"""Optimizers whose parameter groups hold ``momentum``, which warm-up ramps; Adam's kind holds ``betas``."""
+CLOSED_WITH_MOSAIC = ("mosaic", "mixup", "cutmix", "copy_paste")
+"""Augmentations that the last ``close_mosaic`` epochs go without."""
+
+OWNED = {
+    "model": "`model` at the top of the file names it",
+    "data": "`data` at the top of the file names it",
+    "task": "hpo trains detectors, the task is always detect",
+    "mode": "a trial always trains",
+    "cfg": "write the arguments under `train` instead of in another file",
+    "device": "the worker gives each trial one device (a GPU where there is one, else the CPU; CUDA_VISIBLE_DEVICES "
+    "narrows the choice); several GPUs train several trials at a time",
+    "save_dir": "each attempt has a folder of its own under $HPO_HOME",
+    "project": "each attempt has a folder of its own under $HPO_HOME; `name` at the top of the file names the study",
+    "name": "`name` at the top of the file names the study",
+    "exist_ok": "each attempt has a folder of its own under $HPO_HOME",
+    "resume": "`hpo run` goes on by itself where it was stopped",
+    "time": "`budget.hours` bounds the study; a bound on one training would make its learning rate depend on the clock",
+    "val": "every epoch is validated: the objective and `search.pruner` need it",
+    "split": "the objective is measured on the val split",
+    "save": "best.pt and last.pt are always written; `keep.weights` says how many stay",
+    "save_period": "best.pt and last.pt are always written; `keep.weights` says how many stay",
+    "plots": "`plots` at the top of the file (none, best or all) does it",
+    "verbose": "each trial's output goes to its log.txt",
+    "patience": "`search.pruner` stops hopeless trials",
+    "fraction": "Ultralytics would take the first files, not a sample; list a subset in a train.txt that `data` names",
+    "conf": "it would change how training is validated; as post-processing it belongs under `space`",
+    "iou": "it would change how training is validated; as post-processing it belongs under `space`",
+    "max_det": "it would change how training is validated; as post-processing it belongs under `space`",
+    "agnostic_nms": "it would change how training is validated; as post-processing it belongs under `space`",
+}
+"""Training arguments that the service sets itself, and the key or command that does it."""
+
+REMOVED = {
+    "label_smoothing": "Ultralytics removed it and drops it with a warning: it would do nothing",
+    "save_hybrid": "Ultralytics removed it",
+    "crop_fraction": "Ultralytics removed it",
+    "keras": "Ultralytics removed it",
+    "half": "Ultralytics replaced it; `amp` sets the precision of training",
+    "int8": "Ultralytics replaced it; training with 8-bit weights needs the package nvidia-modelopt, which hpo lacks",
+    "quantize": "training with 8-bit weights needs the package nvidia-modelopt, which hpo does not install",
+}
+
+OUTSIDE_TRAINING = frozenset(
+    {
+        *("source", "vid_stride", "stream_buffer", "visualize", "augment", "embed", "retina_masks", "tracker"),
+        *("show", "save_frames", "save_txt", "save_conf", "save_crop", "save_json"),
+        *("show_labels", "show_conf", "show_boxes", "line_width"),
+        *("format", "optimize", "dynamic", "simplify", "opset", "workspace", "dnn", "profile"),
+    }
+)
+"""Arguments of prediction, export and display: they do nothing in a training."""
+
+_CLASSIFY = "Ultralytics uses it for classification only"
+_OTHER_TASK = "Ultralytics uses it for other tasks than detection"
+INERT = {
+    "erasing": _CLASSIFY,
+    "auto_augment": _CLASSIFY,
+    "dropout": _CLASSIFY,
+    **dict.fromkeys(
+        ("mask_ratio", "overlap_mask", "pose", "kobj", "rle", "angle", "dlog", "dgrad", "dlam"), _OTHER_TASK
+    ),
+}
+"""Arguments that leave a detection training bit-identical."""
+
+LOWEST = {"batch": 1, "imgsz": 32, "close_mosaic": 0, "warmup_epochs": 0, "workers": 0}
+"""Bounds beside those of Ultralytics' own checks: below them it would silently do something else."""
+
+
+def package() -> Path:
+    """Folder of the installed ultralytics package."""
+    found = find_spec("ultralytics")
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError("ultralytics is not installed: `make dev` installs what is locked")
+    return Path(found.origin).parent
+
+
+@cache
+def _default_yaml() -> dict[str, Any]:
+    return dict(YAML(typ="safe").load((package() / "cfg" / "default.yaml").read_text(encoding="utf-8")))
+
+
+def defaults() -> dict[str, Any]:
+    """Ultralytics' default arguments (its default.yaml), plain Python values; a fresh copy."""
+    return dict(_default_yaml())
+
+
+@cache
+def _key_sets() -> dict[str, Any]:
+    tree = ast.parse((package() / "cfg" / "__init__.py").read_text(encoding="utf-8"))
+    wanted = {"CFG_FLOAT_KEYS", "CFG_FRACTION_KEYS", "CFG_INT_KEYS", "CFG_INT_MIN", "CFG_BOOL_KEYS", "CFG_STR_KEYS"}
+    found: dict[str, Any] = {}
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            name = statement.targets[0].id
+            if name in wanted:
+                value = statement.value
+                found[name] = ast.literal_eval(value.args[0] if isinstance(value, ast.Call) else value)
+    return found
+
+
+@cache
+def kind(name: str) -> Kind:
+    """What values an argument takes: by the key sets of Ultralytics' own checks; batch, imgsz are whole here."""
+    sets = _key_sets()
+    if name in {"batch", "imgsz"} or name in sets["CFG_INT_KEYS"]:
+        return "whole"
+    if name in sets["CFG_FRACTION_KEYS"] or name == "scale":
+        return "fraction"
+    if name in sets["CFG_FLOAT_KEYS"]:
+        return "real"
+    if name in sets["CFG_BOOL_KEYS"]:
+        return "flag"
+    return "text" if name in sets["CFG_STR_KEYS"] else "special"
+
+
+def lowest(name: str) -> float | None:
+    """The least value that is honoured, or None."""
+    if kind(name) == "fraction":
+        return 0.0
+    bound: float | None = _key_sets()["CFG_INT_MIN"].get(name, LOWEST.get(name))
+    return bound
+
+
+def highest(name: str) -> float | None:
+    """The largest value that is honoured, or None."""
+    return 1.0 if kind(name) == "fraction" else None
+
+
+def trainable() -> frozenset[str]:
+    """Names that ``train`` takes."""
+    return frozenset(_default_yaml()) - set(OWNED) - set(REMOVED) - OUTSIDE_TRAINING
+
+
+def sampleable() -> frozenset[str]:
+    """Names that ``space`` takes."""
+    return trainable() | set(POSTPROCESSING_NAMES)
+
+
+def refusal(name: str) -> str | None:
+    """Why ``name`` can be no training argument of a study, and what does it instead; None where it can."""
+    if name in OWNED:
+        return f"is set by hpo: {OWNED[name]}"
+    if name in REMOVED:
+        return REMOVED[name]
+    if name in OUTSIDE_TRAINING:
+        return "belongs to prediction, export or display: it does nothing in a training"
+    if name not in _default_yaml():
+        return f"is no training argument of Ultralytics{nearest(name, trainable())}"
+    return None

@@ -1,0 +1,176 @@
+"""One value of one training argument: read as Ultralytics' own checks would, refused where it would be replaced."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from hpo.studyfile.arguments import arguments
+from hpo.studyfile.text.document import number
+from hpo.studyfile.text.report import nearest
+
+
+class BadValue(ValueError):
+    """The value doesn't fit the argument; the message says what would."""
+
+
+def coerce(name: str, raw: Any) -> Any:
+    """``raw`` (a scalar or a list, from YAML) as the plain Python value that Ultralytics gets for ``name``.
+
+    Raises ``BadValue``. A quoted number counts as one; a whole number comes back as int even from ``1e2``.
+    """
+    if raw is not None:
+        return _present(name, raw)
+    if arguments.defaults().get(name) is None:
+        return None
+    raise BadValue("must not be empty")
+
+
+def _present(name: str, raw: Any) -> Any:
+    match arguments.kind(name):
+        case "whole":
+            return _bounded(name, _whole(name, raw))
+        case "fraction" if name == "scale" and isinstance(raw, list):
+            return _pair(raw)
+        case "fraction" | "real":
+            return _bounded(name, _real(raw))
+        case "flag":
+            return _flag(raw)
+        case "text":
+            return _text(name, raw)
+        case "special":
+            return _SPECIAL.get(name, _as_written)(raw)
+
+
+def _real(raw: Any) -> float:
+    found = number(raw) if isinstance(raw, str) else raw
+    if isinstance(found, bool) or not isinstance(found, (int, float)) or not _finite(found):
+        raise BadValue(f"must be a finite number, not {raw!r}")
+    return float(found)
+
+
+def _finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _whole(name: str, raw: Any) -> int:
+    if isinstance(raw, int) and not isinstance(raw, bool):
+        value = raw
+    else:
+        found = _real(raw)
+        if name == "batch" and 0 < found < 1:
+            raise BadValue(f"{found:g} would let each GPU choose its own batch: name a whole number from 1")
+        if not found.is_integer():
+            raise BadValue(f"must be a whole number, not {raw!r}")
+        value = int(found)
+    if name == "batch" and value == -1:
+        raise BadValue("-1 would let each GPU choose its own batch: name a whole number from 1")
+    if name == "imgsz" and value >= 32 and value % 32:
+        up = math.ceil(value / 32) * 32
+        raise BadValue(f"{value} is no multiple of 32, Ultralytics would train at {up}: write {up - 32 or 32} or {up}")
+    return value
+
+
+def _bounded(name: str, value: float) -> float:
+    if abs(value) > 2**53:
+        raise BadValue("is beyond any sensible value")
+    low, high = arguments.lowest(name), arguments.highest(name)
+    if low is not None and high is not None and not low <= value <= high:
+        raise BadValue(f"{value:g} is outside {low:g} to {high:g}, which is all that Ultralytics accepts")
+    if low is not None and value < low:
+        raise BadValue(f"{value:g} is below {low:g}, the least that can be honoured")
+    return value
+
+
+def _flag(raw: Any) -> bool:
+    if isinstance(raw, bool):
+        return raw
+    hint = " (in YAML 1.2 yes, no, on and off are texts)" if str(raw).lower() in {"yes", "no", "on", "off"} else ""
+    raise BadValue(f"must be true or false, not {raw!r}{hint}")
+
+
+def _text(name: str, raw: Any) -> str:
+    if not isinstance(raw, str):
+        raise BadValue(f"must be a text, not {raw!r}")
+    if name == "optimizer":
+        return _optimizer(raw)
+    if name == "copy_paste_mode" and raw not in {"flip", "mixup"}:
+        raise BadValue(f"must be flip or mixup, not {raw!r}")
+    return raw
+
+
+def _optimizer(raw: str) -> str:
+    names = {optimizer.lower(): optimizer for optimizer in (*arguments.OPTIMIZERS, "auto")}
+    if raw.lower() in names:
+        return names[raw.lower()]
+    raise BadValue(f"{raw!r} is no optimizer of Ultralytics{nearest(raw, names.values())}")
+
+
+def _pair(raw: list[Any]) -> list[float]:
+    if len(raw) != 2:
+        raise BadValue("as a list, scale is [least, largest]")
+    low, high = _real(raw[0]), _real(raw[1])
+    if not 0 < low <= high:
+        raise BadValue(f"as a list, scale is [least, largest] above 0, not [{low:g}, {high:g}]")
+    return [low, high]
+
+
+def _freeze(raw: Any) -> Any:
+    entries = raw if isinstance(raw, list) else [raw]
+    if any(isinstance(entry, bool) or not isinstance(entry, (int, str)) for entry in entries) or isinstance(raw, str):
+        raise BadValue(f"must be a number of layers or a list of layer indices or names, not {raw!r}")
+    if isinstance(raw, int) and raw < 0:
+        raise BadValue("a number of layers starts at 0")
+    return raw
+
+
+def _classes(raw: Any) -> Any:
+    entries = raw if isinstance(raw, list) else [raw]
+    if any(isinstance(entry, bool) or not isinstance(entry, int) or entry < 0 for entry in entries):
+        raise BadValue(f"must be a class index or a list of them, not {raw!r}")
+    return raw
+
+
+def _cache(raw: Any) -> Any:
+    if isinstance(raw, bool) or raw in ("ram", "disk"):
+        return raw
+    raise BadValue(f"must be true, false, ram or disk, not {raw!r}")
+
+
+def _amp(raw: Any) -> Any:
+    if isinstance(raw, bool):
+        return raw
+    if str(raw).lower() in {"fp16", "bf16", "fp32"}:
+        return str(raw).lower()
+    raise BadValue(f"must be true, false, fp16, bf16 or fp32, not {raw!r}")
+
+
+def _flag_or_text(raw: Any) -> Any:
+    if isinstance(raw, (bool, str)):
+        return raw
+    raise BadValue(f"must be true, false or a text, not {raw!r}")
+
+
+def _plain_text(raw: Any) -> str:
+    if isinstance(raw, str):
+        return raw
+    raise BadValue(f"must be a text, not {raw!r}")
+
+
+def _as_written(raw: Any) -> Any:
+    return raw
+
+
+_SPECIAL: dict[str, Callable[[Any], Any]] = {
+    "freeze": _freeze,
+    "classes": _classes,
+    "cache": _cache,
+    "amp": _amp,
+    "compile": _flag_or_text,
+    "pretrained": _flag_or_text,
+    "distill_model": _plain_text,
+}

@@ -1,0 +1,36 @@
+"""Which values an argument can take over all trials of a study, fixed or sampled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hpo.studyfile.arguments import arguments
+from hpo.studyfile.schema import StudySpec
+from hpo.studyfile.space import Choices
+from hpo.trial.vocabulary import Scalar
+
+
+def fixed(spec: StudySpec) -> dict[str, Any]:
+    return {**spec.train_args, **dict(spec.space.fixed)}
+
+
+def place(spec: StudySpec, name: str) -> str:
+    """Key path of an argument, wherever it is given."""
+    return f"train.{name}" if name in spec.train_args else f"space.{name}"
+
+
+def possible(spec: StudySpec, name: str) -> tuple[Scalar, ...] | None:
+    """The values that an argument can have; None where it has a range."""
+    dimension = spec.space.get(name)
+    if dimension is None:
+        return (fixed(spec).get(name, arguments.defaults()[name]),)
+    return dimension.domain.values if isinstance(dimension.domain, Choices) else None
+
+
+def extremes(spec: StudySpec, name: str) -> tuple[float, float]:
+    """The least and the largest value that a numeric argument can have."""
+    dimension = spec.space.get(name)
+    if dimension is not None and not isinstance(dimension.domain, Choices):
+        return dimension.domain.low, dimension.domain.high
+    values = [value for value in possible(spec, name) or () if isinstance(value, (int, float))]
+    return min(values), max(values)

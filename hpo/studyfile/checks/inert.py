@@ -1,0 +1,149 @@
+"""Rules against what Ultralytics ignores: dimensions that leave a training as it is, values that it replaces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from hpo.studyfile.arguments import arguments
+from hpo.studyfile.checks.extent import extremes, fixed, place, possible
+from hpo.studyfile.schema import StudySpec
+from hpo.studyfile.space import Dimension
+from hpo.studyfile.text.report import Finding
+from hpo.trial.vocabulary import Scalar
+
+Rule = Callable[[StudySpec], Iterator[Finding]]
+
+_OPTIMIZER_KEYS = ("train.optimizer", "space.optimizer")
+_NAME_ONE = "name one: `train: {optimizer: AdamW}` or `space: {optimizer: {choices: [SGD, AdamW]}}`"
+
+
+def _auto_ignores(spec: StudySpec) -> Iterator[Finding]:
+    """``optimizer: auto`` replaces lr0, momentum and warmup_bias_lr by values of its own."""
+    if "auto" not in (possible(spec, "optimizer") or ()):
+        return
+    if spec.space.get("optimizer") is not None:
+        yield Finding("space.optimizer", f"auto is a rule, not an optimizer: list {', '.join(arguments.OPTIMIZERS)}")
+        return
+    for name in ("lr0", "momentum", "warmup_bias_lr"):
+        if name in spec.space.names or name in fixed(spec):
+            what = "sampled" if name in spec.space.names else "given"
+            yield Finding(
+                place(spec, name),
+                f"{what} with `optimizer: auto` (Ultralytics' default), which ignores it and uses its own; {_NAME_ONE}",
+                _OPTIMIZER_KEYS,
+            )
+
+
+def _mosaic_never_on(spec: StudySpec) -> Iterator[Finding]:
+    """With close_mosaic >= epochs mosaic is closed before the first epoch; unless given it is tied to epochs."""
+    if spec.space.get("close_mosaic") is None and "close_mosaic" not in fixed(spec):
+        return
+    _, longest = extremes(spec, "close_mosaic")
+    if longest < spec.epochs:
+        return
+    for name in arguments.CLOSED_WITH_MOSAIC:
+        if name in spec.space.names:
+            yield Finding(
+                f"space.{name}",
+                f"does nothing where close_mosaic ({longest:g}) is not below epochs ({spec.epochs}): the last "
+                "close_mosaic epochs go without it; lower it, or leave it out (it is then a tenth of the epochs)",
+                ("train.close_mosaic", "space.close_mosaic", "train.epochs"),
+            )
+
+
+def _rect_switches_off(spec: StudySpec) -> Iterator[Finding]:
+    if True not in (possible(spec, "rect") or ()):
+        return
+    for name in ("mosaic", "mixup", "cutmix"):
+        if name in spec.space.names:
+            yield Finding(
+                f"space.{name}",
+                "does nothing with `rect: true`, which switches it off: drop one of them",
+                ("train.rect", "space.rect"),
+            )
+
+
+def _inert(spec: StudySpec) -> Iterator[Finding]:
+    for name in spec.space.names:
+        if name in arguments.INERT:
+            yield Finding(
+                f"space.{name}", f"does nothing in the training of a detector ({arguments.INERT[name]}): remove it"
+            )
+    if "dis" in spec.space.names and not fixed(spec).get("distill_model"):
+        yield Finding("space.dis", "does nothing without `train.distill_model`: name a teacher, or remove it")
+    if "copy_paste_mode" in spec.space.names and extremes(spec, "copy_paste")[1] == 0:
+        yield Finding("space.copy_paste_mode", "does nothing while copy_paste is 0: set copy_paste, or remove it")
+
+
+def _closing_nothing(spec: StudySpec) -> Iterator[Finding]:
+    if "close_mosaic" in spec.space.names and all(
+        extremes(spec, name)[1] == 0 for name in arguments.CLOSED_WITH_MOSAIC
+    ):
+        yield Finding(
+            "space.close_mosaic",
+            "does nothing while mosaic, mixup, cutmix and copy_paste are all 0: remove it",
+            tuple(f"train.{name}" for name in arguments.CLOSED_WITH_MOSAIC),
+        )
+
+
+def _warmup_momentum(spec: StudySpec) -> Iterator[Finding]:
+    """Warm-up ramps the momentum of parameter groups that have one; Adam's kind has betas, which it leaves alone."""
+    dimension = spec.space.get("warmup_momentum")
+    if dimension is None:
+        return
+    without = [str(name) for name in _where_active(spec, dimension, "optimizer") if name not in arguments.WITH_MOMENTUM]
+    if without:
+        has = ", ".join(arguments.WITH_MOMENTUM)
+        yield Finding(
+            "space.warmup_momentum",
+            f"does nothing with the optimizer {', '.join(without)}, only with {has}: "
+            "write `when: {optimizer: SGD}`, fix such an optimizer, or remove it",
+            _OPTIMIZER_KEYS,
+        )
+
+
+def _where_active(spec: StudySpec, dimension: Dimension, parent: str) -> tuple[Scalar, ...]:
+    """The values of ``parent`` under which ``dimension`` is sampled."""
+    values = possible(spec, parent) or ()
+    for condition in dimension.when:
+        if condition.parent == parent:
+            values = tuple(value for value in values if value in condition.values)
+    return values
+
+
+def _warmup_too_long(spec: StudySpec) -> Iterator[Finding]:
+    """Ultralytics cuts warm-up to epochs - 1."""
+    if "warmup_epochs" not in {*spec.space.names, *fixed(spec)}:
+        return
+    most, longest = spec.epochs - 1, extremes(spec, "warmup_epochs")[1]
+    if longest > most:
+        yield Finding(
+            place(spec, "warmup_epochs"),
+            f"reaches {longest:g}, but Ultralytics cuts warm-up to epochs - 1 = {most}: stay within it "
+            "(in a space, `high: {epochs: 0.3}` follows epochs)",
+            ("train.epochs",),
+        )
+
+
+def _warmup_of_nothing(spec: StudySpec) -> Iterator[Finding]:
+    if extremes(spec, "warmup_epochs")[1] > 0:
+        return
+    for name in ("warmup_momentum", "warmup_bias_lr"):
+        if name in spec.space.names:
+            yield Finding(
+                f"space.{name}",
+                "does nothing without warm-up: raise warmup_epochs above 0, or remove it",
+                ("train.warmup_epochs", "space.warmup_epochs"),
+            )
+
+
+INERT_RULES: tuple[Rule, ...] = (
+    _auto_ignores,
+    _mosaic_never_on,
+    _rect_switches_off,
+    _inert,
+    _closing_nothing,
+    _warmup_momentum,
+    _warmup_too_long,
+    _warmup_of_nothing,
+)

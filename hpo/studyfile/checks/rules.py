@@ -1,0 +1,290 @@
+"""What can't be honoured is refused before the first epoch, each with the reason and the way out.
+
+Every rule stands for something that Ultralytics 8.4.190 would do silently: ignore a value, replace it, or train the
+same model whatever the sampler says. ``check`` needs the study alone, ``check_facts`` also the dataset and the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from hpo.studyfile.checks.extent import extremes, fixed, place, possible
+from hpo.studyfile.checks.inert import INERT_RULES, Rule
+from hpo.studyfile.planning import sweep
+from hpo.studyfile.schema import LONGEST_NAME, POSTPROCESSING_NAMES, STAGE_SUFFIX, StudySpec
+from hpo.studyfile.space import FloatRange, IntRange
+from hpo.studyfile.text.report import Finding, nearest
+from hpo.trial.objective import Quantity
+from hpo.trial.vocabulary import Metric, Postprocess
+
+_MONOTONE = (Metric.MAP50, Metric.MAP50_95, Metric.PRECISION, Metric.RECALL)
+
+
+def check(spec: StudySpec) -> list[Finding]:
+    """What is wrong with the study as such."""
+    return [finding for rule in _RULES for finding in rule(spec)]
+
+
+def _something_is_sampled(spec: StudySpec) -> Iterator[Finding]:
+    if spec.searched.dimensions:
+        return
+    if spec.space.dimensions:
+        yield Finding(
+            "space",
+            "names nothing but what is swept after each training, every trial would be the same: add a training "
+            "argument, as in `space: [yolov8-core, nms]`; finished weights are swept by `hpo sweep`",
+            ("train", "postprocess"),
+        )
+    else:
+        yield Finding(
+            "space", "samples nothing, every trial would be the same: give a name a range or choices", ("train",)
+        )
+
+
+def _fixed_and_in_the_space(spec: StudySpec) -> Iterator[Finding]:
+    for name in (*spec.space.names, *dict(spec.space.fixed)):
+        if name in spec.train_args:
+            yield Finding(
+                f"train.{name}",
+                f"the space has {name} too: to fix what a part samples write it in the space after the part, "
+                f"`space: [..., {{{name}: {spec.train_args[name]}}}]`, and drop it here",
+                (f"space.{name}",),
+            )
+
+
+def _monotone_conf(spec: StudySpec) -> Iterator[Finding]:
+    metric = spec.objective.metric
+    if "conf" in spec.searched.names and metric in _MONOTONE:
+        yield Finding(
+            "space.conf",
+            f"{metric.value} only rises or falls with conf, so the sampler would run to a bound: "
+            "use `objective: f1` or `postprocess: swept`, or leave conf out of the space",
+            ("objective", "postprocess"),
+        )
+
+
+_HOLDS_BACK = {
+    Metric.PRECISION: (Quantity.RECALL, Quantity.F1),
+    Metric.RECALL: (Quantity.PRECISION, Quantity.F1, Quantity.FP_PER_IMAGE),
+}
+"""What gets worse where the metric alone is driven to its bound."""
+
+
+def _one_sided(spec: StudySpec) -> Iterator[Finding]:
+    """Precision is 1 for the one surest detection, and recall is best where everything is reported."""
+    objective = spec.objective
+    holds_back = _HOLDS_BACK.get(objective.metric, ())
+    if not spec.is_swept or not holds_back or any(each.quantity in holds_back for each in objective.constraints):
+        return
+    other = "recall" if objective.metric is Metric.PRECISION else "precision"
+    yield Finding(
+        "objective",
+        f"{objective} alone would run to a bound of conf: bound {other}, as in "
+        f"`{objective.metric} at {other} >= 0.9`, or use `objective: f1`",
+        ("postprocess",),
+    )
+
+
+def _classes_are_told_apart(spec: StudySpec) -> Iterator[Finding]:
+    """Under single_cls the model knows one class, named item."""
+    named = [constraint for constraint in spec.objective.constraints if constraint.cls is not None]
+    if named and True in (possible(spec, "single_cls") or ()):
+        yield Finding(
+            "objective",
+            f"`{named[0]}`: with `single_cls: true` the model tells no classes apart: drop `[{named[0].cls}]`, or "
+            "single_cls",
+            ("train.single_cls", "space.single_cls"),
+        )
+
+
+def _objective_needs_a_sweep(spec: StudySpec) -> Iterator[Finding]:
+    if spec.is_swept or spec.objective.is_plain:
+        return
+    yield Finding(
+        "objective",
+        f"{spec.objective} is found by a sweep of the trained model's predictions, and `postprocess: "
+        f"{spec.postprocess}` makes none: write `postprocess: swept`, or one of map50_95, map50, precision, recall, f1",
+        ("postprocess",),
+    )
+
+
+def _postprocess_fits(spec: StudySpec) -> Iterator[Finding]:
+    named = [name for name in (*spec.space.names, *dict(spec.space.fixed)) if name in POSTPROCESSING_NAMES]
+    if named and spec.postprocess is Postprocess.NONE:
+        yield Finding(
+            "postprocess",
+            f"none measures at Ultralytics' own settings, but the space names {', '.join(named)}: "
+            "write `postprocess: swept` (or `sampled`), or remove them from the space",
+            ("space",),
+        )
+    if not named and spec.postprocess is Postprocess.SAMPLED:
+        yield Finding(
+            "postprocess",
+            "sampled needs a post-processing name in the space (iou, conf, max_det, agnostic_nms): "
+            "add the part nms, as in `space: [yolov8-core, nms]`",
+            ("space",),
+        )
+
+
+def _warm_start_fits(spec: StudySpec) -> Iterator[Finding]:
+    if spec.name in spec.warm_start:
+        yield Finding("warm_start", f"{spec.name} is this study itself: name earlier ones")
+    if spec.warm_start and spec.search.sampler.name == "grid":
+        yield Finding(
+            "warm_start",
+            "a grid tries each of its points whatever is known: drop this, or use another sampler",
+            ("search.sampler",),
+        )
+
+
+def _grid_is_finite(spec: StudySpec) -> Iterator[Finding]:
+    if spec.search.sampler.name != "grid":
+        return
+    for dimension in spec.searched.dimensions:
+        if isinstance(dimension.domain, FloatRange) and dimension.domain.step is None:
+            yield Finding(
+                f"space.{dimension.name}",
+                "has no grid: with `sampler: grid` give it `step` or choices",
+                ("search.sampler", "postprocess"),
+            )
+
+
+def _pruner_agrees(spec: StudySpec) -> Iterator[Finding]:
+    options = dict(spec.search.pruner.options)
+    if "max_resource" in options and options["max_resource"] < options.get("min_resource", 1):
+        yield Finding("search.pruner", "max_resource lies below min_resource: swap them")
+
+
+def _stage_can_be_named(spec: StudySpec) -> Iterator[Finding]:
+    longest = LONGEST_NAME - len(STAGE_SUFFIX)
+    if spec.confirm is not None and len(spec.name) > longest:
+        yield Finding(
+            "name",
+            f"has {len(spec.name)} characters; with `confirm` at most {longest}, since the stage is stored as "
+            f"<name>{STAGE_SUFFIX}",
+            ("confirm",),
+        )
+
+
+_RULES: tuple[Rule, ...] = (
+    _stage_can_be_named,
+    _something_is_sampled,
+    _fixed_and_in_the_space,
+    *INERT_RULES,
+    _monotone_conf,
+    _one_sided,
+    _objective_needs_a_sweep,
+    _classes_are_told_apart,
+    _postprocess_fits,
+    sweep.check,
+    _grid_is_finite,
+    _warm_start_fits,
+    _pruner_agrees,
+)
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What decides which dimensions mean something."""
+
+    head_has_nms: bool
+    """Whether its predictions go through non-maximum suppression."""
+    task: str
+    """By Ultralytics' names: ``detect``, ``segment``, ``classify``, ``pose``, ``obb``, ..."""
+
+
+class SplitFacts(Protocol):
+    """What is counted of a split (``hpo.dataset.summary.SplitSummary``)."""
+
+    @property
+    def images(self) -> int: ...
+    @property
+    def boxes(self) -> int: ...
+    @property
+    def polygons(self) -> int: ...
+
+
+class DatasetFacts(Protocol):
+    """What is known of a dataset (``hpo.dataset.summary.DatasetSummary``)."""
+
+    @property
+    def splits(self) -> Mapping[str, SplitFacts]: ...
+    @property
+    def names(self) -> Sequence[str]:
+        """Of the classes."""
+        ...
+
+
+def check_facts(spec: StudySpec, dataset: DatasetFacts, model: ModelFacts | None) -> list[Finding]:
+    """What is wrong with the study on this dataset and model; what needs an unknown model is left out.
+
+    That every split has images and labels is checked where they are read (``hpo.dataset.description``).
+    """
+    findings = [
+        *_copy_paste_has_polygons(spec, dataset),
+        *_single_image(spec, dataset),
+        *_classes_exist(spec, dataset),
+    ]
+    return findings if model is None else [*findings, *_model_fits(spec, model)]
+
+
+def _copy_paste_has_polygons(spec: StudySpec, dataset: DatasetFacts) -> Iterator[Finding]:
+    train = dataset.splits["train"]
+    wanted = "copy_paste" in {*spec.space.names} or bool(fixed(spec).get("copy_paste"))
+    if not wanted or (train.polygons and train.polygons >= train.boxes):
+        return
+    has = f"only {train.polygons} of {train.boxes} labels are" if train.polygons else "no label is"
+    yield Finding(
+        place(spec, "copy_paste"),
+        f"does nothing with this dataset: it pastes polygons, and {has} one (Ultralytics drops them unless all are); "
+        "remove it",
+    )
+
+
+def _single_image(spec: StudySpec, dataset: DatasetFacts) -> Iterator[Finding]:
+    """A last batch of one image at a size below 64 gives BatchNorm a single value; Ultralytics raises."""
+    shrunk = extremes(spec, "imgsz")[0] * (1 - extremes(spec, "multi_scale")[1])
+    images = dataset.splits["train"].images
+    if max(32, shrunk) >= 64 or images == 0:
+        return
+    bad = next((batch for batch in _batches(spec) if (images % batch or batch) == 1), None)
+    if bad is not None:
+        yield Finding(
+            place(spec, "batch") if "batch" in {*spec.space.names, *fixed(spec)} else "train",
+            f"batch {bad} leaves a last batch of one of the {images} training images, which can't be trained at an "
+            "imgsz below 64: choose another batch, or an imgsz (less multi_scale) of at least 64",
+        )
+
+
+def _classes_exist(spec: StudySpec, dataset: DatasetFacts) -> Iterator[Finding]:
+    for constraint in spec.objective.constraints:
+        if constraint.cls is not None and constraint.cls not in dataset.names:
+            yield Finding(
+                "objective",
+                f"`{constraint}`: the dataset has no class {constraint.cls}{nearest(constraint.cls, dataset.names)}",
+            )
+
+
+def _batches(spec: StudySpec) -> list[int]:
+    dimension = spec.space.get("batch")
+    if dimension is not None and isinstance(dimension.domain, IntRange):
+        domain = dimension.domain
+        return list(range(domain.low, domain.high + 1, domain.step))
+    return [int(value) for value in possible(spec, "batch") or () if isinstance(value, int)]
+
+
+def _model_fits(spec: StudySpec, model: ModelFacts) -> Iterator[Finding]:
+    if model.task != "detect":
+        yield Finding("model", f"is a model for the task {model.task}; hpo trains detectors, such as yolov8n.pt")
+        return
+    if model.head_has_nms:
+        return
+    for name in ("iou", "agnostic_nms"):
+        if name in spec.space.names:
+            yield Finding(
+                f"space.{name}",
+                "does nothing with this model: its head has no non-maximum suppression; remove it, or use a YOLOv8",
+                ("model",),
+            )

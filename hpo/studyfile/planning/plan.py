@@ -1,0 +1,147 @@
+"""What is trained: the arguments of a search trial and of the baseline."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hpo.studyfile.arguments import arguments
+from hpo.studyfile.planning.sweep import sweep_plan
+from hpo.studyfile.schema import POSTPROCESSING_NAMES, StudySpec
+from hpo.studyfile.space import Dimension, FloatRange, contains, is_active
+from hpo.trial.operating_point import DEFAULT, Kind, OperatingPoint, SweepPlan
+from hpo.trial.vocabulary import Postprocess, Scalar
+
+_AUTO_ITERATIONS = 10_000
+_STATED = ("epochs", "batch", "imgsz", "seed", "optimizer")
+"""Arguments that every plan names, given or not: others are tied to them, or a reader looks for them first."""
+
+
+@dataclass(frozen=True)
+class BaselinePlan:
+    """Trial 0: what ``yolo train`` would train with the study's ``train`` block."""
+
+    train: dict[str, Any]
+    """Complete Ultralytics training arguments, the optimizer resolved."""
+    params: dict[str, Scalar]
+    """Its values of the space's active dimensions."""
+    in_space: bool
+    """Whether a trial of the search with ``params`` would be the same training at the same operating point."""
+    operating_point: OperatingPoint | None
+    """Ultralytics' own for prediction; None under ``postprocess: none``."""
+
+
+def search_args(spec: StudySpec, params: Mapping[str, Scalar]) -> dict[str, Any]:
+    """Ultralytics training arguments of a trial that was proposed ``params``, without what the training room owns.
+
+    Unless given, ``nbs`` follows ``batch`` (else Ultralytics accumulates gradients over 64 images, a few steps an epoch
+    in a small dataset) and ``close_mosaic`` is a tenth of the epochs, at most 10 (its default of 10 would switch mosaic
+    off for the whole of a short training).
+    """
+    chosen = {**dict(spec.space.fixed), **params}
+    args = {
+        **_stated(),
+        **spec.train_args,
+        **{name: value for name, value in chosen.items() if name not in POSTPROCESSING_NAMES},
+    }
+    args.setdefault("nbs", args["batch"])
+    args.setdefault("close_mosaic", tied_close_mosaic(args["epochs"]))
+    return dict(sorted(args.items()))
+
+
+def asked(
+    spec: StudySpec, trial_0: BaselinePlan | None, ordinal: int, params: Mapping[str, Scalar], *, is_baseline: bool
+) -> tuple[dict[str, Any], OperatingPoint | None]:
+    """What the trial at ``ordinal`` trains, and the setting that it is measured at.
+
+    ``trial_0``: the search's baseline where it has one; a confirmation stage has its own among what is planned.
+    """
+    if spec.planned:
+        run = spec.planned[ordinal]
+        return dict(run.train), run.operating_point
+    if is_baseline:
+        assert trial_0 is not None  # noqa: S101  (a session proposes one only where it was given one)
+        return trial_0.train, trial_0.operating_point
+    return search_args(spec, params), operating_point(spec, params)
+
+
+def tied_close_mosaic(epochs: int) -> int:
+    """Epochs without mosaic at the end where the study says nothing."""
+    return 0 if epochs == 1 else min(10, max(1, round(0.1 * epochs)))
+
+
+def operating_point(spec: StudySpec, params: Mapping[str, Scalar]) -> OperatingPoint | None:
+    """The post-processing that a trial is measured at; None where it is not sampled."""
+    if spec.postprocess is not Postprocess.SAMPLED:
+        return None
+    chosen = {**dict(spec.space.fixed), **params}
+    setting = {**_PREDICTION, **{name: value for name, value in chosen.items() if name in POSTPROCESSING_NAMES}}
+    kind = Kind.AGNOSTIC if setting["agnostic_nms"] else Kind.HARD
+    return OperatingPoint(setting["iou"], setting["conf"], setting["max_det"], kind)
+
+
+_PREDICTION: dict[str, Any] = {name: getattr(DEFAULT, name) for name in POSTPROCESSING_NAMES}
+
+
+def baseline(spec: StudySpec, *, nc: int, train_images: int) -> BaselinePlan:
+    """Trial 0 for a dataset of ``nc`` classes and ``train_images`` training images.
+
+    Ultralytics counts only images that it can read and whose labels are sound; where broken ones bring the count across
+    a multiple of the batch, its rule might choose by a number of iterations that differs by one step an epoch.
+    """
+    given = {**_stated(), "nbs": 64, "close_mosaic": 10, **spec.train_args}
+    train = dict(sorted(resolve_optimizer(given, nc=nc, train_images=train_images).items()))
+    point = None if spec.postprocess is Postprocess.NONE else DEFAULT
+    params = _params(spec, {**arguments.defaults(), **train, **_PREDICTION})
+    asked = resolve_optimizer(search_args(spec, params), nc=nc, train_images=train_images)
+    inside = all(contains(_dimension(spec, name).domain, value) for name, value in params.items())
+    same = {**arguments.defaults(), **asked} == {**arguments.defaults(), **train}
+    return BaselinePlan(train, params, inside and same and _measured_alike(spec, params, point), point)
+
+
+def _measured_alike(spec: StudySpec, params: Mapping[str, Scalar], point: OperatingPoint | None) -> bool:
+    """Whether a trial of the search with ``params`` would be measured at ``point`` and nowhere else."""
+    if not spec.is_swept:
+        return operating_point(spec, params) == point
+    only = SweepPlan(kinds=(Kind.HARD,), ious=(0.7,), conf=(DEFAULT.conf, DEFAULT.conf), max_dets=(DEFAULT.max_det,))
+    return sweep_plan(spec) == only
+
+
+def resolve_optimizer(args: Mapping[str, Any], *, nc: int, train_images: int) -> dict[str, Any]:
+    """``optimizer: auto`` written out as what Ultralytics 8.4.190 makes of it (engine/trainer.py, build_optimizer).
+
+    More than 10,000 iterations: MuSGD with lr0 0.01, else AdamW with lr0 by the number of classes; both start with
+    momentum (beta1) 0.9, and the bias warms up from 0. For MuSGD warm-up then ramps the momentum to the argument
+    ``momentum``, which `auto` leaves alone, so that is the value it trains with; without warm-up it stays at 0.9.
+    """
+    if args["optimizer"] != "auto":
+        return dict(args)
+    classes = 1 if args.get("single_cls") else nc
+    iterations = math.ceil(train_images / max(args["batch"], args["nbs"])) * args["epochs"]
+    full = {**arguments.defaults(), **args}
+    if iterations > _AUTO_ITERATIONS:
+        warms_up = min(full["warmup_epochs"], args["epochs"] - 1) > 0
+        chosen = {"optimizer": "MuSGD", "lr0": 0.01, "momentum": full["momentum"] if warms_up else 0.9}
+    else:
+        chosen = {"optimizer": "AdamW", "lr0": round(0.002 * 5 / (4 + classes), 6), "momentum": 0.9}
+    return {**args, **chosen, "warmup_bias_lr": 0.0}
+
+
+def _stated() -> dict[str, Any]:
+    return {name: arguments.defaults()[name] for name in _STATED}
+
+
+def _params(spec: StudySpec, values: Mapping[str, Any]) -> dict[str, Scalar]:
+    """``values`` of the dimensions that are active under them."""
+    params: dict[str, Scalar] = {}
+    for dimension in spec.searched.dimensions:
+        if is_active(dimension, params):
+            value = values[dimension.name]
+            params[dimension.name] = float(value) if isinstance(dimension.domain, FloatRange) else value
+    return params
+
+
+def _dimension(spec: StudySpec, name: str) -> Dimension:
+    return next(dimension for dimension in spec.space.dimensions if dimension.name == name)

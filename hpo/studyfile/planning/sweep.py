@@ -1,0 +1,148 @@
+"""What each trained model is swept over: the post-processing names of the space as bounds (``postprocess: swept``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hpo.studyfile.schema import POSTPROCESSING_NAMES, StudySpec
+from hpo.studyfile.space import Choices, Domain, FloatRange, IntRange
+from hpo.studyfile.text.report import Finding
+from hpo.trial.operating_point import DEFAULT_IOUS, FLOOR, MAX_IOUS, Kind, SweepPlan
+
+POINTS = 33
+"""Thresholds in a range of ``iou`` without a step."""
+MOST_MAX_DETS = 16
+"""Each costs a pass over all settings."""
+_INSTEAD = "`postprocess: sampled` lets the sampler propose it"
+
+
+def sweep_plan(spec: StudySpec) -> SweepPlan:
+    """The plan of every trial; a name that the space does not have is not bounded.
+
+    A range of ``conf`` becomes (low, high) and a fixed one (c, c). The study has passed ``check``.
+    """
+    default = SweepPlan()
+    return SweepPlan(
+        kinds=_kinds(_domain(spec, "agnostic_nms")) or default.kinds,
+        ious=_ious(_domain(spec, "iou")),
+        conf=_conf(_domain(spec, "conf")) or default.conf,
+        max_dets=_max_dets(_domain(spec, "max_det")) or default.max_dets,
+    )
+
+
+def check(spec: StudySpec) -> Iterator[Finding]:
+    """What of the space no sweep could honour."""
+    if not spec.is_swept:
+        return
+    for name, rule in (("iou", _check_iou), ("conf", _check_conf), ("max_det", _check_max_det)):
+        domain = _domain(spec, name)
+        message = None if domain is None else rule(domain)
+        if message is not None:
+            yield Finding(f"space.{name}", message, ("postprocess",))
+    yield from _conditions(spec)
+
+
+def _domain(spec: StudySpec, name: str) -> Domain | None:
+    """Of a fixed name its one value; None where the space does not have it."""
+    fixed = dict(spec.space.fixed)
+    dimension = spec.space.get(name)
+    if dimension is not None:
+        return dimension.domain
+    return Choices((fixed[name],)) if name in fixed else None
+
+
+def _kinds(domain: Domain | None) -> tuple[Kind, ...]:
+    match domain:
+        case Choices(values):
+            return tuple(kind for kind, agnostic in ((Kind.HARD, False), (Kind.AGNOSTIC, True)) if agnostic in values)
+        case _:
+            return ()
+
+
+def _ious(domain: Domain | None) -> tuple[float, ...]:
+    match domain:
+        case Choices(values):
+            return tuple(sorted(float(value) for value in values if value is not None))
+        case FloatRange(low, high, _, float(step)):
+            return tuple(round(low + tick * step, 10) for tick in range(round((high - low) / step) + 1))
+        case FloatRange(low, high, log):
+            shares = [tick / (POINTS - 1) for tick in range(1, POINTS - 1)]
+            between = [low * (high / low) ** share if log else low + (high - low) * share for share in shares]
+            inner = {round(iou, 3) for iou in between}
+            return (low, *sorted(iou for iou in inner if low < iou < high), high)
+        case _:
+            return DEFAULT_IOUS
+
+
+def _conf(domain: Domain | None) -> tuple[float, float] | None:
+    match domain:
+        case Choices((value,)) if value is not None:
+            return float(value), float(value)
+        case FloatRange(low, high):
+            return max(low, FLOOR), high
+        case _:
+            return None
+
+
+def _max_dets(domain: Domain | None) -> tuple[int, ...]:
+    match domain:
+        case Choices(values):
+            return tuple(sorted(int(value) for value in values if value is not None))
+        case IntRange(low, high, _, step):
+            return tuple(range(low, high + 1, step))
+        case _:
+            return ()
+
+
+def _check_iou(domain: Domain) -> str | None:
+    if isinstance(domain, FloatRange) and domain.log and domain.low <= 0:
+        return None  # has a problem of its own
+    ious = _ious(domain)
+    if ious[0] <= 0:
+        return f"a sweep takes NMS thresholds above 0, not {ious[0]:g}: raise it; or {_INSTEAD}"
+    if len(ious) > MAX_IOUS:
+        return f"asks for {len(ious)} thresholds, a sweep takes {MAX_IOUS} at most: widen `step`, or leave it out"
+    return None
+
+
+def _check_conf(domain: Domain) -> str | None:
+    match domain:
+        case Choices((_, _, *_)):
+            return (
+                "every confidence between two bounds is tried, not single ones: write a range such as [0.1, 0.5], "
+                f"or one value; or {_INSTEAD}"
+            )
+        case FloatRange(_, _, log, step) if log or step is not None:
+            return f"every confidence in the range is tried: drop `{'log' if log else 'step'}`; or {_INSTEAD}"
+    highest = (_conf(domain) or (FLOOR, FLOOR))[1]
+    if highest < FLOOR:
+        return f"lies below {FLOOR:g}, and candidates of lower scores are never looked at: raise it"
+    return None
+
+
+def _check_max_det(domain: Domain) -> str | None:
+    count = len(_max_dets(domain))
+    if count > MOST_MAX_DETS:
+        return (
+            f"asks for {count} values, a sweep takes {MOST_MAX_DETS} at most: write {{choices: [100, 300]}}, or `step`"
+        )
+    return None
+
+
+def _conditions(spec: StudySpec) -> Iterator[Finding]:
+    for dimension in spec.space.dimensions:
+        if dimension.name in POSTPROCESSING_NAMES and dimension.when:
+            yield Finding(
+                f"space.{dimension.name}",
+                f"is swept after each training, whatever was trained: drop `when`; or {_INSTEAD}",
+                ("postprocess",),
+            )
+            continue
+        for condition in dimension.when:
+            if condition.parent in POSTPROCESSING_NAMES:
+                yield Finding(
+                    f"space.{dimension.name}",
+                    f"its condition names {condition.parent}, which is swept after each training and has no value "
+                    "before: drop `when`; or write `postprocess: sampled`",
+                    ("postprocess",),
+                )

@@ -1,0 +1,202 @@
+"""A search space put together from named parts and entries of the study file; later ones override earlier ones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hpo.studyfile.arguments import arguments
+from hpo.studyfile.reading.ranges import Entry, Fixed, read_entry
+from hpo.studyfile.schema import POSTPROCESSING_NAMES
+from hpo.studyfile.space import Choices, Condition, Dimension, Space
+from hpo.studyfile.text.document import read_document
+from hpo.studyfile.text.fields import Field, shown
+from hpo.studyfile.text.places import Folders, display, shipped
+from hpo.studyfile.text.report import nearest
+from hpo.trial.vocabulary import Scalar
+
+_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the space is read against."""
+
+    folders: Folders
+    study_file: Path
+    epochs: int
+    train: Mapping[str, Any]
+    """Fixed training arguments: a condition may name one as its parent."""
+
+
+@dataclass(frozen=True)
+class _Placed:
+    entry: Entry
+    part: str | None
+    """Name of the part it comes from, None for the study file itself."""
+
+
+def compose(field: Field, context: Context, fields: dict[str, Field]) -> Space:
+    """The space of ``space:``; problems go to the field's report, the field of each name into ``fields``."""
+    placed: dict[str, _Placed] = {}
+    for layer, part in _layers(field, context):
+        for name, child in (layer.entries or {}).items():
+            entry = _entry(child, name, context.epochs)
+            fields[f"space.{name}"] = child
+            if entry is not None:
+                placed[name] = _Placed(entry, part)
+            else:
+                placed.pop(name, None)
+    return _resolve(_ordered(placed), context)
+
+
+def _entry(field: Field, name: str, epochs: int) -> Entry | None:
+    if name not in POSTPROCESSING_NAMES:
+        refused = arguments.refusal(name)
+        if name in {"epochs", "seed"}:
+            refused = f"is the same in every trial: write it under `train` ({_WHY[name]})"
+        if refused is not None:
+            field.fail(refused)
+            return None
+    return read_entry(field, name, epochs)
+
+
+_WHY = {
+    "epochs": "trials of different length can't be compared while they run, so none could be stopped early",
+    "seed": "a seed that looks best is luck, not a setting",
+}
+
+
+def _layers(field: Field, context: Context) -> Iterable[tuple[Field, str | None]]:
+    """The mappings that ``space:`` is made of, each with the name of its part."""
+    for item in field.items if field.items is not None else [field]:
+        layer = Field(item.node, field.path, field.report)
+        if item.entries is not None:
+            yield layer, None
+        elif isinstance(item.node.value, str):
+            part = _part(item, item.node.value, context)
+            if part is not None:
+                yield Field(part.node, field.path, field.report), item.node.value
+        else:
+            item.fail(f"must be the name of a part or a mapping of names to ranges, not {shown(item.node)}")
+
+
+def _part(field: Field, name: str, context: Context) -> Field | None:
+    path = _find_part(name, context)
+    if path is None:
+        known = {file.stem for folder in shipped("spaces") for file in folder.glob("*.yaml")}
+        field.fail(f"no part {name!r} beside the study file or in configs/spaces{nearest(name, known)}")
+        return None
+    node = read_document(path, field.report, shown_as=display(path, context.folders.working))
+    if node is None:
+        return None
+    part = Field(node, field.path, field.report)
+    if not part.entries:
+        part.fail(f"a part is a mapping of names to ranges, not {shown(node)}")
+        return None
+    return part
+
+
+def _find_part(name: str, context: Context) -> Path | None:
+    if not _PART.fullmatch(name):
+        return None
+    for folder in (context.folders.study, *shipped("spaces")):
+        path = folder / f"{name}.yaml"
+        if path.is_file() and path.resolve() != context.study_file.resolve():
+            return path
+    return None
+
+
+def _ordered(placed: Mapping[str, _Placed]) -> list[_Placed]:
+    """Parents before their children, else in the order of the file; what lies on a cycle is reported and left out."""
+    waiting = dict(placed)
+    done: list[_Placed] = []
+    while waiting:
+        ready = next(
+            (name for name, item in waiting.items() if not any(parent in waiting for parent, _ in item.entry.when)),
+            None,
+        )
+        if ready is None:
+            names = ", ".join(waiting)
+            for item in waiting.values():
+                item.entry.field.fail(f"its condition leads back to itself (among {names}): remove one `when`")
+            return done
+        done.append(waiting.pop(ready))
+    return done
+
+
+def _resolve(ordered: list[_Placed], context: Context) -> Space:
+    known = _Known({}, dict(context.train), set())
+    fixed: dict[str, Scalar] = {}
+    for item in ordered:
+        entry = item.entry
+        if isinstance(entry.content, Fixed):
+            if entry.when:
+                entry.field.fail("a fixed value has no condition: give it choices, or drop `when`")
+            fixed[entry.name] = known.fixed[entry.name] = entry.content.value
+            continue
+        when = _when(item, known)
+        if when is None:
+            known.dropped.add(entry.name)
+        else:
+            known.dimensions[entry.name] = Dimension(entry.name, entry.content, when)
+    return Space(tuple(known.dimensions.values()), tuple(sorted(fixed.items())))
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is known of the names before an entry."""
+
+    dimensions: dict[str, Dimension]
+    fixed: dict[str, Any]
+    """In the space or under ``train``."""
+    dropped: set[str]
+    """Entries that can never be sampled."""
+
+
+def _when(item: _Placed, known: _Known) -> tuple[Condition, ...] | None:
+    """The conditions that remain; None where the dimension can never be sampled.
+
+    A condition of the study file must fit its parent. That of a part is narrowed to what the parent can be in this
+    study, so that ``[yolov8-full, {optimizer: AdamW}]`` drops what only SGD has.
+    """
+    remaining: list[Condition] = []
+    for parent, values in item.entry.when:
+        possible = _possible(item, parent, known)
+        if possible is None:
+            return None
+        outside = [value for value in values if value not in possible]
+        if outside and item.part is None:
+            listed = " or ".join(str(value) for value in possible)
+            item.entry.field.fail(f"its condition wants {parent} {outside[0]}, but that can only be {listed}")
+        kept = tuple(value for value in values if value in possible)
+        if not kept:
+            return None
+        if parent in known.dimensions:
+            remaining.append(Condition(parent, kept))
+    return tuple(remaining)
+
+
+def _possible(item: _Placed, parent: str, known: _Known) -> tuple[Scalar, ...] | None:
+    """The values that a parent can have; None where the entry is dropped, or its condition wrong (reported)."""
+    if parent in known.dropped:
+        return None
+    if parent in known.dimensions:
+        domain = known.dimensions[parent].domain
+        if isinstance(domain, Choices):
+            return domain.values
+        item.entry.field.fail(f"its condition names {parent}, which is a range: a parent has choices")
+        return None
+    if parent in known.fixed:
+        return (known.fixed[parent],)
+    if not item.entry.field.report.touches(f"space.{parent}") and not item.entry.field.report.touches(
+        f"train.{parent}"
+    ):
+        item.entry.field.fail(
+            f"its condition names {parent}, which is neither in the space nor under `train`: "
+            f"write `train: {{{parent}: ...}}` or `space: {{{parent}: {{choices: [...]}}}}`"
+        )
+    return None

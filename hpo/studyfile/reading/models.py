@@ -1,0 +1,109 @@
+"""The model of a study: which file is meant, and what is known of it without building it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from hpo.studyfile.arguments import arguments
+from hpo.studyfile.checks.rules import ModelFacts
+from hpo.studyfile.text.document import OVERRIDE, read_document
+from hpo.studyfile.text.fields import Field, plain, text
+from hpo.studyfile.text.places import Folders, shipped
+from hpo.studyfile.text.report import Report, nearest
+
+_TASKS = {
+    "cls": "classification",
+    "seg": "segmentation",
+    "sem": "segmentation",
+    "pose": "pose estimation",
+    "obb": "oriented boxes",
+    "depth": "depth estimation",
+}
+_TASK_SUFFIX = re.compile(rf"-({'|'.join(_TASKS)})(?=-|$)")
+_SUFFIXES = (".pt", ".yaml", ".yml")
+_WITHOUT_NMS = ("v10detect", "rtdetrdecoder")
+
+
+def read_model(field: Field, folders: Folders) -> str | None:
+    """The name as written, or the absolute path of the file that it means."""
+    name = text(field)
+    if name is None:
+        return None
+    task = _TASK_SUFFIX.search(Path(name).stem)
+    if task is not None:
+        field.fail(f"{name} is a model for {_TASKS[task[1]]}; hpo trains detectors, such as yolov8n.pt or yolov8n.yaml")
+        return None
+    if not name.endswith(_SUFFIXES):
+        stem = name.split("/")[-1]
+        field.fail(f"must end in .pt (weights to start from) or .yaml (trained from scratch): {stem}.pt or {stem}.yaml")
+        return None
+    return _find(field, name, folders)
+
+
+def _find(field: Field, name: str, folders: Folders) -> str | None:
+    path = Path(name).expanduser()
+    plain_name = path.name == name
+    order = folders.order(working_first=field.node.file == OVERRIDE)
+    tried = [(folder / path).resolve() for folder in (*order, *(shipped("models") if plain_name else []))]
+    found = next((candidate for candidate in tried if candidate.is_file()), None)
+    if found is not None:
+        return str(found)
+    if not plain_name:
+        field.fail(f"no such file (tried {', '.join(dict.fromkeys(str(candidate) for candidate in tried))})")
+        return None
+    if not name.endswith(".pt") and _in_package(name) is None:
+        known = {file.name for folder in (*shipped("models"), _package_models()) for file in folder.rglob("*.yaml")}
+        field.fail(
+            f"no model {name!r} beside the study file, in the working folder, in configs/models or in Ultralytics; "
+            f"{nearest(name, known)}"
+        )
+        return None
+    return name
+
+
+def _package_models() -> Path:
+    return arguments.package() / "cfg" / "models"
+
+
+def _in_package(name: str) -> Path | None:
+    """Ultralytics' own file for a model name (``yolov8n.yaml`` is yolov8.yaml at scale n)."""
+    unified = re.sub(r"(\d+)([nsmblxtce])(.+)?$", r"\1\3", Path(name).stem)
+    wanted = {Path(name).stem, unified}
+    return next((file for file in sorted(_package_models().rglob("*.yaml")) if file.stem in wanted), None)
+
+
+def yaml_file(model: str) -> Path | None:
+    """The file of a model that is trained from scratch (as ``StudySpec.model`` names it); None for weights."""
+    if model.endswith(".pt"):
+        return None
+    return Path(model) if Path(model).is_absolute() else _in_package(model)
+
+
+def facts(model: str) -> ModelFacts | None:
+    """What the model's YAML says; None for weights of unknown origin (the training knows once it has loaded them)."""
+    path = Path(model) if Path(model).is_absolute() and not model.endswith(".pt") else _in_package(Path(model).name)
+    if path is None or (Path(model).is_absolute() and model.endswith(".pt")):
+        return None
+    node = read_document(path, Report())
+    content = plain(node) if node is not None else None
+    head = _last_module(content)
+    if not isinstance(content, dict) or head is None:
+        return None
+    free = content.get("end2end") is True or head in _WITHOUT_NMS
+    return ModelFacts(head_has_nms=not free, task=_task(head))
+
+
+def _last_module(content: object) -> str | None:
+    match content:
+        case {"head": [*_, [_, _, str(module), *_]]}:
+            return module.lower()
+        case _:
+            return None
+
+
+def _task(head: str) -> str:
+    for word, task in {"segment": "segment", "classify": "classify", "pose": "pose", "obb": "obb"}.items():
+        if word in head:
+            return task
+    return "detect"

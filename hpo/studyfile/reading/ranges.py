@@ -1,0 +1,281 @@
+"""One entry of a search space, in any of the spellings people bring along, to a domain or a fixed value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hpo.studyfile.arguments import arguments
+from hpo.studyfile.arguments.values import BadValue, coerce
+from hpo.studyfile.space import Choices, Domain, FloatRange, IntRange
+from hpo.studyfile.text import fields
+from hpo.studyfile.text.document import number
+from hpo.studyfile.text.fields import Field, plain, shown
+from hpo.studyfile.text.report import nearest
+from hpo.trial.vocabulary import Scalar
+
+IMGSZ_STEP = 32
+"""Ultralytics rounds image sizes up to the model's stride, silently."""
+
+_KEYS = ("low", "high", "log", "step", "min", "max", "distribution", "choices", "values", "value", "when")
+_SAME = {"min": "low", "max": "high", "values": "choices"}
+_DISTRIBUTIONS = {
+    "uniform": "low",
+    "int_uniform": "low",
+    "log_uniform_values": "low",
+    "categorical": "choices",
+    "constant": "value",
+}
+"""W&B's distributions and the key that each needs."""
+
+
+@dataclass(frozen=True)
+class Fixed:
+    value: Scalar
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A readable entry of a space, before its conditions are resolved."""
+
+    name: str
+    content: Domain | Fixed
+    when: tuple[tuple[str, tuple[Scalar, ...]], ...]
+    field: Field
+
+
+def read_entry(field: Field, name: str, epochs: int) -> Entry | None:
+    """None after a problem was reported. ``epochs`` resolves bounds such as ``high: {epochs: 0.3}``."""
+    before = len(field.report.problems)
+    entries = field.entries
+    if entries is not None:
+        content = _from_mapping(field, entries, name, epochs)
+        when = _conditions(entries["when"]) if "when" in entries else ()
+    else:
+        content = _from_list(field, name) if field.items is not None else _fixed(field, name)
+        when = ()
+    if content is None or len(field.report.problems) > before:
+        return None
+    return Entry(name, content, when, field)
+
+
+def _fixed(field: Field, name: str) -> Fixed:
+    return Fixed(_value(field, name))
+
+
+def _value(field: Field, name: str) -> Any:
+    """The coerced value; None after a problem (an accepted null is None too)."""
+    try:
+        value = coerce(name, plain(field.node))
+    except BadValue as error:
+        field.fail(str(error))
+        return None
+    if isinstance(value, list):
+        field.fail("a space holds single values: fix a list under `train`")
+        return None
+    return value
+
+
+def _from_list(field: Field, name: str) -> Domain | None:
+    """``[1e-5, 1e-2]``: least and largest, as Ultralytics' own tuner writes a range."""
+    items = field.items or []
+    numeric = all(_is_number(item) for item in items)
+    if len(items) == 2 and numeric:
+        return _range(field, name, dict(zip(("low", "high"), (float_of(item) for item in items), strict=True)))
+    if len(items) == 3 and numeric:
+        field.fail(
+            "the third number is the gain of Ultralytics' own tuner, which Optuna's samplers have no use for: "
+            f"write [{shown(items[0].node)}, {shown(items[1].node)}]"
+        )
+    else:
+        field.fail(f"a list is a range [low, high]; one of several values is written {{choices: {shown(field.node)}}}")
+    return None
+
+
+def _is_number(field: Field) -> bool:
+    value = field.node.value
+    return not isinstance(value, bool) and (
+        isinstance(value, (int, float)) or (isinstance(value, str) and number(value) is not None)
+    )
+
+
+def float_of(field: Field) -> float:
+    return fields.real(field) or 0.0
+
+
+def _from_mapping(field: Field, entries: Mapping[str, Field], name: str, epochs: int) -> Domain | Fixed | None:
+    given: dict[str, Field] = {}
+    for key, child in entries.items():
+        if key not in _KEYS:
+            child.fail(f"unknown key{nearest(key, ('low', 'high', 'log', 'step', 'choices', 'value', 'when'))}")
+        elif key != "when" and _SAME.get(key, key) in given:
+            child.fail(f"says the same as `{_SAME.get(key, key)}`: keep one")
+        elif key != "when" and child.node.value is not None:
+            given[_SAME.get(key, key)] = child
+    log = _distribution(given, name)
+    shapes = [shape for shape in ("choices", "value", "low", "high") if shape in given]
+    if "choices" in given or "value" in given:
+        if len(given) > 1:
+            field.fail(f"mixes {' and '.join(f'`{key}`' for key in given)}: a range, choices or one value, not several")
+            return None
+        return _choices(given["choices"], name) if "choices" in given else _fixed(given["value"], name)
+    if shapes != ["low", "high"]:
+        missing = next((bound for bound in ("high", "low") if bound not in given), "low")
+        field.fail(f"`{missing}` is missing: a range is {{low: ..., high: ...}}, a list of values {{choices: [...]}}")
+        return None
+    return _read_range(field, given, name, epochs, log=log)
+
+
+def _distribution(given: dict[str, Field], name: str) -> bool:
+    """Takes W&B's ``distribution`` out of ``given``, checks that the rest agrees; whether it means a log scale."""
+    field = given.pop("distribution", None)
+    if field is None:
+        return False
+    if field.node.value in ("log_uniform", "q_log_uniform"):
+        field.fail("its bounds are exponents: write {low: ..., high: ..., log: true} with the values themselves")
+        return False
+    distribution = fields.one_of(_DISTRIBUTIONS)(field)
+    if distribution is not None and _DISTRIBUTIONS[distribution] not in given:
+        field.fail(f"{distribution} needs `{_DISTRIBUTIONS[distribution]}`")
+    if distribution == "int_uniform" and arguments.kind(name) != "whole":
+        field.fail(f"{name} is no whole number: write uniform")
+    return distribution == "log_uniform_values"
+
+
+def _choices(field: Field, name: str) -> Choices | None:
+    items = field.items
+    if not items:
+        field.fail(f"must be a list of values, not {shown(field.node)}")
+        return None
+    before = len(field.report.problems)
+    values = [_value(item, name) for item in items]
+    if len(field.report.problems) > before:
+        return None
+    for position, value in enumerate(values):
+        if value in values[:position]:
+            items[position].fail(f"{value!r} is listed twice: list each value once")
+            return None
+    if len(values) == 1:
+        field.fail(f"one choice is no choice: write `{name}: {values[0]}`")
+        return None
+    return Choices(tuple(values))
+
+
+def _read_range(field: Field, given: Mapping[str, Field], name: str, epochs: int, *, log: bool) -> Domain | None:
+    whole = arguments.kind(name) == "whole"
+    low = _bound(given["low"], epochs, up=whole)
+    high = _bound(given["high"], epochs, down=whole)
+    logarithmic = fields.flag(given["log"]) if "log" in given else log
+    step = fields.real(given["step"]) if "step" in given else None
+    if low is None or high is None or logarithmic is None or ("step" in given and step is None):
+        return None
+    return _range(field, name, {"low": low, "high": high, "log": logarithmic, "step": step})
+
+
+def _bound(field: Field, epochs: int, *, up: bool = False, down: bool = False) -> float | None:
+    """A number, or ``{epochs: 0.3, at_most: 10}``: a share of the epochs, capped."""
+    if field.entries is None:
+        return fields.real(field)
+    read = fields.mapping(
+        field, {"epochs": fields.at_least(fields.real, 0.0), "at_most": fields.at_least(fields.real, 0.0)}, ("epochs",)
+    )
+    if "epochs" not in read:
+        return None
+    share = min(read["epochs"] * epochs, read.get("at_most", math.inf))
+    return float(math.ceil(share - 1e-9)) if up else float(math.floor(share + 1e-9)) if down else share
+
+
+def _range(field: Field, name: str, given: Mapping[str, Any]) -> Domain | None:
+    """The domain of a range whose numbers are read; checks what no sampler and no training could honour."""
+    low, high, log, step = given["low"], given["high"], given.get("log", False), given.get("step")
+    kind = arguments.kind(name)
+    if kind in {"flag", "text", "special"}:
+        example = "[true, false]" if kind == "flag" else "[...]"
+        field.fail(f"{name} takes no numbers of a range: write {{choices: {example}}}")
+        return None
+    if not low < high:
+        field.fail(f"low {low:g} must be below high {high:g} (one value is written `{name}: {low:g}`)")
+        return None
+    if log and step is not None:
+        field.fail("`step` divides a linear range, `log` has none: drop one of them")
+        return None
+    if log and low <= 0:
+        field.fail(f"a logarithmic range starts above 0, not at {low:g}: raise low or drop `log`")
+        return None
+    if not _in_bounds(field, name, low, high):
+        return None
+    return _int_range(field, name, given) if kind == "whole" else _float_range(field, given)
+
+
+def _in_bounds(field: Field, name: str, low: float, high: float) -> bool:
+    try:
+        for bound in (low, high):
+            coerce(name, bound)
+    except BadValue as error:
+        field.fail(str(error))
+        return False
+    return True
+
+
+def _float_range(field: Field, given: Mapping[str, Any]) -> FloatRange | None:
+    low, high, step = float(given["low"]), float(given["high"]), given.get("step")
+    if step is not None and not _fits(field, low, high, step):
+        return None
+    return FloatRange(low, high, bool(given.get("log", False)), None if step is None else float(step))
+
+
+def _int_range(field: Field, name: str, given: Mapping[str, Any]) -> IntRange | None:
+    low, high = int(given["low"]), int(given["high"])
+    log, step = bool(given.get("log", False)), given.get("step")
+    if step is None:
+        step = IMGSZ_STEP if name == "imgsz" and not log else 1
+    if not float(step).is_integer():
+        field.fail(f"step {step:g} must be a whole number: {name} is one")
+        return None
+    if name == "imgsz" and (log or step % IMGSZ_STEP):
+        field.fail(
+            f"imgsz moves in steps of {IMGSZ_STEP} (Ultralytics rounds up silently): use a multiple, without log"
+        )
+        return None
+    return IntRange(low, high, log, int(step)) if log or _fits(field, low, high, step) else None
+
+
+def _fits(field: Field, low: float, high: float, step: float) -> bool:
+    """Whether ``high`` lies on the grid (Optuna would lower it silently)."""
+    if step <= 0 or step > (high - low) * (1 + 1e-9):  # 0.3 - 0.25 is a little less than 0.05
+        field.fail(f"step {step:g} must be above 0 and at most high - low = {high - low:g}")
+        return False
+    ticks = (high - low) / step
+    if abs(ticks - round(ticks)) > 1e-9 * max(1.0, ticks):
+        field.fail(
+            f"high {high:g} is no whole number of steps of {step:g} above low {low:g}: "
+            f"write {low + math.floor(ticks) * step:g}"
+        )
+        return False
+    return True
+
+
+def _conditions(field: Field) -> tuple[tuple[str, tuple[Scalar, ...]], ...]:
+    """``{optimizer: SGD}`` or ``{optimizer: [SGD, RMSprop]}``; values are read as the parent's own."""
+    entries = field.entries
+    if not entries:
+        field.fail(f"must name a parent and its values, such as {{optimizer: [SGD, RMSprop]}}, not {shown(field.node)}")
+        return ()
+    return tuple((parent, _parent_values(child, parent)) for parent, child in entries.items())
+
+
+def _parent_values(field: Field, parent: str) -> tuple[Scalar, ...]:
+    if parent not in arguments.sampleable():
+        field.fail(f"unknown name{nearest(parent, arguments.sampleable())}")
+        return ()
+    listed = field.items if field.items is not None else [field]
+    if not listed:
+        field.fail("must name at least one value")
+    values: list[Scalar] = []
+    for item in listed:
+        value = _value(item, parent)
+        if value not in values:
+            values.append(value)
+    return tuple(values)

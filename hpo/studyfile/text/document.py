@@ -1,0 +1,174 @@
+"""YAML text to plain values that know their file and line.
+
+Numbers are YAML 1.2's (``1e-4`` is one; PyYAML would take it for text). Values are built here from ruamel's node graph
+rather than by its constructor: that keeps a line for every value, reports every duplicate key, and bounds what aliases
+may expand to.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
+
+from hpo.errors import Problem
+from hpo.studyfile.text.report import Report
+from hpo.trial.vocabulary import Scalar
+
+MAX_BYTES = 1 << 20
+MAX_VALUES = 20_000
+"""Aliases count where they are used: a few nested ones reach billions."""
+MAX_DEPTH = 30
+OVERRIDE = "override"
+
+_TAG = "tag:yaml.org,2002:"
+_SCALARS = frozenset({"null", "bool", "int", "float", "str", "timestamp", "merge"})
+_NUMBER = re.compile(r"[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][-+]?\d+)?")
+
+
+@dataclass(frozen=True)
+class Node:
+    """A value of the document."""
+
+    value: Scalar | Mapping[str, Node] | Sequence[Node]
+    file: str
+    line: int
+    """1-based line of the value, of its key where it has one; 0 in an override."""
+
+
+def read_document(path: Path, report: Report, *, shown_as: str | None = None) -> Node | None:
+    """The document of a file, or None with the problems in ``report``."""
+    file = shown_as or str(path)
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            report.add(Problem(file, 0, "", f"larger than {MAX_BYTES} bytes: this is no study file"))
+            return None
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        report.add(Problem(file, 0, "", f"byte {error.start} is not UTF-8: save the file as UTF-8 text"))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        report.add(Problem(file, 0, "", f"can't be read: {reason}"))
+    else:
+        return parse(text, file, report)
+    return None
+
+
+def parse(text: str, file: str, report: Report) -> Node | None:
+    """The document as nodes; None where there is none or its syntax is broken (the problem is in ``report``)."""
+    try:
+        root = YAML(typ="rt").compose(text)
+    except RecursionError:
+        report.add(Problem(file, 0, "", "nested too deeply"))
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark and file != OVERRIDE else 0
+        report.add(Problem(file, line, "", f"not YAML: {error.problem or error.context}"))
+    except (YAMLError, ValueError, IndexError, AttributeError, TypeError, AssertionError) as error:
+        # ruamel 0.19 fails on some garbage by plain errors of its scanner rather than by its own
+        report.add(Problem(file, 0, "", f"not YAML: {str(error).splitlines()[0] if str(error) else 'broken syntax'}"))
+    else:
+        return None if root is None else _Builder(file, report).build(root)
+    return None
+
+
+class _TooMuch(Exception):
+    pass
+
+
+class _Builder:
+    def __init__(self, file: str, report: Report) -> None:
+        self._file = file
+        self._report = report
+        self._values = 0
+        self._above: list[int] = []
+
+    def build(self, root: Any) -> Node | None:
+        try:
+            return self._node(root, self._line(root), "")
+        except _TooMuch as error:
+            self._report.add(Problem(self._file, 0, "", str(error)))
+            return None
+
+    def _line(self, node: Any) -> int:
+        return 0 if self._file == OVERRIDE else node.start_mark.line + 1
+
+    def _node(self, node: Any, line: int, path: str) -> Node:
+        self._values += 1
+        if self._values > MAX_VALUES:
+            raise _TooMuch(f"more than {MAX_VALUES} values (an alias counts where it is used)")
+        if id(node) in self._above:
+            raise _TooMuch(f"{path}: an alias that contains itself")
+        if len(self._above) >= MAX_DEPTH:
+            raise _TooMuch(f"{path}: nested deeper than {MAX_DEPTH} levels")
+        self._above.append(id(node))
+        try:
+            return Node(self._value(node, path), self._file, line)
+        finally:
+            self._above.pop()
+
+    def _value(self, node: Any, path: str) -> Scalar | Mapping[str, Node] | Sequence[Node]:
+        tag = str(node.tag or "")
+        if isinstance(node, MappingNode) and tag == f"{_TAG}map":
+            return self._mapping(node, path)
+        if isinstance(node, SequenceNode) and tag == f"{_TAG}seq":
+            return [self._node(item, self._line(item), f"{path}[{i}]") for i, item in enumerate(node.value)]
+        if isinstance(node, ScalarNode) and tag.removeprefix(_TAG) in _SCALARS:
+            return scalar(node.value, tag.removeprefix(_TAG))
+        self._report.add(Problem(self._file, self._line(node), path, f"the tag {tag} has no meaning here: remove it"))
+        return None
+
+    def _mapping(self, node: Any, path: str) -> dict[str, Node]:
+        entries: dict[str, Node] = {}
+        for key, value in node.value:
+            line = self._line(key)
+            if not isinstance(key, ScalarNode):
+                self._report.add(Problem(self._file, line, path, "a key must be a plain name"))
+                continue
+            name = str(key.value)
+            inner = f"{path}.{name}" if path else name
+            if name in entries:
+                first = entries[name].line
+                before = f" (first in line {first})" if first else ""
+                self._report.add(Problem(self._file, line, inner, f"given twice{before}: keep one"))
+                continue
+            entries[name] = self._node(value, line, inner)
+        return entries
+
+
+def scalar(text: str, kind: str) -> Scalar:
+    """A YAML 1.2 scalar; what has another meaning elsewhere (dates) stays text."""
+    match kind:
+        case "null":
+            return None
+        case "bool" if text.lower() in {"true", "false"}:
+            return text.lower() == "true"
+        case "int":
+            return _whole(text)
+        case "float":
+            return number(text) if number(text) is not None else text
+        case _:
+            return text
+
+
+def _whole(text: str) -> int | str:
+    digits = text.replace("_", "").lower()
+    sign, digits = (-1, digits[1:]) if digits.startswith("-") else (1, digits.removeprefix("+"))
+    base = {"0x": 16, "0o": 8, "0b": 2}.get(digits[:2], 10)
+    try:
+        return sign * int(digits if base == 10 else digits[2:], base)
+    except ValueError:  # also more digits than Python converts
+        return text
+
+
+def number(text: str) -> float | None:
+    """The number that a text spells (``1e-4``, ``-.5``, ``1_000``, ``.inf``), or None."""
+    if text.lower().lstrip("+-") in {".inf", ".nan"}:
+        return float(text.lower().replace(".", ""))
+    return float(text.replace("_", "")) if _NUMBER.fullmatch(text) else None

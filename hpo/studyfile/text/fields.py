@@ -1,0 +1,151 @@
+"""Reading a node as what is expected there; a misfit becomes a problem with its place and a way out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from hpo.errors import Problem
+from hpo.studyfile.text.document import Node, number
+from hpo.studyfile.text.report import Report, nearest
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Field:
+    """A node, where it lies, and where its problems go."""
+
+    node: Node
+    path: str
+    report: Report
+
+    def fail(self, message: str) -> None:
+        self.report.add(Problem(self.node.file, self.node.line, self.path, message))
+
+    def key(self, name: str, node: Node) -> Field:
+        return Field(node, f"{self.path}.{name}" if self.path else name, self.report)
+
+    @property
+    def entries(self) -> dict[str, Field] | None:
+        """The fields of a mapping, or None where this is none."""
+        if not isinstance(self.node.value, Mapping):
+            return None
+        return {name: self.key(name, node) for name, node in self.node.value.items()}
+
+    @property
+    def items(self) -> list[Field] | None:
+        """The fields of a list, or None where this is none."""
+        if not isinstance(self.node.value, Sequence) or isinstance(self.node.value, str):
+            return None
+        return [Field(node, f"{self.path}[{i}]", self.report) for i, node in enumerate(self.node.value)]
+
+
+Reader = Callable[[Field], Any]
+"""Gives the value, or None after it reported what is wrong."""
+
+
+def shown(node: Node) -> str:
+    """A value as a message quotes it, short."""
+    value = plain(node)
+    text = repr(value) if isinstance(value, str) else "empty" if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def plain(node: Node) -> Any:
+    """The value without places."""
+    if isinstance(node.value, Mapping):
+        return {name: plain(child) for name, child in node.value.items()}
+    if isinstance(node.value, Sequence) and not isinstance(node.value, str):
+        return [plain(child) for child in node.value]
+    return node.value
+
+
+def mapping(field: Field, readers: Mapping[str, Reader], required: Collection[str] = ()) -> dict[str, Any]:
+    """The readable entries of a mapping by name; an empty value (``budget:``) is as good as none."""
+    entries = field.entries
+    if entries is None:
+        if field.node.value is not None or required:
+            field.fail(f"must be a mapping of names to values, not {shown(field.node)}{nearest('', readers)}")
+        return {}
+    for name, child in entries.items():
+        if name not in readers:
+            child.fail(f"unknown key{nearest(name, readers)}")
+    for name in required:
+        if name not in entries or entries[name].node.value is None:
+            Field(field.node, f"{field.path}.{name}".strip("."), field.report).fail("is missing")
+    given = {name: child for name, child in entries.items() if name in readers and child.node.value is not None}
+    read = {name: readers[name](child) for name, child in given.items()}
+    return {name: value for name, value in read.items() if value is not None}
+
+
+def text(field: Field) -> str | None:
+    value = field.node.value
+    if isinstance(value, str) and value.strip():
+        return value
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        field.fail(f"must be a text, not the number {value}: put it in quotes if it is meant as a name")
+    else:
+        field.fail(f"must be a text, not {shown(field.node)}")
+    return None
+
+
+def real(field: Field) -> float | None:
+    """A finite number; a quoted one counts (PyYAML writes ``1e-4`` in quotes)."""
+    value = field.node.value
+    found = number(value) if isinstance(value, str) else value
+    if isinstance(found, bool) or not isinstance(found, (int, float)):
+        field.fail(f"must be a number, not {shown(field.node)}")
+        return None
+    try:
+        if math.isfinite(found):
+            return float(found)
+    except OverflowError:
+        pass
+    field.fail(f"must be a finite number, not {shown(field.node)}")
+    return None
+
+
+def whole(field: Field) -> int | None:
+    if isinstance(field.node.value, int) and not isinstance(field.node.value, bool):
+        return field.node.value
+    found = real(field)
+    if found is None:
+        return None
+    if found.is_integer():
+        return int(found)
+    field.fail(f"must be a whole number, not {shown(field.node)}")
+    return None
+
+
+def flag(field: Field) -> bool | None:
+    if isinstance(field.node.value, bool):
+        return field.node.value
+    field.fail(f"must be true or false, not {shown(field.node)}")
+    return None
+
+
+def at_least(reader: Callable[[Field], T | None], low: float, *, above: bool = False) -> Callable[[Field], T | None]:
+    """``reader``, refusing numbers below ``low`` (with ``above``: and ``low`` itself)."""
+
+    def read(field: Field) -> T | None:
+        value = reader(field)
+        if isinstance(value, (int, float)) and (value <= low if above else value < low):
+            field.fail(f"must be {'above' if above else 'at least'} {low:g}, not {shown(field.node)}")
+            return None
+        return value
+
+    return read
+
+
+def one_of(names: Collection[str]) -> Callable[[Field], str | None]:
+    def read(field: Field) -> str | None:
+        value = field.node.value
+        if isinstance(value, str) and value in names:
+            return value
+        field.fail(f"{shown(field.node)} is not among its values{nearest(str(value), names)}")
+        return None
+
+    return read

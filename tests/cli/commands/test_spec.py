@@ -1,0 +1,96 @@
+"""`hpo validate` and `hpo schema`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from hpo.cli.commands.spec import schema, validate
+
+STUDY = """\
+name: demo
+data: {data}
+model: yolov8n.yaml
+train: {{epochs: 20, imgsz: 64, batch: 8}}
+space:
+  - yolov8-full
+  - nms
+  - imgsz: [64, 128]
+objective: f1
+search: {{pruner: median}}
+"""
+
+
+@pytest.fixture
+def study(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HPO_HOME", str(tmp_path / "runs"))
+    path = tmp_path / "study.yaml"
+    path.write_text(STUDY.format(data=tiny).replace(", imgsz: 64", ""))
+    return path
+
+
+def _hpo(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "hpo", *arguments], capture_output=True, text=True, check=False)
+
+
+def test_validate_shows_what_would_be_searched_trained_and_stopped(study: Path) -> None:
+    result = CliRunner().invoke(validate, [str(study), "budget.hours=2"], catch_exceptions=False)
+    assert result.exit_code == 0
+    for part in (
+        "48 images",
+        "background",
+        "1e-05 to 0.1, log",
+        "optimizer is SGD or MuSGD",
+        "tpe, seed 0",
+        "may stop a trial after epoch 6, 7, 8",
+        "50 trials of 20 epochs, at most 2 hours",
+        "optimizer=AdamW",
+        "at iou=0.7 conf=0.25",
+        "64 to 128, step 32",
+        f"next: hpo run {study} budget.hours=2",
+    ):
+        assert part in result.output, part
+
+
+def test_validate_as_json_holds_the_facts(study: Path) -> None:
+    result = CliRunner().invoke(validate, [str(study), "--json"], catch_exceptions=False)
+    facts = json.loads(result.output)
+    assert facts["spec"]["name"] == "demo"
+    assert facts["dataset"]["splits"]["train"]["images"] == 48
+    assert facts["pruning"]["first"] == 6
+    assert facts["baseline"]["train"]["optimizer"] == "AdamW"
+    assert facts["baseline"]["in_space"] is False
+    assert len(facts["sha256"]) == 64
+
+
+def test_validate_says_when_a_training_is_too_short_to_stop(study: Path) -> None:
+    result = CliRunner().invoke(
+        validate, [str(study), "train.epochs=4", "space={mosaic: [0, 1]}"], catch_exceptions=False
+    )
+    assert "4 epochs are too few to stop a trial early" in result.output
+
+
+def test_validate_lists_all_problems_with_exit_code_2_and_writes_nothing(study: Path, tmp_path: Path) -> None:
+    result = _hpo("validate", str(study), "train.epoch=3", "objective=map50", "plots=some", "postprocess=sampled")
+    assert result.returncode == 2
+    assert result.stdout == ""
+    for part in ("train.epoch", "did you mean epochs?", "space.conf", "plots", "nms.yaml"):
+        assert part in result.stderr, part
+    assert not (tmp_path / "runs").exists()
+
+
+def test_validate_knows_the_dataset_and_the_model(study: Path) -> None:
+    copying = _hpo("validate", str(study), "space.copy_paste=[0, 1]")
+    assert (copying.returncode, "polygons" in copying.stderr) == (2, True)
+    without_nms = _hpo("validate", str(study), "model=rtdetr-l.yaml")
+    assert (without_nms.returncode, "no non-maximum suppression" in without_nms.stderr) == (2, True)
+
+
+def test_schema_is_json() -> None:
+    result = CliRunner().invoke(schema, [], catch_exceptions=False)
+    assert json.loads(result.output)["required"] == ["name", "data", "model", "space"]

@@ -1,0 +1,79 @@
+"""A database that went away between two calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine, event, make_url, text
+
+from hpo.study.database import engines
+from hpo.study.database.storage import Storage, open_storage
+from tests import postgres
+
+
+@pytest.fixture
+def storage(postgres_server: str) -> Iterator[Storage]:
+    url = postgres.create_database(postgres_server)
+    with open_storage(url, create=True) as opened:
+        yield opened
+    postgres.drop_database(postgres_server, url)
+
+
+def _pings(engine: Engine) -> list[int]:
+    """Grows by one with each try of a connection."""
+    asked: list[int] = []
+    ping = engine.dialect.do_ping
+
+    def count(connection: object) -> bool:
+        asked.append(1)
+        return ping(connection)  # type: ignore[arg-type]
+
+    engine.dialect.do_ping = count  # type: ignore[method-assign,assignment]
+    return asked
+
+
+def _cut(storage: Storage, server: str) -> None:
+    """As a restart of the server does, to all connections of this database."""
+    ended = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = :name"
+    other = engines.writer(make_url(server).set(drivername="postgresql+psycopg"))
+    with other.begin() as connection:
+        assert connection.execute(text(ended), {"name": storage.url.database}).all()
+    other.dispose()
+
+
+def test_a_connection_that_lay_idle_is_tried_and_replaced(
+    storage: Storage, postgres_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "IDLE_S", 0.0)
+    for engine in (storage.engine, storage.optuna.engine):
+        with engine.connect() as connection:
+            before = connection.scalar(text("SELECT pg_backend_pid()"))
+        _cut(storage, postgres_server)
+        with engine.connect() as connection:  # no error, without anyone trying again
+            assert connection.scalar(text("SELECT pg_backend_pid()")) != before
+
+
+def test_one_that_was_used_just_now_is_not_tried(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "IDLE_S", 3600.0)
+    asked = _pings(storage.engine)
+    for _ in range(5):
+        storage.read(lambda connection: connection.scalar(text("SELECT 1")))
+    assert asked == []
+    monkeypatch.setattr(engines, "IDLE_S", 0.0)
+    storage.read(lambda connection: connection.scalar(text("SELECT 1")))
+    assert asked == [1]
+
+
+def test_who_meets_one_that_broke_just_now_tries_again_and_sees_no_error(
+    storage: Storage, postgres_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "IDLE_S", 3600.0)
+    errors: list[str] = []
+    storage.read(lambda connection: connection.scalar(text("SELECT 1")))
+    event.listen(storage.engine, "handle_error", lambda context: errors.append(str(context.original_exception)))
+    _cut(storage, postgres_server)
+    for _ in range(3):  # whatever connection of the pool is next
+        assert storage.write(lambda connection: connection.scalar(text("SELECT 2"))) == 2
+    assert errors
+    assert all("terminat" in error for error in errors)

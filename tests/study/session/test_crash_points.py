@@ -1,0 +1,66 @@
+"""A real process killed with SIGKILL at every point between two transactions."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hpo.study.database.storage import Storage
+from hpo.study.records import StudyRow
+from hpo.study.session.worker_session import WorkerSession
+from hpo.study.studies import snapshot
+from hpo.trial.vocabulary import Reason, TrialState
+from tests.study.session import invariants
+from tests.study.support import OUTSIDE, Opened, run, study_spec
+
+RUNNING = ["adopted", "begun", "epoch", "checkpointed", "uploaded"]
+"""Points at which a trial runs that has no result: its death uses a retry."""
+POINTS = [*RUNNING, "readmitted", "claimed", "asked", "suggested", "outcome", "retry_asked", "requeued", "settled"]
+POINTS += ["given_back"]
+
+
+@pytest.fixture
+def study(make_study: Opened) -> StudyRow:
+    return make_study(study_spec(pruner="hyperband", trials=4, retries=2, baseline=True))
+
+
+def _die(storage: Storage, folder: Path, point: str) -> None:
+    url = storage.url.render_as_string(hide_password=False)
+    command = [sys.executable, "-m", "tests.study.session.dying_worker", url, str(folder), point]
+    root = Path(__file__).parents[3]
+    assert subprocess.run(command, check=False, cwd=root).returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_worker_killed_anywhere_loses_nothing(storage: Storage, study: StudyRow, tmp_path: Path, point: str) -> None:
+    _die(storage, tmp_path, point)
+    with WorkerSession(storage, study, "w", OUTSIDE) as session:
+        session.reap()
+        invariants.check(storage, study)
+        rows = snapshot.trials(storage, study)
+        assert not any(row.state is TrialState.RUNNING for row in rows)
+        killed = [row for row in rows if row.reason is Reason.KILLED]
+        assert len(killed) == (point in RUNNING)
+        assert session.reap() == ()
+        assert snapshot.trials(storage, study) == rows
+        run(session)
+        assert session.finished() == "budget spent"
+    invariants.check_end(storage, study)
+
+
+def test_a_repairer_that_is_killed_while_it_repairs_is_repaired(
+    storage: Storage, study: StudyRow, tmp_path: Path
+) -> None:
+    _die(storage, tmp_path, "asked")
+    for point in ("orphan", "epoch", "seized", "outcome", "retry_asked"):
+        (tmp_path / point).mkdir()
+        _die(storage, tmp_path / point, point)
+    with WorkerSession(storage, study, "w", OUTSIDE) as session:
+        session.reap()
+        invariants.check(storage, study)
+        run(session)
+    invariants.check_end(storage, study)

@@ -1,0 +1,104 @@
+"""What can't be honoured is refused before the first epoch: each rule, and the neighbouring case that is accepted."""
+
+from __future__ import annotations
+
+import pytest
+
+from hpo.dataset.summary import DatasetSummary, SplitSummary
+from hpo.studyfile.arguments import arguments
+from hpo.studyfile.checks.rules import ModelFacts, check_facts
+from tests.studyfile.conftest import Studio
+from tests.studyfile.refusals import CASES, Case, study
+
+DETECTOR = ModelFacts(head_has_nms=True, task="detect")
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_is_refused_and_its_neighbour_is_not(studio: Studio, case: Case) -> None:
+    problem = studio.problem(text=case.refused)
+    assert problem.path == case.path
+    assert case.says in problem.message
+    assert problem.line > 0
+    studio.load(text=case.accepted)
+
+
+PROMISED = {
+    *("device", "save_dir", "project", "name", "exist_ok", "resume", "time", "val", "save", "plots", "patience"),
+    *("fraction", "conf", "iou", "max_det", "agnostic_nms"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(PROMISED | set(arguments.OWNED)))
+def test_train_refuses_what_the_service_owns_and_says_what_does_it(studio: Studio, name: str) -> None:
+    problem = studio.problem(text=study(f"{name}: 1", "mosaic: [0, 1]"))
+    assert problem.path == f"train.{name}"
+    assert problem.message == f"is set by hpo: {arguments.OWNED[name]}"
+
+
+def test_several_devices_are_refused_with_the_way_to_use_them(studio: Studio) -> None:
+    assert "several trials at a time" in studio.problem("train.device=[0, 1]").message
+
+
+# with the dataset and the model
+
+
+def _dataset(images: int = 100, boxes: int = 300, polygons: int = 0) -> DatasetSummary:
+    split = SplitSummary(images=images, labelled=images, background=0, boxes=boxes, polygons=polygons)
+    return DatasetSummary("/d/data.yaml", ("a", "b"), {"train": split, "val": split}, "0")
+
+
+def _messages(
+    studio: Studio, text: str, dataset: DatasetSummary, model: ModelFacts | None = DETECTOR
+) -> dict[str, str]:
+    return {finding.path: finding.message for finding in check_facts(studio.load(text=text), dataset, model)}
+
+
+@pytest.mark.parametrize("where", ["space", "train"])
+def test_copy_paste_needs_polygons(studio: Studio, where: str) -> None:
+    text = study("", "copy_paste: [0, 1]") if where == "space" else study("copy_paste: 0.5", "mosaic: [0, 1]")
+    path = f"{where}.copy_paste"
+    assert "no label is" in _messages(studio, text, _dataset())[path]
+    assert "only 100 of 300" in _messages(studio, text, _dataset(polygons=100))[path]
+    assert not _messages(studio, text, _dataset(polygons=300))
+    assert not _messages(studio, study("copy_paste: 0", "mosaic: [0, 1]"), _dataset())
+
+
+def test_iou_needs_a_head_with_suppression(studio: Studio) -> None:
+    without = ModelFacts(head_has_nms=False, task="detect")
+    text = study("", "mosaic: [0, 1], iou: [0.4, 0.7], conf: [0.1, 0.5]", "objective: f1\n")
+    assert list(_messages(studio, text, _dataset(), without)) == ["space.iou"]
+    assert not _messages(studio, text, _dataset())
+    assert not _messages(studio, text.replace("iou: [0.4, 0.7], ", ""), _dataset(), without)
+    assert not _messages(studio, text, _dataset(), None)
+
+
+def test_a_condition_names_classes_of_the_dataset(studio: Studio) -> None:
+    text = study("", "mosaic: [0, 1]", "objective: 'f1 at recall[a] >= 0.5 and precision[bb] >= 0.5'\n")
+    message = _messages(studio, text, _dataset())["objective"]
+    assert "no class bb; did you mean b?" in message
+    assert not _messages(studio, text.replace("[bb]", "[b]"), _dataset())
+
+
+def test_a_model_of_another_task_is_refused(studio: Studio) -> None:
+    segment = ModelFacts(head_has_nms=True, task="segment")
+    assert "segment" in _messages(studio, study("", "mosaic: [0, 1]"), _dataset(), segment)["model"]
+
+
+@pytest.mark.parametrize(
+    ("train", "space", "images", "refused"),
+    [
+        ("batch: 8, imgsz: 32", "mosaic: [0, 1]", 41, True),
+        ("batch: 8, imgsz: 32", "mosaic: [0, 1]", 40, False),
+        ("batch: 8, imgsz: 64", "mosaic: [0, 1]", 41, False),
+        ("batch: 8, imgsz: 64, multi_scale: 0.5", "mosaic: [0, 1]", 41, True),
+        ("batch: 8", "imgsz: [32, 64]", 41, True),
+        ("imgsz: 32", "batch: [4, 8]", 41, True),
+        ("imgsz: 32", "batch: [4, 8]", 48, False),
+        ("batch: 1, imgsz: 32", "mosaic: [0, 1]", 40, True),
+    ],
+)
+def test_a_last_batch_of_one_small_image_is_refused(
+    studio: Studio, train: str, space: str, images: int, refused: bool
+) -> None:
+    found = _messages(studio, study(train, space), _dataset(images=images))
+    assert bool(found) == refused

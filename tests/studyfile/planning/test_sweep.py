@@ -1,0 +1,90 @@
+"""What a space bounds once its post-processing names are swept."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from hpo.studyfile.planning.sweep import sweep_plan
+from hpo.trial.operating_point import DEFAULT_IOUS, Kind, SweepPlan
+from tests.studyfile.conftest import Studio
+
+F1 = "objective=f1"
+
+
+def _plan(studio: Studio, *overrides: str) -> SweepPlan:
+    return sweep_plan(studio.load(F1, "postprocess=swept", *overrides))
+
+
+def test_what_the_space_does_not_name_is_not_bounded(studio: Studio) -> None:
+    assert _plan(studio) == SweepPlan()
+    assert _plan(studio, "space.conf=[0.2, 0.4]").ious == DEFAULT_IOUS
+    assert _plan(studio, "space.iou=[0.4, 0.7]").conf == SweepPlan().conf
+
+
+def test_a_range_of_iou_is_33_thresholds_from_bound_to_bound(studio: Studio) -> None:
+    ious = _plan(studio, "space.iou=[0.4, 0.7]").ious
+    assert (len(ious), ious[0], ious[-1]) == (33, 0.4, 0.7)
+    assert all(iou == round(iou, 3) for iou in ious)
+    assert list(ious) == sorted(set(ious))
+    steps = [after - before for before, after in itertools.pairwise(ious)]
+    assert max(steps) - min(steps) <= 0.0011
+
+
+@pytest.mark.parametrize("iou", ["[0.4004, 0.7003]", "[0.5, 0.504]", "{low: 0.1, high: 0.9, log: true}"])
+def test_no_threshold_lies_outside_its_range_or_twice_in_it(studio: Studio, iou: str) -> None:
+    spec = studio.load(F1, f"space.iou={iou}")
+    domain = spec.space.get("iou").domain  # type: ignore[union-attr]
+    ious = sweep_plan(spec).ious
+    assert (ious[0], ious[-1]) == (domain.low, domain.high)  # type: ignore[union-attr]
+    assert list(ious) == sorted(set(ious))
+
+
+def test_a_logarithmic_range_of_iou_is_dense_below(studio: Studio) -> None:
+    ious = _plan(studio, "space.iou={low: 0.1, high: 0.9, log: true}").ious
+    assert ious[16] == pytest.approx(0.3, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("iou", "ious"),
+    [
+        ("{low: 0.3, high: 0.6, step: 0.1}", (0.3, 0.4, 0.5, 0.6)),
+        ("{choices: [0.7, 0.45]}", (0.45, 0.7)),
+        ("0.6", (0.6,)),
+    ],
+)
+def test_a_step_choices_and_a_fixed_iou_are_as_they_are(studio: Studio, iou: str, ious: tuple[float, ...]) -> None:
+    assert _plan(studio, f"space.iou={iou}").ious == ious
+
+
+@pytest.mark.parametrize(
+    ("conf", "bounds"), [("[0.1, 0.5]", (0.1, 0.5)), ("0.3", (0.3, 0.3)), ("[0, 0.5]", (0.001, 0.5)), ("1", (1.0, 1.0))]
+)
+def test_conf_bounds_the_confidence_from_the_floor_up(studio: Studio, conf: str, bounds: tuple[float, float]) -> None:
+    assert _plan(studio, f"space.conf={conf}").conf == bounds
+
+
+@pytest.mark.parametrize(
+    ("max_det", "max_dets"),
+    [("{choices: [300, 20]}", (20, 300)), ("{low: 100, high: 300, step: 100}", (100, 200, 300)), ("50", (50,))],
+)
+def test_each_max_det_is_tried(studio: Studio, max_det: str, max_dets: tuple[int, ...]) -> None:
+    assert _plan(studio, f"space.max_det={max_det}").max_dets == max_dets
+
+
+@pytest.mark.parametrize(
+    ("agnostic", "kinds"),
+    [
+        ("{choices: [true, false]}", (Kind.HARD, Kind.AGNOSTIC)),
+        ("true", (Kind.AGNOSTIC,)),
+        ("false", (Kind.HARD,)),
+    ],
+)
+def test_agnostic_nms_is_a_kind(studio: Studio, agnostic: str, kinds: tuple[Kind, ...]) -> None:
+    assert _plan(studio, f"space.agnostic_nms={agnostic}").kinds == kinds
+
+
+def test_a_plan_is_the_same_after_json(studio: Studio) -> None:
+    plan = _plan(studio, "space.iou=[0.4, 0.7]", "space.max_det={choices: [20, 300]}", "space.agnostic_nms=true")
+    assert SweepPlan.from_dict(plan.to_dict()) == plan

@@ -1,0 +1,116 @@
+"""YAML as it is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hpo.errors import SpecError
+from hpo.studyfile.loader import load_file
+from hpo.studyfile.text.document import MAX_BYTES, number, parse, scalar
+from hpo.studyfile.text.fields import plain
+from hpo.studyfile.text.report import Report
+from tests.studyfile.conftest import MINIMAL, Studio
+
+
+def _read(text: str) -> object:
+    report = Report()
+    node = parse(text, "f.yaml", report)
+    assert not report.problems
+    return None if node is None else plain(node)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-4", 1e-4),
+        ("1.0e-4", 1e-4),
+        ("-5", -5),
+        ("+5", 5),
+        ("0x1F", 31),
+        ("0o17", 15),
+        ("010", 10),
+        ("1_000", 1000),
+        ("true", True),
+        ("yes", "yes"),
+        ("~", None),
+        ("'1e-4'", "1e-4"),
+        ("2001-01-01", "2001-01-01"),
+    ],
+)
+def test_scalars_are_those_of_yaml_1_2(text: str, value: object) -> None:
+    assert _read(f"key: {text}") == {"key": value}
+
+
+def test_an_alias_is_read_as_what_it_names() -> None:
+    assert _read("a: &x {low: 1}\nb: *x") == {"a": {"low": 1}, "b": {"low": 1}}
+
+
+def test_a_number_in_a_text_is_recognised_and_a_text_is_not() -> None:
+    assert number("1e-4") == 1e-4
+    assert number(".5") == 0.5
+    assert number("1e") is None
+    assert number("one") is None
+    assert scalar("1" * 5000, "int") == "1" * 5000  # more digits than Python converts
+
+
+def test_every_duplicate_key_is_reported_with_both_lines() -> None:
+    report = Report()
+    parse("a: 1\nb: {c: 1, c: 2}\na: 2\n", "f.yaml", report)
+    assert [str(problem) for problem in report.problems] == [
+        "f.yaml:2: b.c: given twice (first in line 2): keep one",
+        "f.yaml:3: a: given twice (first in line 1): keep one",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [1, 2", "not YAML"),
+        ("a: b: c", "not YAML"),
+        ("a: *nothing", "undefined alias"),
+        ("--- 1\n--- 2", "another document"),
+        ("a: \x00", "not YAML"),
+        ("\t- a", "not YAML"),
+        ("a: &x [*x]", "contains itself"),
+        ("a: !!python/object:os.system x", "has no meaning here"),
+        ("? [1, 2]\n: 3", "plain name"),
+        ("[" * 1000, "nested too deeply"),
+        ("[" * 40 + "]" * 40, "nested deeper"),
+    ],
+)
+def test_what_is_no_plain_document_is_a_problem(text: str, message: str) -> None:
+    report = Report()
+    parse(text, "f.yaml", report)
+    assert any(message in problem.message for problem in report.problems), report.problems
+
+
+def test_a_yaml_bomb_is_refused_before_it_grows() -> None:
+    levels = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    levels += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
+    report = Report()
+    parse("\n".join(levels), "f.yaml", report)
+    assert "values" in report.problems[0].message
+
+
+def test_a_syntax_error_names_its_line(studio: Studio) -> None:
+    problem = studio.problem(text=MINIMAL + "budget: [\n")
+    assert problem.line >= 7
+    assert problem.file.endswith("study.yaml")
+
+
+def test_a_file_over_the_limit_is_not_even_read(studio: Studio) -> None:
+    assert "larger than" in studio.problem(text=MINIMAL + "#" * MAX_BYTES).message
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "- a\n", "42\n", "just text\n"])
+def test_a_document_that_is_no_mapping_is_refused(studio: Studio, text: str) -> None:
+    assert studio.problems(text=text)
+
+
+def test_a_missing_file_a_folder_and_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "bytes.yaml").write_bytes(b"name: \xff\xfe")
+    for path, message in (("none.yaml", "No such file"), (".", "directory"), ("bytes.yaml", "UTF-8")):
+        with pytest.raises(SpecError, match=message):
+            load_file(tmp_path / path)
