@@ -58,6 +58,9 @@ def floors(package: str, edges: Edges) -> Floors:
             layers = [
                 [part.strip(" ()") for part in layer.replace(":", "|").split("|")] for layer in contract["layers"]
             ]
+            missing = edges.keys() - {part for layer in layers for part in layer}
+            if missing:
+                raise SystemExit(f"{package}: the contract {contract['name']!r} has no floor for {sorted(missing)}")
             return [[part for part in layer if part in edges] for layer in layers]
     height: dict[str, int] = {}
 

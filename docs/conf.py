@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 os.environ["NUMBA_DISABLE_JIT"] = "1"  # compiled functions show their signatures and docstrings as plain ones do
 
-from hpo import __version__  # noqa: E402  (after the path to it)
+import hpo  # noqa: E402  (after the path to it)
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -20,13 +19,13 @@ if TYPE_CHECKING:
 project = "hpo"
 author = "the authors of hpo"
 copyright = author  # noqa: A001  (Sphinx' own name for it)
-version = release = __version__
+version = release = hpo.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 source_suffix = {".md": "markdown"}
 root_doc = "index"
 exclude_patterns = ["_build"]
-if importlib.util.find_spec("hpo.api") is None:
+if not hasattr(hpo, "run"):
     exclude_patterns.append("api/study.md")
 
 # A link that leads nowhere is a warning, and `make docs` makes errors of warnings.

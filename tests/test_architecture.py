@@ -31,3 +31,10 @@ def test_a_package_stands_above_all_that_it_imports() -> None:
 def test_imports_in_a_circle_are_named() -> None:
     with pytest.raises(SystemExit, match="a -> b -> a"):
         SCRIPT["floors"]("hpo.none", {"a": {"b"}, "b": {"a"}})
+
+
+@pytest.mark.parametrize("package", ["hpo", "hpo.study", "hpo.studyfile"])
+def test_the_page_explains_every_package(package: str) -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for part in SCRIPT["imports"](package):
+        assert f"`{part}`" in page or part == "__main__", f"{package}.{part} is missing in docs/architecture.md"
