@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from hpo import files
 from hpo.errors import HpoError, StorageUnavailable
 from hpo.study.records import Earlier, Proposal, Upload
 from hpo.trial import checkpoints
@@ -71,18 +72,17 @@ class Resumption:
     def _fetched(self, upload: Upload) -> Path | None:
         folder = self._paths.checkpoints
         folder.mkdir(parents=True, exist_ok=True)
-        aside = folder / "checkpoint-fetched.tmp"
-        try:
-            self._fetch(upload, aside)
-            found = checkpoints.digest(aside)
-            if found != upload.sha256:
-                raise HpoError(f"{upload.location}: sha256 {found[:12]}, not {upload.sha256[:12]}")  # noqa: TRY301
-        except (HpoError, OSError) as error:
-            aside.unlink(missing_ok=True)
-            log.warning("trial %s: its uploaded checkpoint is passed over: %s", self._proposal.number, error)
-            return None
-        saved = Saved(aside, upload.epoch, upload.sha256, self._proposal.token)
-        return checkpoints.adopt(aside, folder, saved).path
+        with files.scratch(folder / "checkpoint-fetched") as aside:
+            try:
+                self._fetch(upload, aside)
+                found = files.digest(aside)
+                if found != upload.sha256:
+                    raise HpoError(f"{upload.location}: sha256 {found[:12]}, not {upload.sha256[:12]}")  # noqa: TRY301
+            except (HpoError, OSError) as error:
+                log.warning("trial %s: its uploaded checkpoint is passed over: %s", self._proposal.number, error)
+                return None
+            saved = Saved(aside, upload.epoch, upload.sha256, self._proposal.token)
+            return checkpoints.adopt(aside, folder, saved).path
 
     def _fetch(self, upload: Upload, target: Path) -> None:
         """Raises StorageUnavailable when patience ends."""

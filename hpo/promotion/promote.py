@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hpo import files
 from hpo.errors import HpoError
 from hpo.promotion import card, folder
 from hpo.promotion.bench import Bench
@@ -20,7 +21,6 @@ from hpo.promotion.training import Ground, Trained
 from hpo.study.database.storage import Storage
 from hpo.study.records import LOOK, StudyRow
 from hpo.study.studies import controls
-from hpo.training.cache import digest
 from hpo.trial import handed_over as names
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Maker:
 
     def _looks(self, trained: Trained) -> int:
         """Notes the look at the test split, once for these weights; how many there were on this data."""
-        sha256 = digest(trained.weights)
+        sha256 = files.digest(trained.weights)
         fingerprint = self.study.identity.data_fingerprint
         taken = controls.notes(self.storage, LOOK, data=fingerprint)
         if not any(each.get("weights") == sha256 for each in taken):

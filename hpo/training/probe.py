@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+
+from hpo import files
 
 
 def main(request: str, pipe: Connection, lifeline: Connection) -> None:
@@ -58,7 +59,7 @@ def _facts(model: str, weights_folder: Path) -> dict[str, Any]:
     head = type(loaded.model[-1]).__name__
     return {
         "path": str(path),
-        "sha256": _sha256(path),
+        "sha256": files.digest(path),
         "task": guess_model_task(loaded),
         "head_has_nms": not getattr(loaded, "end2end", False) and head not in {"v10Detect", "RTDETRDecoder"},
     }
@@ -79,8 +80,3 @@ def _weights(model: str, folder: Path) -> Path:
     if not kept.is_file():
         raise FileNotFoundError(f"{model} is no file here, and Ultralytics offers no download of that name")
     return kept.resolve()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -203,14 +203,12 @@ def joined(name: str, data: Path | None, settings: Settings, offer: Offer) -> It
 
 
 def _placed_data(folder: Path, source: Path) -> Path:
-    """The data.yaml that trials on this machine are given; renamed into place, since workers share the folder."""
+    """The data.yaml that trials on this machine are given."""
     from hpo.dataset.description import write_resolved
 
     folder.mkdir(parents=True, exist_ok=True)
     placed = folder / "data.yaml"
-    aside = folder / f"data.{os.getpid()}.yaml"
-    write_resolved(source, aside)
-    aside.replace(placed)
+    write_resolved(source, placed)
     return placed
 
 
