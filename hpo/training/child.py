@@ -12,8 +12,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo import files
-from hpo.training import lifeline as life
+from hpo import files, processes
 from hpo.training.memory import peak_mib
 from hpo.training.stops import classify
 from hpo.trial.messages import Answer, Checkpointed, Ended, EpochReport, Memory, Message, Progress, Started, encode
@@ -59,7 +58,7 @@ class Channel:
 
 def main(request_json: str, pipe: Connection, lifeline: Connection) -> None:
     """Entry point in the forked process. Unless it is killed, an ``Ended`` is on disk and sent."""
-    life.hold(lifeline)
+    processes.end_with_pipe(lifeline)
     _fork_what_loads_images(pipe)
     request = TrialRequest.from_json(request_json)
     paths = AttemptPaths(Path(request.folder))

@@ -8,14 +8,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from hpo import files
+from hpo import files, processes
 
 
 def main(request: str, pipe: Connection, lifeline: Connection) -> None:
     """``request``: JSON {model, weights_folder}. Answers JSON: the facts, or {error: one line}."""
-    from hpo.training import lifeline as life
-
-    life.hold(lifeline)
+    processes.end_with_pipe(lifeline)
     asked = json.loads(request)
     try:
         answer = _facts(asked["model"], Path(asked["weights_folder"]))
@@ -28,9 +26,7 @@ def devices(_request: str, pipe: Connection, lifeline: Connection) -> None:
     """Answers JSON: one line a GPU that torch can use."""
     import torch
 
-    from hpo.training import lifeline as life
-
-    life.hold(lifeline)
+    processes.end_with_pipe(lifeline)
     found = []
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
@@ -43,9 +39,7 @@ def free_memory(_request: str, pipe: Connection, lifeline: Connection) -> None:
     """Answers JSON: of each GPU that torch can use, what is free of its memory now, MiB."""
     import torch
 
-    from hpo.training import lifeline as life
-
-    life.hold(lifeline)
+    processes.end_with_pipe(lifeline)
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     free = {str(index): torch.cuda.mem_get_info(index)[0] / 2**20 for index in range(count)}
     pipe.send_bytes(json.dumps(free).encode())

@@ -31,7 +31,7 @@ from tests.soak.node import Nobody
 from tests.study.session import invariants
 from tests.study.support import FACTS, IDENTITY, study_spec
 
-LIGHT = "hpo.training.lifeline"
+LIGHT = "hpo.processes"
 """A preload that imports nothing heavy."""
 
 
