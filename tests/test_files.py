@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,12 @@ def test_a_name_that_is_taken_is_never_opened(tmp_path: Path, monkeypatch: pytes
         pass
     victim = tmp_path / "victim"
     victim.write_text("precious")
-    for trap in (lambda: guessed.symlink_to(victim), lambda: guessed.symlink_to("nowhere"), guessed.touch):
+    traps: list[Callable[[], object]] = [
+        lambda: guessed.symlink_to(victim),
+        lambda: guessed.symlink_to("nowhere"),
+        guessed.touch,
+    ]
+    for trap in traps:
         trap()
         with pytest.raises(FileExistsError):
             files.write_text(tmp_path / "result.json", "mine")

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpo import files
+from hpo import files, retry
 from hpo.errors import HpoError, StorageUnavailable
+from hpo.retry import Backoff
 from hpo.study.records import Earlier, Proposal, Upload
 from hpo.trial import checkpoints
 from hpo.trial.checkpoints import Saved
@@ -16,6 +17,8 @@ from hpo.trial.paths import AttemptPaths
 from hpo.trial.ports import CheckpointStore
 
 log = logging.getLogger(__name__)
+BACKOFF = Backoff(first_s=1.0, longest_s=1.0)
+"""Of fetching a checkpoint from a store that does not answer."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,8 @@ class Start:
     """Of these, epochs that stand in the database; the others are reported first."""
 
 
-Wait = Callable[[], bool]
-"""Waits a moment for a store that does not answer; False once there is no patience left."""
+Wait = Callable[[float], bool]
+"""Waits so many seconds for a store that does not answer; False once there is no patience left."""
 
 
 class Resumption:
@@ -87,10 +90,11 @@ class Resumption:
     def _fetch(self, upload: Upload, target: Path) -> None:
         """Raises StorageUnavailable when patience ends."""
         assert self._store is not None  # noqa: S101  (without one there is no such candidate)
-        while True:
-            try:
-                return self._store.fetch(upload.location, target)
-            except StorageUnavailable as outage:
-                log.warning("trial %s waits for its checkpoint: %s", self._proposal.number, outage)
-                if not self._wait():
-                    raise
+        store, number = self._store, self._proposal.number
+        retry.call(
+            lambda: store.fetch(upload.location, target),
+            BACKOFF,
+            again=lambda error: isinstance(error, StorageUnavailable),
+            waited=self._wait,
+            failed=lambda outage, _: log.warning("trial %s waits for its checkpoint: %s", number, outage),
+        )

@@ -226,14 +226,14 @@ class Worker:
         epochs, path = (ended.epochs, None) if newest is None else (newest.epoch, str(newest.path))
         self._patience.call(lambda: self._with.session.give_back(proposal.token, epochs, path))
 
-    def _fetching(self) -> Callable[[], bool]:
+    def _fetching(self) -> Callable[[float], bool]:
         """Patience with a store that does not answer: less than with the database, since training can begin anew."""
         began = time.monotonic()
 
-        def wait() -> bool:
+        def wait(pause_s: float) -> bool:
             if self._stop.soon or time.monotonic() - began > FETCH_PATIENCE_S:
                 return False
-            self._wait(IDLE_S)
+            self._wait(pause_s)
             return True
 
         return wait
