@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.training import lifeline as life
+from hpo import files, processes
 from hpo.training.memory import peak_mib
 from hpo.training.stops import classify
 from hpo.trial.messages import Answer, Checkpointed, Ended, EpochReport, Memory, Message, Progress, Started, encode
@@ -58,7 +58,7 @@ class Channel:
 
 def main(request_json: str, pipe: Connection, lifeline: Connection) -> None:
     """Entry point in the forked process. Unless it is killed, an ``Ended`` is on disk and sent."""
-    life.hold(lifeline)
+    processes.end_with_pipe(lifeline)
     _fork_what_loads_images(pipe)
     request = TrialRequest.from_json(request_json)
     paths = AttemptPaths(Path(request.folder))
@@ -225,13 +225,8 @@ def _stopped(error: BaseException, run: TrialRun | None) -> Ended:
 
 def _write(ended: Ended, path: Path) -> None:
     """In place before it is sent: a result outlives a worker that dies before it has told it."""
-    aside = path.with_suffix(".tmp")
     try:
-        with aside.open("wb") as file:
-            file.write(encode(ended))
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
+        files.write_bytes(path, encode(ended), flush=True)
     except OSError as error:  # a full disk: the message still reaches the worker
         print(f"{path}: not written: {error}", file=sys.stderr)  # noqa: T201  (the attempt's own log)
 

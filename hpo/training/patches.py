@@ -15,6 +15,8 @@ import ultralytics.utils.nms
 import ultralytics.utils.torch_utils
 from ultralytics.utils import LOGGER
 
+from hpo import files
+
 NO_TIME_LIMIT_S = 1e9
 
 
@@ -44,13 +46,10 @@ def loaders_per_trial(sharing: int) -> int:
 def save_label_cache(prefix: str, path: Path, x: dict[str, Any], version: str) -> None:
     """Ultralytics unlinks and rewrites the label cache in place, and others read a torn one: rename instead."""
     x["version"] = version
-    aside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        with aside.open("wb") as file:
+        with files.written_aside(path) as aside, aside.open("wb") as file:
             np.save(file, np.array(x, dtype=object), allow_pickle=True)
-        aside.replace(path)
     except OSError as error:  # a read-only dataset is fine: the labels are scanned each time
-        aside.unlink(missing_ok=True)
         LOGGER.warning(f"{prefix}label cache not written: {error}")
 
 

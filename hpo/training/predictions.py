@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hpo import files
 from hpo.dataset.description import describe, write_resolved
 from hpo.errors import UsageError
 from hpo.settings import Settings
 from hpo.training import environment
-from hpo.training.cache import PredictionCache, digest, key
+from hpo.training.cache import PredictionCache, key
 
 if TYPE_CHECKING:
     from hpo.dataset.summary import DatasetSummary
@@ -55,7 +56,7 @@ def captured(
     if wanted.split not in dataset.splits:
         raise UsageError(f"{wanted.data}: has no split {wanted.split!r}; it has {', '.join(dataset.splits)}")
     cache = PredictionCache(settings.cache / "predictions", keep)
-    sha256 = digest(wanted.weights)
+    sha256 = files.digest(wanted.weights)
     imgsz = wanted.imgsz or cache.trained_imgsz(sha256)
     if imgsz is not None:
         found = cache.load(key(sha256, dataset.fingerprint, wanted.split, imgsz, wanted.capture))

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from hpo import files, processes
+
 
 def main(request: str, pipe: Connection, lifeline: Connection) -> None:
     """``request``: JSON {model, weights_folder}. Answers JSON: the facts, or {error: one line}."""
-    from hpo.training import lifeline as life
-
-    life.hold(lifeline)
+    processes.end_with_pipe(lifeline)
     asked = json.loads(request)
     try:
         answer = _facts(asked["model"], Path(asked["weights_folder"]))
@@ -27,9 +26,7 @@ def devices(_request: str, pipe: Connection, lifeline: Connection) -> None:
     """Answers JSON: one line a GPU that torch can use."""
     import torch
 
-    from hpo.training import lifeline as life
-
-    life.hold(lifeline)
+    processes.end_with_pipe(lifeline)
     found = []
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
@@ -42,9 +39,7 @@ def free_memory(_request: str, pipe: Connection, lifeline: Connection) -> None:
     """Answers JSON: of each GPU that torch can use, what is free of its memory now, MiB."""
     import torch
 
-    from hpo.training import lifeline as life
-
-    life.hold(lifeline)
+    processes.end_with_pipe(lifeline)
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     free = {str(index): torch.cuda.mem_get_info(index)[0] / 2**20 for index in range(count)}
     pipe.send_bytes(json.dumps(free).encode())
@@ -58,7 +53,7 @@ def _facts(model: str, weights_folder: Path) -> dict[str, Any]:
     head = type(loaded.model[-1]).__name__
     return {
         "path": str(path),
-        "sha256": _sha256(path),
+        "sha256": files.digest(path),
         "task": guess_model_task(loaded),
         "head_has_nms": not getattr(loaded, "end2end", False) and head not in {"v10Detect", "RTDETRDecoder"},
     }
@@ -79,8 +74,3 @@ def _weights(model: str, folder: Path) -> Path:
     if not kept.is_file():
         raise FileNotFoundError(f"{model} is no file here, and Ultralytics offers no download of that name")
     return kept.resolve()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

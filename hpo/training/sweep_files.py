@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hpo import files
 from hpo.studyfile.text.ultralytics_yaml import predict_arguments, write_arguments
 from hpo.trial import wording
 from hpo.trial.operating_point import SweepResult
@@ -36,9 +37,7 @@ def write(result: SweepResult, predictions: Predictions, source: Source, folder:
     """
     folder.mkdir(parents=True, exist_ok=True)
     settings, predict, plot = (folder / name for name in (OPERATING_POINT, PREDICT, PLOT))
-    aside = settings.with_suffix(".tmp")
-    aside.write_text(json.dumps({**result.to_dict(), "imgsz": source.imgsz}, indent=2) + "\n")
-    aside.replace(settings)
+    files.write_text(settings, json.dumps({**result.to_dict(), "imgsz": source.imgsz}, indent=2) + "\n")
     written = [settings, plot]
     if result.recommended_point.is_plain:
         title = f"{source.title}, {result.recommended} setting\n{wording.gain(result)}"

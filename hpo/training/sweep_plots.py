@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hpo import files
 from hpo.trial import wording
 from hpo.trial.operating_point import OperatingPoint, SweepResult
 
@@ -36,9 +37,8 @@ def write_plots(result: SweepResult, predictions: Predictions, path: Path) -> No
     _finish(recall, "recall (macro)", "precision (macro)", "Precision over recall, IoU 0.5")
     _draw_kinds(kinds, result)
     figure.suptitle(f"{result.images} images, {result.capture}: {wording.gain(result)}", fontsize=10)
-    aside = path.with_name(f".{path.name}.tmp")
-    figure.savefig(aside, dpi=110, format="png")
-    aside.replace(path)
+    with files.written_aside(path) as aside:
+        figure.savefig(aside, dpi=110, format="png")
 
 
 def _rows(predictions: Predictions, point: OperatingPoint) -> Curve:

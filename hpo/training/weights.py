@@ -13,8 +13,8 @@ from typing import Any
 from ultralytics.nn import tasks
 from ultralytics.nn.modules.head import Detect, v10Detect
 
+from hpo import files
 from hpo.errors import UsageError
-from hpo.training.cache import digest
 
 _MOST_DIFFERENCES = 10
 _REFUSED = re.compile(r"GLOBAL (\S+)|but got (\S+)")
@@ -51,7 +51,7 @@ def load(path: Path, *, trust: bool = False) -> Weights:
         raise UsageError(
             f"{path}: no such file; name the weights of a detector, such as runs/detect/train/weights/best.pt"
         )
-    sha256 = digest(path)
+    sha256 = files.digest(path)
     model = _model(path, trust=trust)
     _refuse_others(path, model)
     head = model.model[-1]

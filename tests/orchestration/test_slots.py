@@ -12,9 +12,9 @@ import pytest
 from hpo.launchers.forkserver import ForkserverLauncher
 from hpo.orchestration import room
 from hpo.orchestration.room import Memory, Room
-from hpo.orchestration.site import Site
 from hpo.orchestration.stop import StopRequest
 from hpo.orchestration.worker import Company, Worker
+from hpo.orchestration.workspace import Workspace
 from hpo.study.database.storage import Storage, open_storage
 from hpo.study.records import AttemptRow, StudyRow
 from hpo.study.session import peaks
@@ -31,7 +31,7 @@ from tests.soak.node import Nobody
 from tests.study.session import invariants
 from tests.study.support import FACTS, IDENTITY, study_spec
 
-LIGHT = "hpo.training.lifeline"
+LIGHT = "hpo.processes"
 """A preload that imports nothing heavy."""
 
 
@@ -52,8 +52,8 @@ def work(
     launcher = ForkserverLauncher(entry, LIGHT, environment.prepare(folder))
     with WorkerSession(storage, study, Life("w", slots), None) as session:
         company = Company(session, launcher, Nobody(), Nobody(), Ranking(storage, study))
-        site = Site(folder, "m.yaml", folder / "data.yaml", None, slots, room=space)
-        Worker(study, site, company, StopRequest()).run()
+        workspace = Workspace(folder, "m.yaml", folder / "data.yaml", None, slots, room=space)
+        Worker(study, workspace, company, StopRequest()).run()
         [row] = snapshot.status(storage, study).workers
     return list(row.slots)
 

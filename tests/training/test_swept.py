@@ -12,8 +12,9 @@ import pytest
 import yaml
 from typing_extensions import override
 
+from hpo import files
 from hpo.launchers.forkserver import ForkserverLauncher
-from hpo.training.cache import PredictionCache, digest, key
+from hpo.training.cache import PredictionCache, key
 from hpo.trial.messages import Answer, Ended, EpochReport, Message, Progress
 from hpo.trial.objective import Objective, parse
 from hpo.trial.operating_point import DEFAULT, Kind, OperatingPoint, SweepPlan, SweepResult
@@ -170,7 +171,7 @@ def test_predictions_are_kept_for_a_later_sweep_and_so_many_at_most(
     for request in requests:
         assert Talk(launcher.start(request)).ended.detail == ""
     assert len(list((tmp_path / "predictions").glob("*.npz"))) == 2
-    name = key(digest(AttemptPaths(Path(requests[-1].folder)).best), kept.data, "val", 96, "deploy")
+    name = key(files.digest(AttemptPaths(Path(requests[-1].folder)).best), kept.data, "val", 96, "deploy")
     predictions = PredictionCache(Path(kept.folder)).load(name)
     assert predictions is not None
     assert len(predictions) == 24

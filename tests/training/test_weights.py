@@ -40,7 +40,7 @@ def saved(what: Any, file: Path) -> Path:
 
 
 def test_what_a_capture_needs_to_know_is_read_from_the_file(digits: Subject) -> None:
-    from hpo.training.cache import digest
+    from hpo.files import digest
 
     weights = load(digits.weights)
     assert weights.names == ("zero", "one", "four", "seven")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from errno import EACCES
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,9 @@ from sqlalchemy.exc import (
     ProgrammingError,
 )
 
+from hpo import retry
 from hpo.errors import StorageUnavailable, StudyConflict, UsageError
+from hpo.retry import Backoff
 from hpo.study.database import engines
 from hpo.study.database.tables import OLDER_VERSIONS, SCHEMA_VERSION, stored_version
 
@@ -32,7 +34,8 @@ T = TypeVar("T")
 _DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 _NO_RIGHT = "42501"
 """PostgreSQL's code of a statement that the role may not run."""
-_PAUSES_S = (0.1, 0.4, 1.6)
+_BACKOFF = Backoff(first_s=0.1, longest_s=1.6, factor=4, tries=4)
+_ONCE = replace(_BACKOFF, tries=1)
 
 
 class SchemaConflict(StudyConflict):
@@ -87,7 +90,7 @@ class Storage:
             with _permitted(self.url), engine.begin() as connection:
                 return action(connection)
 
-        return self.patiently(transaction, () if once else _PAUSES_S)
+        return self.patiently(transaction, _ONCE if once else _BACKOFF)
 
     def call_optuna(self, action: Callable[[RDBStorage], T]) -> T:
         """``action`` on Optuna's storage; it may run again after a lost connection. Raises ``StorageUnavailable``."""
@@ -99,23 +102,17 @@ class Storage:
 
         return self.patiently(call)
 
-    def patiently(self, call: Callable[[], T], pauses_s: tuple[float, ...] = _PAUSES_S) -> T:
+    def patiently(self, call: Callable[[], T], backoff: Backoff = _BACKOFF) -> T:
         """Tries ``call`` again after an error that may pass; raises ``StorageUnavailable`` when it does not."""
-        for pause_s in pauses_s:
-            try:
-                return call()
-            except DBAPIError as error:
-                if not _may_pass(error):
-                    raise
-                if _is_lasting(self.url, error):
-                    raise self._unavailable(error) from error
-            time.sleep(pause_s)
         try:
-            return call()
+            return retry.call(call, backoff, again=self._may_pass_soon)
         except DBAPIError as error:
             if not _may_pass(error):
                 raise
             raise self._unavailable(error) from error
+
+    def _may_pass_soon(self, error: BaseException) -> bool:
+        return isinstance(error, DBAPIError) and _may_pass(error) and not _is_lasting(self.url, error)
 
     def _unavailable(self, error: DBAPIError) -> StorageUnavailable:
         said = str(error.orig).strip().splitlines()[0]

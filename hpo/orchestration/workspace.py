@@ -19,7 +19,7 @@ from hpo.trial.request import PredictionFolder, TrialRequest
 
 
 @dataclass(frozen=True)
-class Site:
+class Workspace:
     """Where a study is trained on this machine."""
 
     folder: Path
@@ -27,8 +27,8 @@ class Site:
     model: str
     """Absolute path of the model .yaml or .pt."""
     data: Path
-    """data.yaml with an absolute ``path``."""
-    baseline: BaselinePlan | None
+    """The data.yaml that trainings here start from."""
+    baseline: BaselinePlan | None = None
     devices: tuple[str, ...] = ("auto",)
     """One a slot: each trains one trial at a time."""
     predictions: Path | None = None
@@ -58,7 +58,7 @@ class Site:
             objective=spec.objective,
             operating_point=point,
             sweep=sweep_plan(spec) if spec.is_swept else None,
-            predictions=self._prediction_folder(study),
+            predictions=self.prediction_folder(study),
             plots=spec.plots,
             best_value=best_value,
             checkpoint=None if start.checkpoint is None else str(start.checkpoint),
@@ -68,7 +68,8 @@ class Site:
             sharing=sharing,
         )
 
-    def _prediction_folder(self, study: StudyRow) -> PredictionFolder | None:
+    def prediction_folder(self, study: StudyRow) -> PredictionFolder | None:
+        """Where a swept trial's predictions are kept; None where none are, or the study sweeps nothing."""
         if self.predictions is None or not study.spec.is_swept:
             return None
         return PredictionFolder(str(self.predictions), study.spec.keep.caches, study.identity.data_fingerprint)
