@@ -1,7 +1,7 @@
 """A detector's raw output as candidates: what is left of it before any suppression, as Ultralytics' NMS would take it.
 
-Shared by the capture of a finished model (``hpo.training.capture``) and by a training's own validation, which looks at
-every image anyway::
+Shared by the capture of a finished model (``capture``) and by a training's own validation, which looks at every image
+anyway::
 
     class TrialValidator(KeepsCandidates):  # in place of DetectionValidator
         ...

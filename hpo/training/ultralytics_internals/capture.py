@@ -29,7 +29,7 @@ from ultralytics.utils.patches import imread
 
 from hpo.detection.predictions import ImagePredictions, Predictions, collect
 from hpo.errors import UsageError
-from hpo.training.candidates import CandidateKeeper, areas, candidates_of, common_folder, name_of
+from hpo.training.ultralytics_internals.candidates import CandidateKeeper, areas, candidates_of, common_folder, name_of
 
 Progress = Callable[[int, int], None]
 """Told how many images are done, and how many there are."""
