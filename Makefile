@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --compile-bytecode
 STUDY ?= studies/quickstart.yaml
 
-.PHONY: run server test test-long test-gpu soak screenshots docs architecture check format dev lock clean help
+.PHONY: run server test test-long test-gpu test-next soak screenshots docs architecture check format dev lock clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -55,6 +55,9 @@ test-long: $(VENV)/.dev  ## the tests that take minutes each
 
 test-gpu: $(VENV)/.dev  ## what only a GPU shows (the first one, which they take whole)
 	@$(BIN)/python -m pytest -v tests/gpu
+
+test-next: $(VENV)/.dev  ## parity and patches on the newest Ultralytics (or RELEASE=8.4.200), in a venv of its own (build/next)
+	@$(BIN)/python -m tests.newest $(RELEASE)
 
 screenshots: $(VENV)/.dev  ## pictures of MLflow's pages, as docs/images shows them, into build/screenshots
 	@HPO_SCREENSHOTS=build/screenshots $(BIN)/python -m pytest -q tests/browser

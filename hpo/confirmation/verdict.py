@@ -57,7 +57,7 @@ def reach(storage: Storage, stage: StudyRow, bench: Bench) -> dict[str, Any]:
 
 def _capture(stage: StudyRow, bench: Bench) -> Callable[[Path, str], Predictions]:
     """Predictions as ``model.predict`` makes them; on val those that a swept training left are used."""
-    from hpo.training.predictions import Wanted, captured
+    from hpo.training.measuring.predictions import Wanted, captured
 
     runs, seen = len(stage.spec.planned), 0
 

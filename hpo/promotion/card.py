@@ -28,7 +28,7 @@ class Story:
     trained: Trained
     found: Measured
     checked: dict[str, Any]
-    """See ``hpo.training.verifying.verify``."""
+    """See ``hpo.training.measuring.verifying.verify``."""
     looks: int
     """At the test split of this data, this one included; 0 where there is none."""
     versions: dict[str, str]

@@ -21,7 +21,7 @@ from hpo.trial.request import TrialRequest
 from hpo.trial.vocabulary import Reason, Scalar
 
 if TYPE_CHECKING:
-    from hpo.training.yolo import TrialRun, TrialValidator
+    from hpo.training.ultralytics_internals.yolo import TrialRun, TrialValidator
 
 PROGRESS_EVERY_S = 0.5
 
@@ -103,8 +103,8 @@ def _is_drawn(request: TrialRequest, ended: Ended) -> bool:
 def _build(request: TrialRequest, paths: AttemptPaths, channel: Channel) -> TrialRun:
     if "torch._inductor" not in sys.modules:
         raise RuntimeError("the forkserver's preload failed: importing torch or ultralytics raised an ImportError")
-    from hpo.training import patches
-    from hpo.training.yolo import TrialRun
+    from hpo.training.ultralytics_internals import patches
+    from hpo.training.ultralytics_internals.yolo import TrialRun
 
     def report(epoch: EpochReport) -> Answer:
         channel.memory(peak_mib(run.device))
@@ -141,7 +141,7 @@ def _follow_batches(run: TrialRun, channel: Channel) -> None:
 
 def _arguments(request: TrialRequest, paths: AttemptPaths) -> dict[str, Any]:
     """What was asked for, and what the service owns (``arguments.OWNED`` refuses it in a study file)."""
-    from hpo.training import patches
+    from hpo.training.ultralytics_internals import patches
 
     owned = {
         "task": "detect",
@@ -197,7 +197,7 @@ def _completed(run: TrialRun, channel: Channel) -> Ended:
         scores = run.validator.scores(run.request)
         value = scores[run.request.objective.metric]
         return Ended(Reason.COMPLETE, "", run.epochs, value, scores, run.best_epoch, time.time())
-    from hpo.training.swept import settle
+    from hpo.training.measuring.swept import settle
 
     found = settle(run, plan, lambda stage, share: channel.progress(stage, run.epochs, share))
     return Ended(

@@ -46,17 +46,10 @@ def free_memory(_request: str, pipe: Connection, lifeline: Connection) -> None:
 
 
 def _facts(model: str, weights_folder: Path) -> dict[str, Any]:
-    from ultralytics.nn.tasks import guess_model_task, load_checkpoint
+    from hpo.training.ultralytics_internals.facts import facts
 
     path = _weights(model, weights_folder)
-    loaded, _ = load_checkpoint(str(path))
-    head = type(loaded.model[-1]).__name__
-    return {
-        "path": str(path),
-        "sha256": files.digest(path),
-        "task": guess_model_task(loaded),
-        "head_has_nms": not getattr(loaded, "end2end", False) and head not in {"v10Detect", "RTDETRDecoder"},
-    }
+    return {"path": str(path), "sha256": files.digest(path), **facts(path)}
 
 
 def _weights(model: str, folder: Path) -> Path:
@@ -66,11 +59,11 @@ def _weights(model: str, folder: Path) -> Path:
         return path.resolve()
     kept = folder / path.name
     if not kept.is_file():
-        from ultralytics.utils.downloads import attempt_download_asset
+        from hpo.training.ultralytics_internals.facts import download
 
         folder.mkdir(parents=True, exist_ok=True)
         os.chdir(folder)
-        attempt_download_asset(path.name)
+        download(path.name)
     if not kept.is_file():
         raise FileNotFoundError(f"{model} is no file here, and Ultralytics offers no download of that name")
     return kept.resolve()

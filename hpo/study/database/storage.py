@@ -24,7 +24,7 @@ from sqlalchemy.exc import (
 from hpo import retry
 from hpo.errors import StorageUnavailable, StudyConflict, UsageError
 from hpo.retry import Backoff
-from hpo.study.database import engines
+from hpo.study.database import engines, optuna_version
 from hpo.study.database.tables import OLDER_VERSIONS, SCHEMA_VERSION, stored_version
 
 if TYPE_CHECKING:
@@ -138,8 +138,9 @@ def open_storage(url: str, *, create: bool, lease_s: float = engines.LEASE_S) ->
     """Opens the database at ``url`` (SQLAlchemy's form; SQLite files and PostgreSQL).
 
     With ``create`` a missing SQLite file and missing or older tables are made first, safely among processes that do so
-    at once; without it they are a ``UsageError``. Raises ``SchemaConflict`` on tables of another version and
-    ``StorageUnavailable`` when the database can't be reached. ``lease_s``: what the time limits of connections follow.
+    at once; without it they are a ``UsageError``. Raises ``SchemaConflict`` on tables of another version, ours or
+    Optuna's, and ``StorageUnavailable`` when the database can't be reached. ``lease_s``: what the time limits of
+    connections follow.
     """
     parsed = _parse(url)
     if engines.is_sqlite(parsed):
@@ -151,6 +152,7 @@ def open_storage(url: str, *, create: bool, lease_s: float = engines.LEASE_S) ->
     storage = Storage(parsed, lease_s)
     try:
         _check_schema(storage, create=create)
+        _check_optuna(storage)
     except BaseException:
         storage.close()
         raise
@@ -174,6 +176,13 @@ def connect(url: str) -> Storage:
 def shown(url: str) -> str:
     """``url`` without its password."""
     return _parse(url).render_as_string(hide_password=True)
+
+
+def _check_optuna(storage: Storage) -> None:
+    """Raises ``SchemaConflict`` where rows of Optuna's would be read or written that look otherwise than we know."""
+    wrong = optuna_version.wrong_release() or storage.read(optuna_version.wrong_columns)
+    if wrong:
+        raise SchemaConflict(f"{storage.place}: {wrong}")
 
 
 def _check_schema(storage: Storage, *, create: bool) -> None:

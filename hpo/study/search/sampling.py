@@ -14,7 +14,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, RandomSampler
 
-from hpo.study.optuna_internals.tpe import Ended, QuickTPE
+from hpo.study.optuna_internals import substitutes
+from hpo.study.optuna_internals.ended_trials import EndedTrials
 from hpo.studyfile.reading.methods import SAMPLERS
 from hpo.studyfile.schema import StudySpec
 from hpo.studyfile.space import Choices, Domain, FloatRange, IntRange, Space, is_active
@@ -62,7 +63,7 @@ def _suggest(trial: optuna.Trial, name: str, domain: Domain) -> Scalar:
             raise TypeError(f"space.{name}: {other} is no distribution of ours")
 
 
-def build_sampler(spec: StudySpec, ordinal: int, ended: Ended | None = None) -> BaseSampler:
+def build_sampler(spec: StudySpec, ordinal: int, ended: EndedTrials | None = None) -> BaseSampler:
     """A fresh sampler for one proposal: equal seed, ordinal and history give an equal proposal, whoever asks.
 
     A sampler that lives on draws from one stream of random numbers, which a restart would begin anew. ``ended``: what
@@ -82,8 +83,9 @@ def build_sampler(spec: StudySpec, ordinal: int, ended: Ended | None = None) -> 
     if name == "tpe" and options.get("multivariate") is not False and _has_conditions(spec.searched):
         options.setdefault("group", True)
     sampler_class: Any = getattr(optuna.samplers, SAMPLERS[name].optuna)
-    if name == "tpe" and ended is not None:
-        sampler_class = partial(QuickTPE, ended=ended)
+    quick = substitutes.of(name) if ended is not None else None
+    if quick is not None:
+        sampler_class = partial(quick, ended=ended)
     with quiet_experiments():
         sampler: BaseSampler = sampler_class(seed=seed, **options)
     return sampler

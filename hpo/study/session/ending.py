@@ -19,7 +19,7 @@ from hpo.study.claims.claims import owned, release
 from hpo.study.claims.curve import curve, resume_point
 from hpo.study.database import tables
 from hpo.study.optuna_internals import optuna_rows
-from hpo.study.optuna_internals.history import CLAIM, REASON, RETRY_OF
+from hpo.study.optuna_internals.attributes import CLAIM, REASON, RETRY_OF
 from hpo.study.records import EpochRow
 from hpo.study.session.admission import FRESH_TRIAL
 from hpo.study.session.context import Context

@@ -16,7 +16,7 @@ from hpo.errors import ClaimLost
 from hpo.study.claims import claims, liveness
 from hpo.study.claims.curve import curve
 from hpo.study.database import optuna_tables, tables
-from hpo.study.optuna_internals.history import CLAIM
+from hpo.study.optuna_internals.attributes import CLAIM
 from hpo.study.session import ending, proposing
 from hpo.study.session.context import Context
 from hpo.trial import results

@@ -9,7 +9,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from hpo.study.search.pruning import OrdinalHyperband, build_pruner
+from hpo.study.optuna_internals.hyperband import OrdinalHyperband
+from hpo.study.search.pruning import build_pruner
 from hpo.studyfile.planning import rungs
 from hpo.studyfile.schema import Method, Search
 from tests.study.support import study_spec

@@ -24,12 +24,17 @@ from ultralytics.data import build_yolo_dataset
 from ultralytics.data.utils import check_det_dataset
 from ultralytics.models.yolo.detect import DetectionPredictor, DetectionValidator
 from ultralytics.utils.checks import check_imgsz
-from ultralytics.utils.ops import xywhn2xyxy
 from ultralytics.utils.patches import imread
 
 from hpo.detection.predictions import ImagePredictions, Predictions, collect
 from hpo.errors import UsageError
-from hpo.training.candidates import CandidateKeeper, areas, candidates_of, common_folder, name_of
+from hpo.training.ultralytics_internals.candidates import (
+    CandidateKeeper,
+    areas,
+    candidates_of,
+    common_folder,
+    name_of,
+)
 
 Progress = Callable[[int, int], None]
 """Told how many images are done, and how many there are."""
@@ -138,7 +143,7 @@ def _inferred(predictor: DetectionPredictor, batch: list[_Waiting], folder: str)
             scores=scores,
             classes=classes,
             frame=frame(pixels.shape[2:], shape),
-            truth_boxes=xywhn2xyxy(label["bboxes"], w=shape[1], h=shape[0]),
+            truth_boxes=pixels(label["bboxes"], shape),
             truth_classes=label["cls"].reshape(-1),
             truth_areas=areas(label["bboxes"], shape),
         )

@@ -30,7 +30,7 @@ def test_suppression_of_the_candidates_is_suppression_of_the_output(classes: int
     from torchvision.ops import nms
     from ultralytics.utils.nms import non_max_suppression
 
-    from hpo.training.candidates import candidates_of
+    from hpo.training.ultralytics_internals.candidates import candidates_of
 
     raw = output(classes)
     theirs = non_max_suppression(raw.clone(), FLOOR, 0.6, multi_label=multi_label, max_det=10**6)
@@ -45,7 +45,7 @@ def test_suppression_of_the_candidates_is_suppression_of_the_output(classes: int
 def test_rows_of_a_head_without_suppression_are_candidates_as_they_are() -> None:
     import torch
 
-    from hpo.training.candidates import candidates_of
+    from hpo.training.ultralytics_internals.candidates import candidates_of
 
     rows = torch.tensor([[[1.0, 2, 30, 40, 0.9, 1], [5, 6, 7, 8, FLOOR, 0]]])
     ((boxes, scores, classes),) = candidates_of(rows, multi_label=False, end2end=True)
@@ -56,7 +56,7 @@ def test_rows_of_a_head_without_suppression_are_candidates_as_they_are() -> None
 
 @pytest.mark.parametrize("multi_label", [True, False])
 def test_a_score_that_is_no_number_is_kept_for_the_error(*, multi_label: bool) -> None:
-    from hpo.training.candidates import candidates_of
+    from hpo.training.ultralytics_internals.candidates import candidates_of
 
     raw = output(classes=3, images=2)
     raw[1, 5, 17] = float("nan")

@@ -1,7 +1,7 @@
 """A detector's raw output as candidates: what is left of it before any suppression, as Ultralytics' NMS would take it.
 
-Shared by the capture of a finished model (``hpo.training.capture``) and by a training's own validation, which looks at
-every image anyway::
+Shared by the capture of a finished model (``capture``) and by a training's own validation, which looks at every image
+anyway::
 
     class TrialValidator(KeepsCandidates):  # in place of DetectionValidator
         ...
@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from typing_extensions import override
 from ultralytics.models.yolo.detect import DetectionValidator
-from ultralytics.utils.ops import xywh2xyxy
+from ultralytics.utils.ops import xywh2xyxy, xywhn2xyxy
 
 from hpo.detection.predictions import ImagePredictions, Predictions, collect
 from hpo.trial.operating_point import FLOOR
@@ -134,6 +134,14 @@ class KeepsCandidates(DetectionValidator):
     def update_metrics(self, preds: Any, batch: dict[str, Any]) -> None:
         self.candidates.add(batch)
         super().update_metrics(preds, batch)
+
+
+def pixels(boxes: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
+    """Boxes as x1, y1, x2, y2 in pixels of an image. ``boxes``: (n, 4) x, y, width, height in fractions; ``shape``: the
+    image's height, width.
+    """
+    found: NDArray[Any] = xywhn2xyxy(boxes, w=shape[1], h=shape[0])
+    return found
 
 
 def areas(boxes: NDArray[Any], shape: tuple[int, int]) -> NDArray[np.float32]:

@@ -17,11 +17,11 @@ from ultralytics.utils import LOGGER
 
 from hpo.detection.metrics import best_macro_f1, macro_at
 from hpo.detection.predictions import Predictions
-from hpo.training import checkpoint
-from hpo.training.candidates import KeepsCandidates
 from hpo.training.guard import DivergenceGuard
-from hpo.training.patches import threads_per_trial
 from hpo.training.stops import Stop
+from hpo.training.ultralytics_internals import checkpoint
+from hpo.training.ultralytics_internals.candidates import KeepsCandidates
+from hpo.training.ultralytics_internals.patches import threads_per_trial
 from hpo.trial.messages import Answer, EpochReport
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.request import TrialRequest

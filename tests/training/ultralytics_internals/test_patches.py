@@ -37,7 +37,7 @@ def test_a_label_cache_is_whole_at_any_moment(launcher: ForkserverLauncher, tmp_
 
 
 def _write_and_read(path: str, pipe: Any, _lifeline: Any) -> None:
-    from hpo.training.patches import save_label_cache
+    from hpo.training.ultralytics_internals.patches import save_label_cache
 
     reads = 0
     for number in range(100):
@@ -53,7 +53,7 @@ def test_suppression_has_no_time_limit(launcher: ForkserverLauncher) -> None:
 def _time_limit(_request: str, pipe: Any, _lifeline: Any) -> None:
     import ultralytics.utils.nms
 
-    from hpo.training import patches
+    from hpo.training.ultralytics_internals import patches
 
     patches.apply(threads=1)
     pipe.send_bytes(str(ultralytics.utils.nms.non_max_suppression.keywords["max_time_img"]).encode())
@@ -68,7 +68,7 @@ def _threads_of_a_training(_request: str, pipe: Any, _lifeline: Any) -> None:
     import torch
     from ultralytics.utils.torch_utils import select_device
 
-    from hpo.training import patches
+    from hpo.training.ultralytics_internals import patches
 
     patches.apply(threads=3)
     select_device("cpu")
@@ -78,7 +78,7 @@ def _threads_of_a_training(_request: str, pipe: Any, _lifeline: Any) -> None:
 def test_results_are_read_as_polars_reads_them(tmp_path: Path) -> None:
     import polars
 
-    from hpo.training.yolo import columns
+    from hpo.training.ultralytics_internals.yolo import columns
 
     table = tmp_path / "results.csv"
     table.write_text("epoch,time,train/box_loss,metrics/mAP50(B)\n1,1.5,3.7,0\n2,3,1e-05,0\n")
@@ -90,7 +90,7 @@ def test_results_are_read_as_polars_reads_them(tmp_path: Path) -> None:
 
 def test_a_read_only_dataset_is_no_error(tmp_path: Path) -> None:
     launched = tmp_path / "nowhere" / "labels.cache"
-    from hpo.training.patches import save_label_cache
+    from hpo.training.ultralytics_internals.patches import save_label_cache
 
     save_label_cache("", launched, {}, "1.0")
     assert not launched.exists()
@@ -102,7 +102,7 @@ def test_a_read_only_dataset_is_no_error(tmp_path: Path) -> None:
 def test_trials_that_are_trained_side_by_side_share_the_cores(
     monkeypatch: pytest.MonkeyPatch, sharing: int, threads: int, loaders: int
 ) -> None:
-    from hpo.training import patches
+    from hpo.training.ultralytics_internals import patches
 
     monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(16)))
     assert patches.threads_per_trial(sharing) == threads

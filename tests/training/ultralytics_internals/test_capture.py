@@ -19,7 +19,7 @@ from hpo.detection.predictions import MAX_CANDIDATES, Predictions
 from hpo.detection.rating import measure
 from hpo.errors import SpecError, UsageError
 from hpo.settings import Settings, load_settings
-from hpo.training.predictions import Wanted, captured
+from hpo.training.measuring.predictions import Wanted, captured
 from hpo.trial.objective import Objective
 from hpo.trial.operating_point import DEFAULT, FLOOR
 from hpo.trial.vocabulary import Metric
@@ -31,8 +31,8 @@ NAMES = ["a", "b", "c"]
 
 
 def captures(weights: Path, data: Path, mode: str, **changes: Any) -> Predictions:
-    from hpo.training.capture import Pass, capture
-    from hpo.training.weights import load
+    from hpo.training.ultralytics_internals.capture import Pass, capture
+    from hpo.training.ultralytics_internals.weights import load
 
     return capture(load(weights).model, mode, replace(Pass(data, "val", 96, "cpu"), **changes))
 
@@ -124,8 +124,8 @@ def test_at_most_30000_candidates_an_image_the_best_scores(tmp_path: Path) -> No
 def test_the_model_is_left_as_it_was(odd: Subject, mode: str) -> None:
     import torch
 
-    from hpo.training.capture import Pass, capture
-    from hpo.training.weights import load
+    from hpo.training.ultralytics_internals.capture import Pass, capture
+    from hpo.training.ultralytics_internals.weights import load
 
     model = load(odd.weights).model
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -146,7 +146,7 @@ def test_progress_counts_to_the_end(odd: Subject, mode: str) -> None:
 
 
 def test_images_of_a_batch_are_predicted_as_if_alone(mixed_digits: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hpo.training import capture
+    from hpo.training.ultralytics_internals import capture
 
     together = captures(mixed_digits.weights, mixed_digits.data, "deploy")
     monkeypatch.setattr(capture, "CPU_BATCH_PIXELS", 1)
@@ -159,7 +159,7 @@ def test_images_of_a_batch_are_predicted_as_if_alone(mixed_digits: Subject, monk
 def test_a_validation_that_keeps_its_candidates_keeps_those_of_a_capture(digits: Subject, tmp_path: Path) -> None:
     from ultralytics import YOLO
 
-    from hpo.training.candidates import KeepsCandidates
+    from hpo.training.ultralytics_internals.candidates import KeepsCandidates
 
     kept: list[Predictions] = []
 
@@ -184,7 +184,7 @@ def test_boxes_go_to_the_image_as_ultralytics_scales_them(original: tuple[int, i
     import torch
     from ultralytics.utils.ops import scale_boxes
 
-    from hpo.training.capture import frame
+    from hpo.training.ultralytics_internals.capture import frame
 
     boxes = np.random.default_rng(0).uniform(-10, 700, (20, 4)).astype(np.float32)
     gain_x, gain_y, pad_x, pad_y, width, height = np.asarray(frame(network, original), np.float32)
@@ -235,7 +235,7 @@ _WITHOUT_TORCH = """
 import sys
 from pathlib import Path
 from hpo.settings import load_settings
-from hpo.training.predictions import Wanted, captured
+from hpo.training.measuring.predictions import Wanted, captured
 from hpo.detection.sweep import sweep
 from hpo.trial.objective import Objective
 from hpo.trial.operating_point import SweepPlan

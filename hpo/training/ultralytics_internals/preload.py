@@ -21,8 +21,8 @@ import ultralytics.utils.callbacks.platform
 import ultralytics.utils.callbacks.raytune
 import ultralytics.utils.events
 
-import hpo.training.patches
-import hpo.training.yolo
+import hpo.training.ultralytics_internals.patches
+import hpo.training.ultralytics_internals.yolo
 
 _FORKSERVER = os.getpid() if sys.argv[:1] == ["-c"] else None
 """None where another process imports this module."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hpo.detection.predictions import ImagePredictions, Predictions, collect
-from hpo.training.agreement import agreement
+from hpo.training.measuring.agreement import agreement
 
 Row = tuple[float, float, float, float, float, int]
 ENDLESS = (1.0, 1.0, 0.0, 0.0, float("inf"), float("inf"))

@@ -13,16 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ultralytics.utils.ops import xywhn2xyxy
 
 from hpo.detection.predictions import ImagePredictions, Predictions, collect
 from hpo.detection.rating import measure
-from hpo.training import patches
-from hpo.training.agreement import agreement
-from hpo.training.candidates import areas, common_folder, name_of
-from hpo.training.capture import Pass, dataset_of
-from hpo.training.predictor import Detector, ExportedDetector
-from hpo.training.weights import Weights, load
+from hpo.training.measuring.agreement import agreement
+from hpo.training.ultralytics_internals import patches
+from hpo.training.ultralytics_internals.candidates import areas, common_folder, name_of, pixels
+from hpo.training.ultralytics_internals.capture import Pass, dataset_of
+from hpo.training.ultralytics_internals.predictor import Detector, ExportedDetector
+from hpo.training.ultralytics_internals.weights import Weights, load
 from hpo.trial import handed_over
 from hpo.trial.objective import parse
 from hpo.trial.operating_point import FLOOR, Kind, OperatingPoint
@@ -104,7 +103,7 @@ def _of_images(detector: Detector, over: Pass, classes: int) -> Iterator[ImagePr
             scores=boxes.conf.cpu().numpy(),
             classes=boxes.cls.cpu().numpy().astype(np.int32),
             frame=_ENDLESS,
-            truth_boxes=xywhn2xyxy(label["bboxes"], w=shape[1], h=shape[0]),
+            truth_boxes=pixels(label["bboxes"], shape),
             truth_classes=label["cls"].reshape(-1),
             truth_areas=areas(label["bboxes"], shape),
         )

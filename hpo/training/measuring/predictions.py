@@ -69,9 +69,9 @@ def captured(
 def _inferred(
     wanted: Wanted, dataset: DatasetSummary, cache: PredictionCache, progress: Callable[[int, int], None] | None
 ) -> tuple[Predictions, int]:
-    from hpo.training import patches
-    from hpo.training.capture import Pass, capture
-    from hpo.training.weights import check_classes, load
+    from hpo.training.ultralytics_internals import patches
+    from hpo.training.ultralytics_internals.capture import Pass, capture
+    from hpo.training.ultralytics_internals.weights import check_classes, load
 
     patches.apply(patches.threads_per_trial())
     weights = load(wanted.weights, trust=wanted.trust)

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.training.cache import PredictionCache, key
-from hpo.training.patches import threads_per_trial
+from hpo.training.ultralytics_internals.patches import threads_per_trial
 from hpo.trial.operating_point import DEFAULT, OperatingPoint, Rated, SweepPlan, SweepResult
 from hpo.trial.request import TrialRequest
 
 if TYPE_CHECKING:
     from hpo.detection.predictions import Predictions
-    from hpo.training.yolo import TrialRun
+    from hpo.training.ultralytics_internals.yolo import TrialRun
 
 Progress = Callable[[str, float], None]
 """Told the stage and how much of it is done, in [0, 1]."""
@@ -71,8 +71,8 @@ def _at_defaults(run: TrialRun) -> Settled:
 
 
 def _captured(run: TrialRun, progress: Progress) -> Predictions:
-    from hpo.training import weights
-    from hpo.training.capture import Pass, capture
+    from hpo.training.ultralytics_internals import weights
+    from hpo.training.ultralytics_internals.capture import Pass, capture
 
     loaded = weights.load(run.paths.best)
     over = Pass(
@@ -126,7 +126,7 @@ def metrics(rated: Rated) -> dict[str, float]:
 
 
 def _write(result: SweepResult, predictions: Predictions, run: TrialRun) -> None:
-    from hpo.training.sweep_files import Source, write
+    from hpo.training.measuring.sweep_files import Source, write
 
     title = f"trial {run.request.number} of study {run.request.study}"
     write(result, predictions, Source(title, run.paths.best, run.args.imgsz), run.paths.folder)

@@ -17,11 +17,11 @@ from ultralytics.utils import nms, ops
 
 from hpo.detection.predictions import ImagePredictions, Predictions, collect
 from hpo.errors import UsageError
-from hpo.training.candidates import Candidates, candidates_of
-from hpo.training.capture import broken_weights_named, frame
-from hpo.training.capture import device as resolved_device
-from hpo.training.patches import NO_TIME_LIMIT_S
-from hpo.training.weights import Weights
+from hpo.training.ultralytics_internals.candidates import Candidates, candidates_of
+from hpo.training.ultralytics_internals.capture import broken_weights_named, frame
+from hpo.training.ultralytics_internals.capture import device as resolved_device
+from hpo.training.ultralytics_internals.patches import NO_TIME_LIMIT_S
+from hpo.training.ultralytics_internals.weights import Weights
 from hpo.trial.operating_point import Kind, OperatingPoint
 
 OF_THE_POINT = ("conf", "iou", "max_det", "agnostic_nms")

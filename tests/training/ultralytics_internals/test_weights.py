@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("ultralytics")
 
 
 def load(file: Path, **options: bool) -> Any:
-    from hpo.training import weights
+    from hpo.training.ultralytics_internals import weights
 
     return weights.load(file, **options)
 
@@ -121,7 +121,7 @@ def test_weights_of_another_task_are_no_detector(tmp_path: Path, yaml: str, head
 
 
 def test_data_of_other_classes_is_refused_with_the_differences(tmp_path: Path) -> None:
-    from hpo.training.weights import check_classes
+    from hpo.training.ultralytics_internals.weights import check_classes
 
     weights = load(untrained(tmp_path / "weights.pt", ["cat", "dog", "cow"]))
     check_classes(weights, ["cat", "dog", "cow"], Path("data.yaml"))
@@ -134,7 +134,7 @@ def test_data_of_other_classes_is_refused_with_the_differences(tmp_path: Path) -
 
 
 def test_many_differences_are_counted(tmp_path: Path) -> None:
-    from hpo.training.weights import check_classes
+    from hpo.training.ultralytics_internals.weights import check_classes
 
     weights = load(untrained(tmp_path / "weights.pt", [f"old{index}" for index in range(80)]))
     with pytest.raises(UsageError, match=r"9: 'new9' in the data, 'old9' in the weights; and 70 more\)"):
@@ -142,7 +142,7 @@ def test_many_differences_are_counted(tmp_path: Path) -> None:
 
 
 def test_weights_that_know_one_class_for_all_fit_any_data(tmp_path: Path) -> None:
-    from hpo.training.weights import check_classes
+    from hpo.training.ultralytics_internals.weights import check_classes
 
     weights = load(untrained(tmp_path / "weights.pt", ["item"], single_cls=True))
     check_classes(weights, ["cat", "dog"], Path("data.yaml"))

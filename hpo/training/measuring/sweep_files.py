@@ -45,7 +45,7 @@ def write(result: SweepResult, predictions: Predictions, source: Source, folder:
         written.append(predict)
     else:
         predict.unlink(missing_ok=True)
-    from hpo.training.sweep_plots import write_plots
+    from hpo.training.measuring.sweep_plots import write_plots
 
     write_plots(result, predictions, plot)
     return written
