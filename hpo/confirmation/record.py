@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from hpo.evidence.document import VerdictDocument
 from hpo.study.database.storage import Storage
 from hpo.study.records import LOOK, VERDICT, StatusRow, StudyRow
 from hpo.study.studies import controls, lifecycle, snapshot
@@ -16,12 +17,13 @@ class Stage:
 
     study: StudyRow
     status: StatusRow
-    verdict: dict[str, Any] | None
+    verdict: VerdictDocument | None
 
     def to_dict(self) -> dict[str, Any]:
         """The documented JSON form."""
         done, planned = self.status.budget.counted, self.status.budget.trials
-        return {"state": self.status.state, "runs": planned, "done": done, "verdict": self.verdict}
+        verdict = None if self.verdict is None else self.verdict.to_dict()
+        return {"state": self.status.state, "runs": planned, "done": done, "verdict": verdict}
 
 
 def stage_of(storage: Storage, search: StudyRow) -> Stage | None:
@@ -30,10 +32,10 @@ def stage_of(storage: Storage, search: StudyRow) -> Stage | None:
     return None if study is None else Stage(study, snapshot.status(storage, study), stored(storage, study))
 
 
-def stored(storage: Storage, stage: StudyRow) -> dict[str, Any] | None:
-    """The verdict of the stage, in its JSON form; None before it was computed."""
+def stored(storage: Storage, stage: StudyRow) -> VerdictDocument | None:
+    """The verdict of the stage; None before it was computed."""
     found = controls.notes(storage, VERDICT, stage=stage)
-    return found[-1] if found else None
+    return VerdictDocument.from_dict(found[-1]) if found else None
 
 
 def look(storage: Storage, stage: StudyRow, split: str, by: str) -> int:
@@ -43,5 +45,6 @@ def look(storage: Storage, stage: StudyRow, split: str, by: str) -> int:
     return sum(each["split"] == split for each in looks)
 
 
-def keep(storage: Storage, stage: StudyRow, verdict: dict[str, Any], by: str) -> None:
-    controls.note(storage, stage, by, VERDICT, verdict)
+def keep(storage: Storage, stage: StudyRow, verdict: VerdictDocument, by: str) -> None:
+    """Stores the verdict of the stage."""
+    controls.note(storage, stage, by, VERDICT, verdict.to_dict())
