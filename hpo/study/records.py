@@ -194,6 +194,14 @@ class TrialRow:
     """Of a complete trial under ``postprocess: swept``, but for the baseline."""
 
 
+class Finish(StrEnum):
+    """Why a search is over. A closed set; the values are what people read."""
+
+    BUDGET = "budget spent"
+    HOURS = "hours spent"
+    GRID = "grid exhausted"
+
+
 class StudyState(StrEnum):
     EMPTY = "empty"
     """No trial yet."""
@@ -253,8 +261,8 @@ class WorkerRow:
 class StatusRow:
     name: str
     state: StudyState
-    finished: str | None
-    """Why the search is over: ``budget spent``, ``hours spent``, ``grid exhausted``."""
+    finished: Finish | None
+    """Why the search is over; None while anything is open or may be proposed."""
     budget: BudgetRow
     counts: dict[TrialState, int]
     """Of every state, dead trials that were tried again included (FAIL)."""

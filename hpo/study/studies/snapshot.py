@@ -18,6 +18,7 @@ from hpo.study.records import (
     AttemptRow,
     BudgetRow,
     EpochRow,
+    Finish,
     RunningRow,
     StatusRow,
     StudyRow,
@@ -260,7 +261,7 @@ def _left_s(now: Progress, rows: list[TrialRow], workers: tuple[WorkerRow, ...])
 
 
 def _study_state(
-    rows: list[TrialRow], workers: tuple[WorkerRow, ...], over: str | None, control: Control
+    rows: list[TrialRow], workers: tuple[WorkerRow, ...], over: Finish | None, control: Control
 ) -> StudyState:
     if over is not None:
         return StudyState.FINISHED
