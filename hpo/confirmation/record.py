@@ -7,8 +7,8 @@ from typing import Any
 
 from hpo.evidence.document import VerdictDocument
 from hpo.study.database.storage import Storage
-from hpo.study.records import LOOK, VERDICT, StatusRow, StudyRow
-from hpo.study.studies import controls, lifecycle, snapshot
+from hpo.study.records import Look, StatusRow, StudyRow
+from hpo.study.studies import lifecycle, snapshot, verdicts
 
 
 @dataclass(frozen=True)
@@ -34,17 +34,15 @@ def stage_of(storage: Storage, search: StudyRow) -> Stage | None:
 
 def stored(storage: Storage, stage: StudyRow) -> VerdictDocument | None:
     """The verdict of the stage; None before it was computed."""
-    found = controls.notes(storage, VERDICT, stage=stage)
-    return VerdictDocument.from_dict(found[-1]) if found else None
+    return verdicts.stored(storage, stage)
 
 
 def look(storage: Storage, stage: StudyRow, split: str, by: str) -> int:
     """Notes a look at ``split`` before it is taken; which one it is of those at this split of this data."""
-    controls.note(storage, stage, by, LOOK, {"split": split})
-    looks = controls.notes(storage, LOOK, data=stage.identity.data_fingerprint)
-    return sum(each["split"] == split for each in looks)
+    verdicts.note_look(storage, stage, by, Look(split))
+    return sum(each.split == split for each in verdicts.looks(storage, stage.identity.data_fingerprint))
 
 
 def keep(storage: Storage, stage: StudyRow, verdict: VerdictDocument, by: str) -> None:
     """Stores the verdict of the stage."""
-    controls.note(storage, stage, by, VERDICT, verdict.to_dict())
+    verdicts.keep(storage, stage, by, verdict)

@@ -7,8 +7,8 @@ from typing import Protocol
 
 from hpo.evidence.document import VerdictDocument
 from hpo.study.database.storage import Storage
-from hpo.study.records import VERDICT, EpochRow, StudyRow, TrialRow
-from hpo.study.studies import controls, lifecycle, snapshot
+from hpo.study.records import EpochRow, StudyRow, TrialRow
+from hpo.study.studies import lifecycle, snapshot, verdicts
 
 
 class Reader(Protocol):
@@ -50,8 +50,7 @@ class StudyReader:
 
     def verdict(self) -> VerdictDocument | None:
         stage = self.study if self.study.spec.planned else lifecycle.confirmation(self.storage, self.study.name)
-        found = [] if stage is None else controls.notes(self.storage, VERDICT, stage=stage)
-        return VerdictDocument.from_dict(found[-1]) if found else None
+        return None if stage is None else verdicts.stored(self.storage, stage)
 
     def set_run(self, number: int, run_id: str) -> None:
         snapshot.set_mlflow_run(self.storage, self.study, number, run_id)

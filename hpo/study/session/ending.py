@@ -26,7 +26,7 @@ from hpo.study.session.admission import FRESH_TRIAL
 from hpo.study.session.context import Context
 from hpo.trial import vocabulary
 from hpo.trial.messages import Ended
-from hpo.trial.operating_point import DEFAULT
+from hpo.trial.operating_point import DEFAULT, OperatingPoint, SweepResult
 from hpo.trial.vocabulary import Reaction, Reason
 
 _CONSTRAINT = "constraints:failure"
@@ -103,7 +103,7 @@ def _record(context: Context, connection: Connection, token: str, ended: Ended) 
         "recorded_at": at,
     }
     if context.study.spec.is_swept:
-        outcome["operating_point"] = _operating_point(ended)
+        outcome |= _swept(ended)
     connection.execute(update(tables.trials).where(_trial(claim)).values(outcome))
     _tell(connection, claim, ended, reaction)
     if reaction.counts:
@@ -121,13 +121,13 @@ def _put_back(context: Context, connection: Connection, claim: Claim, ended: End
     return vocabulary.ALONE
 
 
-def _operating_point(ended: Ended) -> dict[str, Any] | None:
-    """What a swept trial came to: the setting that was found with all that the sweep found, or, of the baseline and
-    where the sweep failed, the defaults that the trial was measured at."""
+def _swept(ended: Ended) -> dict[str, Any]:
+    """What a swept trial came to: the setting that was found, and all that the sweep found; of the baseline and where
+    the sweep failed, the defaults that the trial was measured at."""
     if ended.reason is not Reason.COMPLETE:
-        return None
-    point = ended.operating_point or DEFAULT.to_dict()
-    return point if ended.swept is None else {**point, "sweep": ended.swept}
+        return {"operating_point": None, "sweep": None}
+    point = DEFAULT if ended.operating_point is None else OperatingPoint.from_dict(ended.operating_point)
+    return {"operating_point": point, "sweep": None if ended.swept is None else SweepResult.from_dict(ended.swept)}
 
 
 def _close_attempt(connection: Connection, claim: Claim, reason: Reason, detail: str, at: datetime) -> None:

@@ -176,8 +176,7 @@ class WorkerSession:
         if resumed_from is not None:
             active = replace(active, proposal=replace(active.proposal, resume_epoch=resumed_from))
         self._active[token] = active = replace(active, pruning=rungs.plan(self._context.study.spec, train))
-        point = None if operating_point is None else operating_point.to_dict()
-        recording.write_attempt(self._context, active, place, {"train": train, "operating_point": point})
+        recording.write_attempt(self._context, active, place, {"train": train, "operating_point": operating_point})
 
     def started(self, token: str, effective: dict[str, Scalar], resumed_from: int | None = None) -> None:
         """Stores what is really trained, as Ultralytics resolved it, and after which epoch, where that is known."""
