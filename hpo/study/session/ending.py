@@ -26,7 +26,7 @@ from hpo.study.session.admission import FRESH_TRIAL
 from hpo.study.session.context import Context
 from hpo.trial import vocabulary
 from hpo.trial.messages import Ended
-from hpo.trial.operating_point import DEFAULT, OperatingPoint, SweepResult
+from hpo.trial.operating_point import DEFAULT
 from hpo.trial.vocabulary import Reaction, Reason
 
 _CONSTRAINT = "constraints:failure"
@@ -126,8 +126,7 @@ def _swept(ended: Ended) -> dict[str, Any]:
     the sweep failed, the defaults that the trial was measured at."""
     if ended.reason is not Reason.COMPLETE:
         return {"operating_point": None, "sweep": None}
-    point = DEFAULT if ended.operating_point is None else OperatingPoint.from_dict(ended.operating_point)
-    return {"operating_point": point, "sweep": None if ended.swept is None else SweepResult.from_dict(ended.swept)}
+    return {"operating_point": ended.operating_point or DEFAULT, "sweep": ended.swept}
 
 
 def _close_attempt(connection: Connection, claim: Claim, reason: Reason, detail: str, at: datetime) -> None:

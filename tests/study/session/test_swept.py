@@ -60,7 +60,7 @@ def test_what_a_sweep_found_is_kept_whole(storage: Storage, study: StudyRow, ses
     proposal = admit(session)
     session.end(
         proposal.token,
-        replace(ended(value=found.value), operating_point=found.best.point.to_dict(), swept=found.to_dict()),
+        replace(ended(value=found.value), operating_point=found.best.point, swept=found),
     )
     row = snapshot.trial(storage, study, proposal.number)
     assert row.operating_point == found.best.point
