@@ -28,6 +28,7 @@ def test_a_grid_ends_when_every_point_was_tried_once(storage: Storage, make_stud
         assert session.finished() is None
         proposals = run(session)
         assert session.finished() is Finish.GRID
+        assert str(session.finished()) == "grid exhausted"
     assert proposals[0].baseline
     assert proposals[1].params == {"lr0": 0.2, "batch": 4}
     assert _sorted(params_of(proposals[1:])) == SIX
