@@ -20,8 +20,8 @@ from hpo.promotion.exports import MOST_MISSING
 from hpo.promotion.measured import Measured, differences, disagreements, measured
 from hpo.promotion.training import Trained
 from hpo.study.database.storage import Storage
-from hpo.study.records import LOOK, StudyRow
-from hpo.study.studies import controls
+from hpo.study.records import Look, StudyRow
+from hpo.study.studies import verdicts
 from hpo.trial import handed_over as names
 
 if TYPE_CHECKING:
@@ -99,11 +99,11 @@ class Maker:
         """Notes the look at the test split, once for these weights; how many there were on this data."""
         sha256 = files.digest(trained.weights)
         fingerprint = self.study.identity.data_fingerprint
-        taken = controls.notes(self.storage, LOOK, data=fingerprint)
-        if not any(each.get("weights") == sha256 for each in taken):
-            controls.note(self.storage, self.study, self.by, LOOK, {"split": "test", "weights": sha256})
-            taken = controls.notes(self.storage, LOOK, data=fingerprint)
-        return sum(each["split"] == "test" for each in taken)
+        taken = verdicts.looks(self.storage, fingerprint)
+        if not any(each.weights == sha256 for each in taken):
+            verdicts.note_look(self.storage, self.study, self.by, Look("test", sha256))
+            taken = verdicts.looks(self.storage, fingerprint)
+        return sum(each.split == "test" for each in taken)
 
 
 def _refuse_unlike(found: Measured, checked: dict[str, Any]) -> None:

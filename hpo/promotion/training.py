@@ -173,7 +173,7 @@ class FinalTraining:
         return self.paths.last if self._with_val else self.paths.best
 
     def _result(self, ended: Ended) -> Trained:
-        swept = None if ended.swept is None or self._with_val else SweepResult.from_dict(ended.swept)
+        swept = None if self._with_val else ended.swept
         return Trained(
             weights=self._weights,
             train=self.train,

@@ -208,7 +208,7 @@ def _completed(run: TrialRun, channel: Channel) -> Ended:
         metrics=found.metrics,
         best_epoch=run.best_epoch,
         recorded_at=time.time(),
-        operating_point=found.point.to_dict(),
+        operating_point=found.point,
         swept=found.swept,
     )
 

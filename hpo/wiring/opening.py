@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hpo.errors import SpecError, StudyConflict, UsageError
 from hpo.settings import Settings
@@ -19,6 +19,7 @@ from hpo.wiring.warming import warm_start
 
 if TYPE_CHECKING:
     from hpo.dataset.summary import DatasetSummary
+    from hpo.evidence.document import VerdictDocument
     from hpo.launchers.local import LocalWorkers
     from hpo.orchestration.stop import StopRequest
     from hpo.orchestration.workspace import Workspace
@@ -62,7 +63,7 @@ class Opened:
         workspace = replace(self.workspace, folder=self.settings.study_folder(study.name), baseline=None)
         return replace(self, study=study, workspace=workspace, unsynced=0)
 
-    def verdict(self, by: str, progress: Callable[[int, int], None]) -> dict[str, Any]:
+    def verdict(self, by: str, progress: Callable[[int, int], None]) -> VerdictDocument:
         """Of this stage, which is finished; computed at the first call."""
         from hpo.confirmation import record
         from hpo.confirmation.verdict import Bench, reach

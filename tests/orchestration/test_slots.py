@@ -102,7 +102,7 @@ def test_slots_open_as_the_memory_that_was_seen_allows(storage: Storage, tmp_pat
     space = Room(Memory({"cpu": 1000.0}, cores=8), lambda: peaks.seen(storage, study))
     assert work(storage, study, tmp_path, hungry.modest, ("cpu",), space) == ["cpu"] * 2
     tried = attempts(storage, study)
-    assert [attempt.effective["peak_mib"] for attempt in tried] == [400] * 5
+    assert [attempt.peak_mib for attempt in tried] == [400] * 5
     assert {attempt.slot for attempt in tried} == {0, 1}
     assert any(overlap(one, other) for one, other in itertools.combinations(tried, 2))
     assert list(tmp_path.glob("saw-*-2"))

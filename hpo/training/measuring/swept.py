@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hpo.training.cache import PredictionCache, key
 from hpo.training.ultralytics_internals.patches import threads_per_trial
@@ -31,8 +31,8 @@ class Settled:
     """What both hold at."""
     detail: str = ""
     """What failed, where the value is that of Ultralytics' defaults instead of the sweep's."""
-    swept: dict[str, Any] | None = None
-    """``SweepResult.to_dict()``."""
+    swept: SweepResult | None = None
+    """All that the sweep found."""
 
 
 def settle(run: TrialRun, plan: SweepPlan, progress: Progress) -> Settled:
@@ -109,7 +109,7 @@ def _swept(run: TrialRun, plan: SweepPlan, predictions: Predictions) -> Settled:
         _write(result, predictions, run)
     except Exception as error:  # noqa: BLE001  (what was found is in the outcome too)
         detail = f"what the sweep found could not be written beside the weights: {_told(error)}"
-    return Settled(result.value, metrics(result.best), result.best.point, detail, result.to_dict())
+    return Settled(result.value, metrics(result.best), result.best.point, detail, result)
 
 
 def metrics(rated: Rated) -> dict[str, float]:

@@ -17,7 +17,7 @@ from hpo.launchers.forkserver import ForkserverLauncher
 from hpo.training.cache import PredictionCache, key
 from hpo.trial.messages import Answer, Ended, EpochReport, Message, Progress
 from hpo.trial.objective import Objective, parse
-from hpo.trial.operating_point import DEFAULT, Kind, OperatingPoint, SweepPlan, SweepResult
+from hpo.trial.operating_point import DEFAULT, Kind, SweepPlan
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.ports import TrialProcess
 from hpo.trial.request import PredictionFolder, TrialRequest
@@ -70,13 +70,13 @@ def test_a_swept_trial_ends_with_the_operating_point_of_its_model(done: Done) ->
     ended = done.ended
     assert (ended.reason, ended.detail) == (Reason.COMPLETE, "")
     assert ended.swept is not None
-    found = SweepResult.from_dict(ended.swept)
+    found = ended.swept
     assert found.capture == "deploy"
     assert found.images == 24
     assert found.best.point.iou in PLAN.ious
     assert PLAN.conf[0] <= found.best.point.conf <= PLAN.conf[1]
     assert ended.value == found.value
-    assert OperatingPoint.from_dict(ended.operating_point or {}) == found.best.point
+    assert ended.operating_point == found.best.point
     assert set(ended.metrics) == KEYS
     assert ended.metrics["f1"] == found.best.scores["f1"] == pytest.approx(found.in_sample)
     assert found.in_sample >= found.default_value
@@ -86,9 +86,10 @@ def test_what_was_found_lies_in_the_attempts_folder(done: Done) -> None:
     ended = done.ended
     paths = AttemptPaths(Path(done.request.folder))
     written = json.loads(paths.operating_point.read_text())
-    assert written == {**(ended.swept or {}), "imgsz": 96}
+    assert ended.swept is not None
+    assert written == {**json.loads(json.dumps(ended.swept.to_dict())), "imgsz": 96}
     predict = yaml.safe_load(paths.predict.read_text())
-    recommended = SweepResult.from_dict(ended.swept or {}).recommended_point
+    recommended = ended.swept.recommended_point
     assert (predict["conf"], predict["iou"], predict["imgsz"]) == (recommended.conf, recommended.iou, 96)
     assert predict["model"] == str(paths.best)
     assert "95% interval" in paths.predict.read_text()
@@ -137,7 +138,7 @@ def test_any_objective_can_be_what_a_study_is_about(
     ended = Talk(launcher.start(swept_request({"epochs": 1}, objective=parse(objective)))).ended
     assert (ended.reason, ended.detail) == (Reason.COMPLETE, "")
     assert ended.swept is not None
-    assert ended.swept["objective"] == objective
+    assert ended.swept.objective == objective
     assert ended.value is not None
     assert 0 <= ended.value <= 1
 
@@ -149,9 +150,9 @@ def test_the_baseline_is_measured_at_ultralytics_defaults_as_it_would_be_deploye
     searched = done.talk
     assert (baseline.ended.reason, baseline.ended.detail, baseline.ended.swept) == (Reason.COMPLETE, "", None)
     assert searched.ended.swept is not None
-    assert OperatingPoint.from_dict(baseline.ended.operating_point or {}) == DEFAULT
-    assert baseline.ended.value == searched.ended.swept["default_value"]
-    assert baseline.ended.metrics["f1"] == searched.ended.swept["default"]["f1"]
+    assert baseline.ended.operating_point == DEFAULT
+    assert baseline.ended.value == searched.ended.swept.default_value
+    assert baseline.ended.metrics["f1"] == searched.ended.swept.default.scores["f1"]
     assert [r.objective for r in baseline.reports] == [r.objective for r in searched.reports]
 
 
@@ -210,9 +211,11 @@ def test_a_head_without_suppression_is_swept_over_the_confidence_alone(
     request = request_for(objective=F1, sweep=PLAN, model=str(model), operating_point=point)
     ended = Talk(launcher.start(request)).ended
     assert (ended.reason, ended.detail) == (Reason.COMPLETE, "")
-    assert OperatingPoint.from_dict(ended.operating_point or {}).kind is Kind.NONE
+    assert ended.operating_point is not None
+    assert ended.operating_point.kind is Kind.NONE
     if not baseline:
-        found = SweepResult.from_dict(ended.swept or {})
+        found = ended.swept
+        assert found is not None
         assert found.best.point.kind is Kind.NONE
         assert found.settings == 1
 
@@ -254,9 +257,10 @@ def test_a_capture_that_fails_loses_no_training(
     assert ended.swept is None
     assert set(ended.metrics) == KEYS
     assert ended.value == ended.metrics["f1"] > 0
-    assert OperatingPoint.from_dict(ended.operating_point or {}) == DEFAULT
+    assert ended.operating_point == DEFAULT
     assert ended.best_epoch == sound.ended.best_epoch
-    default = sound.ended.value if baseline else (sound.ended.swept or {})["default_value"]
+    default = sound.ended.value if sound.ended.swept is None else sound.ended.swept.default_value
+    assert (sound.ended.swept is None) == baseline
     assert ended.value == pytest.approx(default, abs=0.05)  # as Ultralytics validates, not as it predicts
     assert "Traceback" in AttemptPaths(Path(request.folder)).log.read_text()
     assert AttemptPaths(Path(request.folder)).best.exists()
@@ -271,4 +275,4 @@ def test_files_that_can_not_be_written_lose_nothing_that_was_found(
     assert ended.reason is Reason.COMPLETE
     assert "could not be written beside the weights: IsADirectoryError" in ended.detail
     assert ended.swept is not None
-    assert ended.value == ended.swept["value"]
+    assert ended.value == ended.swept.value
