@@ -24,8 +24,9 @@ from hpo.training.capture import Pass, dataset_of
 from hpo.training.predictor import Detector, ExportedDetector
 from hpo.training.weights import Weights, load
 from hpo.trial import handed_over
+from hpo.trial.kinds import Kind
 from hpo.trial.objective import parse
-from hpo.trial.operating_point import FLOOR, Kind, OperatingPoint
+from hpo.trial.operating_point import FLOOR, OperatingPoint
 
 Progress = Callable[[int, int], None]
 _ENDLESS = (1.0, 1.0, 0.0, 0.0, float("inf"), float("inf"))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from hpo.trial.operating_point import DEFAULT, Kind, OperatingPoint, SweepResult
+from hpo.trial.kinds import Axis
+from hpo.trial.operating_point import DEFAULT, OperatingPoint, SweepResult
 
 
 def setting(point: OperatingPoint) -> str:
     """``iou 0.55, conf 0.31``, and what else differs from the defaults."""
-    words = [] if point.kind in (Kind.HARD, Kind.NONE) else [str(point.kind)]
+    words = [str(point.kind)] if point.kind.row.named else []
     words += [f"iou {point.iou:.4g}"] if point.iou is not None else []
     words += [f"sigma {point.sigma:.4g}"] if point.sigma is not None else []
-    words += [f"floor {point.floor:.4g}"] if point.kind is Kind.WBF else []
+    words += [f"floor {point.floor:.4g}"] if Axis.FLOOR in point.kind.row.axes else []
     if point.per_class_conf is None:
         words.append(f"conf {point.conf:.4g}")
     else:

@@ -16,7 +16,8 @@ from hpo.orchestration import handover
 from hpo.study.records import TrialRow
 from hpo.studyfile.schema import StudySpec
 from hpo.studyfile.text.ultralytics_yaml import write_arguments
-from hpo.trial.operating_point import Gain, Kind, OperatingPoint, SweepResult
+from hpo.trial.kinds import Kind
+from hpo.trial.operating_point import Gain, OperatingPoint, SweepResult
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.vocabulary import Reason, TrialState
 from tests.support import swept

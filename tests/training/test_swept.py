@@ -14,9 +14,10 @@ from typing_extensions import override
 
 from hpo.launchers.forkserver import ForkserverLauncher
 from hpo.training.cache import PredictionCache, digest, key
+from hpo.trial.kinds import Kind
 from hpo.trial.messages import Answer, Ended, EpochReport, Message, Progress
 from hpo.trial.objective import Objective, parse
-from hpo.trial.operating_point import DEFAULT, Kind, OperatingPoint, SweepPlan, SweepResult
+from hpo.trial.operating_point import DEFAULT, OperatingPoint, SweepPlan, SweepResult
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.ports import TrialProcess
 from hpo.trial.request import PredictionFolder, TrialRequest

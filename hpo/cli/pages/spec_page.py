@@ -97,8 +97,20 @@ def _swept(plan: SweepPlan) -> str:
     max_dets = ", ".join(str(max_det) for max_det in plan.max_dets)
     return (
         f"the best setting of each trained model, swept on its predictions of the val split:\n"
-        f"iou {ious}, conf {confs}, max_det {max_dets}, NMS {', '.join(plan.kinds)}"
+        f"iou {ious}, conf {confs}{' for each class' if plan.per_class else ''}, max_det {max_dets}, "
+        f"NMS {', '.join(plan.kinds)}{_deployed(plan)}"
     )
+
+
+def _deployed(plan: SweepPlan) -> str:
+    """How a setting is used that ``yolo predict`` can't do."""
+    others = [
+        *(kind for kind in plan.kinds if not kind.is_plain),
+        *(["a confidence a class"] if plan.per_class else []),
+    ]
+    if not others:
+        return ""
+    return f"\n`yolo predict` can't do {', '.join(others)}: where such a setting wins, it deploys through hpo.deploy"
 
 
 def _caches(spec: StudySpec) -> str:
