@@ -12,8 +12,6 @@ from hpo.trial.operating_point import OperatingPoint
 from hpo.trial.vocabulary import Postprocess, Scalar
 
 POSTPROCESSING_NAMES = ("iou", "conf", "max_det", "agnostic_nms")
-Samplers = Literal["tpe", "gp", "cmaes", "qmc", "random", "grid", "nsga2"]
-Pruners = Literal["hyperband", "sha", "median", "percentile", "patient", "threshold", "none"]
 Plots = Literal["none", "best", "all"]
 
 

@@ -8,6 +8,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from hpo.cli.pages.summary import console
+from hpo.studyfile.methods.pruners import PRUNERS
+from hpo.studyfile.methods.rows import Never
 from hpo.studyfile.planning.plan import operating_point
 from hpo.studyfile.planning.sweep import sweep_plan
 from hpo.studyfile.reading.proposals import describe
@@ -143,7 +145,7 @@ def _warm_start(spec: StudySpec) -> str:
 
 
 def _rungs(spec: StudySpec, pruning: PruningPlan) -> str:
-    if spec.search.pruner.name == "none":
+    if PRUNERS[spec.search.pruner.name].schedule == Never():
         return "every trial trains to its end"
     if pruning.first is None:
         return f"{spec.epochs} epochs are too few to stop a trial early; every trial trains to its end"
