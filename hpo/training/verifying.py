@@ -53,7 +53,7 @@ class _Folder:
     @property
     def open_point(self) -> OperatingPoint:
         """The same suppression with every confidence: AP needs those below the threshold, too."""
-        return replace(self.point, conf=FLOOR)
+        return replace(self.point, conf=FLOOR, per_class_conf=None)
 
     @property
     def exports(self) -> list[tuple[str, Path]]:
@@ -80,7 +80,7 @@ def verify(path: Path, device: str, progress: Progress) -> dict[str, Any]:
 
 def metrics(found: Predictions, point: OperatingPoint, objective: str) -> dict[str, float]:
     """Of detections that are suppressed already."""
-    done = OperatingPoint(None, point.conf, point.max_det, Kind.NONE)
+    done = OperatingPoint(None, point.conf, point.max_det, Kind.NONE, per_class_conf=point.per_class_conf)
     rated, value = measure(found, done, parse(objective))
     return {"objective": value, **rated.scores}
 

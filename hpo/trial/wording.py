@@ -20,6 +20,18 @@ def setting(point: OperatingPoint) -> str:
     return ", ".join(words)
 
 
+def suppression(point: OperatingPoint) -> str:
+    """What the kind does, and where it comes from."""
+    row = point.kind.row
+    source = "" if row.paper is None else f" ([{row.paper[0]}]({row.paper[1]}))"
+    return f"`{point.kind}` is {row.does}{source}"
+
+
+def in_python(weights: str, settings: str) -> str:
+    """How a detector is used at whatever setting; the only way where ``yolo predict`` can't do that one."""
+    return f"hpo.deploy.load({weights!r}, {settings!r}).predict(IMAGES)"
+
+
 def gain(result: SweepResult) -> str:
     """What the best setting is worth over Ultralytics' defaults, and what is recommended therefore."""
     if not result.feasible:
