@@ -44,8 +44,9 @@ from hpo.detection.sweep import sweep
 from hpo.training.ultralytics_internals import patches, weights
 from hpo.training.ultralytics_internals.candidates import NETWORK_PIXELS, candidates_of
 from hpo.training.ultralytics_internals.capture import Pass, capture
+from hpo.trial.kinds import Kind
 from hpo.trial.objective import parse
-from hpo.trial.operating_point import Kind, SweepPlan
+from hpo.trial.operating_point import SweepPlan
 
 IOUS = tuple(float(u) for u in np.linspace(0.1, 0.9, 31).round(4))
 HARD = SweepPlan(kinds=(Kind.HARD,), ious=IOUS)

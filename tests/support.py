@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hpo.trial.operating_point import DEFAULT, Gain, Kind, KindResult, OperatingPoint, Rated, SweepResult
+from hpo.trial.kinds import Kind
+from hpo.trial.operating_point import DEFAULT, Gain, KindResult, OperatingPoint, Rated, SweepResult
 
 SCORES = {
     "precision": 0.6,

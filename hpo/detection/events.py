@@ -18,7 +18,8 @@ from hpo.detection.kernel import compiled
 from hpo.detection.kinds import Candidates, Group, groups
 from hpo.detection.predictions import Predictions
 from hpo.detection.suppression import Words
-from hpo.trial.operating_point import Kind, OperatingPoint, SweepPlan
+from hpo.trial.kinds import Kind
+from hpo.trial.operating_point import OperatingPoint, SweepPlan
 
 BLOCK = 64
 """Images; at most 64 (``kinds`` keeps their number in six bits)."""

@@ -17,8 +17,9 @@ from hpo.detection.predictions import Predictions
 from hpo.detection.rating import default_for, measure, violated
 from hpo.detection.search import Found, Search
 from hpo.errors import UsageError
+from hpo.trial.kinds import Kind
 from hpo.trial.objective import Objective
-from hpo.trial.operating_point import Gain, Interval, Kind, KindResult, OperatingPoint, SweepPlan, SweepResult
+from hpo.trial.operating_point import Gain, Interval, KindResult, OperatingPoint, SweepPlan, SweepResult
 from hpo.trial.vocabulary import Metric
 
 

@@ -64,7 +64,7 @@ def render(story: Story) -> str:
         "## Final training",
         _training(story.trained),
         "## Operating point",
-        f"{wording.setting(found.point)}; {_origin(story.trained)}.",
+        f"{wording.setting(found.point)}; {_origin(story.trained)}.{_unlike_predict(found)}",
         "## What these weights are worth",
         _worth(story),
         "AP with `_all` is of all detections down to a confidence of 0.001, as `yolo val` reports it; the rest is of "
@@ -134,6 +134,16 @@ def _origin(trained: Trained) -> str:
     return "fixed before the final training"
 
 
+def _unlike_predict(found: Measured) -> str:
+    """What a reader must know of a setting that ``yolo predict`` can't do."""
+    point = found.point
+    if point.is_plain:
+        return ""
+    what = [] if point.kind.is_plain else [wording.suppression(point)]
+    what += [] if point.per_class_conf is None else ["each class has a confidence of its own"]
+    return f" {'; '.join(what)}. `yolo predict` can't do that: `hpo.deploy` does."
+
+
 def _worth(story: Story) -> str:
     objective = str(story.study.spec.objective)
     shown = [name for name in NAMES if name != objective]
@@ -164,16 +174,22 @@ def _check(story: Story) -> Iterable[str]:
 
 
 def _use_lines(story: Story) -> str:
-    exports = [
+    predict = [f"    yolo predict cfg={names.PREDICT} source=IMAGES\n"]
+    predict += [
         f"    yolo predict cfg={names.PREDICT} model={names.EXPORTS[form]} source=IMAGES\n"
         for form in story.checked["exports"]
     ]
-    return (
-        f"    yolo predict cfg={names.PREDICT} source=IMAGES\n"
-        f"{''.join(exports)}"
-        f"    yolo train cfg={names.HYPERPARAMETERS}\n\n"
-        f"In Python: `hpo.deploy.load({names.WEIGHTS!r}, {names.POINT!r}).predict(IMAGES)`. "
+    plain = story.found.point.is_plain
+    moved = (
         "The two YAML files name this folder by its absolute path: change `model` and `data` in them where it is moved."
+        if plain
+        else f"`{names.HYPERPARAMETERS}` names this folder by its absolute path: change `model` and `data` in it where "
+        "it is moved."
+    )
+    return (
+        f"{''.join(predict) if plain else ''}"
+        f"    yolo train cfg={names.HYPERPARAMETERS}\n\n"
+        f"In Python: `{wording.in_python(names.WEIGHTS, names.POINT)}`. {moved}"
     )
 
 

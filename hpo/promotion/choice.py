@@ -13,7 +13,7 @@ from hpo.study.records import StudyRow, TrialRow
 from hpo.study.studies import snapshot
 from hpo.studyfile.planning import plan
 from hpo.studyfile.schema import StudySpec
-from hpo.trial.operating_point import DEFAULT, OperatingPoint
+from hpo.trial.operating_point import OperatingPoint
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,7 @@ class Choice:
     def fixed_point(self) -> OperatingPoint:
         """The operating point that stands before the final training: what a sweep found only where its gain was
         proven."""
-        if self.row.sweep is not None:
-            return self.row.sweep.recommended_point
-        return self.row.operating_point or DEFAULT
+        return self.row.recommended_point
 
 
 def choose(storage: Storage, study: StudyRow, asked: int | None) -> Choice:

@@ -55,8 +55,11 @@ def write(draft: Path, target: Path, study: StudyRow, trained: Trained, found: M
     again = f"{title}\nTrain it again: yolo train cfg={names.HYPERPARAMETERS}"
     train = {"task": "detect", "mode": "train", "model": model, "data": str(target / names.DATA), **trained.train}
     write_arguments(draft / names.HYPERPARAMETERS, again, {**train, "patience": 0})
-    use = f"{title}\n{wording.setting(found.point)}: {source}\nUse it: yolo predict cfg={names.PREDICT} source=IMAGES"
-    write_arguments(draft / names.PREDICT, use, predict_arguments(target / names.WEIGHTS, found.imgsz, found.point))
+    if found.point.is_plain:  # else hpo.deploy takes the settings' JSON
+        use = (
+            f"{title}\n{wording.setting(found.point)}: {source}\nUse it: yolo predict cfg={names.PREDICT} source=IMAGES"
+        )
+        write_arguments(draft / names.PREDICT, use, predict_arguments(target / names.WEIGHTS, found.imgsz, found.point))
 
 
 def _model(draft: Path, target: Path, study: StudyRow) -> str:

@@ -8,7 +8,7 @@ from enum import IntEnum, StrEnum
 from typing import Any
 
 from hpo.studyfile.schema import StudySpec
-from hpo.trial.operating_point import OperatingPoint, SweepResult
+from hpo.trial.operating_point import DEFAULT, OperatingPoint, SweepResult
 from hpo.trial.vocabulary import Reason, Scalar, TrialState
 
 
@@ -200,6 +200,14 @@ class TrialRow:
     attempts: tuple[AttemptRow, ...] = field(default=())
     sweep: SweepResult | None = None
     """Of a complete trial under ``postprocess: swept``, but for the baseline."""
+
+    @property
+    def recommended_point(self) -> OperatingPoint:
+        """What to use its weights with: what a sweep found only where its gain is proven; else what it was measured at,
+        or Ultralytics' defaults."""
+        if self.sweep is not None:
+            return self.sweep.recommended_point
+        return self.operating_point or DEFAULT
 
 
 class Finish(StrEnum):

@@ -6,10 +6,13 @@ reads by, so that the two can't drift apart.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, get_args
 
 from hpo.studyfile.arguments import arguments
-from hpo.studyfile.reading.methods import PRUNERS, SAMPLERS, Kind
+from hpo.studyfile.methods.pruners import PRUNERS
+from hpo.studyfile.methods.rows import MethodRow
+from hpo.studyfile.methods.samplers import SAMPLERS
 from hpo.studyfile.reading.reader import MIN_SEEDS, NAME, REQUIRED
 from hpo.studyfile.schema import Plots
 from hpo.trial.objective import GRAMMAR
@@ -135,9 +138,9 @@ def _range() -> Schema:
     return {"anyOf": [_SCALAR, pair, _closed(keys)]}
 
 
-def _method(known: dict[str, Kind]) -> Schema:
+def _method(known: Mapping[str, MethodRow]) -> Schema:
     long_forms = [
-        _closed({"name": {"const": name}, **{option: {} for option in kind.options}}, ["name", *kind.required])
-        for name, kind in known.items()
+        _closed({"name": {"const": name}, **{option: {} for option in row.options}}, ["name", *row.required])
+        for name, row in known.items()
     ]
     return {"anyOf": [{"enum": list(known)}, *long_forms]}

@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from hpo.studyfile.space import Space
+from hpo.trial.kinds import Kind
 from hpo.trial.objective import Objective
 from hpo.trial.operating_point import OperatingPoint
 from hpo.trial.vocabulary import Postprocess, Scalar
 
 POSTPROCESSING_NAMES = ("iou", "conf", "max_det", "agnostic_nms")
-Samplers = Literal["tpe", "gp", "cmaes", "qmc", "random", "grid", "nsga2"]
-Pruners = Literal["hyperband", "sha", "median", "percentile", "patient", "threshold", "none"]
 Plots = Literal["none", "best", "all"]
 
 
@@ -122,6 +121,10 @@ class StudySpec:
     budget: Budget = field(default_factory=Budget)
     baseline: bool = True
     postprocess: Postprocess = Postprocess.NONE
+    kinds: tuple[Kind, ...] | None = None
+    """Kinds of suppression that a sweep tries; None for those that ``agnostic_nms`` names, or the usual ones."""
+    per_class: bool = False
+    """Whether a sweep gives each class a confidence of its own."""
     plots: Plots = "best"
     keep: Keep = field(default_factory=Keep)
     recovery: Recovery = field(default_factory=Recovery)

@@ -13,7 +13,8 @@ from hpo.detection.curves import Labels, average_precisions, curve
 from hpo.detection.events import Events, every, falling, single
 from hpo.detection.metrics import macro_at
 from hpo.detection.predictions import Predictions
-from hpo.trial.operating_point import DEFAULT, Kind, SweepPlan
+from hpo.trial.kinds import Kind
+from hpo.trial.operating_point import DEFAULT, SweepPlan
 from hpo.trial.vocabulary import Metric
 from tests.detection import reference
 from tests.detection.scenes import Scene, make

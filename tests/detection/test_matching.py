@@ -14,7 +14,8 @@ from hpo.detection.apply import detections
 from hpo.detection.choice import SIZES
 from hpo.detection.events import every, single
 from hpo.detection.predictions import Predictions
-from hpo.trial.operating_point import DEFAULT, Kind, OperatingPoint, SweepPlan
+from hpo.trial.kinds import Kind
+from hpo.trial.operating_point import DEFAULT, OperatingPoint, SweepPlan
 from hpo.trial.vocabulary import Metric
 from tests.detection import reference
 from tests.detection.scenes import Scene, make

@@ -14,8 +14,9 @@ from hpo.detection.predictions import Predictions
 from hpo.detection.rating import default_for, measure
 from hpo.detection.sweep import best_value, sweep
 from hpo.errors import UsageError
+from hpo.trial.kinds import Kind
 from hpo.trial.objective import parse
-from hpo.trial.operating_point import DEFAULT, Interval, Kind, OperatingPoint, SweepPlan, SweepResult
+from hpo.trial.operating_point import DEFAULT, Interval, OperatingPoint, SweepPlan, SweepResult
 from tests.detection.scenes import Scene, make
 
 PLAN = SweepPlan(ious=(0.3, 0.5, 0.7), sigmas=(0.3, 0.6), floors=(0.001, 0.1), resamples=300)

@@ -18,8 +18,9 @@ from hpo import deploy
 from hpo.detection.apply import detections
 from hpo.detection.sweep import sweep
 from hpo.errors import UsageError
+from hpo.trial.kinds import Kind
 from hpo.trial.objective import Objective
-from hpo.trial.operating_point import DEFAULT, Kind, OperatingPoint, SweepPlan, SweepResult
+from hpo.trial.operating_point import DEFAULT, OperatingPoint, SweepPlan, SweepResult
 from hpo.trial.vocabulary import Metric
 from tests.training.parity import captured, images_of, predicted, same
 from tests.training.support import Subject, untrained

@@ -6,18 +6,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hpo.trial.kinds import Kind
 from hpo.trial.messages import Checkpointed, Ended, EpochReport, Message, Progress, Started, decode, encode
 from hpo.trial.objective import Average, Constraint, Objective, Quantity
-from hpo.trial.operating_point import (
-    Gain,
-    Interval,
-    Kind,
-    KindResult,
-    OperatingPoint,
-    Rated,
-    SweepPlan,
-    SweepResult,
-)
+from hpo.trial.operating_point import Gain, Interval, KindResult, OperatingPoint, Rated, SweepPlan, SweepResult
 from hpo.trial.request import PredictionFolder, TrialRequest
 from hpo.trial.vocabulary import Metric, Reason
 

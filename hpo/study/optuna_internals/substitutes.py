@@ -39,10 +39,12 @@ def of(name: str) -> type[Any] | None:
     try:
         loaded = [importlib.import_module(f"{_PACKAGE}.{module}") for module in modules]
     except (ImportError, AttributeError) as error:
-        return _missing(name, str(error))
+        _missing(name, str(error))
+        return None
     lacking = [private for module in loaded for private in _lacking(module)]
     if lacking:
-        return _missing(name, f"it has no {', '.join(lacking)}")
+        _missing(name, f"it has no {', '.join(lacking)}")
+        return None
     found: type[Any] = getattr(loaded[0], class_name)
     return found
 

@@ -4,36 +4,60 @@ from __future__ import annotations
 
 from typing import Any
 
-import optuna
-from optuna.pruners import BasePruner
+from optuna.pruners import (
+    BasePruner,
+    HyperbandPruner,
+    MedianPruner,
+    NopPruner,
+    PatientPruner,
+    PercentilePruner,
+    SuccessiveHalvingPruner,
+    ThresholdPruner,
+)
 
 from hpo.study.optuna_internals import substitutes
 from hpo.study.search.sampling import quiet_experiments
+from hpo.studyfile.methods.pruners import PRUNERS
+from hpo.studyfile.methods.rows import Value
 from hpo.studyfile.planning import rungs
-from hpo.studyfile.reading.methods import PRUNERS
 from hpo.studyfile.schema import Method, StudySpec
+
+CLASSES: dict[str, type[BasePruner]] = {
+    "hyperband": HyperbandPruner,
+    "sha": SuccessiveHalvingPruner,
+    "median": MedianPruner,
+    "percentile": PercentilePruner,
+    "patient": PatientPruner,
+    "threshold": ThresholdPruner,
+    "none": NopPruner,
+}
+"""Optuna's classes by the names of ``hpo.studyfile.methods.pruners``; a test compares them. Where ``substitutes`` has a
+class of that name, it stands in."""
 
 
 def build_pruner(spec: StudySpec) -> BasePruner:
     """With the options that ``hpo.studyfile.planning.rungs`` derives from the epochs where the file names none."""
-    return _build(spec.search.pruner.name, rungs.pruner_options(spec))
+    return _build(Method(spec.search.pruner.name, tuple(rungs.pruner_options(spec).items())))
 
 
 def keeps_notes(spec: StudySpec) -> bool:
     """Whether trials are compared by what their pruner has noted on them, and not by their values alone."""
-    pruner: Any = spec.search.pruner
-    while isinstance(pruner, Method) and pruner.name == "patient":
-        pruner = dict(pruner.options).get("wrapped")
-    return isinstance(pruner, Method) and pruner.name in ("hyperband", "sha")
+    return _keeps_notes(spec.search.pruner)
 
 
-def _build(name: str, options: dict[str, Any]) -> BasePruner:
-    match options.pop("wrapped", None):
-        case Method(inner, inner_options):
-            options["wrapped_pruner"] = _build(inner, dict(inner_options))
-        case None if name == "patient":
-            options["wrapped_pruner"] = None
-    pruner_class: Any = substitutes.of(name) or getattr(optuna.pruners, PRUNERS[name].optuna)
+def _keeps_notes(pruner: Method) -> bool:
+    wrapped = (value for _, value in pruner.options if isinstance(value, Method))
+    return PRUNERS[pruner.name].keeps_notes or any(_keeps_notes(each) for each in wrapped)
+
+
+def _build(method: Method) -> BasePruner:
+    options = PRUNERS[method.name].options
+    wrapping = {name for name, _ in method.options if options[name].value is Value.PRUNER}
+    arguments: dict[str, Any] = {name: value for name, value in method.options if name not in wrapping}
+    for name, value in method.options:
+        if name in wrapping:
+            arguments[f"{name}_pruner"] = None if value is None else _build(value)
+    pruner_class: type[Any] = substitutes.of(method.name) or CLASSES[method.name]
     with quiet_experiments():
-        pruner: BasePruner = pruner_class(**options)
+        pruner: BasePruner = pruner_class(**arguments)
     return pruner

@@ -14,6 +14,7 @@ from hpo.study.optuna_internals.attributes import BASELINE, CLAIM, FIXED_PARAMS,
 from hpo.study.records import StudyRow
 from hpo.study.search.sampling import build_sampler, suggest
 from hpo.study.session.context import Context
+from hpo.studyfile.methods.samplers import SAMPLERS
 from hpo.studyfile.planning import grid
 from hpo.studyfile.space import Space, contains
 from hpo.trial.vocabulary import Scalar
@@ -51,7 +52,7 @@ def source(study: StudyRow, baseline: BaselinePlan | None, ordinal: int) -> Sour
     queued = ordinal - int(spec.baseline)
     if queued < len(queue):
         return Source(queue[queued])
-    if spec.search.sampler.name == "grid":
+    if SAMPLERS[spec.search.sampler.name].enumerates:
         return Source(grid.points(spec)[ordinal - grid.given_first(spec)])
     return Source({})
 

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from hpo.studyfile.checks.extent import extremes, fixed, place, possible
 from hpo.studyfile.checks.inert import INERT_RULES, Rule
+from hpo.studyfile.methods.samplers import SAMPLERS
 from hpo.studyfile.planning import sweep
 from hpo.studyfile.schema import LONGEST_NAME, POSTPROCESSING_NAMES, STAGE_SUFFIX, StudySpec
 from hpo.studyfile.space import FloatRange, IntRange
@@ -131,7 +132,7 @@ def _postprocess_fits(spec: StudySpec) -> Iterator[Finding]:
 def _warm_start_fits(spec: StudySpec) -> Iterator[Finding]:
     if spec.name in spec.warm_start:
         yield Finding("warm_start", f"{spec.name} is this study itself: name earlier ones")
-    if spec.warm_start and spec.search.sampler.name == "grid":
+    if spec.warm_start and SAMPLERS[spec.search.sampler.name].enumerates:
         yield Finding(
             "warm_start",
             "a grid tries each of its points whatever is known: drop this, or use another sampler",
@@ -140,7 +141,7 @@ def _warm_start_fits(spec: StudySpec) -> Iterator[Finding]:
 
 
 def _grid_is_finite(spec: StudySpec) -> Iterator[Finding]:
-    if spec.search.sampler.name != "grid":
+    if not SAMPLERS[spec.search.sampler.name].enumerates:
         return
     for dimension in spec.searched.dimensions:
         if isinstance(dimension.domain, FloatRange) and dimension.domain.step is None:

@@ -23,8 +23,9 @@ from hpo.training.ultralytics_internals.capture import Pass, dataset_of
 from hpo.training.ultralytics_internals.predictor import Detector, ExportedDetector
 from hpo.training.ultralytics_internals.weights import Weights, load
 from hpo.trial import handed_over
+from hpo.trial.kinds import Kind
 from hpo.trial.objective import parse
-from hpo.trial.operating_point import FLOOR, Kind, OperatingPoint
+from hpo.trial.operating_point import FLOOR, OperatingPoint
 
 Progress = Callable[[int, int], None]
 _ENDLESS = (1.0, 1.0, 0.0, 0.0, float("inf"), float("inf"))
@@ -51,7 +52,7 @@ class _Folder:
     @property
     def open_point(self) -> OperatingPoint:
         """The same suppression with every confidence: AP needs those below the threshold, too."""
-        return replace(self.point, conf=FLOOR)
+        return replace(self.point, conf=FLOOR, per_class_conf=None)
 
     @property
     def exports(self) -> list[tuple[str, Path]]:
@@ -78,7 +79,7 @@ def verify(path: Path, device: str, progress: Progress) -> dict[str, Any]:
 
 def metrics(found: Predictions, point: OperatingPoint, objective: str) -> dict[str, float]:
     """Of detections that are suppressed already."""
-    done = OperatingPoint(None, point.conf, point.max_det, Kind.NONE)
+    done = OperatingPoint(None, point.conf, point.max_det, Kind.NONE, per_class_conf=point.per_class_conf)
     rated, value = measure(found, done, parse(objective))
     return {"objective": value, **rated.scores}
 

@@ -22,7 +22,8 @@ from hpo.training.ultralytics_internals.capture import broken_weights_named, fra
 from hpo.training.ultralytics_internals.capture import device as resolved_device
 from hpo.training.ultralytics_internals.patches import NO_TIME_LIMIT_S
 from hpo.training.ultralytics_internals.weights import Weights
-from hpo.trial.operating_point import Kind, OperatingPoint
+from hpo.trial.kinds import Kind
+from hpo.trial.operating_point import OperatingPoint
 
 OF_THE_POINT = ("conf", "iou", "max_det", "agnostic_nms")
 OF_THE_MODEL = (

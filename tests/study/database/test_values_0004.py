@@ -18,7 +18,8 @@ from hpo.study.records import Look, StudyRow
 from hpo.study.session import peaks
 from hpo.study.session.worker_session import WorkerSession
 from hpo.study.studies import controls, snapshot, verdicts
-from hpo.trial.operating_point import Kind, OperatingPoint
+from hpo.trial.kinds import Kind
+from hpo.trial.operating_point import OperatingPoint
 from tests.searches import verdict
 from tests.study.support import Opened, run, study_spec
 from tests.support import swept

@@ -18,7 +18,8 @@ from hpo.studyfile.planning import grid
 from hpo.studyfile.planning.plan import BaselinePlan
 from hpo.studyfile.schema import StudySpec
 from hpo.studyfile.space import Choices, Dimension, FloatRange, Space
-from hpo.trial.operating_point import DEFAULT, Kind, OperatingPoint
+from hpo.trial.kinds import Kind
+from hpo.trial.operating_point import DEFAULT, OperatingPoint
 from hpo.trial.vocabulary import Postprocess, Reason
 from tests.study.support import INSIDE, Opened, admit, ended, run, study_spec
 from tests.support import swept

@@ -15,9 +15,10 @@ from typing_extensions import override
 from hpo import files
 from hpo.launchers.forkserver import ForkserverLauncher
 from hpo.training.cache import PredictionCache, key
+from hpo.trial.kinds import Kind
 from hpo.trial.messages import Answer, Ended, EpochReport, Message, Progress
 from hpo.trial.objective import Objective, parse
-from hpo.trial.operating_point import DEFAULT, Kind, SweepPlan
+from hpo.trial.operating_point import DEFAULT, SweepPlan
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.ports import TrialProcess
 from hpo.trial.request import PredictionFolder, TrialRequest
