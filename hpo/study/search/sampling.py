@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -85,7 +84,7 @@ def build_sampler(spec: StudySpec, ordinal: int, ended: EndedTrials | None = Non
     sampler_class: Any = getattr(optuna.samplers, SAMPLERS[name].optuna)
     quick = substitutes.of(name) if ended is not None else None
     if quick is not None:
-        sampler_class = partial(quick, ended=ended)
+        sampler_class, options = quick, {"ended": ended, **options}
     with quiet_experiments():
         sampler: BaseSampler = sampler_class(seed=seed, **options)
     return sampler
