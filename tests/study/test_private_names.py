@@ -64,6 +64,8 @@ def _attributes(tree: ast.Module) -> Iterator[str]:
             ):
                 if _is_private(name):
                     yield f"{node.lineno}: {ast.unparse(node)}"
+            case _:
+                continue
 
 
 def _inherited(cls: ast.ClassDef, theirs: frozenset[str]) -> Iterator[str]:
@@ -74,6 +76,8 @@ def _inherited(cls: ast.ClassDef, theirs: frozenset[str]) -> Iterator[str]:
                 name in theirs
             ):
                 yield f"{node.lineno}: {cls.name} has Optuna's {name}"
+            case _:
+                continue
 
 
 def _names_of_bases(module: str) -> dict[str, frozenset[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -13,8 +14,8 @@ from hpo.study.database.optuna_tables import COLUMNS
 
 SUPPORTED = "5.0"
 """Releases of Optuna with these tables and private names; pyproject.toml pins the same."""
-_SQLITE = "SELECT m.name, c.name FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS c WHERE m.type = 'table'"
-_POSTGRESQL = (
+_SQLITE = text("SELECT t.value, c.name FROM json_each(:tables) AS t JOIN pragma_table_info(t.value) AS c")
+_POSTGRESQL = text(
     "SELECT c.relname, a.attname FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid "
     "WHERE c.relkind IN ('r', 'p') AND pg_catalog.pg_table_is_visible(c.oid) AND a.attnum > 0 AND NOT a.attisdropped "
     "AND c.relname = ANY(:tables)"
@@ -51,9 +52,9 @@ def wrong_columns(connection: Connection) -> str | None:
 def _stored(connection: Connection) -> Mapping[str, set[str]]:
     """Columns of the database's tables, by table."""
     if connection.dialect.name == "sqlite":
-        rows = connection.execute(text(_SQLITE))
+        rows = connection.execute(_SQLITE, {"tables": json.dumps(list(COLUMNS))})
     else:
-        rows = connection.execute(text(_POSTGRESQL), {"tables": list(COLUMNS)})
+        rows = connection.execute(_POSTGRESQL, {"tables": list(COLUMNS)})
     found: dict[str, set[str]] = {}
     for table, column in rows:
         found.setdefault(table, set()).add(column)

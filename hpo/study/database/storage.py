@@ -152,7 +152,6 @@ def open_storage(url: str, *, create: bool, lease_s: float = engines.LEASE_S) ->
     storage = Storage(parsed, lease_s)
     try:
         _check_schema(storage, create=create)
-        _check_optuna(storage)
     except BaseException:
         storage.close()
         raise
@@ -178,16 +177,19 @@ def shown(url: str) -> str:
     return _parse(url).render_as_string(hide_password=True)
 
 
-def _check_optuna(storage: Storage) -> None:
-    """Raises ``SchemaConflict`` where rows of Optuna's would be read or written that look otherwise than we know."""
-    wrong = optuna_version.wrong_release() or storage.read(optuna_version.wrong_columns)
-    if wrong:
-        raise SchemaConflict(f"{storage.place}: {wrong}")
+def _state(connection: Connection) -> tuple[str | None, str | None]:
+    """The revision of our tables, and where it is this one: what is wrong with Optuna or its tables."""
+    version = stored_version(connection)
+    if version != SCHEMA_VERSION:
+        return version, None
+    return version, optuna_version.wrong_release() or optuna_version.wrong_columns(connection)
 
 
 def _check_schema(storage: Storage, *, create: bool) -> None:
-    version = storage.read(stored_version)
+    version, wrong = storage.read(_state)
     if version == SCHEMA_VERSION:
+        if wrong:
+            raise SchemaConflict(f"{storage.place}: {wrong}")
         return
     if version is not None and version not in OLDER_VERSIONS:
         raise SchemaConflict(
@@ -208,6 +210,9 @@ def _check_schema(storage: Storage, *, create: bool) -> None:
 def _upgrade(storage: Storage) -> None:
     from hpo.study.database.schema import upgrade
 
+    wrong = optuna_version.wrong_release()
+    if wrong:
+        raise SchemaConflict(f"{storage.place}: {wrong}")
     try:
         with _permitted(storage.url):
             storage.patiently(lambda: upgrade(storage.engine))

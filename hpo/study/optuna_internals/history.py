@@ -20,11 +20,24 @@ from hpo.study.database.storage import Storage
 from hpo.study.optuna_internals import optuna_trials
 from hpo.study.optuna_internals.attributes import CLAIM, OUTSIDE
 from hpo.study.optuna_internals.ended_trials import EndedTrials
-from hpo.study.optuna_internals.required import required
+from hpo.study.optuna_internals.needs import require, required
 
 with required():
     from optuna._typing import JSONSerializable
     from optuna.storages._cached_storage import _CachedStorage, _StudyInfo
+
+    NEEDS = {
+        _CachedStorage: (
+            "_add_trials_to_cache",
+            "_lock",
+            "_read_trials_from_remote_storage",
+            "_studies",
+            "_trial_id_to_study_id_and_number",
+        ),
+        _StudyInfo: ("last_finished_trial_id", "trials", "unfinished_trial_ids"),
+        FrozenTrial: ("_trial_id",),
+    }
+    require(NEEDS)
 
 
 _SHOWN = [state for state in TrialState if state != TrialState.FAIL]

@@ -17,7 +17,7 @@ from optuna.trial import TrialState
 from sqlalchemy import Connection, Table, and_, insert, select, update
 
 from hpo.study.database import statements
-from hpo.study.optuna_internals.required import required
+from hpo.study.optuna_internals.needs import required
 
 with required():
     from optuna.storages._rdb import models

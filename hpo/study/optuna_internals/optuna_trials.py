@@ -19,8 +19,8 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import CompoundSelect, Connection, Row, Select, Table, bindparam, func, literal, or_, select, union_all
 
 from hpo.study.optuna_internals import optuna_rows
+from hpo.study.optuna_internals.needs import required
 from hpo.study.optuna_internals.optuna_rows import INTERMEDIATE, PARAMS, STUDIES, SYSTEM, TRIALS, USER, VALUES
-from hpo.study.optuna_internals.required import required
 
 with required():
     from optuna.storages._rdb import models

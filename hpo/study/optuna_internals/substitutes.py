@@ -8,13 +8,13 @@ for a retry, but a study goes on.
 from __future__ import annotations
 
 import importlib
-import inspect
 import logging
 from functools import cache
-from types import ModuleType
 from typing import Any
 
 from optuna import __version__
+
+from hpo.study.optuna_internals import needs
 
 log = logging.getLogger(__name__)
 _PACKAGE = "hpo.study.optuna_internals"
@@ -35,6 +35,7 @@ def of(name: str) -> type[Any] | None:
     """
     if name not in CLASSES:
         return None
+<<<<<<< HEAD
     modules, class_name = CLASSES[name]
     try:
         loaded = [importlib.import_module(f"{_PACKAGE}.{module}") for module in modules]
@@ -46,23 +47,21 @@ def of(name: str) -> type[Any] | None:
         _missing(name, f"it has no {', '.join(lacking)}")
         return None
     found: type[Any] = getattr(loaded[0], class_name)
+=======
+    found, missing = _load(*CLASSES[name])
+    if missing:
+        log.warning("Optuna %s is not the one that hpo knows (%s): its own %s is used", __version__, missing, name)
+>>>>>>> internals
     return found
 
 
-def _missing(name: str, what: str) -> None:
-    log.warning("Optuna %s is not the one that hpo knows (%s): its own %s is used", __version__, what, name)
-
-
-def _lacking(module: ModuleType) -> list[str]:
-    needs: dict[Any, tuple[str, ...]] = module.NEEDS
-    return [f"{owner.__name__}.{name}" for owner, names in needs.items() for name in names if not _has(owner, name)]
-
-
-def _has(owner: Any, name: str) -> bool:
-    """Whether ``owner``, a class or a module, or an object that it makes, has the attribute."""
-    if hasattr(owner, name):
-        return True
-    inits = [
-        inspect.unwrap(vars(base)["__init__"]) for base in getattr(owner, "__mro__", ()) if "__init__" in vars(base)
-    ]
-    return any(name in init.__code__.co_names for init in inits if inspect.isfunction(init))
+def _load(modules: tuple[str, ...], class_name: str) -> tuple[type[Any] | None, str]:
+    """The class, or what is missing for it."""
+    try:
+        loaded = [importlib.import_module(f"{_PACKAGE}.{module}") for module in modules]
+    except (ImportError, AttributeError) as error:
+        return None, str(error)
+    lacking = [private for module in loaded for private in needs.lacking(module.NEEDS)]
+    if lacking:
+        return None, f"it has no {', '.join(lacking)}"
+    return getattr(loaded[0], class_name), ""

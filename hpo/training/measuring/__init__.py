@@ -2,5 +2,5 @@
 
 It may import ``hpo.training.ultralytics_internals`` inside functions, the modules of ``hpo.training`` beside it but
 ``child``, ``hpo.detection``, ``hpo.dataset``, ``hpo.studyfile`` and what lies below. Public: ``predictions``
-(``Wanted``, ``captured``), ``swept``, ``sweep_files`` and ``verifying``.
+(``captured``), ``swept``, ``sweep_files`` and ``verifying``.
 """

@@ -18,7 +18,7 @@ from hpo.detection.predictions import ImagePredictions, Predictions, collect
 from hpo.detection.rating import measure
 from hpo.training.measuring.agreement import agreement
 from hpo.training.ultralytics_internals import patches
-from hpo.training.ultralytics_internals.candidates import areas, common_folder, name_of, pixels
+from hpo.training.ultralytics_internals.candidates import areas, common_folder, in_pixels, name_of
 from hpo.training.ultralytics_internals.capture import Pass, dataset_of
 from hpo.training.ultralytics_internals.predictor import Detector, ExportedDetector
 from hpo.training.ultralytics_internals.weights import Weights, load
@@ -104,7 +104,7 @@ def _of_images(detector: Detector, over: Pass, classes: int) -> Iterator[ImagePr
             scores=boxes.conf.cpu().numpy(),
             classes=boxes.cls.cpu().numpy().astype(np.int32),
             frame=_ENDLESS,
-            truth_boxes=pixels(label["bboxes"], shape),
+            truth_boxes=in_pixels(label["bboxes"], shape),
             truth_classes=label["cls"].reshape(-1),
             truth_areas=areas(label["bboxes"], shape),
         )

@@ -136,7 +136,7 @@ class KeepsCandidates(DetectionValidator):
         super().update_metrics(preds, batch)
 
 
-def pixels(boxes: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
+def in_pixels(boxes: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
     """Boxes as x1, y1, x2, y2 in pixels of an image. ``boxes``: (n, 4) x, y, width, height in fractions; ``shape``: the
     image's height, width.
     """

@@ -33,6 +33,7 @@ from hpo.training.ultralytics_internals.candidates import (
     areas,
     candidates_of,
     common_folder,
+    in_pixels,
     name_of,
 )
 
@@ -143,7 +144,7 @@ def _inferred(predictor: DetectionPredictor, batch: list[_Waiting], folder: str)
             scores=scores,
             classes=classes,
             frame=frame(pixels.shape[2:], shape),
-            truth_boxes=pixels(label["bboxes"], shape),
+            truth_boxes=in_pixels(label["bboxes"], shape),
             truth_classes=label["cls"].reshape(-1),
             truth_areas=areas(label["bboxes"], shape),
         )

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from hpo.study.database import optuna_tables, optuna_version
-from hpo.study.database.storage import SchemaConflict, Storage, open_storage
+from hpo.study.database.storage import SchemaConflict, Storage, open_storage, version_at
 
 PYPROJECT = Path(__file__).parents[3] / "pyproject.toml"
 
@@ -23,7 +23,7 @@ optuna.version.__version__ = optuna.__version__ = sys.argv[2]
 from hpo.errors import HpoError
 from hpo.study.database.storage import open_storage
 try:
-    open_storage(sys.argv[1], create=False).close()
+    open_storage(sys.argv[1], create=bool(sys.argv[3])).close()
 except HpoError as error:
     print(error)
     sys.exit(error.exit_code)
@@ -64,11 +64,20 @@ def test_a_column_more_is_no_hindrance(storage: Storage, storage_url: str) -> No
     open_storage(storage_url, create=False).close()
 
 
-@pytest.mark.parametrize(("release", "exit_code"), [("5.0.7", 0), ("5.1.0", 3), ("6.0.0", 3), ("5.01.0", 3)])
+@pytest.mark.parametrize(("release", "exit_code"), [("5.0.7", 0), ("5.1.0", 3), ("5.01.0", 3)])
 def test_another_optuna_than_the_pinned_one_is_refused_with_a_way_out(
     storage_url: str, release: str, exit_code: int
 ) -> None:
-    command = [sys.executable, "-c", UNDER, storage_url, release]
+    _opened_under(storage_url, release, exit_code, create="")
+
+
+def test_another_optuna_makes_no_tables(empty_url: str) -> None:
+    _opened_under(empty_url, "5.1.0", 3, create="yes")
+    assert version_at(empty_url) is None
+
+
+def _opened_under(url: str, release: str, exit_code: int, *, create: str) -> None:
+    command = [sys.executable, "-c", UNDER, url, release, create]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == exit_code, done.stderr
     if exit_code:
