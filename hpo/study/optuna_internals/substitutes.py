@@ -35,23 +35,9 @@ def of(name: str) -> type[Any] | None:
     """
     if name not in CLASSES:
         return None
-<<<<<<< HEAD
-    modules, class_name = CLASSES[name]
-    try:
-        loaded = [importlib.import_module(f"{_PACKAGE}.{module}") for module in modules]
-    except (ImportError, AttributeError) as error:
-        _missing(name, str(error))
-        return None
-    lacking = [private for module in loaded for private in _lacking(module)]
-    if lacking:
-        _missing(name, f"it has no {', '.join(lacking)}")
-        return None
-    found: type[Any] = getattr(loaded[0], class_name)
-=======
     found, missing = _load(*CLASSES[name])
     if missing:
         log.warning("Optuna %s is not the one that hpo knows (%s): its own %s is used", __version__, missing, name)
->>>>>>> internals
     return found
 
 

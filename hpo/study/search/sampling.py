@@ -5,10 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-<<<<<<< HEAD
 from dataclasses import dataclass
-=======
->>>>>>> internals
 from typing import Any
 
 import numpy as np
@@ -95,25 +92,6 @@ def build_sampler(spec: StudySpec, ordinal: int, ended: EndedTrials | None = Non
     TPE keeps from one proposal to the next.
     """
     seed = int(np.random.SeedSequence((spec.search.seed, ordinal)).generate_state(1)[0])
-<<<<<<< HEAD
-=======
-    options = dict(spec.search.sampler.options)
-    name = spec.search.sampler.name
-    if name in ("random", "grid"):  # the points of a grid are handed to Optuna as fixed parameters
-        return RandomSampler(seed=seed)
-    if name == "qmc":
-        # One sequence for the whole study; Optuna counts its points in the study's attributes.
-        options = {"scramble": True, "independent_sampler": RandomSampler(seed=seed), **options}
-        seed = spec.search.seed
-    if name in ("gp", "cmaes", "qmc"):
-        options["warn_independent_sampling"] = False  # conditional and first values are drawn so on purpose
-    if name == "tpe" and options.get("multivariate") is not False and _has_conditions(spec.searched):
-        options.setdefault("group", True)
-    sampler_class: Any = getattr(optuna.samplers, SAMPLERS[name].optuna)
-    quick = substitutes.of(name) if ended is not None else None
-    if quick is not None:
-        sampler_class, options = quick, {"ended": ended, **options}
->>>>>>> internals
     with quiet_experiments():
         return BUILDERS[spec.search.sampler.name](Draw(spec, seed, ended))
 
