@@ -9,7 +9,6 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
-import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -94,6 +93,7 @@ def folder_aside(target: Path) -> Iterator[Path]:
     ``target`` may be there as an empty folder; where it is anything else, OSError is raised and it stays. Removes what
     killed processes of this machine left of the same ``target``.
     """
+    import shutil
     import socket
     import tempfile
 
@@ -111,6 +111,8 @@ def folder_aside(target: Path) -> Iterator[Path]:
 
 def _remove_folders_of_the_dead(folder: Path, prefix: str, host: str) -> None:
     """Names: the prefix, the number of the process, its host, something random."""
+    import shutil
+
     import psutil
 
     for left in folder.glob(f"{glob.escape(prefix)}*"):

@@ -35,6 +35,16 @@ def wait(seconds: float) -> bool:
     return True
 
 
+def until(holds: Callable[[], bool], *, within_s: float, every_s: float) -> bool:
+    """Ask until ``holds`` returns True, at least once and for ``within_s`` at most; return whether it did."""
+    deadline = time.monotonic() + within_s
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(every_s)
+    return True
+
+
 def ignore(_error: BaseException, _failures: int) -> None:
     """Say nothing of a failure."""
 

@@ -111,3 +111,12 @@ def test_a_call_that_succeeds_loads_no_library() -> None:
         "sys.exit('tenacity' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_what_is_waited_for_is_asked_at_least_once_and_then_until_it_holds() -> None:
+    answers = iter([False, False, True])
+    assert retry.until(lambda: next(answers), within_s=60, every_s=0)
+    assert list(answers) == []
+    answers = iter([False, True])
+    assert not retry.until(lambda: next(answers), within_s=-1, every_s=0)
+    assert list(answers) == [True]
