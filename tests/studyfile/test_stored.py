@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,9 +42,9 @@ def test_a_study_file_gives_the_canonical_text_that_it_always_gave(studio: Studi
 def test_a_text_from_before_a_key_is_read_with_its_default(name: str, later: str) -> None:
     raw = json.loads(stored(name))
     raw.pop(later, None)
-    default = () if later == "warm_start" else None
+    default: dict[str, Any] = {later: () if later == "warm_start" else None}
     older = serialize.from_json(json.dumps(raw))
-    assert older == replace(serialize.from_json(stored(name)), **{later: default})
+    assert older == replace(serialize.from_json(stored(name)), **default)
 
 
 def test_the_text_of_a_confirmation_stage_keeps_its_plan() -> None:
