@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --compile-bytecode
 STUDY ?= studies/quickstart.yaml
 
-.PHONY: run server test test-long test-gpu test-next soak screenshots docs architecture check format dev lock clean help
+.PHONY: run server test test-long test-gpu test-next soak screenshots docs architecture check keys format dev lock clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -77,6 +77,9 @@ check: $(VENV)/.dev  ## format, lint, types, import contracts
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@PYTHONPATH=. $(BIN)/lint-imports --no-cache
+
+keys: $(VENV)/.dev  ## the table of keys in docs/study-file.md, from their definition
+	@$(BIN)/python -m hpo.studyfile.keys_page docs/study-file.md
 
 format: $(VENV)/.dev  ## rewrite in the house format
 	@$(BIN)/ruff format .

@@ -7,25 +7,25 @@ reads by, so that the two can't drift apart.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any
 
 from hpo.studyfile.arguments import arguments
+from hpo.studyfile.documents import plain_default
+from hpo.studyfile.keys import Block, Flag, Form, KeyField, OneOf, Own, Real, Whole, keys_of
 from hpo.studyfile.methods.pruners import PRUNERS
 from hpo.studyfile.methods.rows import MethodRow
 from hpo.studyfile.methods.samplers import SAMPLERS
-from hpo.studyfile.reading.reader import MIN_SEEDS, NAME, REQUIRED
-from hpo.studyfile.schema import Plots
+from hpo.studyfile.reading.forms import KINDS
+from hpo.studyfile.reading.ranges import DISTRIBUTIONS, RANGE_KEYS
+from hpo.studyfile.schema import NAME, StudySpec
 from hpo.trial.objective import GRAMMAR
-from hpo.trial.vocabulary import Metric, Postprocess
+from hpo.trial.vocabulary import Metric
 
 Schema = dict[str, Any]
 
 _NUMBER: Schema = {"type": "number"}
-_COUNT: Schema = {"type": "integer", "minimum": 0}
-_FROM_1: Schema = {"type": "integer", "minimum": 1}
-_FROM_0: Schema = {"type": "number", "minimum": 0}
-_ABOVE_0: Schema = {"type": "number", "exclusiveMinimum": 0}
 _SCALAR: Schema = {"type": ["number", "string", "boolean", "null"]}
+_NAME: Schema = {"type": "string", "pattern": f"^{NAME.pattern}$"}
 _TYPES: dict[str, Schema] = {
     "whole": {"type": "integer"},
     "real": {"type": "number"},
@@ -38,47 +38,74 @@ _TYPES: dict[str, Schema] = {
 
 def json_schema() -> Schema:
     """The schema, draft 2020-12."""
-    objective = _objective()
-    properties: dict[str, Schema] = {
-        "name": {"type": "string", "pattern": f"^{NAME.pattern}$"},
-        "data": {"type": "string", "description": "a data.yaml, from the folder of the study file"},
-        "model": {"type": "string", "pattern": r"\.(pt|yaml|yml)$"},
-        "train": _closed({name: _argument(name) for name in sorted(arguments.trainable())}),
-        "space": {"anyOf": [{"type": "string"}, _space(), {"type": "array", "items": _part()}]},
-        "objective": {"anyOf": [objective, _closed({"metric": objective, "goal": {"const": "maximize"}}, ["metric"])]},
-        "search": _closed(
-            {
-                "sampler": _method(SAMPLERS),
-                "pruner": _method(PRUNERS),
-                "seed": {**_COUNT, "exclusiveMaximum": 2**32},
-                "enqueue": {"type": "array", "items": {"type": "object", "additionalProperties": _SCALAR}},
-            }
-        ),
-        "budget": _closed({"trials": _FROM_1, "hours": _ABOVE_0}),
-        "baseline": {"type": "boolean"},
-        "postprocess": {"enum": [mode.value for mode in Postprocess]},
-        "plots": {"enum": list(get_args(Plots))},
-        "keep": _closed({"weights": _FROM_1, "caches": _FROM_1}),
-        "confirm": _closed({"top": _FROM_1, "seeds": {"type": "integer", "minimum": MIN_SEEDS}}),
-        "final": _closed({"epochs": _FROM_1}),
-        "warm_start": {"type": "array", "items": {"type": "string", "pattern": f"^{NAME.pattern}$"}},
-        "recovery": _closed(
-            {
-                "hung_s": _ABOVE_0,
-                "retries": _COUNT,
-                "lease_s": {"type": "number", "minimum": 1},
-                "grace_s": _FROM_0,
-                "patience_s": _FROM_0,
-                "checkpoint_every_s": {"type": "number", "minimum": 1},
-            }
-        ),
-    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "hpo study",
-        **_closed(properties, list(REQUIRED)),
+        **_block(StudySpec),
         "$defs": {"range": _range()},
     }
+
+
+def _block(cls: type[Any]) -> Schema:
+    keys = keys_of(cls)
+    properties = {each.name: _key(each, keys) for each in keys if each.key.within is None}
+    return _closed(properties, [each.name for each in keys if each.required])
+
+
+def _key(each: KeyField, keys: tuple[KeyField, ...]) -> Schema:
+    """What it takes, and what an editor shows of it."""
+    inner = {other.name: _key(other, keys) for other in keys if other.key.within == each.name}
+    shape = _shape(each)
+    if inner:
+        word = {**shape, "description": each.key.doc, "examples": [each.example]}
+        shape = {"anyOf": [shape, _closed({each.key.word or each.name: word, **inner})]}
+    usual = None if each.key.otherwise or each.required or isinstance(each.shape, Block) else plain_default(each)
+    default = {} if usual is None else {"default": usual}
+    return {**shape, "description": each.key.doc, "examples": [each.example], **default}
+
+
+def _shape(each: KeyField) -> Schema:
+    match each.shape:
+        case Whole(low, below):
+            upper = {} if below is None else {"exclusiveMaximum": below.value}
+            return {"type": "integer", "minimum": low, **upper}
+        case Real(bound, above):
+            return {"type": "number", "exclusiveMinimum" if above else "minimum": bound}
+        case Flag():
+            return {"type": "boolean"}
+        case OneOf(names):
+            return {"enum": list(names)}
+        case Block(cls):
+            return _block(cls)
+        case Own(form):
+            return _form(form)
+
+
+def _form(form: Form) -> Schema:  # noqa: C901, PLR0911  (a line a form)
+    match form:
+        case "name":
+            return _NAME
+        case "names":
+            return {"type": "array", "items": _NAME}
+        case "data":
+            return {"type": "string"}
+        case "model":
+            return {"type": "string", "pattern": r"\.(pt|yaml|yml)$"}
+        case "train":
+            return _closed({name: _argument(name) for name in sorted(arguments.trainable())})
+        case "space":
+            return {"anyOf": [{"type": "string"}, _space(), {"type": "array", "items": _part()}]}
+        case "objective":
+            metric = _objective()
+            return {"anyOf": [metric, _closed({"metric": metric, "goal": _goal()}, ["metric"])]}
+        case "sampler":
+            return _method(SAMPLERS)
+        case "pruner":
+            return _method(PRUNERS)
+        case "proposals":
+            return {"type": "array", "items": {"type": "object", "additionalProperties": _SCALAR}}
+        case "kinds":
+            return {"type": "array", "items": {"enum": list(KINDS)}, "minItems": 1}
 
 
 def _closed(properties: dict[str, Schema], required: list[str] | None = None) -> Schema:
@@ -89,10 +116,22 @@ def _closed(properties: dict[str, Schema], required: list[str] | None = None) ->
 def _objective() -> Schema:
     metrics = [metric.value for metric in Metric]
     pattern = rf"^(f[0-9]+(\.[0-9]+)?|{'|'.join(metrics)})( (micro|macro))?( at .+)?$"
-    return {"anyOf": [{"enum": metrics}, {"type": "string", "pattern": pattern, "description": GRAMMAR}]}
+    spelled = {"type": "string", "pattern": pattern, "description": GRAMMAR}
+    return {"anyOf": [{"enum": metrics}, spelled], "description": GRAMMAR, "examples": ["f1"]}
+
+
+def _goal() -> Schema:
+    return {"const": "maximize", "description": "Every metric is better when larger.", "examples": ["maximize"]}
 
 
 def _argument(name: str) -> Schema:
+    default = arguments.defaults()[name]
+    usual = "" if default is None else f" (default: {default})"
+    described = f"Ultralytics: {arguments.comments().get(name, 'a training argument')}{usual}"
+    return {**_argument_type(name), "description": described, "examples": [default]}
+
+
+def _argument_type(name: str) -> Schema:
     schema = dict(_TYPES[arguments.kind(name)])
     if name == "optimizer":
         schema["enum"] = [*arguments.OPTIMIZERS, "auto"]
@@ -103,8 +142,7 @@ def _argument(name: str) -> Schema:
         schema["minimum"] = low
     if high is not None:
         schema["maximum"] = high
-    default = arguments.defaults()[name]
-    return schema if default is None else {**schema, "description": f"Ultralytics' default: {default}"}
+    return schema
 
 
 def _space() -> Schema:
@@ -116,31 +154,38 @@ def _part() -> Schema:
 
 
 def _range() -> Schema:
-    share = _closed(
-        {"epochs": {"type": "number", "minimum": 0}, "at_most": {"type": "number", "minimum": 0}}, ["epochs"]
-    )
+    epochs = {"type": "number", "minimum": 0, "description": "A share of `train.epochs`.", "examples": [0.3]}
+    at_most = {"type": "number", "minimum": 0, "description": "But not more than this.", "examples": [10]}
+    share = _closed({"epochs": epochs, "at_most": at_most}, ["epochs"])
     bound = {"anyOf": [_NUMBER, share]}
     when = {"type": "object", "additionalProperties": {"anyOf": [_SCALAR, {"type": "array", "items": _SCALAR}]}}
     step = {"type": "number", "exclusiveMinimum": 0}
-    distribution = {"enum": ["uniform", "int_uniform", "log_uniform_values", "categorical", "constant"]}
     several = {"type": "array", "items": _SCALAR, "minItems": 2}
-    keys: dict[str, Schema] = {
+    shapes: dict[str, Schema] = {
         **dict.fromkeys(("low", "high", "min", "max"), bound),
         "log": {"type": "boolean"},
         "step": step,
         "choices": several,
         "values": several,
         "value": _SCALAR,
-        "distribution": distribution,
+        "distribution": {"enum": list(DISTRIBUTIONS)},
         "when": when,
     }
+    said = {name: {"description": doc, "examples": [example]} for name, (doc, example) in RANGE_KEYS.items()}
+    keys = {name: {**shapes[name], **said[name]} for name in RANGE_KEYS}
     pair = {"type": "array", "items": _NUMBER, "minItems": 2, "maxItems": 2, "description": "[low, high]"}
     return {"anyOf": [_SCALAR, pair, _closed(keys)]}
 
 
 def _method(known: Mapping[str, MethodRow]) -> Schema:
     long_forms = [
-        _closed({"name": {"const": name}, **{option: {} for option in row.options}}, ["name", *row.required])
+        _closed(
+            {
+                "name": {"const": name},
+                **{option: {"description": f"Of Optuna's {row.optuna}."} for option in row.options},
+            },
+            ["name", *row.required],
+        )
         for name, row in known.items()
     ]
     return {"anyOf": [{"enum": list(known)}, *long_forms]}

@@ -1,10 +1,15 @@
-"""The study as asked for: frozen, validated, complete. Built by ``hpo.studyfile.loader`` alone; trusted below it."""
+"""The study as asked for: frozen, validated, complete. Built by ``hpo.studyfile.loader`` alone; trusted below it.
 
-from __future__ import annotations
+Every key of a study file is defined here, once: see ``hpo.studyfile.keys``.
+"""
+# No `from __future__ import annotations`: the annotations are the definition, and evaluating them here, where they
+# are compiled already, costs less than evaluating their texts at the first read.
 
+import re
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from hpo.studyfile.keys import Key, Limit
 from hpo.studyfile.space import Space
 from hpo.trial.kinds import Kind
 from hpo.trial.objective import Objective
@@ -13,6 +18,10 @@ from hpo.trial.vocabulary import Postprocess, Scalar
 
 POSTPROCESSING_NAMES = ("iou", "conf", "max_det", "agnostic_nms")
 Plots = Literal["none", "best", "all"]
+STAGE_SUFFIX = ".confirm"
+"""Of the name of a confirmation stage, which is a study of its own; no other study may have it."""
+LONGEST_NAME = 63
+NAME = re.compile(rf"[a-z0-9][a-z0-9._-]{{0,{LONGEST_NAME - 1}}}")
 
 
 @dataclass(frozen=True)
@@ -25,66 +34,107 @@ class Method:
 
 @dataclass(frozen=True)
 class Search:
-    sampler: Method = Method("tpe")
-    pruner: Method = Method("hyperband")
-    seed: int = 0
-    enqueue: tuple[tuple[tuple[str, Scalar], ...], ...] = ()
-    """Proposals to try first (after the baseline), each complete or partial: the rest is sampled."""
+    sampler: Annotated[
+        Method,
+        Key(
+            "What proposes: a name, or a name with options of Optuna's class.",
+            {"name": "tpe", "n_startup_trials": 10},
+            form="sampler",
+            word="name",
+        ),
+    ] = Method("tpe")
+    pruner: Annotated[
+        Method,
+        Key(
+            "What stops hopeless trials early: a name, or a name with options of Optuna's class.",
+            {"name": "median", "n_warmup_steps": 12},
+            form="pruner",
+            word="name",
+        ),
+    ] = Method("hyperband")
+    seed: Annotated[
+        int,
+        Key("Same seed, same proposals.", 7, at_least=0, below=Limit(2**32, "2**32 (numpy's generators take no more)")),
+    ] = 0
+    enqueue: Annotated[
+        tuple[tuple[tuple[str, Scalar], ...], ...],
+        Key(
+            "Your own proposals, tried first, after the baseline; what one leaves out is sampled.",
+            [{"lr0": 0.002, "batch": 16}, {"lr0": 0.01, "mosaic": 0.5}],
+            form="proposals",
+        ),
+    ] = ()
 
 
 @dataclass(frozen=True)
 class Budget:
-    trials: int = 50
-    """Counting trials (complete, pruned, diverged, out of memory, failed for good), the baseline included."""
-    hours: float | None = None
-    """Wall time with at least one live worker; no new trial starts after it."""
+    trials: Annotated[
+        int, Key("Trials that count: complete, pruned, diverged, out of memory, failed for good.", 50, at_least=1)
+    ] = 50
+    hours: Annotated[
+        float | None,
+        Key("No trial starts after so many hours with at least one live worker.", 24, above=0, otherwise="no limit"),
+    ] = None
 
 
 @dataclass(frozen=True)
 class Recovery:
-    hung_s: float = 600.0
-    """A trial without any progress for this long is ended as ``hung``."""
-    retries: int = 2
-    """Further attempts after a death (killed, hung, crash, host_oom, disk)."""
-    lease_s: float = 60.0
-    """A worker that gave no sign of life for this long loses its trials; at least 1."""
-    grace_s: float = 60.0
-    """After SIGTERM or ``hpo cancel`` a trial may go on to its epoch's end for this long."""
-    patience_s: float = 3600.0
-    """A worker waits for a database that is away for this long before it ends."""
-    checkpoint_every_s: float = 600.0
-    """So often a trial's newest checkpoint is uploaded to the tracking server; at least 1."""
+    hung_s: Annotated[float, Key("A trial without progress for so many seconds is ended as `hung`.", 600, above=0)] = (
+        600.0
+    )
+    retries: Annotated[
+        int, Key("Further attempts after a death: killed, hung, crash, host out of memory, disk full.", 2, at_least=0)
+    ] = 2
+    lease_s: Annotated[
+        float, Key("A worker without a sign of life for so many seconds loses its trials.", 60, at_least=1)
+    ] = 60.0
+    grace_s: Annotated[
+        float,
+        Key("Seconds that a trial has to reach the end of its epoch after SIGTERM or `hpo cancel`.", 60, at_least=0),
+    ] = 60.0
+    patience_s: Annotated[
+        float, Key("A worker waits so many seconds for a database that is away before it ends.", 3600, at_least=0)
+    ] = 3600.0
+    checkpoint_every_s: Annotated[
+        float,
+        Key("Every so many seconds the newest checkpoint is uploaded to a shared MLflow server.", 600, at_least=1),
+    ] = 600.0
 
 
 @dataclass(frozen=True)
 class Keep:
-    weights: int = 5
-    """best.pt of so many best trials stay on disk."""
-    caches: int = 5
-    """Raw predictions of so many models stay on disk, those that were used last."""
+    weights: Annotated[int, Key("The best.pt of so many best trials stay on disk.", 5, at_least=1)] = 5
+    caches: Annotated[
+        int,
+        Key(
+            "The raw predictions of so many models stay on disk, those that were used last (about 15 kB an image).",
+            5,
+            at_least=1,
+        ),
+    ] = 5
 
 
 @dataclass(frozen=True)
 class Confirm:
     """The stage after the search in which the best trials and the baseline are trained again."""
 
-    top: int = 3
-    """So many of the best complete trials, the baseline aside."""
-    seeds: int = 3
-    """Trainings of each, with seeds of their own; at least 2."""
+    top: Annotated[
+        int, Key("So many of the best complete trials are trained again, and the baseline.", 3, at_least=1)
+    ] = 3
+    seeds: Annotated[
+        int,
+        # one training of a configuration says nothing about how much two differ
+        Key("Trainings of each, with seeds of their own.", 3, at_least=2),
+    ] = 3
 
 
 @dataclass(frozen=True)
 class Final:
     """The training of what is handed over (``hpo promote``)."""
 
-    epochs: int | None = None
-    """None for those of the trial."""
-
-
-STAGE_SUFFIX = ".confirm"
-"""Of the name of a confirmation stage, which is a study of its own; no other study may have it."""
-LONGEST_NAME = 63
+    epochs: Annotated[
+        int | None, Key("Epochs of the final training.", 200, at_least=1, otherwise="those of the trial")
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -107,31 +157,120 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class StudySpec:
-    name: str
-    """``[a-z0-9][a-z0-9._-]{0,62}``."""
-    data: str
-    """Absolute path of the data.yaml."""
-    model: str
+    name: Annotated[
+        str,
+        Key(
+            f"Name of the study: up to {LONGEST_NAME} of a-z 0-9 . _ -, a letter or digit first.", "cells", form="name"
+        ),
+    ]
+    data: Annotated[
+        str,
+        Key(
+            "The data.yaml of a dataset in YOLO format, from the folder of the study file.",
+            "../data/digits/data.yaml",
+            form="data",
+        ),
+    ]
+    """Absolute path."""
+    model: Annotated[
+        str,
+        Key(
+            "A .yaml is trained from scratch, a .pt starts from its weights; Ultralytics' own by name, others by path.",
+            "yolov8n.yaml",
+            form="model",
+        ),
+    ]
     """As written, or the absolute path of a file found beside the study, in the working folder or in configs/models."""
-    train: tuple[tuple[str, Any], ...] = ()
-    """Fixed Ultralytics arguments, sorted by name."""
-    space: Space = field(default_factory=Space)
-    objective: Objective = field(default_factory=Objective)
-    search: Search = field(default_factory=Search)
-    budget: Budget = field(default_factory=Budget)
-    baseline: bool = True
-    postprocess: Postprocess = Postprocess.NONE
-    kinds: tuple[Kind, ...] | None = None
-    """Kinds of suppression that a sweep tries; None for those that ``agnostic_nms`` names, or the usual ones."""
-    per_class: bool = False
-    """Whether a sweep gives each class a confidence of its own."""
-    plots: Plots = "best"
-    keep: Keep = field(default_factory=Keep)
-    recovery: Recovery = field(default_factory=Recovery)
-    confirm: Confirm | None = None
-    final: Final | None = None
-    warm_start: tuple[str, ...] = ()
-    """Names of earlier studies in the same database whose knowledge this one begins with."""
+    train: Annotated[
+        tuple[tuple[str, Any], ...],
+        Key(
+            "Training arguments of Ultralytics, by their own names, the same in every trial.",
+            {"epochs": 50, "imgsz": 640, "optimizer": "AdamW", "seed": 0},
+            form="train",
+            otherwise="Ultralytics' defaults",
+        ),
+    ] = ()
+    """Sorted by name."""
+    space: Annotated[
+        Space,
+        Key(
+            "What the search may choose: parts by name, and ranges, choices or fixed values of arguments. Later "
+            "entries override earlier ones.",
+            ["yolov8-core", {"batch": {"choices": [8, 16, 32]}, "cos_lr": True}],
+            form="space",
+            required=True,
+        ),
+    ] = field(default_factory=Space)
+    objective: Annotated[
+        Objective,
+        Key(
+            "The metric to maximize: map50_95, f1, recall at precision >= 0.9, ...",
+            "f1",
+            form="objective",
+            word="metric",
+        ),
+    ] = field(default_factory=Objective)
+    search: Annotated[Search, Key("How trials are proposed and stopped.")] = field(default_factory=Search)
+    budget: Annotated[Budget, Key("How long the search goes on.")] = field(default_factory=Budget)
+    baseline: Annotated[bool, Key("Whether trial 0 is plain Ultralytics; it counts.", example=True)] = True
+    postprocess: Annotated[
+        Postprocess,
+        Key(
+            "Where suppression and confidence come from: swept after each training, sampled with the rest, or none: "
+            "Ultralytics' own.",
+            "swept",
+            word="mode",
+            otherwise="follows from the space and the objective",
+        ),
+    ] = Postprocess.NONE
+    kinds: Annotated[
+        tuple[Kind, ...] | None,
+        Key(
+            "Kinds of suppression that a sweep tries; `class` is another word for `hard`.",
+            ["hard", "agnostic", "soft"],
+            form="kinds",
+            within="postprocess",
+            otherwise="hard and agnostic, less what `agnostic_nms` in the space rules out",
+            stored="given",
+        ),
+    ] = None
+    """In the order of ``Kind``, each once."""
+    per_class: Annotated[
+        bool,
+        Key(
+            "Whether a sweep gives each class a confidence threshold of its own.",
+            example=True,
+            within="postprocess",
+            stored="given",
+        ),
+    ] = False
+    plots: Annotated[
+        Plots, Key("Of which trials Ultralytics draws its plots and some predicted images: none, best or all.", "best")
+    ] = "best"
+    keep: Annotated[Keep, Key("What stays on disk.")] = field(default_factory=Keep)
+    recovery: Annotated[Recovery, Key("What is done when a trial, a worker or the database fails.")] = field(
+        default_factory=Recovery
+    )
+    confirm: Annotated[
+        Confirm | None,
+        Key(
+            "After the search the best trials and the baseline are trained again as a proof: docs/evidence.md.",
+            otherwise="off",
+        ),
+    ] = None
+    final: Annotated[
+        Final | None, Key("The training of what is handed over: docs/promote.md.", otherwise="as the trial")
+    ] = None
+    warm_start: Annotated[
+        tuple[str, ...],
+        Key(
+            "Names of earlier studies in the same database to begin from.",
+            ["cells-2025"],
+            form="names",
+            otherwise="none",
+            stored="given",
+        ),
+    ] = ()
     planned: tuple[PlannedRun, ...] = ()
     """Of a confirmation stage: one an ordinal, in place of a sampler's proposals. No key of a study file."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hpo.studyfile import keys_page
 from hpo.studyfile.arguments import arguments
 from hpo.studyfile.json_schema import json_schema
 from hpo.studyfile.methods.pruners import PRUNERS
@@ -35,6 +36,11 @@ def test_the_complete_file_shows_every_key() -> None:
         assert re.search(rf"^{key}:", EXAMPLE, re.MULTILINE), key
         inner = {} if key in {"train", "space"} else schema.get("properties", {})
         assert all(re.search(rf"^ +{name}:", EXAMPLE, re.MULTILINE) for name in inner), key
+
+
+def test_the_table_of_keys_is_what_their_definition_says() -> None:
+    assert keys_page.rewritten(PAGE) == PAGE, "out of date: make keys"
+    assert keys_page.rewritten(PAGE.replace(keys_page.table(), "")) == PAGE
 
 
 def test_the_page_names_every_choice() -> None:

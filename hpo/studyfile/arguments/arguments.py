@@ -6,6 +6,7 @@ Read from the installed package's files without importing it (the import takes s
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -101,6 +102,13 @@ def package() -> Path:
 @cache
 def _default_yaml() -> dict[str, Any]:
     return dict(YAML(typ="safe").load((package() / "cfg" / "default.yaml").read_text(encoding="utf-8")))
+
+
+@cache
+def comments() -> dict[str, str]:
+    """What Ultralytics' default.yaml says of each argument, in its own words."""
+    text = (package() / "cfg" / "default.yaml").read_text(encoding="utf-8")
+    return dict(re.findall(r"^(\w+):.*?# (?:\([^)]*\) )?(.+)$", text, re.MULTILINE))
 
 
 def defaults() -> dict[str, Any]:

@@ -129,6 +129,16 @@ def _postprocess_fits(spec: StudySpec) -> Iterator[Finding]:
         )
 
 
+def _only_a_sweep_tries_kinds(spec: StudySpec) -> Iterator[Finding]:
+    for name, given in (("kinds", spec.kinds is not None), ("per_class", spec.per_class)):
+        if given and not spec.is_swept:
+            yield Finding(
+                f"postprocess.{name}",
+                f"says what a sweep tries, and `mode: {spec.postprocess}` makes none: write `mode: swept`, or drop it",
+                ("postprocess",),
+            )
+
+
 def _warm_start_fits(spec: StudySpec) -> Iterator[Finding]:
     if spec.name in spec.warm_start:
         yield Finding("warm_start", f"{spec.name} is this study itself: name earlier ones")
@@ -179,6 +189,7 @@ _RULES: tuple[Rule, ...] = (
     _objective_needs_a_sweep,
     _classes_are_told_apart,
     _postprocess_fits,
+    _only_a_sweep_tries_kinds,
     sweep.check,
     _grid_is_finite,
     _warm_start_fits,

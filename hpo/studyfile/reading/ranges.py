@@ -19,9 +19,22 @@ from hpo.trial.vocabulary import Scalar
 IMGSZ_STEP = 32
 """Ultralytics rounds image sizes up to the model's stride, silently."""
 
-_KEYS = ("low", "high", "log", "step", "min", "max", "distribution", "choices", "values", "value", "when")
+RANGE_KEYS: dict[str, tuple[str, Any]] = {
+    "low": ("The least value, included; or a share of the epochs.", 1e-4),
+    "high": ("The largest value, included; or a share of the epochs.", {"epochs": 0.3, "at_most": 10}),
+    "log": ("Whether the value acts by its order of magnitude.", True),
+    "step": ("Divides the range into a grid from `low`; `high` must lie on it.", 0.25),
+    "min": ("As in W&B: `low`.", 1e-4),
+    "max": ("As in W&B: `high`.", 1e-2),
+    "distribution": ("As in W&B: what its bounds or values are.", "uniform"),
+    "choices": ("One of these values.", ["SGD", "AdamW"]),
+    "values": ("As in W&B: `choices`.", [8, 16]),
+    "value": ("The same value in every trial.", 0.5),
+    "when": ("Sampled only where another name has one of these values.", {"optimizer": ["SGD", "MuSGD"]}),
+}
+"""What a range may say: in words, and an example."""
 _SAME = {"min": "low", "max": "high", "values": "choices"}
-_DISTRIBUTIONS = {
+DISTRIBUTIONS = {
     "uniform": "low",
     "int_uniform": "low",
     "log_uniform_values": "low",
@@ -108,7 +121,7 @@ def float_of(field: Field) -> float:
 def _from_mapping(field: Field, entries: Mapping[str, Field], name: str, epochs: int) -> Domain | Fixed | None:
     given: dict[str, Field] = {}
     for key, child in entries.items():
-        if key not in _KEYS:
+        if key not in RANGE_KEYS:
             child.fail(f"unknown key{nearest(key, ('low', 'high', 'log', 'step', 'choices', 'value', 'when'))}")
         elif key != "when" and _SAME.get(key, key) in given:
             child.fail(f"says the same as `{_SAME.get(key, key)}`: keep one")
@@ -136,9 +149,9 @@ def _distribution(given: dict[str, Field], name: str) -> bool:
     if field.node.value in ("log_uniform", "q_log_uniform"):
         field.fail("its bounds are exponents: write {low: ..., high: ..., log: true} with the values themselves")
         return False
-    distribution = fields.one_of(_DISTRIBUTIONS)(field)
-    if distribution is not None and _DISTRIBUTIONS[distribution] not in given:
-        field.fail(f"{distribution} needs `{_DISTRIBUTIONS[distribution]}`")
+    distribution = fields.one_of(DISTRIBUTIONS)(field)
+    if distribution is not None and DISTRIBUTIONS[distribution] not in given:
+        field.fail(f"{distribution} needs `{DISTRIBUTIONS[distribution]}`")
     if distribution == "int_uniform" and arguments.kind(name) != "whole":
         field.fail(f"{name} is no whole number: write uniform")
     return distribution == "log_uniform_values"

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hpo.errors import Problem
+from hpo.studyfile.keys import words
+from hpo.studyfile.schema import StudySpec
 from hpo.studyfile.text.document import OVERRIDE, Node, parse
 from hpo.studyfile.text.report import Report
 
-_NAMED = {("objective",): "metric", ("search", "sampler"): "name", ("search", "pruner"): "name"}
-"""Keys that may be written as one name, and the key of their long form that holds it."""
+_NAMED = words(StudySpec)
 
 
 def apply(root: Node, overrides: Sequence[str], report: Report) -> Node:

@@ -1,0 +1,187 @@
+"""A block of keys as plain values, and back: what is stored, written and compared is made of these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from hpo.studyfile.keys import Block, Flag, Form, KeyField, OneOf, Own, Real, Whole, keys_of
+from hpo.studyfile.schema import Method
+from hpo.studyfile.space import Choices, Condition, Dimension, Domain, FloatRange, IntRange, Space
+from hpo.trial.kinds import Kind
+from hpo.trial.objective import parse
+
+T = TypeVar("T")
+Document = dict[str, Any]
+
+
+def document(block: object) -> Document:
+    """The keys of ``block`` and their values; what is stored only where it is given is left out at its default."""
+    keys = keys_of(type(block))
+    plain: Document = {}
+    for each in keys:
+        value = getattr(block, each.name)
+        if each.key.stored == "always" or value != each.default:
+            plain[each.name] = None if value is None else _plain(each, value)
+    return _folded(plain, keys)
+
+
+def from_document(cls: type[T], raw: Document) -> T:
+    """Of ``document``. What an older version did not store has its default."""
+    keys = keys_of(cls)
+    given = _unfolded(raw, keys)
+    values = {
+        each.name: None if given[each.name] is None else _value(each, given[each.name])
+        for each in keys
+        if each.name in given
+    }
+    return cls(**values)
+
+
+def plain_default(each: KeyField) -> Any:
+    """The default of a key as a study file writes it; None where it is not written."""
+    return None if each.default is None else _plain(each, each.default)
+
+
+def _plain(each: KeyField, value: Any) -> Any:
+    match each.shape:
+        case Whole() | Real() | Flag():
+            return value
+        case OneOf():
+            return str(value)
+        case Block():
+            return document(value)
+        case Own(form):
+            return _of_form(form, value)
+
+
+def _value(each: KeyField, raw: Any) -> Any:
+    match each.shape:
+        case Whole() | Real() | Flag():
+            return raw
+        case OneOf(_, make):
+            return make(raw)
+        case Block(cls):
+            return from_document(cls, raw)
+        case Own(form):
+            return _in_form(form, raw)
+
+
+def _of_form(form: Form, value: Any) -> Any:  # noqa: PLR0911  (a line a form)
+    match form:
+        case "name" | "data" | "model":
+            return value
+        case "names":
+            return list(value)
+        case "kinds":
+            return [kind.value for kind in value]
+        case "train":
+            return dict(value)
+        case "space":
+            return {"dimensions": [_dimension_document(each) for each in value.dimensions], "fixed": dict(value.fixed)}
+        case "objective":
+            return {"metric": str(value), "goal": "maximize"}
+        case "sampler" | "pruner":
+            return _method_document(value)
+        case "proposals":
+            return [dict(proposal) for proposal in value]
+
+
+def _in_form(form: Form, raw: Any) -> Any:  # noqa: PLR0911  (a line a form)
+    match form:
+        case "name" | "data" | "model":
+            return raw
+        case "names":
+            return tuple(raw)
+        case "kinds":
+            return tuple(Kind(kind) for kind in raw)
+        case "train":
+            return pairs(raw)
+        case "space":
+            return Space(tuple(_dimension(each) for each in raw["dimensions"]), pairs(raw["fixed"]))
+        case "objective":
+            return parse(raw["metric"])
+        case "sampler" | "pruner":
+            return _method(raw)
+        case "proposals":
+            return tuple(pairs(proposal) for proposal in raw)
+
+
+def _folded(plain: Document, keys: Iterable[KeyField]) -> Document:
+    """``postprocess: swept`` with what belongs to it: ``postprocess: {mode: swept, kinds: [soft]}``."""
+    for each in keys:
+        inner = {other.name: plain.pop(other.name) for other in keys if _is_in(other, each) and other.name in plain}
+        if inner:
+            plain[each.name] = {each.key.word or each.name: plain[each.name], **inner}
+    return plain
+
+
+def _unfolded(raw: Document, keys: Iterable[KeyField]) -> Document:
+    plain = dict(raw)
+    for each in keys:
+        long = plain.get(each.name)
+        if isinstance(long, dict) and any(_is_in(other, each) for other in keys):
+            word = each.key.word or each.name
+            plain.update({(each.name if name == word else name): value for name, value in long.items()})
+    return plain
+
+
+def _is_in(inner: KeyField, outer: KeyField) -> bool:
+    return inner.key.within == outer.name
+
+
+def space_entries(space: Space) -> Document:
+    """In the shape of a study file: an entry a name."""
+    sampled = {each.name: _entry(each) for each in space.dimensions}
+    return {**sampled, **dict(space.fixed)}
+
+
+def _entry(dimension: Dimension) -> Document:
+    domain = {key: value for key, value in _domain_document(dimension.domain).items() if key != "kind"}
+    said = {key: value for key, value in domain.items() if value is not None and value is not False}
+    when = {condition.parent: list(condition.values) for condition in dimension.when}
+    return {**said, "when": when} if when else said
+
+
+def _dimension_document(dimension: Dimension) -> Document:
+    when = [{"parent": condition.parent, "values": list(condition.values)} for condition in dimension.when]
+    return {"name": dimension.name, "when": when, **_domain_document(dimension.domain)}
+
+
+def _domain_document(domain: Domain) -> Document:
+    match domain:
+        case FloatRange(low, high, log, step):
+            return {"kind": "float", "low": low, "high": high, "log": log, "step": step}
+        case IntRange(low, high, log, step):
+            return {"kind": "int", "low": low, "high": high, "log": log, "step": None if log else step}
+        case Choices(values):
+            return {"kind": "choices", "choices": list(values)}
+
+
+def _dimension(raw: Document) -> Dimension:
+    when = tuple(Condition(condition["parent"], tuple(condition["values"])) for condition in raw["when"])
+    return Dimension(raw["name"], _domain(raw), when)
+
+
+def _domain(raw: Document) -> Domain:
+    match raw["kind"]:
+        case "float":
+            return FloatRange(raw["low"], raw["high"], raw["log"], raw["step"])
+        case "int":
+            return IntRange(raw["low"], raw["high"], raw["log"], 1 if raw["log"] else raw["step"])
+        case _:
+            return Choices(tuple(raw["choices"]))
+
+
+def _method_document(method: Method) -> Document:
+    options = {key: _method_document(value) if isinstance(value, Method) else value for key, value in method.options}
+    return {"name": method.name, **options}
+
+
+def _method(raw: Document) -> Method:
+    options = {key: _method(value) if isinstance(value, dict) else value for key, value in raw.items() if key != "name"}
+    return Method(raw["name"], tuple(sorted(options.items())))
+
+
+def pairs(raw: Document) -> tuple[tuple[str, Any], ...]:
+    return tuple(sorted(raw.items()))

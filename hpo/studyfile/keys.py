@@ -1,0 +1,165 @@
+"""What a key of a study file is: said once, at its field in ``hpo.studyfile.schema``.
+
+Reading, both ways of writing, the JSON Schema and the table in docs/study-file.md are derived from it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from enum import StrEnum
+from types import NoneType
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+Form = Literal[
+    "name", "names", "data", "model", "train", "space", "objective", "sampler", "pruner", "proposals", "kinds"
+]
+"""Values that have a way of their own to be read, written and described."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """An upper bound, exclusive, and how a message names it."""
+
+    value: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Key:
+    """``Annotated[int, Key(...)]`` makes a field a key. The type says what is read, this says the rest."""
+
+    doc: str
+    """One or two sentences for the editor and for docs/study-file.md."""
+    example: Any = None
+    """In a study file's own form. A block of keys has those of its keys."""
+    at_least: float | None = None
+    above: float | None = None
+    below: Limit | None = None
+    form: Form | None = None
+    """Where the type alone does not say how the value is read and written."""
+    word: str | None = None
+    """The key may be written as one word; in its long form that word stands under this name."""
+    within: str | None = None
+    """The key with a long form that this one belongs to."""
+    otherwise: str = ""
+    """What holds where the key is not written, in words; empty where the field's default says it."""
+    required: bool = False
+    """Also where the field has a default; a field without one is required in any case."""
+    stored: Literal["always", "given"] = "always"
+    """A key that came later is stored where it has another value than its default: older texts stay as they are."""
+
+
+@dataclass(frozen=True)
+class Whole:
+    at_least: float
+    below: Limit | None
+
+
+@dataclass(frozen=True)
+class Real:
+    bound: float
+    above: bool
+    """Whether ``bound`` itself is outside."""
+
+
+@dataclass(frozen=True)
+class Flag:
+    pass
+
+
+@dataclass(frozen=True)
+class OneOf:
+    names: tuple[str, ...]
+    make: type[str]
+    """``str``, or the enumeration that the names belong to."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A mapping with keys of its own."""
+
+    cls: type[Any]
+
+
+@dataclass(frozen=True)
+class Own:
+    form: Form
+
+
+Shape = Whole | Real | Flag | OneOf | Block | Own
+
+
+@dataclass(frozen=True)
+class KeyField:
+    """A key as its field says it."""
+
+    name: str
+    key: Key
+    shape: Shape
+    required: bool
+    default: Any
+    """Of the field; None for a required one."""
+
+    @property
+    def example(self) -> Any:
+        if isinstance(self.shape, Block) and self.key.example is None:
+            return {inner.name: inner.example for inner in keys_of(self.shape.cls)}
+        return self.key.example
+
+
+def keys_of(cls: type[Any]) -> tuple[KeyField, ...]:
+    """The keys of a block in the order of its fields; those of a long form are among them."""
+    if cls not in _KNOWN:
+        _KNOWN[cls] = _read(cls)
+    return _KNOWN[cls]
+
+
+_KNOWN: dict[type[Any], tuple[KeyField, ...]] = {}
+
+
+def _read(cls: type[Any]) -> tuple[KeyField, ...]:
+    return tuple(_resolved(field) for field in dataclasses.fields(cls) if get_origin(field.type) is Annotated)
+
+
+def words(cls: type[Any], above: tuple[str, ...] = ()) -> dict[tuple[str, ...], str]:
+    """Paths of the keys that may be written as one word, with the name that the word has in the long form."""
+    found: dict[tuple[str, ...], str] = {}
+    for each in keys_of(cls):
+        path = (*above, each.name)
+        if each.key.word is not None:
+            found[path] = each.key.word
+        if isinstance(each.shape, Block):
+            found.update(words(each.shape.cls, path))
+    return found
+
+
+def _resolved(field: dataclasses.Field[Any]) -> KeyField:
+    kind, key = get_args(field.type)[:2]
+    missing = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    default = field.default if field.default is not dataclasses.MISSING else None
+    if field.default_factory is not dataclasses.MISSING:
+        default = field.default_factory()
+    return KeyField(field.name, key, _shape(kind, key), missing or key.required, default)
+
+
+def _shape(kind: Any, key: Key) -> Shape:
+    if key.form is not None:
+        return Own(key.form)
+    plain = (
+        next((part for part in get_args(kind) if part is not NoneType), kind) if NoneType in get_args(kind) else kind
+    )
+    if get_origin(plain) is Literal:
+        return OneOf(get_args(plain), str)
+    if issubclass(plain, StrEnum):
+        return OneOf(tuple(member.value for member in plain), plain)
+    return _simple(plain, key) if plain in (bool, int, float) else Block(plain)
+
+
+def _simple(kind: type[Any], key: Key) -> Shape:
+    bound = key.at_least if key.above is None else key.above
+    if kind is bool:
+        return Flag()
+    if bound is None:
+        raise TypeError(f"{key.doc} A number needs its bound")
+    return Whole(bound, key.below) if kind is int else Real(bound, key.above is not None)

@@ -1,0 +1,118 @@
+"""Values of a study file that have a way of their own to be read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from hpo.studyfile.arguments import arguments
+from hpo.studyfile.arguments.values import BadValue, coerce
+from hpo.studyfile.schema import NAME, STAGE_SUFFIX
+from hpo.studyfile.text import fields
+from hpo.studyfile.text.document import OVERRIDE
+from hpo.studyfile.text.fields import Field, plain, shown
+from hpo.studyfile.text.places import Folders
+from hpo.studyfile.text.report import nearest
+from hpo.trial.kinds import SUPPRESSING, Kind
+from hpo.trial.objective import Objective, parse
+from hpo.trial.vocabulary import Metric
+
+KINDS = {"class": Kind.HARD, **{kind.value: kind for kind in SUPPRESSING}}
+"""Kinds of suppression by the words that a study file has for them."""
+_DEMO = ("data", "digits", "data.yaml")
+
+
+def name(place: Field) -> str | None:
+    said = fields.text(place)
+    if said is not None and said.endswith(STAGE_SUFFIX):
+        place.fail(f"{said!r}: names that end in {STAGE_SUFFIX} are those of confirmation stages: choose another one")
+        return None
+    if said is None or NAME.fullmatch(said):
+        return said
+    better = re.sub(r"[^a-z0-9._-]+", "-", said.lower()).strip("-._")[:63]
+    hint = f", such as {better}" if better else ""
+    place.fail(f"{said!r}: a name has up to 63 of a-z 0-9 . _ - and begins with a letter or digit{hint}")
+    return None
+
+
+def names(place: Field) -> tuple[str, ...]:
+    """Whether there are such studies is asked of the database, when the study is made."""
+    if place.items is None:
+        place.fail(f"must be a list of earlier studies such as [digits], not {shown(place.node)}")
+    read = [name(item) for item in place.items or []]
+    return tuple(dict.fromkeys(said for said in read if said is not None))
+
+
+def data(place: Field, folders: Folders) -> str | None:
+    """The absolute path of an existing file."""
+    said = fields.text(place)
+    if said is None:
+        return None
+    path = Path(said).expanduser()
+    order = folders.order(working_first=place.node.file == OVERRIDE)
+    tried = [(folder / path).resolve() for folder in order]
+    found = next((candidate for candidate in tried if candidate.is_file()), None)
+    if found is not None:
+        return str(found)
+    way_out = "make it with `hpo data demo`" if path.parts[-3:] == _DEMO else "name the data.yaml of a dataset"
+    listed = ", ".join(dict.fromkeys(str(candidate) for candidate in tried))
+    place.fail(f"no such file (tried {listed}): {way_out}")
+    return None
+
+
+def train(place: Field) -> tuple[tuple[str, Any], ...]:
+    entries = place.entries
+    if entries is None:
+        place.fail(f"must be a mapping of Ultralytics' training arguments, not {shown(place.node)}")
+    read: dict[str, Any] = {}
+    for argument, child in (entries or {}).items():
+        refused = arguments.refusal(argument)
+        if refused is not None:
+            child.fail(refused)
+            continue
+        try:
+            read[argument] = coerce(argument, plain(child.node))
+        except BadValue as error:
+            child.fail(str(error))
+    return tuple(sorted(read.items()))
+
+
+def objective(place: Field) -> Objective | None:
+    if place.items is not None:
+        place.fail("one objective is supported so far: name one metric")
+        return None
+    if place.entries is None:
+        return _spelled(place)
+    read = fields.mapping(place, {"metric": _spelled, "goal": _goal}, ("metric",))
+    return read.get("metric")
+
+
+def _spelled(place: Field) -> Objective | None:
+    text = fields.text(place)
+    if text is None:
+        return None
+    try:
+        return parse(text)
+    except ValueError as error:
+        metric, metrics = text.split()[0], [metric.value for metric in Metric]
+        hint = nearest(metric, metrics).partition(" (")[0] if metric not in metrics else ""
+        place.fail(f"{error}{hint}")
+        return None
+
+
+def _goal(place: Field) -> str | None:
+    if place.node.value == "maximize":
+        return "maximize"
+    place.fail(f"must be maximize, not {shown(place.node)}: every metric here is better when larger")
+    return None
+
+
+def kinds(place: Field) -> tuple[Kind, ...] | None:
+    """Each once, in the order of ``Kind``, so that equal studies are equal."""
+    if not place.items:
+        place.fail(f"must be a list of kinds of suppression such as [hard, soft], not {shown(place.node)}")
+        return None
+    read = [fields.one_of(KINDS)(item) for item in place.items]
+    chosen = {KINDS[word] for word in read if word is not None}
+    return tuple(kind for kind in Kind if kind in chosen)
