@@ -108,8 +108,8 @@ def test_a_fetched_file_is_a_checkpoint_like_any_other(tmp_path: Path) -> None:
         (here / half_written).touch()
     for name in ("checkpoint-00009.pt", "checkpoint-fetched"):
         with files.scratch(here / name) as aside:
-            left = aside.rename(here / "left")
-        left.rename(aside)  # as a killed process leaves it
+            moved = aside.rename(here / "moved")
+        moved.rename(aside)  # as a killed process leaves it
     checkpoints.remove(here)
     assert list(here.iterdir()) == []
 
