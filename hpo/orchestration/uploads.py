@@ -152,8 +152,10 @@ class Uploads:
     def _do(self, key: str) -> None:
         if key == _CLEARING:
             self._clear()
-        elif key in self._attempts:
-            self._advance(self._attempts[key])
+            return
+        attempt = self._attempts.get(key)
+        if attempt is not None:
+            self._advance(attempt)
 
     def _failed(self, key: str, error: Exception, first: bool) -> float | None:  # noqa: FBT001  (a callback)
         if isinstance(error, ClaimLost):
