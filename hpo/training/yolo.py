@@ -66,7 +66,7 @@ class TrialValidator(DetectionValidator):
                 return float(self.metrics.box.map)
             case Metric.MAP50:
                 return float(self.metrics.box.map50)
-            case _:
+            case Metric.F1 | Metric.PRECISION | Metric.RECALL | Metric.MAP_SMALL | Metric.MAP_MEDIUM | Metric.MAP_LARGE:
                 tp, conf, pred_cls, target_cls = self.detections.values()
                 return float(best_macro_f1(tp[:, 0].astype(bool), conf, pred_cls, target_cls)[1].f1)
 
