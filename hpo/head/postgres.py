@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from hpo.errors import HpoError, UsageError
-from hpo.head.lifeline import end_with_parent
+from hpo.processes import end_with_parent
 
 OWNER = "hpo_owner"
 SYSTEM_USER = "pgserver"

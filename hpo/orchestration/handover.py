@@ -7,6 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from hpo import files
 from hpo.dataset.description import write_resolved
 from hpo.errors import HpoError
 from hpo.study.records import TrialRow
@@ -47,9 +48,8 @@ def save(spec: StudySpec, row: TrialRow, folder: Path) -> Handover:
     found = None if row.sweep is None and point.is_plain else folder / "operating_point.json"
     used = predict if point.is_plain else None
     out = Handover(folder / "best.pt", folder / "hyperparameters.yaml", used, found)
-    aside = out.weights.with_suffix(".tmp")
-    shutil.copyfile(source, aside)
-    aside.replace(out.weights)
+    with files.written_aside(out.weights) as aside:
+        shutil.copyfile(source, aside)
     title = f"trial {row.number} of study {spec.name}: {spec.objective} {row.value:.4f} on the validation split"
     data = _place_data(spec, folder)
     train = {"task": "detect", "mode": "train", "model": spec.model, "data": data, **row.train, "patience": 0}

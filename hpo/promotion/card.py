@@ -28,7 +28,7 @@ class Story:
     trained: Trained
     found: Measured
     checked: dict[str, Any]
-    """See ``hpo.training.verifying.verify``."""
+    """See ``hpo.training.measuring.verifying.verify``."""
     looks: int
     """At the test split of this data, this one included; 0 where there is none."""
     versions: dict[str, str]
@@ -103,9 +103,9 @@ def _evidence(story: Story) -> Iterable[str]:
         )
     else:
         yield from paragraph(verdict)
-        if verdict["winner"] != story.choice.row.number and not story.choice.row.baseline:
+        if verdict.winner != story.choice.row.number and not story.choice.row.baseline:
             promoted = story.choice.row.number
-            yield f"This verdict is about trial {verdict['winner']}, not about trial {promoted}, promoted here."
+            yield f"This verdict is about trial {verdict.winner}, not about trial {promoted}, promoted here."
     if story.looks:
         times = "once" if story.looks == 1 else f"{story.looks} times"
         yield f"The test split of this data has been looked at {times} so far, over all studies on it."

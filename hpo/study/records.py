@@ -11,9 +11,6 @@ from hpo.studyfile.schema import StudySpec
 from hpo.trial.operating_point import DEFAULT, OperatingPoint, SweepResult
 from hpo.trial.vocabulary import Reason, Scalar, TrialState
 
-LOOK, VERDICT = "look", "verdict"
-"""Keys of what is noted of a confirmation stage."""
-
 
 @dataclass(frozen=True)
 class Identity:
@@ -70,6 +67,15 @@ class StudyRow:
     created_at: datetime
     """UTC, aware."""
     mlflow_experiment_id: str | None
+
+
+@dataclass(frozen=True)
+class Look:
+    """A look at a split of the data."""
+
+    split: str
+    weights: str | None = None
+    """sha256 of the weights that were promoted; None for a confirmation."""
 
 
 class Solitude(IntEnum):
@@ -149,6 +155,8 @@ class AttemptRow:
     device: str = ""
     token: str = ""
     """Under which it owned the trial."""
+    peak_mib: int | None = None
+    """The most memory that it was seen to take; None before any was reported."""
 
 
 @dataclass(frozen=True)
@@ -200,6 +208,14 @@ class TrialRow:
         if self.sweep is not None:
             return self.sweep.recommended_point
         return self.operating_point or DEFAULT
+
+
+class Finish(StrEnum):
+    """Why a search is over. A closed set; the values are what people read."""
+
+    BUDGET = "budget spent"
+    HOURS = "hours spent"
+    GRID = "grid exhausted"
 
 
 class StudyState(StrEnum):
@@ -261,8 +277,8 @@ class WorkerRow:
 class StatusRow:
     name: str
     state: StudyState
-    finished: str | None
-    """Why the search is over: ``budget spent``, ``hours spent``, ``grid exhausted``."""
+    finished: Finish | None
+    """Why the search is over; None while anything is open or may be proposed."""
     budget: BudgetRow
     counts: dict[TrialState, int]
     """Of every state, dead trials that were tried again included (FAIL)."""

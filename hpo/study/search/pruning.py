@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import math
-import threading
-from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
-import optuna
-from numpy.typing import NDArray
 from optuna.pruners import (
     BasePruner,
     HyperbandPruner,
@@ -21,87 +14,26 @@ from optuna.pruners import (
     SuccessiveHalvingPruner,
     ThresholdPruner,
 )
-from optuna.pruners._percentile import _get_best_intermediate_result_over_steps, _is_first_in_interval_step
-from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState
-from typing_extensions import override
 
-from hpo.study.optuna_internals.history import ordinal_of
-from hpo.study.optuna_internals.met import Met
+from hpo.study.optuna_internals import substitutes
 from hpo.study.search.sampling import quiet_experiments
 from hpo.studyfile.methods.pruners import PRUNERS
 from hpo.studyfile.methods.rows import Value
 from hpo.studyfile.planning import rungs
 from hpo.studyfile.schema import Method, StudySpec
 
-
-class OrdinalHyperband(HyperbandPruner):
-    """Hyperband whose brackets follow the proposal's ordinal: a retry, which has another number, keeps its bracket."""
-
-    @override
-    def _get_bracket_id(self, study: optuna.Study, trial: FrozenTrial) -> int:
-        numbered: Any = SimpleNamespace(number=ordinal_of(trial))  # all that Optuna 5.0.0 reads of the trial
-        return super()._get_bracket_id(study, numbered)
-
-
-class QuickPercentile(PercentilePruner):
-    """Optuna's, for one study: the values of complete trials are kept by step, instead of being looked for in all of
-    them at every epoch of every trial.
-    """
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._met = Met()
-        self._at_step: dict[int, NDArray[np.float64]] = {}
-        self._guard = threading.Lock()
-        """A worker's slots share its pruner."""
-
-    @override
-    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        """As in Optuna 5.0.0; tests compare the answers."""
-        complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        step = trial.last_step
-        if not complete or len(complete) < self._n_startup_trials or step is None or step < self._n_warmup_steps:
-            return False
-        if not _is_first_in_interval_step(
-            step, trial.intermediate_values.keys(), self._n_warmup_steps, self._interval_steps
-        ):
-            return False
-        best = _get_best_intermediate_result_over_steps(trial, study.direction)
-        if math.isnan(best):
-            return True
-        reached = self._values(complete, step)
-        if len(reached) < self._n_min_trials:
-            return False
-        maximize = study.direction == StudyDirection.MAXIMIZE
-        limit = np.nanpercentile(reached, 100 - self._percentile if maximize else self._percentile)
-        return bool(best < limit if maximize else best > limit)  # False where the limit is NaN
-
-    def _values(self, complete: Sequence[FrozenTrial], step: int) -> NDArray[np.float64]:
-        with self._guard:
-            news: dict[int, list[float]] = {}
-            for trial in self._met.news(complete):
-                for at, value in trial.intermediate_values.items():
-                    news.setdefault(at, []).append(value)
-            for at, values in news.items():
-                self._at_step[at] = np.append(self._at_step.get(at, []), values)
-            return self._at_step.get(step, np.empty(0))
-
-
-class QuickMedian(QuickPercentile, MedianPruner):
-    """Optuna's, which is a percentile pruner of 50."""
-
-
 CLASSES: dict[str, type[BasePruner]] = {
-    "hyperband": OrdinalHyperband,
+    "hyperband": HyperbandPruner,
     "sha": SuccessiveHalvingPruner,
-    "median": QuickMedian,
-    "percentile": QuickPercentile,
+    "median": MedianPruner,
+    "percentile": PercentilePruner,
     "patient": PatientPruner,
     "threshold": ThresholdPruner,
     "none": NopPruner,
 }
-"""By the names of ``hpo.studyfile.methods.pruners``; a test compares them."""
+"""By the names of ``hpo.studyfile.methods.pruners``; a test compares them.
+
+Where ``substitutes`` has a class of ours, that one is built."""
 
 
 def build_pruner(spec: StudySpec) -> BasePruner:
@@ -126,5 +58,7 @@ def _build(method: Method) -> BasePruner:
     for name, value in method.options:
         if name in wrapping:
             arguments[f"{name}_pruner"] = None if value is None else _build(value)
+    known: Any = substitutes.of(method.name) or CLASSES[method.name]
     with quiet_experiments():
-        return CLASSES[method.name](**arguments)
+        pruner: BasePruner = known(**arguments)
+    return pruner

@@ -22,7 +22,8 @@ from optuna.samplers import (
     TPESampler,
 )
 
-from hpo.study.optuna_internals.tpe import Ended, QuickTPE
+from hpo.study.optuna_internals import substitutes
+from hpo.study.optuna_internals.ended_trials import EndedTrials
 from hpo.studyfile.schema import StudySpec
 from hpo.studyfile.space import Choices, Domain, FloatRange, IntRange, Space, is_active
 from hpo.trial.vocabulary import Scalar
@@ -76,7 +77,7 @@ class Draw:
     spec: StudySpec
     seed: int
     """For this proposal alone."""
-    ended: Ended | None
+    ended: EndedTrials | None
     """What TPE keeps from one proposal to the next."""
 
     @property
@@ -84,7 +85,7 @@ class Draw:
         return dict(self.spec.search.sampler.options)
 
 
-def build_sampler(spec: StudySpec, ordinal: int, ended: Ended | None = None) -> BaseSampler:
+def build_sampler(spec: StudySpec, ordinal: int, ended: EndedTrials | None = None) -> BaseSampler:
     """A fresh sampler for one proposal: equal seed, ordinal and history give an equal proposal, whoever asks.
 
     A sampler that lives on draws from one stream of random numbers, which a restart would begin anew. ``ended``: what
@@ -99,9 +100,11 @@ def _tpe(draw: Draw) -> BaseSampler:
     options = draw.options
     if options.get("multivariate") is not False and _has_conditions(draw.spec.searched):
         options.setdefault("group", True)
-    if draw.ended is None:
+    quick: Any = None if draw.ended is None else substitutes.of("tpe")
+    if quick is None:
         return TPESampler(seed=draw.seed, **options)
-    return QuickTPE(seed=draw.seed, ended=draw.ended, **options)
+    sampler: BaseSampler = quick(seed=draw.seed, ended=draw.ended, **options)
+    return sampler
 
 
 def _gp(draw: Draw) -> BaseSampler:

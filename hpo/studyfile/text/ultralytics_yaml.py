@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.representer import RoundTripRepresenter
 from typing_extensions import override
 
+from hpo import files
 from hpo.trial.operating_point import DEFAULT, OperatingPoint
 
 
@@ -48,8 +49,6 @@ def write_arguments(path: Path, title: str, values: Mapping[str, Any]) -> None:
     """In place at once; ``title`` goes above ``values`` as comment lines."""
     yaml = YAML()
     yaml.Representer = _ForPyYaml
-    aside = path.with_suffix(".tmp")
-    with aside.open("w") as file:
+    with files.written_aside(path) as aside, aside.open("w") as file:
         file.write("".join(f"# {line}\n" for line in title.splitlines()))
         yaml.dump(dict(values), file)
-    aside.replace(path)

@@ -9,8 +9,9 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
+from hpo.study.optuna_internals.hyperband import OrdinalHyperband
 from hpo.study.search import pruning
-from hpo.study.search.pruning import OrdinalHyperband, build_pruner, keeps_notes
+from hpo.study.search.pruning import build_pruner, keeps_notes
 from hpo.studyfile.methods.pruners import PRUNERS
 from hpo.studyfile.methods.rows import Value
 from hpo.studyfile.planning import rungs
