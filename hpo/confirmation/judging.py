@@ -20,14 +20,12 @@ from hpo.evidence.images import paired
 from hpo.evidence.verdict import Verdict
 from hpo.studyfile.schema import StudySpec
 from hpo.trial.operating_point import Interval, OperatingPoint
-from hpo.trial.vocabulary import Metric
 
 RESAMPLES = 2000
 Drawn = NDArray[np.float64]
 """A run's value on all images, then on each resample."""
 Capture = Callable[[Path, str], Predictions]
 """Predictions of weights over a split."""
-_NAMES = {Metric.MAP50_95: "mAP50-95", Metric.MAP50: "mAP50"}
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ def _paired(ours: list[Drawn], theirs: list[Drawn]) -> Interval:
 def metric_name(spec: StudySpec) -> str:
     """As people call it."""
     plain = spec.objective.is_plain and not spec.objective.constraints
-    return _NAMES.get(spec.objective.metric, str(spec.objective)) if plain else str(spec.objective)
+    return (spec.objective.metric.row.title if plain else None) or str(spec.objective)
 
 
 @dataclass(frozen=True)

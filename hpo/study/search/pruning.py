@@ -31,8 +31,9 @@ CLASSES: dict[str, type[BasePruner]] = {
     "threshold": ThresholdPruner,
     "none": NopPruner,
 }
-"""Optuna's classes by the names of ``hpo.studyfile.methods.pruners``; a test compares them. Where ``substitutes`` has a
-class of that name, it stands in."""
+"""By the names of ``hpo.studyfile.methods.pruners``; a test compares them.
+
+Where ``substitutes`` has a class of ours, that one is built."""
 
 
 def build_pruner(spec: StudySpec) -> BasePruner:

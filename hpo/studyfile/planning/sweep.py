@@ -9,7 +9,6 @@ from hpo.studyfile.space import Choices, Domain, FloatRange, IntRange
 from hpo.studyfile.text.report import Finding
 from hpo.trial.kinds import SUPPRESSING, Kind
 from hpo.trial.operating_point import DEFAULT_IOUS, FLOOR, MAX_IOUS, SweepPlan
-from hpo.trial.vocabulary import Metric
 
 POINTS = 33
 """Thresholds in a range of ``iou`` without a step."""
@@ -135,7 +134,7 @@ def _check_per_class(spec: StudySpec) -> Iterator[Finding]:
     if any(constraint.cls is None for constraint in objective.constraints):
         message = "goes with conditions on single classes only: `f1 at recall[NAME] >= 0.6`; change it, or drop this"
         yield Finding("postprocess.per_class", f"{message} (the objective is `{objective}`)", ("objective",))
-    elif objective.metric in (Metric.PRECISION, Metric.RECALL):
+    elif objective.metric.row.held_back_by:
         message = f"goes with F and AP objectives, not with {objective.metric}: use `objective: f1`, or drop this"
         yield Finding("postprocess.per_class", message, ("objective",))
     if not any(kind.row.by_class for kind in sweep_plan(spec).kinds):

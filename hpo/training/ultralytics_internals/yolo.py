@@ -66,7 +66,7 @@ class TrialValidator(DetectionValidator):
                 return float(self.metrics.box.map)
             case Metric.MAP50:
                 return float(self.metrics.box.map50)
-            case _:
+            case Metric.F1 | Metric.PRECISION | Metric.RECALL | Metric.MAP_SMALL | Metric.MAP_MEDIUM | Metric.MAP_LARGE:
                 tp, conf, pred_cls, target_cls = self.detections.values()
                 return float(best_macro_f1(tp[:, 0].astype(bool), conf, pred_cls, target_cls)[1].f1)
 
@@ -131,9 +131,10 @@ class TrialRun(DetectionTrainer):
         validator = TrialValidator if self.request.sweep is None else SweptValidator
         arguments = copy(self.args)
         point = self.request.operating_point
-        if point is not None:
+        if point is not None and point.kind.is_plain:  # others are measured by a sweep's code after the training
             # conf stays at 0.001: AP needs every detection, and a prefix of the score order is exact for any threshold
-            arguments.iou, arguments.max_det, arguments.agnostic_nms = point.iou, point.max_det, point.agnostic_nms
+            arguments.max_det, arguments.agnostic_nms = point.max_det, point.agnostic_nms
+            arguments.iou = arguments.iou if point.iou is None else point.iou
         return validator(self.test_loader, save_dir=self.save_dir, args=arguments, _callbacks=self.callbacks)
 
     @override

@@ -25,6 +25,7 @@ from hpo.trial.request import PredictionFolder, TrialRequest
 from hpo.trial.vocabulary import Metric, Reason, Scalar
 from tests.conftest import SMALLEST_MODEL, Requests, Talk
 from tests.shared import copy_of
+from tests.support import example
 
 F1 = Objective(Metric.F1)
 PLAN = SweepPlan(ious=(0.3, 0.5, 0.7), conf=(0.05, 0.6), resamples=200)
@@ -155,6 +156,15 @@ def test_the_baseline_is_measured_at_ultralytics_defaults_as_it_would_be_deploye
     assert baseline.ended.value == searched.ended.swept.default_value
     assert baseline.ended.metrics["f1"] == searched.ended.swept.default.scores["f1"]
     assert [r.objective for r in baseline.reports] == [r.objective for r in searched.reports]
+
+
+def test_a_confirmation_is_measured_at_a_kind_that_ultralytics_cannot_do(
+    launcher: ForkserverLauncher, request_for: Requests
+) -> None:
+    """Its validation of each epoch knows no such suppression, and goes on with Ultralytics' own."""
+    point = example(Kind.SOFT)
+    ended = Talk(launcher.start(request_for(objective=F1, sweep=PLAN, operating_point=point))).ended
+    assert (ended.reason, ended.detail, ended.operating_point) == (Reason.COMPLETE, "", point)
 
 
 def test_a_pruned_trial_is_not_swept(launcher: ForkserverLauncher, swept_request: Maker) -> None:
