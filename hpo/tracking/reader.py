@@ -48,7 +48,7 @@ class StudyReader:
         return snapshot.epochs(self.storage, self.study, number)
 
     def verdict(self) -> dict[str, Any] | None:
-        stage = self.study if self.study.spec.planned else lifecycle.confirmation(self.storage, self.study.name)
+        stage = self.study if self.study.plan else lifecycle.confirmation(self.storage, self.study.name)
         found = [] if stage is None else controls.notes(self.storage, VERDICT, stage=stage)
         return found[-1] if found else None
 
