@@ -38,10 +38,9 @@ def grouped(stage: StudyRow, rows: list[TrialRow], weights: Callable[[TrialRow],
     ``weights``: of a complete run. Raises ``HpoError`` where the baseline or every candidate failed, and what
     ``weights`` raises.
     """
-    spec = stage.spec
     ends = {row.ordinal: row for row in rows if row.counts}
     by_trial: dict[int | None, list[TrialRow]] = {}
-    for ordinal, run in enumerate(spec.planned):
+    for ordinal, run in enumerate(stage.plan):
         by_trial.setdefault(run.of, []).append(ends[ordinal])
     failed = {number: _failure(group) for number, group in by_trial.items()}
     if failed[None]:

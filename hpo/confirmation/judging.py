@@ -19,6 +19,7 @@ from hpo.evidence.document import Bounds, Candidate, GainParts, VerdictDocument
 from hpo.evidence.images import paired
 from hpo.evidence.verdict import Verdict
 from hpo.studyfile.schema import StudySpec
+from hpo.studyfile.stage import StagePlan
 from hpo.trial.operating_point import Interval, OperatingPoint
 
 RESAMPLES = 2000
@@ -43,11 +44,12 @@ class Judgement:
     """Mean of the baseline over its seeds."""
 
 
-def judge(spec: StudySpec, groups: Groups, split: str, capture: Capture) -> Judgement:
+def judge(study: tuple[StudySpec, StagePlan], groups: Groups, split: str, capture: Capture) -> Judgement:
     """Every run on ``split``, each at the setting that was fixed before; the winner was chosen before, too.
 
     All candidates are looked at, since Dunnett's intervals pool their noise; only the winner is spoken of.
     """
+    spec, plan = study
     bootstrap = Bootstrap(RESAMPLES, spec.search.seed)
     control = [_drawn(spec, capture(weights, split), None, bootstrap) for _, weights in groups.baseline]
     candidates: list[list[float]] = []
@@ -57,7 +59,7 @@ def judge(spec: StudySpec, groups: Groups, split: str, capture: Capture) -> Judg
     for index, group in enumerate(groups.candidates):
         candidates.append([])
         for row, weights in group:
-            predictions, point = capture(weights, split), spec.planned[row.ordinal].operating_point
+            predictions, point = capture(weights, split), plan[row.ordinal].operating_point
             if index == groups.winner:
                 ours.append(_drawn(spec, predictions, point, bootstrap))
                 plain.append(float(_drawn(spec, predictions, None, None)[0]))

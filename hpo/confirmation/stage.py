@@ -18,10 +18,10 @@ from hpo.studyfile.schema import (
     Confirm,
     Keep,
     Method,
-    PlannedRun,
     Search,
     StudySpec,
 )
+from hpo.studyfile.stage import PlannedRun, StagePlan
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +33,8 @@ def begin(storage: Storage, search: StudyRow, wanted: Confirm | None = None) -> 
     search is a stage itself or has no complete trial beside its baseline, and ``StudyConflict`` where another stage is
     stored.
     """
-    if search.spec.planned:
-        raise UsageError(
-            f"study {search.name!r} is a confirmation stage itself: hpo confirm {search.spec.searched_name}"
-        )
+    if search.plan:
+        raise UsageError(f"study {search.name!r} is a confirmation stage itself: hpo confirm {search.searched_name}")
     stored = lifecycle.confirmation(storage, search.name)
     if stored is not None:
         _refuse_another(stored, wanted)
@@ -55,7 +53,8 @@ def begin(storage: Storage, search: StudyRow, wanted: Confirm | None = None) -> 
         )
     if len(best) < chosen.top:
         log.warning("study %s has %d complete trials to confirm, not %d", search.name, len(best), chosen.top)
-    return lifecycle.create_or_join(storage, staged(search, best, chosen), search.identity, search.facts)
+    spec, runs = staged(search, best, chosen)
+    return lifecycle.create_or_join(storage, spec, search.identity, search.facts, runs)
 
 
 def candidates(trials: list[TrialRow], top: int) -> list[TrialRow]:
@@ -63,8 +62,8 @@ def candidates(trials: list[TrialRow], top: int) -> list[TrialRow]:
     return [row for row in snapshot.best_first(trials) if not row.baseline][:top]
 
 
-def staged(search: StudyRow, best: list[TrialRow], chosen: Confirm) -> StudySpec:
-    """The stage as a study: what is trained is planned, seed by seed, nothing is pruned and all weights are kept."""
+def staged(search: StudyRow, best: list[TrialRow], chosen: Confirm) -> tuple[StudySpec, StagePlan]:
+    """The stage as a study, and what it trains: planned, seed by seed; nothing is pruned and all weights are kept."""
     dataset = search.facts.dataset
     images = dataset["splits"]["train"]["images"]
     baseline = plan.baseline(search.spec, nc=len(dataset["names"]), train_images=images)
@@ -75,7 +74,7 @@ def staged(search: StudyRow, best: list[TrialRow], chosen: Confirm) -> StudySpec
     first = 1 + int(search.spec.train_args.get("seed", 0))
     runs = once * chosen.seeds
     planned = tuple(_seeded(run, (first + ordinal) % 2**31) for ordinal, run in enumerate(runs))
-    return replace(
+    spec = replace(
         search.spec,
         name=f"{search.name}{STAGE_SUFFIX}",
         search=Search(Method("random"), Method("none"), search.spec.search.seed),
@@ -85,8 +84,8 @@ def staged(search: StudyRow, best: list[TrialRow], chosen: Confirm) -> StudySpec
         confirm=chosen,
         warm_start=(),
         plots="all" if search.spec.plots == "all" else "none",  # no run of it is the best one of anything
-        planned=planned,
     )
+    return spec, planned
 
 
 def _point(row: TrialRow) -> Any:

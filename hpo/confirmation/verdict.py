@@ -47,8 +47,8 @@ def reach(storage: Storage, stage: StudyRow, bench: Bench) -> VerdictDocument:
     groups = grouped(stage, snapshot.trials(storage, stage), Weights(bench.settings, stage).of)
     split = "test" if "test" in stage.facts.dataset["splits"] else "val"
     look = record.look(storage, stage, split, bench.by)
-    found = judge(stage.spec, groups, split, _capture(stage, bench))
-    search = lifecycle.load(storage, stage.spec.searched_name)
+    found = judge((stage.spec, stage.plan), groups, split, _capture(stage, bench))
+    search = lifecycle.load(storage, stage.searched_name)
     values = [row.value for row in snapshot.trials(storage, search) if row.value is not None and row.counts]
     measurement = Measurement(split, look, within_noise(values, found.verdict.sd))
     told = document(stage.spec, groups, found, measurement)
@@ -60,7 +60,7 @@ def _capture(stage: StudyRow, bench: Bench) -> Callable[[Path, str], Predictions
     """Predictions as ``model.predict`` makes them; on val those that a swept training left are used."""
     from hpo.training.measuring.predictions import Wanted, captured
 
-    runs, seen = len(stage.spec.planned), 0
+    runs, seen = len(stage.plan), 0
 
     def capture(weights: Path, split: str) -> Predictions:
         nonlocal seen

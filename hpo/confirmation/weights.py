@@ -34,7 +34,7 @@ class Weights:
         raise HpoError(
             f"the weights of run {row.number} of {self.stage.name} are neither on this machine ({paths.best}) nor in "
             f"MLflow; it was trained by {row.worker}: the verdict is computed from them. "
-            f"Run `hpo sync {self.stage.name}` there, then `hpo confirm {self.stage.spec.searched_name}`"
+            f"Run `hpo sync {self.stage.name}` there, then `hpo confirm {self.stage.searched_name}`"
         )
 
     def _brought(self, row: TrialRow, target: Path) -> bool:

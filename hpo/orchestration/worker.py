@@ -86,7 +86,7 @@ class Worker:
         fault, and going on would spend the budget on it. Raises StorageUnavailable when the database stays away.
         """
         session, store = self._with.session, self._with.store
-        if store is not None and not self._study.spec.planned:  # nothing is resumed in a confirmation stage
+        if store is not None and not self._study.plan:  # nothing is resumed in a confirmation stage
             self._uploads = Uploads(session, store, self._study.spec.recovery.checkpoint_every_s)
         with Heartbeat(session.beat, session.beat_every_s):
             try:
@@ -128,7 +128,7 @@ class Worker:
 
     def _begin(self, proposal: Proposal, slot: int) -> None:
         before = len(self._slots.devices)
-        load = Load.of(self._workspace.asked(self._study.spec, proposal)[0])
+        load = Load.of(self._workspace.asked(self._study, proposal)[0])
         self._slots.enter(slot, lambda: self._occupy(proposal, slot), proposal.alone, load)
         if len(self._slots.devices) > before:
             self._patience.call(lambda: self._with.session.offers(tuple(self._slots.devices)))

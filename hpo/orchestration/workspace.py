@@ -12,7 +12,6 @@ from hpo.study.records import Proposal, StudyRow
 from hpo.studyfile.planning import plan
 from hpo.studyfile.planning.plan import BaselinePlan
 from hpo.studyfile.planning.sweep import sweep_plan
-from hpo.studyfile.schema import StudySpec
 from hpo.trial.operating_point import OperatingPoint
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.request import PredictionFolder, TrialRequest
@@ -36,16 +35,19 @@ class Workspace:
     room: Room | None = None
     """Where memory decides how many slots each device has; then ``devices`` names each once."""
 
-    def asked(self, spec: StudySpec, proposal: Proposal) -> tuple[dict[str, Any], OperatingPoint | None]:
+    def asked(self, study: StudyRow, proposal: Proposal) -> tuple[dict[str, Any], OperatingPoint | None]:
         """Training arguments of a trial, and the setting that it is measured at."""
-        return plan.asked(spec, self.baseline, proposal.ordinal, proposal.params, is_baseline=proposal.baseline)
+        if study.plan:
+            run = study.plan[proposal.ordinal]
+            return dict(run.train), run.operating_point
+        return plan.asked(study.spec, self.baseline, proposal.params, is_baseline=proposal.baseline)
 
     def request(
         self, study: StudyRow, proposal: Proposal, start: Start, device: str, *, sharing: int, best_value: float | None
     ) -> TrialRequest:
         """``best_value``: of the trials so far, where it decides about plots."""
         spec = study.spec
-        train, point = self.asked(spec, proposal)
+        train, point = self.asked(study, proposal)
         return TrialRequest(
             study=spec.name,
             number=proposal.number,

@@ -42,8 +42,8 @@ def choose(storage: Storage, study: StudyRow, asked: int | None) -> Choice:
 
     Raises ``UsageError`` where there is no complete trial, or ``asked`` is none.
     """
-    if study.spec.planned:
-        raise UsageError(f"study {study.name!r} is a confirmation stage: hpo promote {study.spec.searched_name}")
+    if study.plan:
+        raise UsageError(f"study {study.name!r} is a confirmation stage: hpo promote {study.searched_name}")
     rows = snapshot.trials(storage, study)
     complete = snapshot.best_first(rows)
     if not complete:

@@ -7,7 +7,8 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Any
 
-from hpo.studyfile.schema import StudySpec
+from hpo.studyfile.schema import STAGE_SUFFIX, StudySpec
+from hpo.studyfile.stage import StagePlan
 from hpo.trial.operating_point import DEFAULT, OperatingPoint, SweepResult
 from hpo.trial.vocabulary import Reason, Scalar, TrialState
 
@@ -67,6 +68,13 @@ class StudyRow:
     created_at: datetime
     """UTC, aware."""
     mlflow_experiment_id: str | None
+    plan: StagePlan = ()
+    """What is trained, where the study is a confirmation stage; empty for a search."""
+
+    @property
+    def searched_name(self) -> str:
+        """Of the search that a confirmation stage belongs to; a search's own."""
+        return self.name.removesuffix(STAGE_SUFFIX) if self.plan else self.name
 
 
 @dataclass(frozen=True)

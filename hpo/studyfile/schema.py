@@ -3,7 +3,8 @@
 Every key of a study file is defined here, once: see ``hpo.studyfile.keys``.
 """
 # No `from __future__ import annotations`: the annotations are the definition, and evaluating them here, where they
-# are compiled already, costs less than evaluating their texts at the first read.
+# are compiled already, costs less than evaluating their texts at the first read. Each class has a docstring: else
+# `dataclass` writes one, with the text of every annotation, which takes longer than all the rest of this module.
 
 import re
 from dataclasses import dataclass, field
@@ -13,7 +14,6 @@ from hpo.studyfile.keys import Key, Limit
 from hpo.studyfile.space import Space
 from hpo.trial.kinds import Kind
 from hpo.trial.objective import Objective
-from hpo.trial.operating_point import OperatingPoint
 from hpo.trial.vocabulary import Postprocess, Scalar
 
 POSTPROCESSING_NAMES = ("iou", "conf", "max_det", "agnostic_nms")
@@ -34,6 +34,8 @@ class Method:
 
 @dataclass(frozen=True)
 class Search:
+    """How trials are proposed and stopped."""
+
     sampler: Annotated[
         Method,
         Key(
@@ -68,6 +70,8 @@ class Search:
 
 @dataclass(frozen=True)
 class Budget:
+    """How long the search goes on."""
+
     trials: Annotated[
         int, Key("Trials that count: complete, pruned, diverged, out of memory, failed for good.", 50, at_least=1)
     ] = 50
@@ -79,6 +83,8 @@ class Budget:
 
 @dataclass(frozen=True)
 class Recovery:
+    """What is done when a trial, a worker or the database fails."""
+
     hung_s: Annotated[float, Key("A trial without progress for so many seconds is ended as `hung`.", 600, above=0)] = (
         600.0
     )
@@ -103,6 +109,8 @@ class Recovery:
 
 @dataclass(frozen=True)
 class Keep:
+    """What stays on disk."""
+
     weights: Annotated[int, Key("The best.pt of so many best trials stay on disk.", 5, at_least=1)] = 5
     caches: Annotated[
         int,
@@ -138,25 +146,9 @@ class Final:
 
 
 @dataclass(frozen=True)
-class PlannedRun:
-    """One training of a confirmation stage: nothing of it is left to a sampler."""
-
-    of: int | None
-    """Number of the search's trial that it repeats; None for the baseline."""
-    params: tuple[tuple[str, Scalar], ...]
-    """Its values of the space's names."""
-    train: tuple[tuple[str, Any], ...]
-    """Complete Ultralytics arguments, the fresh seed among them."""
-    operating_point: OperatingPoint | None
-    """What it is measured at, fixed before; None under ``postprocess: none``."""
-
-    @property
-    def baseline(self) -> bool:
-        return self.of is None
-
-
-@dataclass(frozen=True)
 class StudySpec:
+    """A study, by the keys of its file."""
+
     name: Annotated[
         str,
         Key(
@@ -271,8 +263,6 @@ class StudySpec:
             stored="given",
         ),
     ] = ()
-    planned: tuple[PlannedRun, ...] = ()
-    """Of a confirmation stage: one an ordinal, in place of a sampler's proposals. No key of a study file."""
 
     @property
     def train_args(self) -> dict[str, Any]:
@@ -286,11 +276,6 @@ class StudySpec:
     @property
     def is_swept(self) -> bool:
         return self.postprocess is Postprocess.SWEPT
-
-    @property
-    def searched_name(self) -> str:
-        """Of the search that a confirmation stage belongs to; a search's own."""
-        return self.name.removesuffix(STAGE_SUFFIX) if self.planned else self.name
 
     @property
     def epochs(self) -> int:

@@ -5,22 +5,22 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from dataclasses import replace
 from typing import Any
 
 from ruamel.yaml import YAML
 
 from hpo.studyfile.documents import document, from_document, pairs, space_entries
 from hpo.studyfile.keys import keys_of, words
-from hpo.studyfile.schema import PlannedRun, StudySpec
+from hpo.studyfile.schema import StudySpec
+from hpo.studyfile.stage import PlannedRun, StagePlan
 from hpo.trial.operating_point import OperatingPoint
 
 
-def to_json(spec: StudySpec) -> str:
-    """Canonical: equal studies give equal text."""
+def to_json(spec: StudySpec, plan: StagePlan = ()) -> str:
+    """Canonical: equal studies give equal text. ``plan``: of a confirmation stage, stored in the same text."""
     raw = document(spec)
     space = raw.pop("space")
-    planned = {"planned": [_planned_document(run) for run in spec.planned]} if spec.planned else {}
+    planned = {"planned": [_planned_document(run) for run in plan]} if plan else {}
     stored = {**raw, "space": space["dimensions"], "fixed": space["fixed"], **planned}
     return json.dumps(stored, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
@@ -28,14 +28,18 @@ def to_json(spec: StudySpec) -> str:
 def from_json(text: str) -> StudySpec:
     """The study of ``to_json``; trusted, as the database holds only what was validated."""
     raw = json.loads(text)
-    planned = tuple(_planned(run) for run in raw.pop("planned", ()))
     raw["space"] = {"dimensions": raw["space"], "fixed": raw.pop("fixed")}
-    return replace(from_document(StudySpec, raw), planned=planned)
+    return from_document(StudySpec, raw)
 
 
-def digest(spec: StudySpec) -> str:
+def plan_from_json(text: str) -> StagePlan:
+    """The plan in the text of a confirmation stage; none in that of a search."""
+    return tuple(_planned(run) for run in json.loads(text).get("planned", ()))
+
+
+def digest(spec: StudySpec, plan: StagePlan = ()) -> str:
     """sha256 of the canonical JSON, hexadecimal."""
-    return hashlib.sha256(to_json(spec).encode()).hexdigest()
+    return hashlib.sha256(to_json(spec, plan).encode()).hexdigest()
 
 
 def differences(stored: StudySpec, asked: StudySpec) -> list[str]:

@@ -104,7 +104,7 @@ def trial_content(study: StudyRow, trial: TrialRow, epochs: Iterable[EpochRow]) 
     curve = tuple((row.epoch, milliseconds(row.recorded_at)) for row in rows)
     return RunContent(
         key=trial_key(study, trial.number),
-        name=f"{'confirm' if study.spec.planned else 'trial'}-{trial.number:05d}",
+        name=f"{'confirm' if study.plan else 'trial'}-{trial.number:05d}",
         started_ms=milliseconds(started),
         ended_ms=None if running else milliseconds(trial.finished or started),
         status=_status(trial),
@@ -135,7 +135,7 @@ def study_content(study: StudyRow, trials: Iterable[TrialRow], verdict: VerdictD
     }
     return RunContent(
         key=study_key(study),
-        name="confirmation" if study.spec.planned else "study",
+        name="confirmation" if study.plan else "study",
         started_ms=milliseconds(study.created_at),
         ended_ms=None if running else milliseconds(max(finished)),
         status=RunStatus.RUNNING if running else RunStatus.FINISHED,
@@ -172,7 +172,7 @@ def _trial_tags(study: StudyRow, trial: TrialRow) -> dict[str, str]:
     effective = trial.attempts[-1].effective if trial.attempts else {}
     tags = {
         KEY_TAG: trial_key(study, trial.number),
-        "stage": "confirm" if study.spec.planned else "search",
+        "stage": "confirm" if study.plan else "search",
         "number": str(trial.number),
         "ordinal": str(trial.ordinal),
         "state": trial.state.value,
@@ -189,8 +189,8 @@ def _trial_tags(study: StudyRow, trial: TrialRow) -> dict[str, str]:
     resumed = [str(attempt.resumed_from) for attempt in trial.attempts if attempt.resumed_from]
     if resumed:
         tags |= {"resumed": "true", "resumed_from": ", ".join(resumed)}
-    if study.spec.planned and not trial.baseline:
-        tags["confirms"] = str(study.spec.planned[trial.ordinal].of)
+    if study.plan and not trial.baseline:
+        tags["confirms"] = str(study.plan[trial.ordinal].of)
     if "device" in effective:
         tags["device"] = str(effective["device"])
     return _cut(tags)
@@ -208,7 +208,7 @@ def _study_tags(study: StudyRow, trials: list[TrialRow]) -> dict[str, str]:
     counts = {state.value: sum(row.state is state for row in trials) for state in TrialState}
     tags = {
         KEY_TAG: study_key(study),
-        "stage": "confirmation" if study.spec.planned else "study",
+        "stage": "confirmation" if study.plan else "study",
         "spec_sha256": study.spec_sha256,
         "counts": json.dumps(counts),
         "dataset": json.dumps(study.facts.dataset, sort_keys=True),

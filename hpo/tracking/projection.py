@@ -89,7 +89,7 @@ class Projector:
 
     def plots(self) -> None:
         """Draws the plots of the study's own run anew where trials have ended since: 10 to 20 s in another process."""
-        if not self._study.spec.planned:
+        if not self._study.plan:
             trials = self._reader.trials()
             self._asking(lambda: self._draw(trials))
 

@@ -49,7 +49,7 @@ class StudyReader:
         return snapshot.epochs(self.storage, self.study, number)
 
     def verdict(self) -> VerdictDocument | None:
-        stage = self.study if self.study.spec.planned else lifecycle.confirmation(self.storage, self.study.name)
+        stage = self.study if self.study.plan else lifecycle.confirmation(self.storage, self.study.name)
         return None if stage is None else verdicts.stored(self.storage, stage)
 
     def set_run(self, number: int, run_id: str) -> None:

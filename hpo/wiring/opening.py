@@ -85,7 +85,7 @@ class Opened:
 
         try:
             projector(self.settings, self.storage, self.study).study()
-            search = lifecycle.load(self.storage, self.study.spec.searched_name)
+            search = lifecycle.load(self.storage, self.study.searched_name)
             projector(self.settings, self.storage, search).study()  # its description tells the verdict too
         except StorageUnavailable:
             self.unsynced += 1

@@ -19,7 +19,7 @@ def projector(settings: Settings, storage: Storage, study: StudyRow) -> Projecto
     from hpo.tracking.projection import Projector
     from hpo.tracking.reader import StudyReader
 
-    search = lifecycle.load(storage, study.spec.searched_name) if study.spec.planned else study
+    search = lifecycle.load(storage, study.searched_name) if study.plan else study
     return Projector(settings, study, StudyReader(storage, study), home=search)
 
 

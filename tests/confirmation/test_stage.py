@@ -52,14 +52,14 @@ def test_the_best_trials_and_the_baseline_are_planned_each_with_seeds_of_their_o
     search = searched(train=(("epochs", 10), ("seed", 7)))
     study = stage.begin(storage, search, Confirm(top=2, seeds=3))
     first, second = best_of(snapshot.trials(storage, search), 2)
-    assert [run.of for run in study.spec.planned] == [None, first, second] * 3
-    seeds = [dict(run.train)["seed"] for run in study.spec.planned]
+    assert [run.of for run in study.plan] == [None, first, second] * 3
+    seeds = [dict(run.train)["seed"] for run in study.plan]
     assert len(set(seeds)) == 9
     assert 7 not in seeds  # the search's
     assert study.spec.search.pruner.name == "none"
     assert study.spec.budget.trials == 9
     trained = snapshot.trial(storage, search, first).train
-    assert {**trained, "seed": seeds[1]} == dict(study.spec.planned[1].train)
+    assert {**trained, "seed": seeds[1]} == dict(study.plan[1].train)
     assert lifecycle.load(storage, "digits.confirm") == study  # also what is planned survives the database
 
 
@@ -70,7 +70,7 @@ def test_a_stage_trains_what_is_planned_and_leaves_the_search_alone(storage: Sto
     best = ours.best_trial
     study = stage.begin(storage, search, Confirm(top=2, seeds=2))
     rows = confirmed(storage, study, {4: 0.99})
-    assert [row.params for row in rows] == [dict(run.params) for run in study.spec.planned]
+    assert [row.params for row in rows] == [dict(run.params) for run in study.plan]
     assert [row.baseline for row in rows] == [True, False, False] * 2
     assert snapshot.status(storage, study).finished == "budget spent"
     assert (snapshot.trials(storage, search), snapshot.status(storage, search)) == before
@@ -95,7 +95,7 @@ def test_a_stage_is_made_once(storage: Storage, searched: Search) -> None:
 
 def test_too_few_trials_are_all_confirmed(storage: Storage, searched: Search, caplog: pytest.LogCaptureFixture) -> None:
     study = stage.begin(storage, searched(trials=3), Confirm(top=3, seeds=2))
-    assert len({run.of for run in study.spec.planned}) == 3  # two trials and the baseline
+    assert len({run.of for run in study.plan}) == 3  # two trials and the baseline
     assert "has 2 complete trials to confirm, not 3" in caplog.text
 
 
@@ -113,8 +113,8 @@ def test_without_a_baseline_in_the_search_the_stage_has_one(storage: Storage) ->
     with WorkerSession(storage, search, "w", None) as session:
         run(session)
     study = stage.begin(storage, search, Confirm(top=1, seeds=2))
-    baseline = dict(study.spec.planned[0].train)
-    assert study.spec.planned[0].baseline
+    baseline = dict(study.plan[0].train)
+    assert study.plan[0].baseline
     assert baseline["optimizer"] == "AdamW"  # what Ultralytics' `auto` would choose, written down
     assert baseline["epochs"] == 10
 
@@ -197,7 +197,7 @@ def test_a_candidate_that_failed_with_a_seed_is_left_out_and_a_baseline_can_not_
     diverged: dict[str, Any] = {"state": TrialState.PRUNED, "value": None, "reason": Reason.DIVERGED}
     groups = grouped(study, [replace(row, **diverged) if row.ordinal == 4 else row for row in rows], _weights)
     assert len(groups.candidates) == 1
-    assert groups.left_out == {str(study.spec.planned[1].of): "1 of 2 runs came to nothing (run 4: diverged)"}
+    assert groups.left_out == {str(study.plan[1].of): "1 of 2 runs came to nothing (run 4: diverged)"}
     with pytest.raises(HpoError, match="the baseline can't be compared with"):
         grouped(study, [replace(row, **diverged) if row.ordinal == 0 else row for row in rows], _weights)
     with pytest.raises(HpoError, match="no candidate can be confirmed"):

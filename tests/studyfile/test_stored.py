@@ -48,4 +48,8 @@ def test_a_text_from_before_a_key_is_read_with_its_default(name: str, later: str
 
 
 def test_the_text_of_a_confirmation_stage_keeps_its_plan() -> None:
-    assert serialize.to_json(serialize.from_json(stored("swept.confirm"))) == stored("swept.confirm")
+    text = stored("swept.confirm")
+    spec, plan = serialize.from_json(text), serialize.plan_from_json(text)
+    assert [run.of for run in plan] == [None, 7, 9]
+    assert serialize.to_json(spec, plan) == text
+    assert serialize.digest(spec, plan) == "b753dbe35aabe8a0cb6f8342c18ef0fb63e11e8041d62e685f693ce1bb54822e"

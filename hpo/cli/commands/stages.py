@@ -30,7 +30,7 @@ def go_on(search: Opened, stop: StopRequest, *, quiet: bool) -> Opened | None:
     from hpo.confirmation.stage import candidates
     from hpo.study.studies import lifecycle
 
-    if stop.soon or search.study.spec.planned or search.status().finished is None:
+    if stop.soon or search.study.plan or search.status().finished is None:
         return None
     begun = lifecycle.confirmation(search.storage, search.study.name) is not None
     if not begun and search.study.spec.confirm is None:
@@ -43,10 +43,10 @@ def go_on(search: Opened, stop: StopRequest, *, quiet: bool) -> Opened | None:
 
 def confirm(stage: Opened, stop: StopRequest, *, quiet: bool) -> Opened:
     """Work on a stage until it is finished."""
-    done, planned = sum(row.counts for row in stage.known_trials()), len(stage.study.spec.planned)
+    done, planned = sum(row.counts for row in stage.known_trials()), len(stage.study.plan)
     if not quiet and done < planned:
         seeds = f"{stage.study.spec.confirm.seeds} seeds each" if stage.study.spec.confirm else ""
-        listed = dict.fromkeys(str(run.of) for run in stage.study.spec.planned if not run.baseline)
+        listed = dict.fromkeys(str(run.of) for run in stage.study.plan if not run.baseline)
         trials = f"trial{'s' if len(listed) > 1 else ''} {', '.join(listed)}"
         click.echo(f"confirmation: the baseline and {trials}, {seeds}; {done} of {planned} runs done")
     work(stage, stop, quiet=quiet)

@@ -61,10 +61,13 @@ def trials(study: str | None, sort: str, *, as_json: bool) -> None:
         return
     from hpo.cli.pages.summary import runs_table, trials_table
 
-    (runs_table if row.spec.planned else trials_table)(row.spec, rows)
+    if row.plan:
+        runs_table(row, rows)
+    else:
+        trials_table(row.spec, rows)
     if stage is not None:
         click.echo("\nconfirmation")
-        runs_table(stage.spec, runs)
+        runs_table(stage, runs)
 
 
 @click.command(short_help="One trial in full.")

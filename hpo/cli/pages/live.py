@@ -96,7 +96,7 @@ class Lines(Watcher):
         self._just_started = request.number
         again = f" (attempt {request.attempt}, from epoch {resumed_from + 1})" if request.attempt > 1 else ""
         what = "baseline: plain Ultralytics" if self.is_baseline(request) else settings_text(self.study, request)
-        planned = self.study.spec.planned
+        planned = self.study.plan
         if planned:
             repeats = planned[request.ordinal].of
             what = f"{what if repeats is None else f'trial {repeats} again: {what}'}  seed={request.train['seed']}"
@@ -104,13 +104,13 @@ class Lines(Watcher):
 
     def best_text(self) -> str:
         """Nothing in a confirmation: its best run says nothing."""
-        return "" if self.study.spec.planned else f", best {self.score.best_text()}"
+        return "" if self.study.plan else f", best {self.score.best_text()}"
 
     def _name(self, number: int) -> str:
-        return f"run {number}" if self.study.spec.planned else f"trial {number}"
+        return f"run {number}" if self.study.plan else f"trial {number}"
 
     def is_baseline(self, request: TrialRequest) -> bool:
-        planned = self.study.spec.planned
+        planned = self.study.plan
         return planned[request.ordinal].baseline if planned else self.study.spec.baseline and request.ordinal == 0
 
     @override

@@ -76,13 +76,13 @@ def trials_table(spec: StudySpec, rows: list[TrialRow]) -> None:
     )
 
 
-def runs_table(spec: StudySpec, rows: list[TrialRow]) -> None:
+def runs_table(stage: StudyRow, rows: list[TrialRow]) -> None:
     """A confirmation's runs, one line each: which trial of the search it repeats, with which seed."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("run", "repeats", "seed", "state", str(spec.objective), "epochs", "time"):
+    for name in ("run", "repeats", "seed", "state", str(stage.spec.objective), "epochs", "time"):
         table.add_column(name, justify="left" if name in ("repeats", "state") else "right", no_wrap=True)
     for row in rows:
-        planned = spec.planned[row.ordinal]
+        planned = stage.plan[row.ordinal]
         table.add_row(
             str(row.number),
             "baseline" if planned.baseline else f"trial {planned.of}",

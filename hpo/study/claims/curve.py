@@ -34,7 +34,7 @@ def resume_point(connection: Connection, study: StudyRow, ordinal: int) -> tuple
     Nothing is resumed in a confirmation stage: how much seeds differ is what it measures, and a training that goes on
     from a checkpoint is, on a GPU, another one than it would have been.
     """
-    if study.spec.planned:
+    if study.plan:
         return 0, None
     kept = (
         select(attempts.c.checkpoint_epoch, attempts.c.checkpoint_path, attempts.c.uploads)
@@ -51,7 +51,7 @@ def resume_point(connection: Connection, study: StudyRow, ordinal: int) -> tuple
 
 def earlier(connection: Connection, study: StudyRow, ordinal: int) -> tuple[Earlier, ...]:
     """The attempts at an ordinal that began and may be gone on from, oldest first; see ``resume_point``."""
-    if study.spec.planned:
+    if study.plan:
         return ()
     columns = (attempts.c.attempt, attempts.c.token, attempts.c.folder, attempts.c.resumed_from, attempts.c.uploads)
     mine = select(*columns).where(attempts.c.study_id == study.id, attempts.c.ordinal == ordinal)

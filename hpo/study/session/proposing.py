@@ -41,8 +41,8 @@ def source(study: StudyRow, baseline: BaselinePlan | None, ordinal: int) -> Sour
     taken over from earlier studies, then the grid's points or the sampler's choice.
     """
     spec = study.spec
-    if spec.planned:
-        run = spec.planned[ordinal]
+    if study.plan:
+        run = study.plan[ordinal]
         return Source(dict(run.params), baseline=run.baseline, outside=run.baseline)
     if ordinal == 0 and spec.baseline:
         if baseline is None:

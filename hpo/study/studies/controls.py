@@ -44,8 +44,8 @@ def set_budget(storage: Storage, study: StudyRow, by: str, *, trials: int | None
     Raises ``UsageError`` where more trials were handed out than the new budget has, and for a confirmation stage, whose
     runs are planned.
     """
-    if study.spec.planned:
-        raise UsageError(f"study {study.name!r} is a confirmation stage: it has its {len(study.spec.planned)} runs")
+    if study.plan:
+        raise UsageError(f"study {study.name!r} is a confirmation stage: it has its {len(study.plan)} runs")
 
     def action(connection: Connection) -> Budget:
         mine = tables.studies.c.id == study.id

@@ -19,16 +19,22 @@ from hpo.study.records import Facts, Identity, StudyRow
 from hpo.study.studies.progress import Control
 from hpo.studyfile import serialize
 from hpo.studyfile.schema import STAGE_SUFFIX, StudySpec
+from hpo.studyfile.stage import StagePlan
 
 
-def create_or_join(storage: Storage, spec: StudySpec, identity: Identity, facts: Facts) -> StudyRow:
+def create_or_join(
+    storage: Storage, spec: StudySpec, identity: Identity, facts: Facts, plan: StagePlan = ()
+) -> StudyRow:
     """The stored study of ``spec.name``, made if there is none. Safe among processes that do it at once.
+
+    ``plan``: what a confirmation stage trains.
 
     Raises ``StudyConflict`` when the stored one has another specification, other data or another model. ``confirm`` and
     ``final`` may be others, since they change nothing of the search: they are stored as they are asked for now.
     """
-    row = _find(storage, spec.name) or _create(storage, spec, identity, facts)
-    differences = _differences(row, replace(spec, confirm=row.spec.confirm, final=row.spec.final), identity)
+    row = _find(storage, spec.name) or _create(storage, (spec, plan), identity, facts)
+    alike = replace(spec, confirm=row.spec.confirm, final=row.spec.final)
+    differences = _differences(row, (alike, plan), identity)
     if differences:
         raise StudyConflict(spec.name, differences, _way_out(spec.name))
     later = (spec.confirm, spec.final)
@@ -37,7 +43,7 @@ def create_or_join(storage: Storage, spec: StudySpec, identity: Identity, facts:
 
 def _with_later_stages(storage: Storage, row: StudyRow, spec: StudySpec) -> StudyRow:
     changed = replace(row.spec, confirm=spec.confirm, final=spec.final)
-    stored = {"spec": serialize.to_json(changed), "spec_sha256": serialize.digest(changed)}
+    stored = {"spec": serialize.to_json(changed, row.plan), "spec_sha256": serialize.digest(changed, row.plan)}
     statement = update(tables.studies).where(tables.studies.c.id == row.id).values(stored)
     storage.write(lambda connection: connection.execute(statement))
     return load(storage, row.name)
@@ -68,7 +74,7 @@ def delete(storage: Storage, name: str) -> None:
     """
     study, stage = load(storage, name), confirmation(storage, name)
     ids = [study.id, *([] if stage is None else [stage.id])]
-    search = _find(storage, study.spec.searched_name) if study.spec.planned else None
+    search = _find(storage, study.searched_name) if study.plan else None
 
     def action(connection: Connection) -> None:
         if search is not None:
@@ -134,17 +140,18 @@ def _study_row(row: Row[Any]) -> StudyRow:
         facts=Facts.from_dict(row.facts),
         created_at=row.created_at,
         mlflow_experiment_id=row.mlflow_experiment_id,
+        plan=serialize.plan_from_json(row.spec),
     )
 
 
-def _create(storage: Storage, spec: StudySpec, identity: Identity, facts: Facts) -> StudyRow:
-    digest = serialize.digest(spec)
+def _create(storage: Storage, asked: tuple[StudySpec, StagePlan], identity: Identity, facts: Facts) -> StudyRow:
+    spec, digest = asked[0], serialize.digest(*asked)
     study_id = _create_in_optuna(storage, spec.name, {"spec_sha256": digest, **asdict(identity)})
     statement = insert(tables.studies).values(
         id=study_id,
         uuid=str(uuid.uuid4()),
         name=spec.name,
-        spec=serialize.to_json(spec),
+        spec=serialize.to_json(*asked),
         spec_sha256=digest,
         data_fingerprint=identity.data_fingerprint,
         model_sha256=identity.model_sha256,
@@ -181,12 +188,12 @@ def _create_in_optuna(storage: Storage, name: str, attributes: dict[str, str]) -
     return storage.read(lambda connection: int(connection.execute(statement).scalar_one()))
 
 
-def _differences(stored: StudyRow, spec: StudySpec, identity: Identity) -> list[str]:
+def _differences(stored: StudyRow, asked: tuple[StudySpec, StagePlan], identity: Identity) -> list[str]:
     differences = []
-    digest = serialize.digest(spec)
+    digest = serialize.digest(*asked)
     # of the spec as it is read today: one that an older version stored lacks keys that have a default now
-    if digest != serialize.digest(stored.spec):
-        listed = serialize.differences(stored.spec, spec)
+    if digest != serialize.digest(stored.spec, stored.plan):
+        listed = serialize.differences(stored.spec, asked[0])
         differences += listed or [f"spec: stored sha256 {stored.spec_sha256}, asked {digest}"]
     pairs = {
         "data (content of its images and labels)": (stored.identity.data_fingerprint, identity.data_fingerprint),

@@ -31,9 +31,7 @@ def given_first(spec: StudySpec) -> int:
 
 
 def limit(spec: StudySpec) -> int | None:
-    """How many ordinals a study on a grid, or a planned one, has in all; None where the sampler never runs out."""
-    if spec.planned:
-        return len(spec.planned)
+    """How many ordinals a study on a grid has in all; None where the sampler never runs out."""
     return given_first(spec) + len(points(spec)) if SAMPLERS[spec.search.sampler.name].enumerates else None
 
 

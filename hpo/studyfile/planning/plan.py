@@ -53,15 +53,12 @@ def search_args(spec: StudySpec, params: Mapping[str, Scalar]) -> dict[str, Any]
 
 
 def asked(
-    spec: StudySpec, trial_0: BaselinePlan | None, ordinal: int, params: Mapping[str, Scalar], *, is_baseline: bool
+    spec: StudySpec, trial_0: BaselinePlan | None, params: Mapping[str, Scalar], *, is_baseline: bool
 ) -> tuple[dict[str, Any], OperatingPoint | None]:
-    """What the trial at ``ordinal`` trains, and the setting that it is measured at.
+    """What a trial of a search trains, and the setting that it is measured at.
 
-    ``trial_0``: the search's baseline where it has one; a confirmation stage has its own among what is planned.
+    ``trial_0``: the search's baseline where it has one.
     """
-    if spec.planned:
-        run = spec.planned[ordinal]
-        return dict(run.train), run.operating_point
     if is_baseline:
         assert trial_0 is not None  # noqa: S101  (a session proposes one only where it was given one)
         return trial_0.train, trial_0.operating_point

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from hpo.studyfile import serialize
-from hpo.studyfile.planning.plan import asked
-from hpo.studyfile.schema import Confirm, PlannedRun
+from hpo.studyfile.schema import Confirm
+from hpo.studyfile.stage import PlannedRun
 from hpo.trial.operating_point import DEFAULT, OperatingPoint
 from tests.studyfile.conftest import Studio
 
@@ -39,16 +37,19 @@ def test_the_stage_needs_a_name_of_its_own(studio: Studio) -> None:
     assert studio.load(f"name={'n' * 55}", "confirm={}").confirm == Confirm()
 
 
-def test_a_plan_survives_json_and_says_what_is_trained(studio: Studio) -> None:
+def test_a_plan_is_stored_with_its_study_and_is_no_part_of_it(studio: Studio) -> None:
     point = OperatingPoint(0.5, 0.3, per_class_conf=(0.3, 0.4))
     runs = (
         PlannedRun(None, (("lr0", 0.01),), (("epochs", 3), ("seed", 1)), DEFAULT),
         PlannedRun(7, (("lr0", 0.002),), (("epochs", 3), ("freeze", [0, 1]), ("seed", 2)), point),
     )
-    spec = replace(studio.load(), planned=runs)
-    assert serialize.from_json(serialize.to_json(spec)) == spec
+    spec = studio.load()
+    text = serialize.to_json(spec, runs)
+    assert serialize.from_json(text) == spec
+    assert serialize.plan_from_json(text) == runs
+    assert serialize.plan_from_json(serialize.to_json(spec)) == ()
+    assert serialize.digest(spec, runs) != serialize.digest(spec, runs[:1]) != serialize.digest(spec)
     assert [run.baseline for run in runs] == [True, False]
-    assert asked(spec, None, 1, {}, is_baseline=False) == ({"epochs": 3, "freeze": [0, 1], "seed": 2}, point)
 
 
 def test_a_study_that_an_older_version_stored_is_read(studio: Studio) -> None:
