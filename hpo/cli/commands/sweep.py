@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hpo.cli.options import json_option, print_json
+from hpo.cli.options import device_option, json_option, print_json
 from hpo.errors import UsageError
 from hpo.settings import load_settings
 from hpo.trial.objective import Objective, parse
@@ -46,7 +46,7 @@ ALL = tuple(kind for kind in Kind if kind is not Kind.NONE)
 @click.option("--capture", type=click.Choice(["deploy", "val"]), default="deploy", show_default=True,
               help="What the detector sees: as model.predict, or as model.val.")  # fmt: skip
 @click.option("--no-test", is_flag=True, help="Leave a test split of the dataset alone.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, or a CUDA index such as 0.")
+@device_option
 @click.option("--trust", is_flag=True, help="Load weights that could run code of their author.")
 @click.option("--save", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write files to DIR.")
 @json_option

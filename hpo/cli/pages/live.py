@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from typing_extensions import override
 
-from hpo.cli.options import duration
+from hpo.api.wording import duration
 from hpo.errors import StorageUnavailable
 from hpo.study.records import StatusRow, StudyRow
 from hpo.trial import wording
