@@ -112,7 +112,7 @@ def delete(settings: Settings, storage: Storage, study: StudyRow) -> HpoError | 
 
 
 def _delete_uploads(settings: Settings, storage: Storage, study: StudyRow) -> HpoError | None:
-    """Checkpoints of trials that have not ended, in the artifact store; why one stays. (A stage uploads none.)"""
+    """Checkpoints of trials that have not ended, in the artifact store; why one stays. A stage uploads none."""
     from hpo.study.session import uploads
     from hpo.wiring.projecting import checkpoint_store
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -86,6 +87,15 @@ def search(plan: SearchPlan, settings: Settings, stop: StopRequest, view: View, 
             stages.verdict(stage, view)
         unsynced = local.unsynced + (0 if stage is None else stage.unsynced)
         return Outcome(local.status(), record.stage_of(local.storage, local.study), unsynced)
+
+
+def raise_signal(stop: StopRequest) -> None:
+    """Hand the signal that ended the work on to whoever called, once: Ctrl-C as KeyboardInterrupt."""
+    signum, stop.signal = stop.signal, None
+    if signum == signal.SIGINT:
+        raise KeyboardInterrupt
+    if signum is not None:
+        signal.raise_signal(signum)
 
 
 @contextmanager

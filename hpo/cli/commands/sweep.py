@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from hpo.api.sweeping import ALL, SweepOptions, swept
 from hpo.cli.options import device_option, json_option, print_json
-from hpo.errors import UsageError
 from hpo.settings import load_settings
-from hpo.trial.objective import Objective, parse
-from hpo.trial.operating_point import Kind, SweepPlan
-
-if TYPE_CHECKING:
-    pass
-
-ALL = tuple(kind for kind in Kind if kind is not Kind.NONE)
 
 
 @click.command(short_help="The best NMS and confidence of trained weights.")
@@ -74,12 +65,10 @@ def sweep(  # noqa: PLR0913  (a command has as many arguments as options)
     """
     from hpo import wiring
 
-    settings = load_settings()
-    plan = SweepPlan(kinds=_kinds(kinds), per_class=per_class)
-    plan = replace(plan, max_dets=tuple(sorted(set(max_det)))) if max_det else plan
+    options = SweepOptions(_names(kinds), per_class, max_det, objective, not no_test)
     request = wiring.SweepRequest(weights, data, split, imgsz, capture, device, trust=trust)
     with _progress(quiet=as_json) as progress:
-        found = wiring.sweep(request, plan, _objective(objective), settings, with_test=not no_test, progress=progress)
+        found = swept(request, options, load_settings(), progress)
     files = [] if save is None else found.save(save)
     if as_json:
         print_json(found.result.to_dict())
@@ -89,22 +78,8 @@ def sweep(  # noqa: PLR0913  (a command has as many arguments as options)
     print_sweep(found.result, weights, found.imgsz, files)
 
 
-def _kinds(text: str) -> tuple[Kind, ...]:
-    if text.strip() == "all":
-        return ALL
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    unknown = [name for name in names if name not in ALL]
-    if unknown or not names:
-        wrong = f"no kind {', '.join(map(repr, unknown))}" if unknown else "names nothing"
-        raise UsageError(f"--kinds {text}: {wrong}; there are {', '.join(ALL)}, and all")
-    return tuple(dict.fromkeys(Kind(name) for name in names))
-
-
-def _objective(text: str) -> Objective:
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise UsageError(f"--objective {error}") from error
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 @contextmanager
