@@ -32,7 +32,7 @@ def mapping(name: str, data: Path, **train: Any) -> dict[str, Any]:
         "name": name,
         "data": data,
         "model": str(SMALLEST_MODEL),
-        "train": {"epochs": 2, "imgsz": 64, "batch": 8, "optimizer": "AdamW", "warmup_epochs": 1, **train},
+        "train": {"epochs": 2, "imgsz": 64, "batch": 8, "optimizer": "AdamW", "warmup_epochs": 0, **train},
         "space": {"lr0": {"low": 1e-4, "high": 3e-2, "log": True}},
         "objective": "map50",
         "plots": "none",
