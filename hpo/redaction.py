@@ -11,6 +11,8 @@ import re
 import sys
 import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from urllib.parse import quote, quote_plus, unquote
 
@@ -54,6 +56,17 @@ def install() -> None:
         logging.setLogRecordFactory(_Records(before))
     sys.excepthook = _print_uncaught
     threading.excepthook = _print_uncaught_in_thread
+
+
+@contextmanager
+def records_redacted() -> Iterator[None]:
+    """Redacts log records for a while, in a program that is not ours; its handlers and hooks stay as they are."""
+    before = logging.getLogRecordFactory()
+    logging.setLogRecordFactory(_Records(before))
+    try:
+        yield
+    finally:
+        logging.setLogRecordFactory(before)
 
 
 class _Records:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from hpo import __version__
-
+__version__ = "0.2.0"
 _PACKAGE = Path(__file__).parent
 
 

@@ -27,7 +27,7 @@ def test_the_command_shows_the_release_and_the_commit() -> None:
 def test_the_build_reads_the_version_where_the_code_states_it() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert "version" not in project["project"]
-    assert project["tool"]["hatch"]["version"]["path"] == "hpo/__init__.py"
+    assert project["tool"]["hatch"]["version"]["path"] == "hpo/version.py"
 
 
 def test_the_changelog_has_the_version() -> None:

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import platform
 import shlex
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import datetime
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 from typing_extensions import override
 
 from hpo import redaction
+from hpo.api.documents import plain
+from hpo.api.finding import stored
 from hpo.errors import UsageError
-from hpo.settings import Settings, adopt, load_settings, password_in, read_env_file, use_storage
-
-if TYPE_CHECKING:
-    from hpo.study.database.storage import Storage
-    from hpo.study.records import StudyRow
+from hpo.settings import adopt, password_in, read_env_file, use_storage
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -45,6 +39,12 @@ def complete_study(_context: click.Context, _parameter: click.Parameter, incompl
 def study_argument(command: Command) -> Command:
     """``STUDY``: a name or a study file; optional where the store holds one study."""
     return click.argument("study", required=False, metavar="[STUDY]", shell_complete=complete_study)(command)
+
+
+def file_arguments(command: Command) -> Command:
+    """``FILE [KEY=VALUE]...``: the command's ``file`` and ``overrides``."""
+    file = click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+    return file(click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")(command))
 
 
 def json_option(command: Command) -> Command:
@@ -119,6 +119,33 @@ def slots_option(command: Command) -> Command:
     )(command)
 
 
+def device_option(command: Command) -> Command:
+    """``--device``: the one device that a command computes on."""
+    return click.option("--device", default="auto", show_default=True, help="auto, cpu, or a CUDA index such as 0.")(
+        command
+    )
+
+
+def gpus_option(command: Command) -> Command:
+    """``--gpus``: the devices that a worker trains on."""
+    return click.option(
+        "--gpus", default="all", show_default=True, help="all (the CPU where there is none), cpu, or 0,1,..."
+    )(command)
+
+
+def data_option(*, checked: bool = False) -> Callable[[Command], Command]:
+    """``--data``: the study's dataset on this machine; ``checked`` where the help says that its content must match."""
+    text = "The data.yaml, where it lies elsewhere."
+    if checked:
+        text = "The study's data.yaml on this machine, where it lies elsewhere. Its images and labels must be the same."
+    return click.option("--data", type=click.Path(path_type=Path, dir_okay=False), help=text)
+
+
+def worker_options(command: Command) -> Command:
+    """What every command takes that trains trials of a stored study: ``--data`` and ``--gpus``."""
+    return data_option(checked=True)(gpus_option(command))
+
+
 def again(command: str | None = None, *, of: str = "") -> str:
     """The command line that this process was called with, all options included; with ``command`` in place of ``of``.
 
@@ -131,63 +158,5 @@ def again(command: str | None = None, *, of: str = "") -> str:
     return shlex.join(["hpo", *words])
 
 
-@contextmanager
-def stored() -> Iterator[tuple[Settings, Storage]]:
-    """The existing database that the environment names."""
-    from hpo.study.database.storage import open_storage
-
-    settings = load_settings()
-    with open_storage(settings.storage_url, create=False) as storage:
-        yield settings, storage
-
-
-def find_study(storage: Storage, asked: str | None) -> StudyRow:
-    """The study that ``asked`` names: a stored name, a study file, or nothing where there is only one."""
-    from hpo.study.studies import lifecycle
-
-    if asked is None:
-        names = lifecycle.names(storage)
-        if len(names) != 1:
-            listed = ", ".join(names) if names else "none; make one with: hpo run FILE"
-            raise UsageError(f"which study? The database holds {len(names)}: {listed}")
-        return lifecycle.load(storage, names[0])
-    return lifecycle.load(storage, name_in_file(Path(asked)) if asked.endswith((".yaml", ".yml")) else asked)
-
-
-def name_in_file(path: Path) -> str:
-    """The ``name`` of a study file; the rest of it need not be valid any more."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        document = YAML(typ="safe").load(path.read_text())
-    except (OSError, YAMLError) as error:
-        raise UsageError(f"{path}: can't be read as a study file: {error}") from error
-    name = document.get("name") if isinstance(document, dict) else None
-    if not isinstance(name, str):
-        raise UsageError(f"{path}: holds no `name`; give a study's name or its file")
-    return name
-
-
-def who() -> str:
-    """The person at this machine, as it is noted beside what they change."""
-    return f"{getpass.getuser()}@{platform.node()}"
-
-
 def print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, default=_plain))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} has no JSON form")
-
-
-def duration(seconds: float | None) -> str:
-    """``1:02:03`` or ``2:03``; a dash for None."""
-    if seconds is None:
-        return "-"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+    click.echo(json.dumps(value, indent=2, default=plain))

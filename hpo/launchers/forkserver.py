@@ -19,6 +19,8 @@ from hpo.trial.request import TrialRequest
 
 Entry = Callable[[str, Connection, Connection], None]
 JOIN_S = 5.0
+NAME = "hpo"
+"""Of every process that is started here."""
 
 
 class ForkserverLauncher(Launcher):
@@ -50,7 +52,7 @@ class ForkserverLauncher(Launcher):
         ours, theirs = self._context.Pipe()
         # only the worker holds the write end: when it is gone, the child reads end-of-file and kills its own group
         lifeline, held = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=entry, args=(text, theirs, lifeline), daemon=False)
+        process = self._context.Process(target=entry, args=(text, theirs, lifeline), name=NAME, daemon=False)
         process.start()
         theirs.close()
         lifeline.close()

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hpo.errors import Problem, SpecError
 from hpo.studyfile.checks import rules
@@ -13,6 +14,7 @@ from hpo.studyfile.reading.reader import StudyReader
 from hpo.studyfile.schema import StudySpec
 from hpo.studyfile.text.document import Node, read_document
 from hpo.studyfile.text.fields import Field
+from hpo.studyfile.text.mapping import STUDY, read_mapping
 from hpo.studyfile.text.overrides import apply
 from hpo.studyfile.text.places import Folders
 from hpo.studyfile.text.report import Finding, Report
@@ -37,15 +39,18 @@ def load_file(path: Path, overrides: Sequence[str] = ()) -> StudySpec:
     return load(path, overrides).spec
 
 
-def load(path: Path, overrides: Sequence[str] = ()) -> Loaded:
-    """As ``load_file``, with the places of the keys for checks that need the dataset or the model."""
-    report = Report()
-    root = read_document(path, report)
+def load(study: Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Loaded:
+    """As ``load_file``, with the places of the keys for checks that need the dataset or the model.
+
+    ``study`` may be what would stand in a file: then its relative paths begin at the working folder.
+    """
+    report, working = Report(), Path.cwd()
+    path = study if isinstance(study, Path) else Path(STUDY)
+    root = read_document(study, report) if isinstance(study, Path) else read_mapping(study, report)
     if root is None:
         report.raise_if_any()
         raise SpecError([Problem(str(path), 0, "", "is empty: docs/study-file.md shows a complete study file")])
     root = apply(root, overrides, report)
-    working = Path.cwd()
     reader = StudyReader(Folders((working / path).resolve().parent, working), path)
     spec = reader.read(Field(root, "", report))
     for finding in rules.check(spec):

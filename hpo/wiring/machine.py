@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from hpo import __version__
 from hpo.errors import HpoError, UsageError
 from hpo.settings import Settings
+from hpo.version import __version__
 
 if TYPE_CHECKING:
     from hpo.launchers.forkserver import ForkserverLauncher

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hpo.errors import SpecError, StudyConflict, UsageError
 from hpo.settings import Settings
@@ -34,7 +34,7 @@ DRAIN_S = 30.0
 
 
 @dataclass
-class Opened:
+class LocalStudy:
     """A stored study on this machine, ready to be worked on."""
 
     settings: Settings
@@ -55,7 +55,7 @@ class Opened:
 
         return snapshot.status(self.storage, self.study)
 
-    def confirmation(self, wanted: Confirm | None = None) -> Opened:
+    def confirmation(self, wanted: Confirm | None = None) -> LocalStudy:
         """The stage after this search on the same machine; see ``hpo.confirmation.stage.begin``."""
         from hpo.confirmation import stage
 
@@ -129,13 +129,16 @@ class Opened:
 
 
 @contextmanager
-def opened(file: Path, overrides: Sequence[str], settings: Settings, offer: Offer = ONE) -> Iterator[Opened]:
-    """Check a study file against its data and model, then store it or join what is stored."""
+def opened(
+    given: Path | Mapping[str, Any], overrides: Sequence[str], settings: Settings, offer: Offer = ONE
+) -> Iterator[LocalStudy]:
+    """Check a study (its file, or what would stand in one) against its data and model, then store it or join what is
+    stored."""
     from hpo.dataset.description import describe
     from hpo.studyfile import loader
     from hpo.studyfile.checks import rules
 
-    loaded = loader.load(file, overrides)
+    loaded = loader.load(given, overrides)
     spec = loaded.spec
     dataset = describe(Path(spec.data), settings.cache)
     launcher = machine.launcher(settings)  # its seconds of imports go on beside ours
@@ -163,11 +166,11 @@ def opened(file: Path, overrides: Sequence[str], settings: Settings, offer: Offe
         workspace = Workspace(
             folder, found.path, data, _baseline(spec, dataset), devices, settings.cache / "predictions", room
         )
-        yield Opened(settings, storage, study, workspace, launcher)
+        yield LocalStudy(settings, storage, study, workspace, launcher)
 
 
 @contextmanager
-def joined(name: str, data: Path | None, settings: Settings, offer: Offer) -> Iterator[Opened]:
+def joined(name: str, data: Path | None, settings: Settings, offer: Offer) -> Iterator[LocalStudy]:
     """A stored study on a machine that has its data, and nothing else of it.
 
     ``data``: data.yaml where it is not at the place that the study names. Raises StudyConflict where the data or the
@@ -202,7 +205,7 @@ def joined(name: str, data: Path | None, settings: Settings, offer: Offer) -> It
     with open_storage(settings.storage_url, create=False, lease_s=study.spec.recovery.lease_s) as storage:
         if offer.each is None:
             workspace = replace(workspace, room=machine.room(settings, storage, study, workspace.devices))
-        yield Opened(settings, storage, study, workspace, launcher)
+        yield LocalStudy(settings, storage, study, workspace, launcher)
 
 
 def _placed_data(folder: Path, source: Path) -> Path:

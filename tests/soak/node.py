@@ -26,7 +26,7 @@ from hpo.trial.messages import Ended, EpochReport
 from hpo.trial.ports import Mirror, Watcher
 from hpo.trial.request import TrialRequest
 from hpo.trial.vocabulary import Reaction
-from hpo.wiring import Opened
+from hpo.wiring import LocalStudy
 from tests.soak.fake import FakeLauncher, Pace
 from tests.soak.proxy import Proxy
 from tests.study.support import OUTSIDE
@@ -158,7 +158,7 @@ def _fake(place: Place, pace: Pace) -> None:
             workspace = Workspace(
                 settings.study_folder(study.name), "model.yaml", place.folder / "data.yaml", OUTSIDE, slots
             )
-            Opened(settings, storage, study, workspace, FakeLauncher(pace)).work(Nobody(), stop)
+            LocalStudy(settings, storage, study, workspace, FakeLauncher(pace)).work(Nobody(), stop)
     except HpoError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(error.exit_code)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hpo.cli.options import find_study, json_option, print_json, store_options, stored, study_argument
-from hpo.errors import UsageError
+from hpo.api.finding import find_study, stored
+from hpo.cli.options import json_option, print_json, store_options, study_argument
 from hpo.trial.wording import in_python
 
 if TYPE_CHECKING:
@@ -23,40 +23,24 @@ if TYPE_CHECKING:
 @json_option
 def best(study: str | None, save: Path | None, *, as_json: bool) -> None:
     """The best trial of STUDY; with --save its weights and two YAML files that Ultralytics reads as they are."""
-    from hpo.cli.commands.study import trial_json
+    from hpo.api.documents import best_json
+    from hpo.api.reading import best as best_of
     from hpo.cli.pages.summary import stage_lines, trial_page
 
     with stored() as (_, storage):
-        from hpo.confirmation import record
-        from hpo.orchestration import handover
-        from hpo.study.studies import snapshot
-
         row = find_study(storage, study)
-        winner = snapshot.status(storage, row).best
-        if winner is None:
-            raise UsageError(f"study {row.name!r} has no complete trial yet; see: hpo status {row.name}")
-        winner = snapshot.trial(storage, row, winner.number)
-        stage = record.stage_of(storage, row)
-        files = None if save is None else handover.save(row.spec, winner, save)
-        weights = files.weights if files else handover.weights_of(winner)
+        winner = best_of(storage, row, save)
+    files = winner.files
     if as_json:
-        facts = trial_json(winner)
-        print_json(
-            {name: facts[name] for name in ("number", "value", "params", "metrics", "operating_point", "sweep")}
-            | {
-                "confirm": None if stage is None else stage.to_dict(),
-                "weights": None if weights is None else str(weights),
-                "hyperparameters": None if files is None else str(files.hyperparameters),
-                "predict": None if files is None else _text(files.predict),
-                "operating_point_file": None if files is None else _text(files.operating_point),
-            }
-        )
+        print_json(best_json(winner.row, winner.stage, files, winner.weights))
         return
-    trial_page(row.spec, winner, [])
-    for line in stage_lines(stage):
+    trial_page(row.spec, winner.row, [])
+    for line in stage_lines(winner.stage):
         click.echo(line)
     if files is None:
-        click.echo(f"weights  {weights or 'no longer on this machine'}\nnext     hpo best {row.name} --save winner")
+        click.echo(
+            f"weights  {winner.weights or 'no longer on this machine'}\nnext     hpo best {row.name} --save winner"
+        )
         return
     click.echo("\n" + "\n".join(_written(files)))
 
@@ -71,7 +55,3 @@ def _written(files: Handover) -> Iterator[str]:
     if files.predict is None:
         use = in_python(str(files.weights), str(files.operating_point))
         yield f"yolo predict can't do this setting; in Python: {use}"
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)

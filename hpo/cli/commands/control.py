@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hpo.cli.options import find_study, store_options, stored, study_argument, who
+from hpo.api.changing import set_control
+from hpo.api.finding import find_study, stored, who
+from hpo.cli.options import store_options, study_argument
 from hpo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -96,10 +98,6 @@ def _number(key: str, value: str, *, whole: bool) -> float:
 
 def _set(asked: str | None, wanted: Control, said: str) -> None:
     with stored() as (_, storage):
-        from hpo.study.studies import controls, lifecycle
-
         row = find_study(storage, asked)
-        stage = lifecycle.confirmation(storage, row.name)
-        for each in (row, *([] if stage is None else [stage])):
-            controls.set_control(storage, each, wanted, who())
+        set_control(storage, row, wanted)
     click.echo(f"study {row.name!r} {said}")

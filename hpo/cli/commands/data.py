@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
+from hpo.api.data import demo_data
 from hpo.dataset import description, digits
-from hpo.errors import UsageError
 
 QUICKSTART = Path("studies", "quickstart.yaml")
 
@@ -27,9 +27,7 @@ def demo(folder: Path, *, if_missing: bool) -> None:
     The pictures are composed from the scans that scikit-learn brings along; nothing is fetched, and every run makes the
     same files. The quick-start study trains on them.
     """
-    if (folder / "data.yaml").exists() and not if_missing:
-        raise UsageError(f"{folder}: a data set is here already; keep it with --if-missing, or remove the folder first")
-    yaml = digits.make(folder)
+    yaml = demo_data(folder, if_missing=if_missing)
     summary = description.describe(yaml)
     counts = ", ".join(f"{split} {part.images} scenes ({part.boxes} digits)" for split, part in summary.splits.items())
     click.echo(f"demo set in {folder}: {counts}; classes {', '.join(summary.names)}")

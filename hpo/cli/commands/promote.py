@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
+from typing_extensions import override
 
-from hpo.cli.options import again, find_study, json_option, print_json, store_options, stored, study_argument, who
+from hpo.api.finding import find_study, stored
+from hpo.api.promoting import PromotePlan, PromotionView, ShowEpochs, ShowImages
+from hpo.cli.options import again, data_option, device_option, json_option, print_json, store_options, study_argument
 from hpo.errors import StorageUnavailable
 
 if TYPE_CHECKING:
-    from hpo.promotion.promote import Asked, Promoted
-    from hpo.promotion.registering import Registered
-    from hpo.promotion.training import Trained
-    from hpo.wiring.promoting import Promotion
-
-Show = Callable[[str, int, float], None]
+    from hpo.api.promoting import Promoting, PromotionResult
+    from hpo.wiring import Promotion
 
 
 @click.command(short_help="Hand the winner over: train it finally, with its evidence and a check.")
@@ -37,8 +36,8 @@ Show = Callable[[str, int, float], None]
 )
 @click.option("--register", metavar="NAME", help="Of the model in MLflow's registry; default: the study's name.")
 @click.option("--no-register", is_flag=True, help="Leave the registry alone.")
-@click.option("--data", type=click.Path(path_type=Path, dir_okay=False), help="The data.yaml, where it lies elsewhere.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, or a CUDA index such as 0.")
+@data_option()
+@device_option
 @json_option
 def promote(  # noqa: PLR0913  (a command has as many arguments as options)
     study: str | None,
@@ -62,55 +61,58 @@ def promote(  # noqa: PLR0913  (a command has as many arguments as options)
     """
     if no_register and register is not None:
         raise click.UsageError("--register and --no-register exclude each other")
-    from hpo import wiring
-    from hpo.promotion.promote import Asked, chosen_exports
+    from hpo.api.promoting import Promoting
+    from hpo.orchestration.stop import StopRequest, on_signals
 
     with stored() as (settings, storage):
         row = find_study(storage, study)
         name = None if no_register else register or row.name
-        asked = Asked(output.expanduser().absolute(), trial, with_val, chosen_exports(exports), name)
-        planned = wiring.promotion(storage, row, asked, settings, (data, device, who()))
-        if not as_json:
-            _say_what(planned)
-        trained = _train(planned, quiet=as_json)
-        with _progress(quiet=as_json) as show:
-            made, wanted = planned.make(trained, show)
-        registered, outage = None, None
-        if wanted is not None:
-            try:
-                with _progress(quiet=as_json) as show:
-                    registered = planned.register(wanted, show)
-            except StorageUnavailable as error:
-                outage = error
+        plan = PromotePlan(output, trial, with_val, exports, name, data, device)
+        promoting = Promoting(settings, storage, row, StopRequest(), _TerminalView(quiet=as_json), on_signals)
+        done = _run(promoting, plan)
     if as_json:
-        print_json(_json(asked, made, registered))
+        print_json(done.to_dict())
     else:
-        _print(asked, made, registered)
-    if outage is not None:
-        raise StorageUnavailable(f"{asked.output} is complete, but not registered yet: {outage}") from outage
+        _print(done)
+    if done.outage is not None:
+        raise StorageUnavailable(
+            f"{done.asked.output} is complete, but not registered yet: {done.outage}"
+        ) from done.outage
 
 
-def _say_what(planned: Promotion) -> None:
-    on = "train and val" if planned.asked.with_val else "train"
-    click.echo(f"{planned.study.name}: {planned.choice.why}")
-    click.echo(f"final training: {planned.training.epochs} epochs on {on}")
-
-
-def _train(planned: Promotion, *, quiet: bool) -> Trained:
-    from hpo.orchestration.stop import StopRequest, on_signals
+def _run(promoting: Promoting, plan: PromotePlan) -> PromotionResult:
     from hpo.promotion.training import Stopped
 
-    stop = StopRequest()
     try:
-        with on_signals(stop), _epochs(planned.training.epochs, quiet=quiet) as show:
-            return planned.train(stop, show)
+        return promoting.run(plan)
     except Stopped as stopped:
         click.echo(f"{stopped}; go on: {again()}", err=True)
-        raise click.exceptions.Exit(stop.exit_code or 1) from stopped
+        raise click.exceptions.Exit(promoting.stop.exit_code or 1) from stopped
+
+
+class _TerminalView(PromotionView):
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+
+    @override
+    def planned(self, promotion: Promotion) -> None:
+        if self._quiet:
+            return
+        on = "train and val" if promotion.asked.with_val else "train"
+        click.echo(f"{promotion.study.name}: {promotion.choice.why}")
+        click.echo(f"final training: {promotion.training.epochs} epochs on {on}")
+
+    @override
+    def epochs(self, epochs: int) -> AbstractContextManager[ShowEpochs]:
+        return _epochs(epochs, quiet=self._quiet)
+
+    @override
+    def images(self) -> AbstractContextManager[ShowImages]:
+        return _progress(quiet=self._quiet)
 
 
 @contextmanager
-def _epochs(epochs: int, *, quiet: bool) -> Iterator[Show]:
+def _epochs(epochs: int, *, quiet: bool) -> Iterator[ShowEpochs]:
     """A bar on a terminal; in a pipe a line about every tenth of the epochs."""
     from rich.console import Console
     from rich.progress import Progress
@@ -134,7 +136,7 @@ def _epochs(epochs: int, *, quiet: bool) -> Iterator[Show]:
 
 
 @contextmanager
-def _progress(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+def _progress(*, quiet: bool) -> Iterator[ShowImages]:
     """A bar for each look at images, on a terminal."""
     from rich.console import Console
     from rich.progress import Progress
@@ -148,11 +150,11 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
         yield show
 
 
-def _print(asked: Asked, made: Promoted, registered: Registered | None) -> None:
+def _print(done: PromotionResult) -> None:
     from hpo.trial import handed_over as names
     from hpo.trial import wording
 
-    folder = asked.output
+    asked, made, registered, folder = done.asked, done.made, done.registered, done.asked.output
     click.echo(f"operating point: {wording.setting(made.found.point)}")
     for split, values in made.found.splits.items():
         seen = ", trained on" if split == "val" and asked.with_val else ""
@@ -175,21 +177,3 @@ def _print(asked: Asked, made: Promoted, registered: Registered | None) -> None:
         f"  {names.HYPERPARAMETERS}     yolo train cfg={folder / names.HYPERPARAMETERS}\n"
         f"  {names.POINT}     for hpo.deploy.load"
     )
-
-
-def _json(asked: Asked, made: Promoted, registered: Registered | None) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return {
-        "folder": str(asked.output),
-        "trial": made.choice.row.number,
-        "why": made.choice.why,
-        "confirmed": made.choice.verdict is not None,
-        "epochs": made.trained.epochs,
-        "with_val": made.trained.with_val,
-        "operating_point": made.found.point.to_dict(),
-        "metrics": made.found.splits,
-        "looks": made.looks,
-        "exports": made.checked["exports"],
-        "registered": None if registered is None else asdict(registered),
-    }

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
-from hpo import files
-from hpo.cli.options import find_study, store_options, stored, study_argument
-
-FORMATS = {".html": "html", ".htm": "html", ".md": "md"}
+from hpo.api.finding import find_study, stored
+from hpo.api.reading import FORMATS, ReportFormat, write_report
+from hpo.cli.options import data_option, store_options, study_argument
 
 
 @click.command(short_help="The study as one file to send to a colleague.")
@@ -23,8 +22,8 @@ FORMATS = {".html": "html", ".htm": "html", ".md": "md"}
     help="What to write: FILE.html or FILE.md.",
 )
 @click.option("--format", "form", type=click.Choice(["html", "md"]), help="Where FILE's ending does not say it.")
-@click.option("--data", type=click.Path(path_type=Path, dir_okay=False), help="The data.yaml, where it lies elsewhere.")
-def report(study: str | None, output: Path, form: str | None, data: Path | None) -> None:
+@data_option()
+def report(study: str | None, output: Path, form: ReportFormat | None, data: Path | None) -> None:
     """Write a report on STUDY: question, verdict, winner against defaults, history, what mattered, trials, data, cost.
 
     The HTML file stands alone: it needs no network and nothing beside it.
@@ -32,20 +31,6 @@ def report(study: str | None, output: Path, form: str | None, data: Path | None)
     chosen = form or FORMATS.get(output.suffix.lower())
     if chosen is None:
         raise click.UsageError(f"--output {output}: ends neither in .html nor in .md; say which with --format")
-    from hpo.confirmation import record
-    from hpo.confirmation.words import paragraph
-    from hpo.report.gather import gather
-
     with stored() as (_, storage):
-        row = find_study(storage, study)
-        stage = record.stage_of(storage, row)
-        told = () if stage is None or stage.verdict is None else paragraph(stage.verdict)
-        found = gather(storage, row, data=data, verdict=told)
-    if chosen == "html":
-        from hpo.report.html import render
-    else:
-        from hpo.report.markdown import render
-    text = render(found)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    files.write_text(output, text)
-    click.echo(f"wrote {output} ({len(text.encode()) / 1024:.0f} KiB)")
+        size = write_report(storage, find_study(storage, study), output, chosen, data=data)
+    click.echo(f"wrote {output} ({size / 1024:.0f} KiB)")

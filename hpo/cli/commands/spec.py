@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hpo.cli.options import json_option, print_json
+from hpo.cli.options import file_arguments, json_option, print_json
 from hpo.settings import load_settings
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Check a study file and show what it asks for.")
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
-@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@file_arguments
 @json_option
 def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
     """Check FILE with its dataset, and show what would be searched, trained and stopped. Nothing is stored.

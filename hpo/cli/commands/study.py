@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import click
 
-from hpo.cli.options import find_study, json_option, print_json, store_options, stored, study_argument
-from hpo.errors import HpoError
-
-if TYPE_CHECKING:
-    from hpo.confirmation.record import Stage
-    from hpo.settings import Settings
-    from hpo.study.database.storage import Storage
-    from hpo.study.records import AttemptRow, StatusRow, StudyRow, TrialRow
+from hpo.api.documents import attempt_json, status_json, trial_json
+from hpo.api.finding import find_study, stored
+from hpo.cli.options import json_option, print_json, store_options, study_argument
 
 
 @click.command(short_help="Where a study stands.")
@@ -107,87 +100,17 @@ def trial(names: tuple[str, ...], *, as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def delete(study: str | None, *, yes: bool) -> None:
     """Remove STUDY, its trials and its confirmation from the database, and their weights. Their runs in MLflow stay."""
-    import shutil
+    from hpo.api import changing
 
     with stored() as (settings, storage):
-        from hpo.study.studies import lifecycle, snapshot
+        from hpo.study.studies import snapshot
 
         row = find_study(storage, study)
-        stage = lifecycle.confirmation(storage, row.name)
         count = len(snapshot.trials(storage, row))
         folder = settings.study_folder(row.name)
         if not yes:
             click.confirm(f"delete study {row.name!r} with {count} trials, and {folder}?", abort=True)
-        for each in (row, *([] if stage is None else [stage])):
-            snapshot.refuse_if_busy(storage, each)
-        left = _delete_uploads(settings, storage, row)
-        lifecycle.delete(storage, row.name)
-        for each in (row, *([] if stage is None else [stage])):
-            shutil.rmtree(settings.study_folder(each.name), ignore_errors=True)
+        left = changing.delete(settings, storage, row)
     if left is not None:
         click.echo(f"uploaded checkpoints stay where they are: {left}", err=True)
     click.echo(f"deleted {row.name!r}: {count} trials. Its MLflow runs are still there; see: hpo ui")
-
-
-def _delete_uploads(settings: Settings, storage: Storage, study: StudyRow) -> HpoError | None:
-    """Checkpoints of trials that have not ended, in the artifact store; why one stays. (A stage uploads none.)"""
-    from hpo.study.session import uploads
-    from hpo.wiring.projecting import checkpoint_store
-
-    store = checkpoint_store(settings, study)
-    if store is None:
-        return None
-    try:
-        for upload in uploads.named(storage, study):
-            store.delete(upload.location)
-    except HpoError as error:
-        return error
-    return None
-
-
-METRICS = ("map50", "map50_95", "precision", "recall", "f1")
-
-
-def trial_json(row: TrialRow) -> dict[str, Any]:
-    """The documented JSON form of a trial."""
-    return {
-        "number": row.number,
-        "state": row.state.value,
-        "value": row.value,
-        "params": row.params,
-        "metrics": {name: row.metrics.get(name) for name in METRICS},
-        "reason": row.reason,
-        "epochs": row.epochs,
-        "worker": row.worker,
-        "started": row.started,
-        "finished": row.finished,
-        "duration_s": row.duration_s,
-        "mlflow_run_id": row.mlflow_run_id,
-        "operating_point": None if row.operating_point is None else row.operating_point.to_dict(),
-        "sweep": None if row.sweep is None else row.sweep.to_dict(),
-    }
-
-
-def attempt_json(row: AttemptRow) -> dict[str, Any]:
-    """The documented JSON form of an attempt, which tells its peak of memory beside what was trained."""
-    known = dict(vars(row))
-    peak = known.pop("peak_mib")
-    return known if peak is None else known | {"effective": row.effective | {"peak_mib": peak}}
-
-
-def status_json(row: StatusRow, stage: Stage | None = None) -> dict[str, Any]:
-    """The documented JSON form of a study's status."""
-    return {
-        "study": row.name,
-        "state": row.state,
-        "budget": vars(row.budget),
-        "counts": {state.value.lower(): count for state, count in row.counts.items()},
-        "best": None if row.best is None else trial_json(row.best),
-        "workers": [vars(worker) | {"running": [vars(trial) for trial in worker.running]} for worker in row.workers],
-        "control": row.control,
-        "control_reason": row.control_reason,
-        "device_hours": row.device_hours,
-        "wasted_hours": {reason.value: hours for reason, hours in row.wasted_hours.items()},
-        "left_s": row.left_s,
-        "confirm": None if stage is None else stage.to_dict(),
-    }

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from hpo.cli.options import json_option, print_json
-from hpo.errors import UsageError
+from hpo.api.sweeping import SweepOptions, swept
+from hpo.cli.options import device_option, json_option, print_json
 from hpo.settings import load_settings
-from hpo.trial.kinds import SUPPRESSING, Kind
-from hpo.trial.objective import Objective, parse
-from hpo.trial.operating_point import SweepPlan
+from hpo.trial.kinds import SUPPRESSING
 
 _PLAIN = " and ".join(kind for kind in SUPPRESSING if kind.is_plain)
 
@@ -43,7 +40,7 @@ _PLAIN = " and ".join(kind for kind in SUPPRESSING if kind.is_plain)
 @click.option("--capture", type=click.Choice(["deploy", "val"]), default="deploy", show_default=True,
               help="What the detector sees: as model.predict, or as model.val.")  # fmt: skip
 @click.option("--no-test", is_flag=True, help="Leave a test split of the dataset alone.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, or a CUDA index such as 0.")
+@device_option
 @click.option("--trust", is_flag=True, help="Load weights that could run code of their author.")
 @click.option("--save", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write files to DIR.")
 @json_option
@@ -71,12 +68,10 @@ def sweep(  # noqa: PLR0913  (a command has as many arguments as options)
     """
     from hpo import wiring
 
-    settings = load_settings()
-    plan = SweepPlan(kinds=_kinds(kinds), per_class=per_class)
-    plan = replace(plan, max_dets=tuple(sorted(set(max_det)))) if max_det else plan
+    options = SweepOptions(_names(kinds), per_class, max_det, objective, not no_test)
     request = wiring.SweepRequest(weights, data, split, imgsz, capture, device, trust=trust)
     with _progress(quiet=as_json) as progress:
-        found = wiring.sweep(request, plan, _objective(objective), settings, with_test=not no_test, progress=progress)
+        found = swept(request, options, load_settings(), progress)
     files = [] if save is None else found.save(save)
     if as_json:
         print_json(found.result.to_dict())
@@ -86,22 +81,8 @@ def sweep(  # noqa: PLR0913  (a command has as many arguments as options)
     print_sweep(found.result, weights, found.imgsz, files)
 
 
-def _kinds(text: str) -> tuple[Kind, ...]:
-    if text.strip() == "all":
-        return SUPPRESSING
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    unknown = [name for name in names if name not in SUPPRESSING]
-    if unknown or not names:
-        wrong = f"no kind {', '.join(map(repr, unknown))}" if unknown else "names nothing"
-        raise UsageError(f"--kinds {text}: {wrong}; there are {', '.join(SUPPRESSING)}, and all")
-    return tuple(dict.fromkeys(Kind(name) for name in names))
-
-
-def _objective(text: str) -> Objective:
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise UsageError(f"--objective {error}") from error
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 @contextmanager

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
-from hpo.cli.options import find_study, json_option, print_json, store_options, stored, study_argument, who
-from hpo.errors import HpoError, StorageUnavailable
+from hpo.api.finding import find_study, stored
+from hpo.cli.options import json_option, print_json, store_options, study_argument
+from hpo.errors import HpoError
+from hpo.servers import Address
 
 if TYPE_CHECKING:
-    from hpo.settings import Settings
-    from hpo.tracking.projection import Projector, Synced
+    from hpo.api.changing import Sync
 
 
 @click.command(short_help="Write a study to MLflow again.")
@@ -25,48 +25,29 @@ def sync(study: str | None, *, as_json: bool) -> None:
     Needed only after MLflow was away, or after its store was deleted. What `hpo promote` could not register is
     registered, too.
     """
-    from hpo import wiring
-    from hpo.promotion import registering
-    from hpo.study.studies import lifecycle
+    from hpo.api import changing
 
     with stored() as (settings, storage):
-        row = find_study(storage, study)
-        search = wiring.projector(settings, storage, row)
-        done = search.everything()
-        stage = lifecycle.confirmation(storage, row.name)
-        runs = None if stage is None else wiring.projector(settings, storage, stage).everything()
-        registered, problems = registering.catch_up(storage, row, wiring.bench(settings, row, "auto"), who())
-        undrawn = _draw(search)  # last: nothing else hangs on it
+        done = changing.sync(settings, storage, find_study(storage, study))
     if as_json:
-        more = {"confirm": runs and asdict(runs), "registered": [asdict(each) for each in registered]}
-        print_json({"study": row.name, "tracking_uri": _shown(settings), **asdict(done), **more, "undrawn": undrawn})
+        print_json(done.to_dict())
     else:
-        _print(row.name, settings, done, runs)
-        for each in registered:
-            click.echo(f"registered: {each.name} version {each.version}, {each.alias}: {each.why}")
-        for problem in problems:
-            click.echo(f"not registered: {problem}", err=True)
-    if undrawn is not None:
-        raise HpoError(undrawn)
+        _print(done)
+    if done.undrawn is not None:
+        raise HpoError(done.undrawn)
 
 
-def _draw(search: Projector) -> str | None:
-    """Why the study's plots could not be drawn."""
-    try:
-        search.plots()
-    except StorageUnavailable:
-        raise
-    except HpoError as error:
-        return str(error)
-    return None
-
-
-def _print(name: str, settings: Settings, done: Synced, runs: Synced | None) -> None:
+def _print(done: Sync) -> None:
+    runs, stage = done.search, done.confirmation
     click.echo(
-        f"{name}: {done.runs} trials in MLflow at {_shown(settings)}: {done.created} created, "
-        f"{done.updated} updated, {done.unchanged} unchanged, {done.duplicates_deleted} duplicates deleted"
-        + ("" if runs is None else f"; {runs.runs} runs of its confirmation, {runs.created} created")
+        f"{done.study.name}: {runs.runs} trials in MLflow at {done.tracking_uri}: {runs.created} created, "
+        f"{runs.updated} updated, {runs.unchanged} unchanged, {runs.duplicates_deleted} duplicates deleted"
+        + ("" if stage is None else f"; {stage.runs} runs of its confirmation, {stage.created} created")
     )
+    for each in done.registered:
+        click.echo(f"registered: {each.name} version {each.version}, {each.alias}: {each.why}")
+    for problem in done.problems:
+        click.echo(f"not registered: {problem}", err=True)
 
 
 @click.command(short_help="Open MLflow on a study.")
@@ -82,7 +63,6 @@ def ui(study: str | None, port: int, host: str, *, no_open: bool) -> None:
 
     Where MLFLOW_TRACKING_URI names a server already, only its address is printed and opened. Ctrl-C ends the server.
     """
-    from hpo.servers import Address
     from hpo.tracking import ui as pages
 
     with stored() as (settings, storage):
@@ -101,9 +81,3 @@ def ui(study: str | None, port: int, host: str, *, no_open: bool) -> None:
         return
     click.echo("starting MLflow's server ...", err=True)
     pages.serve(settings, Address(host, port), show)
-
-
-def _shown(settings: Settings) -> str:
-    from hpo.tracking.client import without_password
-
-    return without_password(settings.tracking_uri, settings.tracking_uri)

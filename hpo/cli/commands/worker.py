@@ -6,18 +6,13 @@ from pathlib import Path
 
 import click
 
-from hpo.cli.options import complete_study, json_option, print_json, slots_option, store_options
+from hpo.cli.options import complete_study, json_option, print_json, slots_option, store_options, worker_options
 from hpo.settings import load_settings
 
 
 @click.command(short_help="Join a stored study from this machine.")
 @click.argument("study", metavar="STUDY", shell_complete=complete_study)
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The study's data.yaml on this machine, where it lies elsewhere. Its images and labels must be the same.",
-)
-@click.option("--gpus", default="all", show_default=True, help="all (the CPU where there is none), cpu, or 0,1,...")
+@worker_options
 @slots_option
 @store_options
 @json_option
@@ -30,25 +25,25 @@ def worker(study: str, data: Path | None, gpus: str, slots_per_gpu: int | None, 
     SIGTERM or Ctrl-C: running trials stop at their next epoch and wait for whoever goes on. Twice: at once.
     """
     from hpo import wiring
-    from hpo.cli.commands import stages
+    from hpo.api import stages
+    from hpo.api.documents import status_json
+    from hpo.cli.commands.stages import TerminalView
     from hpo.orchestration.stop import StopRequest, on_signals
 
     settings = load_settings()
-    stop = StopRequest()
+    stop, view = StopRequest(), TerminalView(quiet=as_json)
     with (
         on_signals(stop),
-        wiring.joined(study, data, settings, wiring.Offer(gpus, slots_per_gpu)) as site,
+        wiring.joined(study, data, settings, wiring.Offer(gpus, slots_per_gpu)) as local,
     ):
-        known = site.known_trials()
+        known = local.known_trials()
         if not as_json:
-            devices = ", ".join(site.workspace.devices) + (" (more as memory allows)" if site.workspace.room else "")
-            click.echo(f"{site.study.name}: {sum(row.counts for row in known)} trials done; slots here: {devices}")
-        stages.work(site, stop, quiet=as_json)
-        stage = stages.go_on(site, stop, quiet=as_json)
-        status = (stage or site).status()
+            devices = ", ".join(local.workspace.devices) + (" (more as memory allows)" if local.workspace.room else "")
+            click.echo(f"{local.study.name}: {sum(row.counts for row in known)} trials done; slots here: {devices}")
+        stages.work(local, stop, view)
+        stage = stages.go_on(local, stop, view)
+        status = (stage or local).status()
     if as_json:
-        from hpo.cli.commands.study import status_json
-
         print_json(status_json(status))
     else:
         click.echo(f"{status.name}: {status.state}, {status.budget.counted} of {status.budget.trials} trials")

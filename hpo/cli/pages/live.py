@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from typing_extensions import override
 
-from hpo.cli.options import duration
-from hpo.errors import StorageUnavailable
+from hpo.api.progress import Score
+from hpo.api.wording import duration, short
 from hpo.study.records import StatusRow, StudyRow
 from hpo.trial import wording
 from hpo.trial.messages import Ended, EpochReport
@@ -42,40 +42,6 @@ def watcher(study: StudyRow, ask: Callable[[], StatusRow], *, quiet: bool) -> It
         TextColumn("{task.description}"), BarColumn(28), TextColumn("{task.fields[note]}"), console=console
     ) as bars:
         yield Bars(lines, bars)
-
-
-class Score:
-    """How far the study is, other workers' trials included: asked anew at the end of each trial that runs here."""
-
-    def __init__(self, ask: Callable[[], StatusRow]) -> None:
-        self._ask = ask
-        self._status = ask()
-        self._asked_at = time.monotonic()
-
-    def refresh(self) -> None:
-        """What was known stays while the database is away."""
-        try:
-            self._status = self._ask()
-        except StorageUnavailable:
-            return
-        self._asked_at = time.monotonic()
-
-    @property
-    def total(self) -> int:
-        return self._status.budget.trials
-
-    @property
-    def counted(self) -> int:
-        return self._status.budget.counted
-
-    def left_s(self) -> float | None:
-        """Expected time to the end of the budget, with all slots that work on it; None before anything has counted."""
-        left = self._status.left_s
-        return None if left is None else max(0.0, left - (time.monotonic() - self._asked_at))
-
-    def best_text(self) -> str:
-        best = self._status.best
-        return "none yet" if best is None or best.value is None else f"{best.value:.4f} (trial {best.number})"
 
 
 class Lines(Watcher):
@@ -208,7 +174,3 @@ def settings_text(study: StudyRow, request: TrialRequest) -> str:
     point = {} if request.operating_point is None else request.operating_point.to_dict()
     values = {**request.train, **point}
     return " ".join(f"{name}={short(values[name])}" for name in study.spec.searched.names if name in values)
-
-
-def short(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

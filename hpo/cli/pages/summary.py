@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from hpo.cli.options import duration
+from hpo.api.wording import duration
 from hpo.trial import wording
 from hpo.trial.vocabulary import Reason, TrialState
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import hpo
-
 
 @dataclass(frozen=True)
 class Folders:
@@ -25,7 +23,7 @@ class Folders:
 
 def shipped(kind: str) -> list[Path]:
     """Folders of shipped files (``spaces``, ``models``): of the checkout, else of the installed wheel."""
-    package = Path(hpo.__file__).resolve().parent
+    package = Path(__file__).resolve().parents[2]
     return [folder for folder in (package.parent / "configs" / kind, package / "_configs" / kind) if folder.is_dir()]
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from hpo.cli.pages.live import Lines, Score
+from hpo.api.progress import Score
+from hpo.cli.pages.live import Lines
 from hpo.errors import StorageUnavailable
 from hpo.study.database.storage import open_storage
 from hpo.study.records import StatusRow

@@ -1,0 +1,127 @@
+"""Change what is wanted of a stored study, bring MLflow in line with it, or remove it."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from hpo.api.finding import who
+from hpo.errors import HpoError, StorageUnavailable
+
+if TYPE_CHECKING:
+    from hpo.promotion.registering import Registered
+    from hpo.settings import Settings
+    from hpo.study.database.storage import Storage
+    from hpo.study.records import StudyRow
+    from hpo.study.studies.progress import Control
+    from hpo.tracking.projection import Projector, Synced
+
+
+def set_control(storage: Storage, study: StudyRow, control: Control) -> None:
+    """Set what is wanted of a study and of its confirmation: run, pause, stop or cancel."""
+    from hpo.study.studies import controls
+
+    for each in (study, *_stage(storage, study)):
+        controls.set_control(storage, each, control, who())
+
+
+def _stage(storage: Storage, study: StudyRow) -> list[StudyRow]:
+    from hpo.study.studies import lifecycle
+
+    stage = lifecycle.confirmation(storage, study.name)
+    return [] if stage is None else [stage]
+
+
+@dataclass(frozen=True)
+class Sync:
+    """What a sync has done."""
+
+    study: StudyRow
+    tracking_uri: str
+    """Without a password."""
+    search: Synced
+    confirmation: Synced | None
+    registered: list[Registered]
+    problems: list[str]
+    """Why something could not be registered."""
+    undrawn: str | None
+    """Why the study's plots could not be drawn."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``hpo sync --json`` prints."""
+        return {
+            "study": self.study.name,
+            "tracking_uri": self.tracking_uri,
+            **asdict(self.search),
+            "confirm": self.confirmation and asdict(self.confirmation),
+            "registered": [asdict(each) for each in self.registered],
+            "undrawn": self.undrawn,
+        }
+
+
+def sync(settings: Settings, storage: Storage, study: StudyRow) -> Sync:
+    """Bring MLflow in line with the database; register what a promotion could not register.
+
+    Raises:
+        StorageUnavailable: MLflow or the database does not answer.
+    """
+    from hpo import wiring
+    from hpo.promotion import registering
+    from hpo.tracking.client import without_password
+
+    search = wiring.projector(settings, storage, study)
+    done = search.everything()
+    runs = [wiring.projector(settings, storage, stage).everything() for stage in _stage(storage, study)]
+    registered, problems = registering.catch_up(storage, study, wiring.bench(settings, study, "auto"), who())
+    undrawn = _draw(search)  # last: nothing else hangs on it
+    place = without_password(settings.tracking_uri, settings.tracking_uri)
+    return Sync(study, place, done, runs[0] if runs else None, list(registered), list(map(str, problems)), undrawn)
+
+
+def _draw(search: Projector) -> str | None:
+    """Why the study's plots could not be drawn."""
+    try:
+        search.plots()
+    except StorageUnavailable:
+        raise
+    except HpoError as error:
+        return str(error)
+    return None
+
+
+def delete(settings: Settings, storage: Storage, study: StudyRow) -> HpoError | None:
+    """Remove a study, its trials and its confirmation from the database, and their weights.
+
+    Returns:
+        Why uploaded checkpoints stay where they are; None where none stays.
+
+    Raises:
+        StudyBusy: Workers are on it.
+    """
+    from hpo.study.studies import lifecycle, snapshot
+
+    every = (study, *_stage(storage, study))
+    for each in every:
+        snapshot.refuse_if_busy(storage, each)
+    left = _delete_uploads(settings, storage, study)
+    lifecycle.delete(storage, study.name)
+    for each in every:
+        shutil.rmtree(settings.study_folder(each.name), ignore_errors=True)
+    return left
+
+
+def _delete_uploads(settings: Settings, storage: Storage, study: StudyRow) -> HpoError | None:
+    """Checkpoints of trials that have not ended, in the artifact store; why one stays. A stage uploads none."""
+    from hpo.study.session import uploads
+    from hpo.wiring.projecting import checkpoint_store
+
+    store = checkpoint_store(settings, study)
+    if store is None:
+        return None
+    try:
+        for upload in uploads.named(storage, study):
+            store.delete(upload.location)
+    except HpoError as error:
+        return error
+    return None

@@ -1,0 +1,89 @@
+"""Work inside a user's process, and leave the process as it was."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from hpo import redaction
+from hpo.errors import HpoError, UsageError
+
+_LOGGERS = ("mlflow", "urllib3.connectionpool")
+"""Loggers whose level hpo sets."""
+
+_lock = threading.Lock()
+_users: list[Path] = []
+"""The home of each study that runs in this process right now."""
+_left = ExitStack()
+"""Restores the process when the last of them ends."""
+
+
+@contextmanager
+def kept(home: Path) -> Iterator[None]:
+    """Leave environment, log levels and multiprocessing as they were before the first study that runs here now.
+
+    They are put back when the last one ends. Errors lose passwords that they quote.
+
+    Args:
+        home: Where everything is written (``HPO_HOME``). Trials of one process share it: Ultralytics reads its folder
+            from the environment.
+
+    Raises:
+        UsageError: A study with another home runs in this process.
+    """
+    _enter(home)
+    try:
+        yield
+    except HpoError as error:
+        error.args = tuple(redaction.redact(each) if isinstance(each, str) else each for each in error.args)
+        raise
+    finally:
+        _leave(home)
+
+
+def _enter(home: Path) -> None:
+    from hpo.launchers.guest import as_guest
+
+    with _lock:
+        if _users and _users[0] != home:
+            raise UsageError(
+                f"HPO_HOME is {home} now, but a study of {_users[0]} runs in this process: wait for it, "
+                "or use another process"
+            )
+        if not _users:
+            for context in (_environment(), _log_levels(), redaction.records_redacted(), as_guest()):
+                _left.enter_context(context)
+        _users.append(home)
+
+
+def _leave(home: Path) -> None:
+    with _lock:
+        _users.remove(home)
+        if not _users:
+            _left.close()
+
+
+@contextmanager
+def _environment() -> Iterator[None]:
+    before = dict(os.environ)  # all of it: libraries set variables of their own when they are imported
+    try:
+        yield
+    finally:
+        for name in set(os.environ) - set(before):
+            del os.environ[name]
+        os.environ.update(before)
+
+
+@contextmanager
+def _log_levels() -> Iterator[None]:
+    known = [logging.getLogger(), *map(logging.getLogger, {*_LOGGERS, *logging.Logger.manager.loggerDict})]
+    before = [(logger, logger.level) for logger in known]
+    try:
+        yield
+    finally:
+        for logger, level in before:
+            logger.setLevel(level)

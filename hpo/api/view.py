@@ -1,0 +1,71 @@
+"""What a use case tells whoever shows it: a terminal, a notebook, or nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
+
+from hpo.trial.ports import Watcher
+
+if TYPE_CHECKING:
+    from hpo.study.records import StatusRow, StudyRow, TrialRow
+    from hpo.trial.messages import Ended, EpochReport
+    from hpo.trial.request import TrialRequest
+    from hpo.trial.vocabulary import Reaction
+    from hpo.wiring import LocalStudy
+
+
+class NoWatcher(Watcher):
+    """Is told of every trial that runs here, and shows nothing."""
+
+    @override
+    def trial_started(self, request: TrialRequest, *, resumed_from: int) -> None:
+        return
+
+    @override
+    def progress(self, number: int, stage: str, epoch: int, fraction: float) -> None:
+        return
+
+    @override
+    def epoch_ended(self, number: int, report: EpochReport) -> None:
+        return
+
+    @override
+    def trial_ended(self, number: int, ended: Ended, reaction: Reaction) -> None:
+        return
+
+    @override
+    def trial_lost(self, number: int) -> None:
+        return
+
+
+class View:
+    """Is told how a study runs, and shows nothing; a subclass overrides what it shows."""
+
+    def opened(self, study: LocalStudy, known: Sequence[TrialRow]) -> None:
+        """Hear that ``study`` is stored and about to be worked on; ``known`` are its trials so far."""
+
+    def workers_started(self, study: LocalStudy, workers: int) -> None:
+        """Hear that ``workers`` processes work on ``study`` on this machine, this one included."""
+
+    def watcher(self, study: StudyRow, ask: Callable[[], StatusRow]) -> AbstractContextManager[Watcher]:
+        """Return what is told of the trials that run here, for as long as they run.
+
+        Args:
+            study: The search, or its confirmation.
+            ask: Returns where the study stands; raises StorageUnavailable while the database is away.
+        """
+        del study, ask
+        return nullcontext(NoWatcher())
+
+    def nothing_to_confirm(self) -> None:
+        """Hear that no trial beside the baseline is complete."""
+
+    def confirming(self, stage: LocalStudy, done: int) -> None:
+        """Hear that a confirmation begins or goes on; ``done`` of its runs are done."""
+
+    def predicting(self, done: int, runs: int) -> None:
+        """Hear that the verdict has predicted with the weights of ``done`` of ``runs`` runs."""

@@ -1,0 +1,43 @@
+"""A study as Python values, read like a file; a problem names the key's path."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hpo.errors import Problem
+from hpo.studyfile.text.document import MAX_DEPTH, Node
+from hpo.studyfile.text.report import Report
+
+STUDY = "study"
+"""Stands where a problem of a file names the file."""
+
+
+def read_mapping(study: Mapping[str, Any], report: Report) -> Node | None:
+    """The document of ``study``; None where it is empty. What YAML could not hold is a problem in ``report``."""
+    return _node(study, "", 0, report) if study else None
+
+
+def _node(value: Any, path: str, depth: int, report: Report) -> Node:
+    if depth > MAX_DEPTH:
+        report.add(Problem(STUDY, 0, path, f"nested deeper than {MAX_DEPTH} levels"))
+        return Node(None, STUDY, 0)
+    if isinstance(value, Mapping):
+        inner = {str(key): _node(child, _key(path, key), depth + 1, report) for key, child in value.items()}
+        return Node(inner, STUDY, 0)
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        items = [_node(child, f"{path}[{index}]", depth + 1, report) for index, child in enumerate(value)]
+        return Node(items, STUDY, 0)
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if callable(getattr(value, "item", None)):  # NumPy's numbers
+        value = value.item()
+    if value is None or isinstance(value, bool | int | float | str):
+        return Node(value, STUDY, 0)
+    report.add(Problem(STUDY, 0, path, f"a {type(value).__name__} has no place in a study: write a plain value"))
+    return Node(None, STUDY, 0)
+
+
+def _key(path: str, key: object) -> str:
+    return f"{path}.{key}" if path else str(key)
