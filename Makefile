@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --compile-bytecode
 STUDY ?= studies/quickstart.yaml
 
-.PHONY: run server test test-long test-gpu soak screenshots check keys format dev lock clean help
+.PHONY: run server test test-long test-gpu test-next soak screenshots docs architecture check keys format dev lock clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -56,8 +56,18 @@ test-long: $(VENV)/.dev  ## the tests that take minutes each
 test-gpu: $(VENV)/.dev  ## what only a GPU shows (the first one, which they take whole)
 	@$(BIN)/python -m pytest -v tests/gpu
 
+test-next: $(VENV)/.dev  ## parity and patches on the newest Ultralytics (or RELEASE=8.4.200), in a venv of its own (build/next)
+	@$(BIN)/python -m tests.newest $(RELEASE)
+
 screenshots: $(VENV)/.dev  ## pictures of MLflow's pages, as docs/images shows them, into build/screenshots
 	@HPO_SCREENSHOTS=build/screenshots $(BIN)/python -m pytest -q tests/browser
+
+docs: $(VENV)/.dev  ## these pages with the API reference as HTML, into build/docs; a broken link is an error
+	@$(BIN)/python -m sphinx -b html -W -n --keep-going -q docs build/docs
+	@echo "open build/docs/index.html"
+
+architecture: $(VENV)/.dev  ## draw the packages in docs/images from the import contracts and the imports
+	@PYTHONPATH=. $(BIN)/python docs/architecture.py
 
 soak: $(VENV)/.dev  ## workers and servers that are killed, stopped and cut off (200 trials die, 20 minutes to an hour)
 	@$(BIN)/python -m tests.soak.chaos --workers 8 --real 2 --deaths 200 --restarts 20 --limit-s 7200

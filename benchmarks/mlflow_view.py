@@ -23,6 +23,7 @@ from typing import Any
 from mlflow.tracking import MlflowClient
 from playwright.sync_api import sync_playwright
 
+from hpo.servers import Address
 from hpo.tracking import ui
 from hpo.tracking.projection import Projector
 from hpo.trial.vocabulary import Reason
@@ -87,7 +88,7 @@ def main() -> None:
         print(f"{given.trials} trials projected in {time.perf_counter() - began:.0f} s")
         complete = [row for row in rows.trials() if row.value is not None]
         wanted = [f"trial-{row.number:05d}" for row in sorted(complete, key=lambda row: -(row.value or 0.0))]
-        address = ui.Address("127.0.0.1", free_port())
+        address = Address("127.0.0.1", free_port())
         with ui.server(settings, address), sync_playwright() as playwright:
             show(
                 f"the {BEST} best through the API",

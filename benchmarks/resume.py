@@ -68,7 +68,7 @@ class Bench:
         self.data = self.folder / "data.yaml"
         write_resolved(self.asked.data.resolve(), self.data)
         prepared = environment.prepare(self.folder / "home")
-        self.launcher = ForkserverLauncher(_entry, "hpo.training.preload", prepared)
+        self.launcher = ForkserverLauncher(_entry, "hpo.training.ultralytics_internals.preload", prepared)
 
     def whole(self, seed: int) -> float:
         return _value(self._train(self._request(seed, "whole")))
@@ -133,7 +133,7 @@ def _value(ended: Ended) -> float:
 
 def _entry(request: str, pipe: Connection, lifeline: Connection) -> None:
     """A trial's process whose loader has the processes that were asked for; on a CPU Ultralytics sets it none."""
-    from hpo.training.yolo import TrialRun
+    from hpo.training.ultralytics_internals.yolo import TrialRun
 
     workers = int(TrialRequest.from_json(request).study.removeprefix(_STUDY))
     plain = TrialRun.get_dataloader

@@ -41,11 +41,12 @@ from hpo.detection.curves import Labels, curve
 from hpo.detection.events import Events, every
 from hpo.detection.predictions import ImagePredictions, Predictions, collect
 from hpo.detection.sweep import sweep
-from hpo.training import patches, weights
-from hpo.training.candidates import NETWORK_PIXELS, candidates_of
-from hpo.training.capture import Pass, capture
+from hpo.training.ultralytics_internals import patches, weights
+from hpo.training.ultralytics_internals.candidates import NETWORK_PIXELS, candidates_of
+from hpo.training.ultralytics_internals.capture import Pass, capture
+from hpo.trial.kinds import Kind
 from hpo.trial.objective import parse
-from hpo.trial.operating_point import Kind, SweepPlan
+from hpo.trial.operating_point import SweepPlan
 
 IOUS = tuple(float(u) for u in np.linspace(0.1, 0.9, 31).round(4))
 HARD = SweepPlan(kinds=(Kind.HARD,), ious=IOUS)

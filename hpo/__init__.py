@@ -1,3 +1,3 @@
 """Hyperparameter optimization for YOLO detectors."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -22,7 +22,7 @@ from hpo.trial.handed_over import POINT, WEIGHTS, Choice, point_of
 from hpo.trial.operating_point import OperatingPoint
 
 if TYPE_CHECKING:
-    from hpo.training.predictor import Detector
+    from hpo.training.ultralytics_internals.predictor import Detector
 
 
 def load(
@@ -47,8 +47,8 @@ def load(
     each other.
     """
     chosen, imgsz = (settings, None) if isinstance(settings, OperatingPoint) else _read(Path(settings), point)
-    from hpo.training.predictor import Detector
-    from hpo.training.weights import load as load_weights
+    from hpo.training.ultralytics_internals.predictor import Detector
+    from hpo.training.ultralytics_internals.weights import load as load_weights
 
     return Detector(load_weights(Path(weights), trust=trust), chosen, device=device, imgsz=imgsz)
 

@@ -98,7 +98,7 @@ def tiny(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def launcher(tmp_path_factory: pytest.TempPathFactory) -> ForkserverLauncher:
     """Real trial processes from one preloaded forkserver."""
     home = tmp_path_factory.mktemp("home")
-    return ForkserverLauncher(child.main, "hpo.training.preload", environment.prepare(home))
+    return ForkserverLauncher(child.main, "hpo.training.ultralytics_internals.preload", environment.prepare(home))
 
 
 class Requests:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from hpo.confirmation import record, stage
+from hpo.evidence.document import VerdictDocument
 from hpo.study.database.storage import Storage, open_storage
 from hpo.study.records import Facts, StudyRow, TrialRow
 from hpo.study.session.worker_session import WorkerSession
@@ -27,8 +28,35 @@ def judged(storage: Storage, search: StudyRow, claim: str) -> TrialRow:
     """The trial that a noted verdict speaks of: the worst one, which no search would name the best."""
     confirmed = stage.begin(storage, search, Confirm(top=3, seeds=2))
     worst = min((row for row in snapshot.trials(storage, search) if not row.baseline), key=lambda row: row.value or 0.0)
-    record.keep(storage, confirmed, {"claim": claim, "winner": worst.number, "sentence": "SAID"}, "me")
+    record.keep(storage, confirmed, verdict(claim, winner=worst.number), "me")
     return worst
+
+
+def verdict(claim: str, winner: int = 1, sentence: str = "SAID") -> VerdictDocument:
+    """A whole verdict, as an earlier version stored it."""
+    return VerdictDocument.from_dict(
+        {
+            "claim": claim,
+            "difference": 0.031,
+            "low": 0.019,
+            "high": 0.042,
+            "seeds": 3,
+            "winner": winner,
+            "metric": "mAP50-95",
+            "baseline": 0.5,
+            "images": {"low": 0.01, "high": 0.05},
+            "gain": {"training": 0.02, "operating_point": 0.011},
+            "sd": 0.004,
+            "detectable": 0.012,
+            "needed": 2,
+            "candidates": [{"trial": winner, "mean_on_val": 0.531}],
+            "left_out": {"9": "1 of 3 runs came to nothing (run 5: crash)"},
+            "split": "test",
+            "look": 1,
+            "within_noise": 4,
+            "sentence": sentence,
+        }
+    )
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from hpo.trial.operating_point import DEFAULT, Gain, Kind, KindResult, OperatingPoint, Rated, SweepResult
+from dataclasses import replace
+from typing import Any
+
+from hpo.trial.kinds import Axis, Kind
+from hpo.trial.operating_point import DEFAULT, Gain, KindResult, OperatingPoint, Rated, SweepResult
 
 SCORES = {
     "precision": 0.6,
@@ -42,3 +46,10 @@ def swept(
             KindResult(other, gain),
         ),
     )
+
+
+def example(kind: Kind, conf: float = 0.1) -> OperatingPoint:
+    """A setting of ``kind`` with all that its row says it needs."""
+    usual = {Axis.IOU: 0.5, Axis.SIGMA: 0.5, Axis.FLOOR: 0.01}
+    chosen: dict[str, Any] = {axis.value: usual[axis] for axis in kind.row.axes}
+    return replace(OperatingPoint(None, conf, kind=kind), **chosen)

@@ -10,10 +10,11 @@ import sys
 import click
 from typing_extensions import override
 
-from hpo import __version__, redaction
+from hpo import redaction, version
 from hpo.errors import HpoError, SpecError
 
 COMMANDS = {
+    "init": "hpo.cli.commands.init:init",
     "run": "hpo.cli.commands.run:run",
     "worker": "hpo.cli.commands.worker:worker",
     "confirm": "hpo.cli.commands.confirm:confirm",
@@ -59,14 +60,21 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(__version__, prog_name="hpo")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda context, _option, asked: _print_version(context) if asked else None,
+    help="Show the version and its commit, and exit.",
+)
 @click.option("--debug", is_flag=True, help="Show the trace of an error, and log in detail.")
 def cli(*, debug: bool) -> None:
     """Hyperparameter optimization for YOLO detectors: one study file, one command.
 
     \b
-    hpo data demo                        make a small data set of real digit scans
-    hpo run studies/quickstart.yaml      search; Ctrl-C and run again to go on
+    hpo init --data data.yaml            write a study file for your data (hpo data demo makes some)
+    hpo run study.yaml                   search; Ctrl-C and run again to go on
     hpo trials                           compare; hpo ui opens MLflow on them
     hpo confirm                          is the winner better than the defaults, or was it lucky?
     hpo promote --output final           weights, settings, model card; registered in MLflow
@@ -79,6 +87,11 @@ def cli(*, debug: bool) -> None:
         format="%(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+
+
+def _print_version(context: click.Context) -> None:
+    click.echo(f"hpo, version {version.described()}")
+    context.exit()
 
 
 def main() -> None:

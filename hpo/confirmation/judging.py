@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,19 +15,18 @@ from hpo.detection.evidence import Bootstrap
 from hpo.detection.predictions import Predictions
 from hpo.detection.repeated import drawn
 from hpo.evidence import verdict
+from hpo.evidence.document import Bounds, Candidate, GainParts, VerdictDocument
 from hpo.evidence.images import paired
 from hpo.evidence.verdict import Verdict
 from hpo.studyfile.schema import StudySpec
 from hpo.studyfile.stage import StagePlan
 from hpo.trial.operating_point import Interval, OperatingPoint
-from hpo.trial.vocabulary import Metric
 
 RESAMPLES = 2000
 Drawn = NDArray[np.float64]
 """A run's value on all images, then on each resample."""
 Capture = Callable[[Path, str], Predictions]
 """Predictions of weights over a split."""
-_NAMES = {Metric.MAP50_95: "mAP50-95", Metric.MAP50: "mAP50"}
 
 
 @dataclass(frozen=True)
@@ -87,33 +85,44 @@ def _paired(ours: list[Drawn], theirs: list[Drawn]) -> Interval:
 def metric_name(spec: StudySpec) -> str:
     """As people call it."""
     plain = spec.objective.is_plain and not spec.objective.constraints
-    return _NAMES.get(spec.objective.metric, str(spec.objective)) if plain else str(spec.objective)
+    return (spec.objective.metric.row.title if plain else None) or str(spec.objective)
 
 
-def document(spec: StudySpec, groups: Groups, found: Judgement, facts: dict[str, Any]) -> dict[str, Any]:
-    """The documented JSON form. ``facts``: ``split``, ``look`` and ``within_noise``."""
+@dataclass(frozen=True)
+class Measurement:
+    """Where the runs were measured."""
+
+    split: str
+    look: int
+    """Which look at this split of this data it was."""
+    within_noise: int
+    """Other trials of the search that lie within the noise of its best."""
+
+
+def document(spec: StudySpec, groups: Groups, found: Judgement, measurement: Measurement) -> VerdictDocument:
+    """All that is said of the winner, as it is stored."""
     won = found.verdict
-    return {
-        "claim": won.claim.value,
-        "difference": won.difference,
-        "low": won.low,
-        "high": won.high,
-        "seeds": won.seeds,
-        "winner": groups.numbers[groups.winner],
-        "metric": metric_name(spec),
-        "baseline": found.baseline,
-        "images": {"low": found.images.low, "high": found.images.high},
-        "gain": {"training": found.training, "operating_point": found.operating_point},
-        "sd": won.sd,
-        "detectable": won.detectable,
-        "needed": won.needed,
-        "candidates": [
-            {"trial": number, "mean_on_val": mean} for number, mean in zip(groups.numbers, groups.means, strict=True)
-        ],
-        "left_out": groups.left_out,
-        **facts,
-        "sentence": _sentence(spec, won, facts["split"]),
-    }
+    return VerdictDocument(
+        claim=won.claim,
+        difference=won.difference,
+        low=won.low,
+        high=won.high,
+        seeds=won.seeds,
+        winner=groups.numbers[groups.winner],
+        metric=metric_name(spec),
+        baseline=found.baseline,
+        images=Bounds(found.images.low, found.images.high),
+        gain=GainParts(found.training, found.operating_point),
+        sd=won.sd,
+        detectable=won.detectable,
+        needed=won.needed,
+        candidates=tuple(Candidate(*each) for each in zip(groups.numbers, groups.means, strict=True)),
+        left_out=groups.left_out,
+        split=measurement.split,
+        look=measurement.look,
+        within_noise=measurement.within_noise,
+        sentence=_sentence(spec, won, measurement.split),
+    )
 
 
 def _sentence(spec: StudySpec, won: Verdict, split: str) -> str:

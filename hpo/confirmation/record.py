@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from hpo.evidence.document import VerdictDocument
 from hpo.study.database.storage import Storage
-from hpo.study.records import LOOK, VERDICT, StatusRow, StudyRow
-from hpo.study.studies import controls, lifecycle, snapshot
+from hpo.study.records import Look, StatusRow, StudyRow
+from hpo.study.studies import lifecycle, snapshot, verdicts
 
 
 @dataclass(frozen=True)
@@ -16,12 +17,13 @@ class Stage:
 
     study: StudyRow
     status: StatusRow
-    verdict: dict[str, Any] | None
+    verdict: VerdictDocument | None
 
     def to_dict(self) -> dict[str, Any]:
         """The documented JSON form."""
         done, planned = self.status.budget.counted, self.status.budget.trials
-        return {"state": self.status.state, "runs": planned, "done": done, "verdict": self.verdict}
+        verdict = None if self.verdict is None else self.verdict.to_dict()
+        return {"state": self.status.state, "runs": planned, "done": done, "verdict": verdict}
 
 
 def stage_of(storage: Storage, search: StudyRow) -> Stage | None:
@@ -30,18 +32,17 @@ def stage_of(storage: Storage, search: StudyRow) -> Stage | None:
     return None if study is None else Stage(study, snapshot.status(storage, study), stored(storage, study))
 
 
-def stored(storage: Storage, stage: StudyRow) -> dict[str, Any] | None:
-    """The verdict of the stage, in its JSON form; None before it was computed."""
-    found = controls.notes(storage, VERDICT, stage=stage)
-    return found[-1] if found else None
+def stored(storage: Storage, stage: StudyRow) -> VerdictDocument | None:
+    """The verdict of the stage; None before it was computed."""
+    return verdicts.stored(storage, stage)
 
 
 def look(storage: Storage, stage: StudyRow, split: str, by: str) -> int:
     """Notes a look at ``split`` before it is taken; which one it is of those at this split of this data."""
-    controls.note(storage, stage, by, LOOK, {"split": split})
-    looks = controls.notes(storage, LOOK, data=stage.identity.data_fingerprint)
-    return sum(each["split"] == split for each in looks)
+    verdicts.note_look(storage, stage, by, Look(split))
+    return sum(each.split == split for each in verdicts.looks(storage, stage.identity.data_fingerprint))
 
 
-def keep(storage: Storage, stage: StudyRow, verdict: dict[str, Any], by: str) -> None:
-    controls.note(storage, stage, by, VERDICT, verdict)
+def keep(storage: Storage, stage: StudyRow, verdict: VerdictDocument, by: str) -> None:
+    """Stores the verdict of the stage."""
+    verdicts.keep(storage, stage, by, verdict)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hpo.confirmation import record
 from hpo.confirmation.groups import grouped
 from hpo.confirmation.weights import Weights
+from hpo.evidence.document import VerdictDocument
 from hpo.settings import Settings
 from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow
@@ -32,15 +33,15 @@ class Bench:
     """Told runs done, and runs in all."""
 
 
-def reach(storage: Storage, stage: StudyRow, bench: Bench) -> dict[str, Any]:
-    """The stage's verdict in its JSON form; computed at the first call, stored, and read ever after.
+def reach(storage: Storage, stage: StudyRow, bench: Bench) -> VerdictDocument:
+    """The stage's verdict; computed at the first call, stored, and read ever after.
 
     So the test split is looked at once: a second look at other seeds would need another stage, and is counted.
     """
     known = record.stored(storage, stage)
     if known is not None:
         return known
-    from hpo.confirmation.judging import document, judge
+    from hpo.confirmation.judging import Measurement, document, judge
     from hpo.evidence.verdict import within_noise
 
     groups = grouped(stage, snapshot.trials(storage, stage), Weights(bench.settings, stage).of)
@@ -49,15 +50,15 @@ def reach(storage: Storage, stage: StudyRow, bench: Bench) -> dict[str, Any]:
     found = judge((stage.spec, stage.plan), groups, split, _capture(stage, bench))
     search = lifecycle.load(storage, stage.searched_name)
     values = [row.value for row in snapshot.trials(storage, search) if row.value is not None and row.counts]
-    facts = {"split": split, "look": look, "within_noise": within_noise(values, found.verdict.sd)}
-    told = document(stage.spec, groups, found, facts)
+    measurement = Measurement(split, look, within_noise(values, found.verdict.sd))
+    told = document(stage.spec, groups, found, measurement)
     record.keep(storage, stage, told, bench.by)
     return told
 
 
 def _capture(stage: StudyRow, bench: Bench) -> Callable[[Path, str], Predictions]:
     """Predictions as ``model.predict`` makes them; on val those that a swept training left are used."""
-    from hpo.training.predictions import Wanted, captured
+    from hpo.training.measuring.predictions import Wanted, captured
 
     runs, seen = len(stage.plan), 0
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from hpo import retry
 from hpo.errors import HpoError
 from hpo.settings import Settings
 from hpo.study.records import StudyRow, TrialRow
 from hpo.trial.paths import AttemptPaths
 
+_POLL_S = 2.0
 PATIENCE_S = 60.0
 """So long is waited for what a worker that has just ended its run is uploading."""
 
@@ -41,9 +42,4 @@ class Weights:
             return False  # MLflow's store is this machine's own
         from hpo.tracking.weights import fetch
 
-        until = time.monotonic() + self.patience_s
-        while not fetch(self.settings, row, target):
-            if time.monotonic() > until:
-                return False
-            time.sleep(2.0)
-        return True
+        return retry.until(lambda: fetch(self.settings, row, target), within_s=self.patience_s, every_s=_POLL_S)

@@ -2,53 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from hpo.evidence.document import VerdictDocument
 from hpo.evidence.verdict import points
 
 
-def lines(told: dict[str, Any]) -> list[str]:
+def lines(told: VerdictDocument) -> list[str]:
     """For a terminal; the sentence is the last line."""
-    look = f", look {told['look']} at this split" if told["split"] == "test" else ""
+    look = f", look {told.look} at this split" if told.split == "test" else ""
     return [
-        f"winner   trial {told['winner']}, compared with the defaults on {told['split']}{look}",
+        f"winner   trial {told.winner}, compared with the defaults on {told.split}{look}",
         f"noise    {_noise(told)}",
         f"images   {_images(told)}",
         *(f"left out {one}" for one in _left_out(told)),
         f"gain     {_gain(told)}",
-        told["sentence"],
+        told.sentence,
     ]
 
 
-def paragraph(told: dict[str, Any]) -> tuple[str, ...]:
+def paragraph(told: VerdictDocument) -> tuple[str, ...]:
     """For a report; the sentence comes first."""
     left_out = tuple(f"Left out: {one}." for one in _left_out(told))
     return (
-        f"Trial {told['winner']} {told['sentence']}.",
-        f"Measured on {told['split']}. Gain: {_gain(told)}.",
+        f"Trial {told.winner} {told.sentence}.",
+        f"Measured on {told.split}. Gain: {_gain(told)}.",
         f"Over images: {_images(told)}. Noise: {_noise(told)}.",
         *left_out,
     )
 
 
-def _gain(told: dict[str, Any]) -> str:
-    gain = told["gain"]
-    training, setting = (_signed(gain[name]) for name in ("training", "operating_point"))
-    return f"{_signed(told['difference'])} points: training {training}, operating point {setting}"
+def _gain(told: VerdictDocument) -> str:
+    training, setting = _signed(told.gain.training), _signed(told.gain.operating_point)
+    return f"{_signed(told.difference)} points: training {training}, operating point {setting}"
 
 
-def _noise(told: dict[str, Any]) -> str:
-    (sd,) = points(told["sd"])
-    return f"{sd} points between seeds; {told['within_noise']} other trials of the search lie within it of its best"
+def _noise(told: VerdictDocument) -> str:
+    (sd,) = points(told.sd)
+    return f"{sd} points between seeds; {told.within_noise} other trials of the search lie within it of its best"
 
 
-def _images(told: dict[str, Any]) -> str:
-    low, high = (_signed(told["images"][name]) for name in ("low", "high"))
+def _images(told: VerdictDocument) -> str:
+    low, high = _signed(told.images.low), _signed(told.images.high)
     return f"95% interval {low} to {high} points over images (paired bootstrap)"
 
 
-def _left_out(told: dict[str, Any]) -> list[str]:
-    return [f"trial {number}: {why}" for number, why in told["left_out"].items()]
+def _left_out(told: VerdictDocument) -> list[str]:
+    return [f"trial {number}: {why}" for number, why in told.left_out.items()]
 
 
 def _signed(value: float) -> str:

@@ -60,6 +60,13 @@ def box_facts(yaml: Path, split: str = "train") -> BoxFacts | None:
     return BoxFacts(by_class, sizes["small"], sizes["medium"], sizes["large"], (low, middle, high), len(some))
 
 
+def longest_side(yaml: Path, split: str = "train") -> int:
+    """Median over the split's images (at most 2,000, evenly spread) of the longer side, in pixels."""
+    images, _ = images_of(read(yaml).splits[split])
+    sides = sorted(max(_size(image)) for image in _spread(images, MOST_IMAGES))
+    return sides[len(sides) // 2]
+
+
 def pictures(yaml: Path, count: int = 6, split: str = "train") -> tuple[str, ...]:
     """Labelled images, evenly spread over the split, with their boxes drawn, as data URIs of JPEGs."""
     images, _ = images_of(read(yaml).splits[split])

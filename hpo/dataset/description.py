@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import uuid
 from pathlib import Path
 from typing import Any
 
+from hpo import files
 from hpo.dataset.contents import Contents, read_contents
 from hpo.dataset.images import images_of, label_of
 from hpo.dataset.source import Source, read
@@ -59,9 +59,7 @@ def write_resolved(yaml: Path, to: Path, *, val_too: bool = False) -> None:
     keys |= {"names": list(source.names), **source.other}
     text = "".join(f"{key}: {json.dumps(value, ensure_ascii=False, default=str)}\n" for key, value in keys.items())
     to.parent.mkdir(parents=True, exist_ok=True)
-    draft = to.with_name(f".{to.name}-{uuid.uuid4().hex}")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(to)
+    files.write_text(to, text)
 
 
 def _summary(images: list[str], contents: Contents) -> SplitSummary:

@@ -6,12 +6,11 @@ digit to find. The scans of training, validation and test are disjoint. The same
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hpo import files
 from hpo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,19 +49,14 @@ def make(folder: Path) -> Path:
     yaml = folder / "data.yaml"
     if yaml.is_file():
         return yaml
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        _write(draft)
-        draft.chmod(0o755)
-        draft.rename(folder)
+        with files.folder_aside(folder) as draft:
+            _write(draft)
     except OSError as error:
         if not yaml.is_file():  # else another process made it meanwhile
             raise UsageError(
                 f"{folder}: can't make the demo set here ({error}); free the place or name another folder"
             ) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return yaml
 
 

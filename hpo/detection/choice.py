@@ -16,12 +16,6 @@ from hpo.trial.vocabulary import Metric
 
 TOLERANCE = 1e-12
 """Values closer than this are equal; of equal thresholds the highest is taken."""
-SIZES = {
-    Metric.MAP_SMALL: (0.0, 32.0**2),
-    Metric.MAP_MEDIUM: (32.0**2, 96.0**2),
-    Metric.MAP_LARGE: (96.0**2, np.inf),
-}
-"""COCO's areas, square pixels of the original image."""
 
 
 @dataclass(frozen=True)
@@ -226,25 +220,24 @@ def _dinkelbach(
 
 def _metric(rows: Curve, labels: Labels, objective: Objective) -> Vector:
     """Precision, recall or F of every row, as the objective averages it."""
-    if objective.average is Average.MACRO:
-        by_name = {Metric.PRECISION: rows.precision, Metric.RECALL: rows.recall, Metric.F1: rows.f}
-        return by_name[objective.metric]
-    total, beta2 = int(labels.counts.sum()), objective.beta**2
+    macro, total, beta2 = objective.average is Average.MACRO, int(labels.counts.sum()), objective.beta**2
     match objective.metric:
         case Metric.PRECISION:
-            return rows.hits / rows.found
+            return rows.precision if macro else rows.hits / rows.found
         case Metric.RECALL:
-            return rows.hits / max(total, 1)
-        case _:
-            return (1 + beta2) * rows.hits / (rows.found + beta2 * total)
+            return rows.recall if macro else rows.hits / max(total, 1)
+        case Metric.F1:
+            return rows.f if macro else (1 + beta2) * rows.hits / (rows.found + beta2 * total)
+        case Metric.MAP50_95 | Metric.MAP50 | Metric.MAP_SMALL | Metric.MAP_MEDIUM | Metric.MAP_LARGE:
+            raise ValueError(f"{objective.metric} is of a whole curve, and of no single row")
 
 
 def ap_value(events: Events, bit: int, labels: Labels, objective: Objective) -> float:
-    """AP of all detections: the mean over the classes with labels and, but for ``map50``, over ``matching.IOUS``."""
+    """AP of all detections: the mean over the classes with labels and the metric's IoU thresholds."""
     areas = average_precisions(events, bit, labels)[labels.counts > 0]
     if not len(areas):
         return 0.0
-    return float(areas[:, 0].mean() if objective.metric is Metric.MAP50 else areas.mean())
+    return float(areas[:, : objective.metric.row.ious].mean())
 
 
 def threshold(lower: float, score: float, allowed: tuple[float, float]) -> float:

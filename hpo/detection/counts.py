@@ -91,7 +91,7 @@ class Truths:
 def values(picked: Picked, truths: Truths, objective: Objective, weights: Weights) -> NDArray[np.float64]:
     """(B,) the objective's metric for each line of ``weights``; its conditions are not looked at."""
     if objective.is_ap:
-        wanted = 1 if objective.metric is Metric.MAP50 else 10
+        wanted = objective.metric.row.ious
         bits = (1 << np.arange(10)).astype(np.uint16)
         hits, ignored = ((mask * bits).sum(1, dtype=np.uint16) for mask in (picked.hits, picked.ignored))
         arrays = (picked.classes, picked.images, hits, ignored)
@@ -125,10 +125,12 @@ def _rate(
             return hits / np.maximum(found, 1)
         case Metric.RECALL:
             return hits / np.maximum(labels, 1)
-        case _:
+        case Metric.F1:
             beta2 = objective.beta**2
             whole = found + beta2 * labels
             return (1 + beta2) * hits / np.where(whole > 0, whole, 1.0)
+        case Metric.MAP50_95 | Metric.MAP50 | Metric.MAP_SMALL | Metric.MAP_MEDIUM | Metric.MAP_LARGE:
+            raise ValueError(f"{objective.metric} is of a whole curve, and of no counts")
 
 
 _BELOW = np.concatenate(([0.0], np.cumsum(_WEIGHTS)))

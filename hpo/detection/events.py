@@ -18,7 +18,8 @@ from hpo.detection.kernel import compiled
 from hpo.detection.kinds import Candidates, Group, groups
 from hpo.detection.predictions import Predictions
 from hpo.detection.suppression import Words
-from hpo.trial.operating_point import Kind, OperatingPoint, SweepPlan
+from hpo.trial.kinds import Kind
+from hpo.trial.operating_point import OperatingPoint, SweepPlan
 
 BLOCK = 64
 """Images; at most 64 (``kinds`` keeps their number in six bits)."""
@@ -27,13 +28,11 @@ EVERY_SIZE: Areas = (0.0, np.inf)
 
 
 @dataclass(frozen=True)
-class Events:
-    """E kept detections; bit b of the words belongs to ``settings[b]``."""
+class _Part:
+    """Detections that some settings keep, and what each is at the IoUs of ``matching.IOUS``."""
 
-    settings: tuple[OperatingPoint, ...]
-    """At ``conf`` = ``FLOOR``."""
     scores: NDArray[np.float32]
-    """(E,) falling; ties in order of image."""
+    """(E,) confidences."""
     classes: NDArray[np.int32]
     images: NDArray[np.int32]
     words: Words
@@ -44,6 +43,14 @@ class Events:
     """(R, 10) in which settings it is a true positive, at each of ``matching.IOUS``."""
     ignored: Words
     """(R, 10) in which settings it is no false positive either (see ``matching.match``)."""
+
+
+@dataclass(frozen=True)
+class Events(_Part):
+    """E kept detections, ``scores`` falling, ties in order of image; bit b of the words belongs to ``settings[b]``."""
+
+    settings: tuple[OperatingPoint, ...]
+    """At ``conf`` = ``FLOOR``."""
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -126,17 +133,6 @@ def _scales(predictions: Predictions, area: NDArray[np.float64]) -> NDArray[np.f
     above, below = np.bincount(image, area, n), np.bincount(image, here, n)
     mean = above.sum() / below.sum() if below.sum() > 0 else 1.0
     return np.where(below > 0, above / np.where(below > 0, below, 1.0), mean)
-
-
-@dataclass(frozen=True)
-class _Part:
-    scores: NDArray[np.float32]
-    classes: NDArray[np.int32]
-    images: NDArray[np.int32]
-    words: Words
-    rows: NDArray[np.int32]
-    hits: Words
-    ignored: Words
 
 
 def _matched(predictions: Predictions, block: Candidates, truth: _Truth, first: int, areas: Areas) -> _Part:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hpo.detection.choice import SIZES, Choice
+from hpo.detection.choice import Choice
 from hpo.detection.counts import Picked, Truths, joined, pick, values
 from hpo.detection.events import EVERY_SIZE, Events, single
 from hpo.detection.predictions import Predictions
@@ -67,7 +67,7 @@ def at(predictions: Predictions, point: OperatingPoint, objective: Objective) ->
 
 
 def areas_of(objective: Objective) -> tuple[float, float]:
-    return SIZES.get(objective.metric, EVERY_SIZE)
+    return objective.metric.row.areas or EVERY_SIZE
 
 
 def value(picked: Picked, predictions: Predictions, objective: Objective) -> float:

@@ -1,10 +1,15 @@
-"""What suppression leaves of a block of images: one function a kind, at all thresholds of a plan."""
+"""What suppression leaves of a block of images: what does each kind, at all settings of a plan.
+
+``hpo.trial.kinds`` has the row of each.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +18,8 @@ from hpo.detection import fusion, soft, suppression
 from hpo.detection.kernel import compiled
 from hpo.detection.predictions import Predictions
 from hpo.detection.suppression import Words
-from hpo.trial.operating_point import FLOOR, MAX_IOUS, Kind, OperatingPoint, SweepPlan
+from hpo.trial.kinds import Axis, Kind
+from hpo.trial.operating_point import FLOOR, MAX_IOUS, OperatingPoint, SweepPlan
 
 
 @dataclass(frozen=True)
@@ -32,37 +38,68 @@ Suppress = Callable[[Predictions, int, int], list[Candidates]]
 Group = tuple[list[tuple[OperatingPoint, ...]], Suppress]
 
 
+@dataclass(frozen=True)
+class Suppressor:
+    """How a kind is computed."""
+
+    run: Callable[[Predictions, int, int, Sequence[OperatingPoint]], list[Candidates]]
+    """(predictions, first, last, points): the images ``first:last`` at some settings, ``conf`` of which is the floor.
+    One value a setting; with ``in_words`` a single one, where bit b of a word stands for ``points[b]``."""
+    at_once: int = 1
+    """Settings that share a pass, at most."""
+    in_words: bool = False
+
+
+def suppressor(kind: Kind) -> Suppressor:  # noqa: PLR0911  (one a kind)
+    """What does ``kind``; the type checker names a kind that is missing here."""
+    match kind:
+        case Kind.HARD:
+            return Suppressor(partial(_greedy, mode=_BY_CLASS), MAX_IOUS, in_words=True)
+        case Kind.AGNOSTIC:
+            return Suppressor(partial(_greedy, mode=_TOGETHER), MAX_IOUS, in_words=True)
+        case Kind.DIOU:
+            return Suppressor(partial(_greedy, mode=_BY_DISTANCE), MAX_IOUS, in_words=True)
+        case Kind.SOFT:
+            return Suppressor(partial(_soft, gaussian=True), MAX_IOUS)
+        case Kind.SOFT_LINEAR:
+            return Suppressor(partial(_soft, gaussian=False), MAX_IOUS)
+        case Kind.WBF:
+            return Suppressor(_fused)
+        case Kind.NONE:
+            return Suppressor(_all)
+
+
 def groups(plan: SweepPlan, kind: Kind, max_det: int) -> Iterator[Group]:
     """The settings of ``kind`` that ``plan`` names, as many at a time as share one pass."""
     base = OperatingPoint(iou=None, conf=FLOOR, max_det=max_det, kind=kind)
-    match kind:
-        case Kind.HARD | Kind.AGNOSTIC | Kind.DIOU:
-            for first in range(0, len(plan.ious), MAX_IOUS):
-                ious = plan.ious[first : first + MAX_IOUS]
-                points = tuple(replace(base, iou=iou) for iou in ious)
-                yield [points], partial(_greedy, kind=kind, ious=ious, limit=max_det)
-        case Kind.SOFT:
-            soft_points: list[tuple[OperatingPoint, ...]] = [(replace(base, sigma=sigma),) for sigma in plan.sigmas]
-            yield soft_points, partial(_soft, gaussian=True, values=plan.sigmas, limit=max_det)
-        case Kind.SOFT_LINEAR:
-            linear: list[tuple[OperatingPoint, ...]] = [(replace(base, iou=iou),) for iou in plan.ious]
-            yield linear, partial(_soft, gaussian=False, values=plan.ious, limit=max_det)
-        case Kind.WBF:
-            for floor in plan.floors:
-                for iou in plan.ious:
-                    point = replace(base, iou=iou, floor=floor)
-                    yield [(point,)], partial(_fused, iou=iou, floor=floor, limit=max_det)
-        case Kind.NONE:
-            yield [(base,)], partial(_all, limit=max_det)
+    axes, how = kind.row.axes, suppressor(kind)
+    values = product(*(plan.axis(axis) for axis in axes))
+    points = [_at(base, axes, each) for each in values]
+    for first in range(0, len(points), how.at_once):
+        some = tuple(points[first : first + how.at_once])
+        yield [some] if how.in_words else [(point,) for point in some], partial(_run, how, some)
+
+
+def _at(base: OperatingPoint, axes: tuple[Axis, ...], values: tuple[float, ...]) -> OperatingPoint:
+    chosen: dict[str, Any] = {axis.value: value for axis, value in zip(axes, values, strict=True)}
+    return replace(base, **chosen)
+
+
+def _run(
+    how: Suppressor, points: tuple[OperatingPoint, ...], predictions: Predictions, first: int, last: int
+) -> list[Candidates]:
+    return how.run(predictions, first, last, points)
+
+
+_BY_CLASS, _TOGETHER, _BY_DISTANCE = 0, 1, 2
 
 
 def _greedy(
-    predictions: Predictions, first: int, last: int, *, kind: Kind, ious: tuple[float, ...], limit: int
+    predictions: Predictions, first: int, last: int, points: Sequence[OperatingPoint], *, mode: int
 ) -> list[Candidates]:
-    thresholds = np.asarray(ious, np.float64)
+    thresholds = np.array([point.iou for point in points], np.float64)
     block = _block(predictions, first, last)
-    grid = (thresholds, suppression.bins(thresholds))
-    mode = {Kind.HARD: 0, Kind.AGNOSTIC: 1, Kind.DIOU: 2}[kind]
+    grid, limit = (thresholds, suppression.bins(thresholds)), points[0].max_det
     _greedy_block(block.boxes, block.classes, block.offsets, len(predictions.names), mode, grid, limit, block.words)
     return [block]
 
@@ -80,50 +117,51 @@ def _greedy_block(
 ) -> None:
     for image in range(len(offsets) - 1):
         span = (offsets[image], offsets[image + 1])
-        if mode == 2:
+        if mode == _BY_DISTANCE:
             suppression.diou_words(boxes, classes, span, n_classes, grid, words)
         else:
-            suppression.hard_words(boxes, classes, span, n_classes, mode == 0, grid, words)
+            suppression.hard_words(boxes, classes, span, n_classes, mode == _BY_CLASS, grid, words)
         suppression.close(words, span, limit)
 
 
-def _all(predictions: Predictions, first: int, last: int, *, limit: int) -> list[Candidates]:
+def _all(predictions: Predictions, first: int, last: int, points: Sequence[OperatingPoint]) -> list[Candidates]:
     block = _block(predictions, first, last)
     block.words[:] = 1
     for image in range(last - first):
-        suppression.close(block.words, (block.offsets[image], block.offsets[image + 1]), limit)
+        suppression.close(block.words, (block.offsets[image], block.offsets[image + 1]), points[0].max_det)
     return [block]
 
 
 def _soft(
-    predictions: Predictions, first: int, last: int, *, gaussian: bool, values: tuple[float, ...], limit: int
+    predictions: Predictions, first: int, last: int, points: Sequence[OperatingPoint], *, gaussian: bool
 ) -> list[Candidates]:
+    values = np.array([point.sigma if gaussian else point.iou for point in points], np.float64)
     block = _block(predictions, first, last)
     scores = np.zeros((len(values), len(block.scores)))
     arrays = (block.boxes, block.scores, block.classes)
     for image in range(last - first):
         span = (block.offsets[image], block.offsets[image + 1])
-        soft.soft_scores(*arrays, span, len(predictions.names), gaussian, np.asarray(values, float), FLOOR, scores)
+        soft.soft_scores(*arrays, span, len(predictions.names), gaussian, values, FLOOR, scores)
     images = np.repeat(np.arange(last - first), np.diff(block.offsets))
-    return [_ranked(block.boxes, line, block.classes, images, limit, last - first) for line in scores]
+    return [_ranked(block.boxes, line, block.classes, images, points[0].max_det, last - first) for line in scores]
 
 
-def _fused(
-    predictions: Predictions, first: int, last: int, *, iou: float, floor: float, limit: int
-) -> list[Candidates]:
+def _fused(predictions: Predictions, first: int, last: int, points: Sequence[OperatingPoint]) -> list[Candidates]:
+    (point,) = points
+    assert point.iou is not None  # noqa: S101  (an axis of this kind)
     block = _block(predictions, first, last)
-    n = len(block.scores)
+    n, floor = len(block.scores), max(point.floor, FLOOR)
     boxes, scores, classes = np.zeros((n, 4)), np.zeros(n), np.zeros(n, np.int32)
     images, total = np.zeros(n, np.int64), 0
     for image in range(last - first):
         span = (int(block.offsets[image]), int(block.offsets[image + 1]))
         out = (boxes[total:], scores[total:], classes[total:])
         made = fusion.fuse(
-            block.boxes, block.scores, block.classes, span, len(predictions.names), iou, max(floor, FLOOR), out
+            block.boxes, block.scores, block.classes, span, len(predictions.names), point.iou, floor, out
         )
         images[total : total + made] = image
         total += made
-    return [_ranked(boxes[:total], scores[:total], classes[:total], images[:total], limit, last - first)]
+    return [_ranked(boxes[:total], scores[:total], classes[:total], images[:total], point.max_det, last - first)]
 
 
 def _ranked(

@@ -12,8 +12,9 @@ from hpo.detection.counts import cut
 from hpo.detection.curves import Labels, average_precisions, curve
 from hpo.detection.events import Events, single
 from hpo.detection.predictions import Predictions
+from hpo.trial.kinds import Kind
 from hpo.trial.objective import Average, Objective, Quantity
-from hpo.trial.operating_point import DEFAULT, Kind, OperatingPoint, Rated
+from hpo.trial.operating_point import DEFAULT, OperatingPoint, Rated
 from hpo.trial.vocabulary import Metric
 
 

@@ -13,11 +13,9 @@ from hpo.detection.curves import Labels, average_precisions
 from hpo.detection.events import EVERY_SIZE, Events, every
 from hpo.detection.evidence import Chosen, areas_of
 from hpo.detection.predictions import Predictions
+from hpo.trial.kinds import Kind
 from hpo.trial.objective import Objective
-from hpo.trial.operating_point import Kind, SweepPlan
-
-BY_CLASS = (Kind.HARD, Kind.DIOU, Kind.SOFT, Kind.SOFT_LINEAR, Kind.WBF)
-"""Kinds in which classes do not touch each other: each may have a threshold of its own."""
+from hpo.trial.operating_point import SweepPlan
 
 
 @dataclass
@@ -56,7 +54,7 @@ class Search:
 
     def run(self, kind: Kind) -> Found:
         best: list[Chosen | None] = [None] * len(self.subsets)
-        chooser = self.chooser if kind in BY_CLASS or kind is Kind.NONE else replace(self.chooser, per_class=False)
+        chooser = self.chooser if kind.row.by_class else replace(self.chooser, per_class=False)
         settings = points = 0
         for events, sized in self._groups(kind):
             settings += len(events.settings)

@@ -17,9 +17,9 @@ from hpo.detection.predictions import Predictions
 from hpo.detection.rating import default_for, measure, violated
 from hpo.detection.search import Found, Search
 from hpo.errors import UsageError
+from hpo.trial.kinds import Kind
 from hpo.trial.objective import Objective
-from hpo.trial.operating_point import Gain, Interval, Kind, KindResult, OperatingPoint, SweepPlan, SweepResult
-from hpo.trial.vocabulary import Metric
+from hpo.trial.operating_point import Gain, Interval, KindResult, OperatingPoint, SweepPlan, SweepResult
 
 
 def sweep(
@@ -81,15 +81,15 @@ def check(objective: Objective, plan: SweepPlan, names: Iterable[str]) -> None:
     for constraint in objective.constraints:
         if constraint.cls is not None and constraint.cls not in known:
             raise UsageError(f"{constraint}: no class {constraint.cls!r}; the classes are {', '.join(known)}")
-    if objective.metric in (Metric.PRECISION, Metric.RECALL) and not objective.constraints:
-        other = "recall" if objective.metric is Metric.PRECISION else "precision"
+    held_back_by = objective.metric.row.held_back_by
+    if held_back_by and not objective.constraints:
         raise UsageError(
             f"{objective.metric} alone runs to an end of the confidences; add a condition: "
-            f"`{objective.metric} at {other} >= 0.9`"
+            f"`{objective.metric} at {held_back_by[0]} >= 0.9`"
         )
     if plan.per_class and any(c.cls is None for c in objective.constraints):
         raise UsageError("a threshold a class goes with conditions on single classes only: `f1 at recall[NAME] >= 0.6`")
-    if plan.per_class and objective.metric in (Metric.PRECISION, Metric.RECALL):
+    if plan.per_class and held_back_by:
         raise UsageError(f"a threshold a class goes with F and AP objectives, not with {objective.metric}")
 
 

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from hpo.evidence import dunnett, planning
+from hpo.evidence.document import Finding
 from hpo.trial.operating_point import Interval
 
 _ROUNDING = 1e-12
 """A standard deviation below this is that of equal numbers."""
 
 
-class Claim(StrEnum):
-    BEATS = "beats"
-    WORSE = "worse"
-    NONE = "no difference"
-
-
 @dataclass(frozen=True)
 class Verdict:
     """Of one candidate, the winner, against the defaults. Differences are in the metric's own unit, 0 to 1."""
 
-    claim: Claim
+    claim: Finding
     difference: float
     low: float
     """Of Dunnett's two-sided 95% interval, simultaneous over all candidates."""
@@ -48,7 +42,7 @@ class Verdict:
     def from_dict(raw: dict[str, Any]) -> Verdict:
         """Of ``to_dict``; further keys are left alone."""
         known = {name: raw[name] for name in Verdict.__dataclass_fields__}
-        return Verdict(**{**known, "claim": Claim(raw["claim"])})
+        return Verdict(**{**known, "claim": Finding(raw["claim"])})
 
 
 def decide(candidates: Sequence[Sequence[float]], control: Sequence[float], winner: int | None = None) -> Verdict:
@@ -65,7 +59,7 @@ def decide(candidates: Sequence[Sequence[float]], control: Sequence[float], winn
     found, seeds = intervals[winner], len(candidates[winner])
     sd, fewest = dunnett.pooled_sd([*candidates, control]), min(map(len, [*candidates, control]))
     return Verdict(
-        claim=claim(found) if sd > _ROUNDING else Claim.NONE,
+        claim=claim(found) if sd > _ROUNDING else Finding.NONE,
         difference=found.value,
         low=found.low,
         high=found.high,
@@ -77,11 +71,11 @@ def decide(candidates: Sequence[Sequence[float]], control: Sequence[float], winn
     )
 
 
-def claim(found: Interval) -> Claim:
+def claim(found: Interval) -> Finding:
     """``beats`` needs a lower bound above zero."""
     if found.low > 0:
-        return Claim.BEATS
-    return Claim.WORSE if found.high < 0 else Claim.NONE
+        return Finding.BEATS
+    return Finding.WORSE if found.high < 0 else Finding.NONE
 
 
 def within_noise(values: Iterable[float], sd: float) -> int:
@@ -93,21 +87,21 @@ def within_noise(values: Iterable[float], sd: float) -> int:
 def sentence(verdict: Verdict, metric: str) -> str:
     """The verdict in words, differences in points (hundredths); ``metric`` as people call it: ``mAP50-95``."""
     match verdict.claim:
-        case Claim.BEATS:
+        case Finding.BEATS:
             value, low, high = points(verdict.difference, verdict.low, verdict.high)
             return f"beats the defaults by {value} points {metric} (95% interval {low} to {high}, {_seeds(verdict)})"
-        case Claim.WORSE:
+        case Finding.WORSE:
             value, low, high = points(-verdict.difference, -verdict.high, -verdict.low)
             return (
                 f"worse than the defaults by {value} points {metric} (95% interval {low} to {high}, "
                 f"{_seeds(verdict)}): keep the defaults"
             )
-        case Claim.NONE if verdict.sd <= _ROUNDING:
+        case Finding.NONE if verdict.sd <= _ROUNDING:
             return (
                 f"no difference can be told: the {_seeds(verdict)} of each configuration gave one and the same value, "
                 "so that nothing is known of the noise: keep the defaults"
             )
-        case Claim.NONE:
+        case Finding.NONE:
             return f"no difference found: keep the defaults ({_could_have(verdict)})"
 
 

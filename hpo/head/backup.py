@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote
 
+from hpo import files
 from hpo.errors import HpoError, UsageError
 from hpo.head.postgres import programs
 from hpo.settings import password_in
@@ -20,14 +21,8 @@ def dump(url: str, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     name = url.rpartition("/")[2].partition("?")[0]
     path = folder / f"{name}-{datetime.now(UTC):%Y%m%d-%H%M%S}.dump"
-    aside = path.with_suffix(".part")
-    aside.unlink(missing_ok=True)
-    aside.touch(mode=0o600)
-    try:
+    with files.written_aside(path, mode=0o600) as aside:
         _run("pg_dump", url, "--format=custom", f"--file={aside}")
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
     return path
 
 

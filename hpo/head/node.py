@@ -17,7 +17,8 @@ from filelock import FileLock, Timeout
 from hpo.errors import HeadBusy, HpoError
 from hpo.head import passwords
 from hpo.head.backup import dump
-from hpo.head.postgres import OWNER, Cluster, Listening, check_free, tail
+from hpo.head.postgres import OWNER, Cluster, Listening
+from hpo.servers import Address, check_free, tail
 from hpo.settings import Settings
 from hpo.study.database.roles import Kind, Role
 from hpo.study.studies import setup
@@ -46,8 +47,8 @@ class Plan:
         return Listening(self.host, self.postgres_port)
 
     @property
-    def mlflow(self) -> ui.Address:
-        return ui.Address(self.host, self.mlflow_port)
+    def mlflow(self) -> Address:
+        return Address(self.host, self.mlflow_port)
 
     def url(self, role: str, password: str, host: str, database: str = DATABASE) -> str:
         credentials = f"{role}:{password}" if password else role
@@ -92,7 +93,7 @@ def up(plan: Plan, *, upgrade: bool) -> Iterator[Node]:
     try:
         with FileLock(plan.folder / "up.lock", timeout=0):
             _end_left_over(plan)
-            check_free(Listening(plan.host, plan.mlflow_port), option="--mlflow-port")
+            check_free(plan.mlflow, "hpo up --mlflow-port")
             secrets = {role: passwords.kept(plan.folder / "secrets", role) for role in (OWNER, *ROLES.values())}
             cluster = Cluster(plan.folder / "postgres", _postgres_log(plan))
             cluster.make(secrets[OWNER])
@@ -144,7 +145,7 @@ def _node(
 ) -> Node:
     worker_env, owner_env = plan.folder / "worker.env", plan.folder / "owner.env"
     worker = ROLES[Kind.WORKER]
-    uri = ui.Address(plan.advertise, plan.mlflow_port).url
+    uri = Address(plan.advertise, plan.mlflow_port).url
     for path, comment, role, host in (
         (worker_env, "for every node; keep it at mode 600", worker, plan.advertise),
         (owner_env, "for this machine alone: may delete studies and upgrade tables", OWNER, _HERE),
@@ -159,7 +160,7 @@ def _node(
 
 def _allowed_hosts(plan: Plan) -> str:
     """Names under which MLflow may be asked; others are refused, so that no web page gets at it by its own name."""
-    names = dict.fromkeys(["127.0.0.1", "localhost", "[::1]", ui.Address(plan.advertise, 0).url[7:-2]])
+    names = dict.fromkeys(["127.0.0.1", "localhost", "[::1]", Address(plan.advertise, 0).url[7:-2]])
     return ",".join(f"{name}:{plan.mlflow_port}" for name in names)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from hpo import redaction
+from hpo import files, redaction
 
 _BYTES = 24
 
@@ -33,11 +32,4 @@ def write_env_file(path: Path, comment: str, variables: Mapping[str, str]) -> No
 def write_private(path: Path, text: str) -> None:
     """Written aside with mode 600 and renamed: at no moment can others read it, or anybody read half of it."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.unlink(missing_ok=True)
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    files.write_text(path, text, mode=0o600, flush=True)

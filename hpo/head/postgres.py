@@ -11,19 +11,17 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
-import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hpo.errors import HpoError, UsageError
-from hpo.head.lifeline import end_with_parent
+from hpo.processes import end_with_parent
+from hpo.servers import Address, Starting, check_free
 
 OWNER = "hpo_owner"
 SYSTEM_USER = "pgserver"
@@ -34,13 +32,8 @@ _SOCKETLESS = ("-c", "unix_socket_directories=")
 _LOOPBACK = {"127.0.0.1", "::1"}
 
 
-@dataclass(frozen=True)
-class Listening:
-    """Where a server can be reached."""
-
-    host: str
-    """An address of this machine; ``0.0.0.0`` for all."""
-    port: int
+class Listening(Address):
+    """Where PostgreSQL can be reached."""
 
     @property
     def is_loopback(self) -> bool:
@@ -87,7 +80,7 @@ class Cluster:
         ``remote_roles`` may connect from other machines to databases that they are granted; all others, the owner
         among them, from this machine only. Raises UsageError where the port is taken.
         """
-        check_free(at, option="--postgres-port")
+        check_free(at, "hpo up --postgres-port")
         self._write_hba(at, remote_roles)
         command = [str(self._programs / "postgres"), "-D", str(self.folder), *_SOCKETLESS]
         for setting in (f"listen_addresses={at.addresses}", f"port={at.port}", "tcp_keepalives_idle=30"):
@@ -122,16 +115,10 @@ class Cluster:
         self._hand_over(path)
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes], at: Listening) -> None:
-        deadline = time.monotonic() + START_S
         place = ("-h", "127.0.0.1", "-p", str(at.port), "-t", "2")
-        while time.monotonic() < deadline:
-            if process.poll() is not None:
-                raise HpoError(f"PostgreSQL ended at once (code {process.returncode}):\n{tail(self.log)}")
-            asked = subprocess.run([str(self._programs / "pg_isready"), "-q", *place], check=False)
-            if asked.returncode == 0:
-                return
-            time.sleep(0.1)
-        raise HpoError(f"PostgreSQL does not answer on port {at.port} after {START_S:.0f} s:\n{tail(self.log)}")
+        asking = [str(self._programs / "pg_isready"), "-q", *place]
+        starting = Starting(process, "PostgreSQL", f"on port {at.port}", self.log)
+        starting.wait(lambda: subprocess.run(asking, check=False).returncode == 0, START_S)
 
     def _check_version(self) -> None:
         there = (self.folder / "PG_VERSION").read_text().strip()
@@ -178,22 +165,6 @@ def programs() -> Path:
     utils = _package()
     found: Path = utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION]
     return found
-
-
-def check_free(at: Listening, *, option: str) -> None:
-    """Raises UsageError where something listens already."""
-    family = socket.AF_INET6 if ":" in at.host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((at.host, at.port))
-        except OSError as error:
-            way_out = f"name another port: hpo up {option} {at.port + 1}"
-            raise UsageError(f"{at.host}:{at.port} can't be served: {error.strerror}; {way_out}") from error
-
-
-def tail(log: Path) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-15:])
 
 
 def _system_user() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import signal
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-_PR_SET_PDEATHSIG = 1
+from hpo.processes import end_with_parent
 
 
 class LocalWorkers:
@@ -46,7 +45,7 @@ class LocalWorkers:
                         stdout=log,
                         stderr=log,
                         start_new_session=True,
-                        preexec_fn=_end_with_parent,  # noqa: PLW1509  (no thread of ours runs before the workers start)
+                        preexec_fn=end_with_parent(signal.SIGTERM),  # noqa: PLW1509  (no thread of ours runs before the workers start)
                     )
                 )
         return self
@@ -58,7 +57,3 @@ class LocalWorkers:
             self.forward(signal.SIGTERM)
         for process in self._processes:
             process.wait()
-
-
-def _end_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -7,13 +7,14 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from hpo import files
 from hpo.dataset.description import write_resolved
 from hpo.errors import HpoError
 from hpo.study.records import TrialRow
 from hpo.studyfile.schema import StudySpec
 from hpo.studyfile.text.ultralytics_yaml import predict_arguments, write_arguments
 from hpo.trial import wording
-from hpo.trial.operating_point import DEFAULT, OperatingPoint
+from hpo.trial.handed_over import document
 from hpo.trial.paths import AttemptPaths
 
 
@@ -21,7 +22,8 @@ from hpo.trial.paths import AttemptPaths
 class Handover:
     weights: Path
     hyperparameters: Path
-    predict: Path
+    predict: Path | None
+    """None where ``yolo predict`` can't do the recommended setting; then ``hpo.deploy`` takes ``operating_point``."""
     operating_point: Path | None
     """Where the trial was swept: all that the sweep found, as JSON."""
 
@@ -34,7 +36,7 @@ def weights_of(row: TrialRow) -> Path | None:
 
 def save(spec: StudySpec, row: TrialRow, folder: Path) -> Handover:
     """Write best.pt, hyperparameters.yaml (with the data.yaml it names), predict.yaml and, of a swept trial,
-    operating_point.json into ``folder``."""
+    operating_point.json into ``folder``. A predict.yaml that no longer holds is removed."""
     source = weights_of(row)
     if source is None:
         raise HpoError(
@@ -42,30 +44,28 @@ def save(spec: StudySpec, row: TrialRow, folder: Path) -> Handover:
         )
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    found = None if row.sweep is None else folder / "operating_point.json"
-    out = Handover(folder / "best.pt", folder / "hyperparameters.yaml", folder / "predict.yaml", found)
-    aside = out.weights.with_suffix(".tmp")
-    shutil.copyfile(source, aside)
-    aside.replace(out.weights)
+    point, predict = row.recommended_point, folder / "predict.yaml"
+    found = None if row.sweep is None and point.is_plain else folder / "operating_point.json"
+    used = predict if point.is_plain else None
+    out = Handover(folder / "best.pt", folder / "hyperparameters.yaml", used, found)
+    with files.written_aside(out.weights) as aside:
+        shutil.copyfile(source, aside)
     title = f"trial {row.number} of study {spec.name}: {spec.objective} {row.value:.4f} on the validation split"
     data = _place_data(spec, folder)
     train = {"task": "detect", "mode": "train", "model": spec.model, "data": data, **row.train, "patience": 0}
     again = f"{title}\nTrain it again: yolo train cfg={out.hyperparameters.name}"
     write_arguments(out.hyperparameters, again, train)
     imgsz = row.train.get("imgsz", 640)
-    setting = "" if row.sweep is None else f"\n{wording.gain(row.sweep)}"
-    use = f"{title}{setting}\nUse it: yolo predict cfg={out.predict.name} source=IMAGES"
-    write_arguments(out.predict, use, predict_arguments(out.weights, imgsz, _recommended(row)))
-    if out.operating_point is not None and row.sweep is not None:
-        out.operating_point.write_text(json.dumps({**row.sweep.to_dict(), "imgsz": imgsz}, indent=2))
+    if out.predict is None:
+        predict.unlink(missing_ok=True)
+    else:
+        setting = "" if row.sweep is None else f"\n{wording.gain(row.sweep)}"
+        use = f"{title}{setting}\nUse it: yolo predict cfg={out.predict.name} source=IMAGES"
+        write_arguments(out.predict, use, predict_arguments(out.weights, imgsz, point))
+    if out.operating_point is not None:
+        swept = None if row.sweep is None else {**row.sweep.to_dict(), "imgsz": imgsz}
+        out.operating_point.write_text(json.dumps(swept or document(point, imgsz, title, None), indent=2))
     return out
-
-
-def _recommended(row: TrialRow) -> OperatingPoint:
-    """What a sweep found only where its gain is proven; what was sampled, because the trial was measured there."""
-    if row.sweep is not None:
-        return row.sweep.recommended_point
-    return row.operating_point or DEFAULT
 
 
 def _place_data(spec: StudySpec, folder: Path) -> str:

@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from hpo import retry
 from hpo.errors import StorageUnavailable
 from hpo.orchestration.stop import StopRequest
+from hpo.retry import Backoff
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
-FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 10.0
+BACKOFF = Backoff(first_s=0.5, longest_s=10.0)
 _STEP_S = 0.2
 
 
@@ -27,16 +28,14 @@ class Patience:
 
     def call(self, what: Callable[[], T]) -> T:
         """Raises ``StorageUnavailable`` after ``patience_s``; ``grace_s`` once a stop was asked for."""
-        began, pause_s = time.monotonic(), FIRST_PAUSE_S
-        while True:
-            try:
-                return what()
-            except StorageUnavailable as outage:
-                if pause_s == FIRST_PAUSE_S:
-                    log.warning("waiting for the database: %s", outage)
-                if not self._wait(pause_s, began):
-                    raise
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        began = time.monotonic()
+        return retry.call(
+            what,
+            BACKOFF,
+            again=lambda error: isinstance(error, StorageUnavailable),
+            waited=lambda pause_s: self._wait(pause_s, began),
+            failed=_warn_once,
+        )
 
     def _wait(self, pause_s: float, began: float) -> bool:
         """False when there is no patience left."""
@@ -47,3 +46,8 @@ class Patience:
                 return False
             time.sleep(_STEP_S)
         return True
+
+
+def _warn_once(outage: BaseException, failures: int) -> None:
+    if failures == 1:
+        log.warning("waiting for the database: %s", outage)

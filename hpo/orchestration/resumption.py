@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from hpo import files, retry
 from hpo.errors import HpoError, StorageUnavailable
+from hpo.retry import Backoff
 from hpo.study.records import Earlier, Proposal, Upload
 from hpo.trial import checkpoints
 from hpo.trial.checkpoints import Saved
@@ -15,6 +17,8 @@ from hpo.trial.paths import AttemptPaths
 from hpo.trial.ports import CheckpointStore
 
 log = logging.getLogger(__name__)
+BACKOFF = Backoff(first_s=1.0, longest_s=1.0)
+"""Of fetching a checkpoint from a store that does not answer."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +32,8 @@ class Start:
     """Of these, epochs that stand in the database; the others are reported first."""
 
 
-Wait = Callable[[], bool]
-"""Waits a moment for a store that does not answer; False once there is no patience left."""
+Wait = Callable[[float], bool]
+"""Waits so many seconds for a store that does not answer; False once there is no patience left."""
 
 
 class Resumption:
@@ -71,26 +75,26 @@ class Resumption:
     def _fetched(self, upload: Upload) -> Path | None:
         folder = self._paths.checkpoints
         folder.mkdir(parents=True, exist_ok=True)
-        aside = folder / "checkpoint-fetched.tmp"
-        try:
-            self._fetch(upload, aside)
-            found = checkpoints.digest(aside)
-            if found != upload.sha256:
-                raise HpoError(f"{upload.location}: sha256 {found[:12]}, not {upload.sha256[:12]}")  # noqa: TRY301
-        except (HpoError, OSError) as error:
-            aside.unlink(missing_ok=True)
-            log.warning("trial %s: its uploaded checkpoint is passed over: %s", self._proposal.number, error)
-            return None
-        saved = Saved(aside, upload.epoch, upload.sha256, self._proposal.token)
-        return checkpoints.adopt(aside, folder, saved).path
+        with files.scratch(folder / "checkpoint-fetched") as aside:
+            try:
+                self._fetch(upload, aside)
+                found = files.digest(aside)
+                if found != upload.sha256:
+                    raise HpoError(f"{upload.location}: sha256 {found[:12]}, not {upload.sha256[:12]}")  # noqa: TRY301
+            except (HpoError, OSError) as error:
+                log.warning("trial %s: its uploaded checkpoint is passed over: %s", self._proposal.number, error)
+                return None
+            saved = Saved(aside, upload.epoch, upload.sha256, self._proposal.token)
+            return checkpoints.adopt(aside, folder, saved).path
 
     def _fetch(self, upload: Upload, target: Path) -> None:
         """Raises StorageUnavailable when patience ends."""
         assert self._store is not None  # noqa: S101  (without one there is no such candidate)
-        while True:
-            try:
-                return self._store.fetch(upload.location, target)
-            except StorageUnavailable as outage:
-                log.warning("trial %s waits for its checkpoint: %s", self._proposal.number, outage)
-                if not self._wait():
-                    raise
+        store, number = self._store, self._proposal.number
+        retry.call(
+            lambda: store.fetch(upload.location, target),
+            BACKOFF,
+            again=lambda error: isinstance(error, StorageUnavailable),
+            waited=self._wait,
+            failed=lambda outage, _: log.warning("trial %s waits for its checkpoint: %s", number, outage),
+        )

@@ -6,9 +6,9 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from hpo import files
 from hpo.errors import HpoError, UsageError
 from hpo.study.records import StudyRow
-from hpo.trial import checkpoints
 from hpo.trial.ports import CheckpointStore
 
 log = logging.getLogger(__name__)
@@ -39,28 +39,29 @@ def obtain(store: CheckpointStore | None, study: StudyRow, folder: Path) -> Path
     name, sha256 = Path(study.spec.model).name, study.identity.model_sha256
     kept = folder / sha256[:16] / name
     for file in (Path(study.spec.model), folder / name, kept):
-        if file.is_file() and checkpoints.digest(file) == sha256:
+        if file.is_file() and files.digest(file) == sha256:
             return file.resolve()
     location = study.facts.weights
     if store is None or location is None:
         return None
     kept.parent.mkdir(parents=True, exist_ok=True)
-    aside = kept.with_suffix(".tmp")
     try:
-        store.fetch(location, aside)
-        found = checkpoints.digest(aside)
-        if found != sha256:
-            raise UsageError(
-                f"study {study.name!r}: its weights at {location} have sha256 {found[:12]}, not {sha256[:12]}: "
-                f"put the right {name} at {kept} on this machine"
-            )
-        aside.replace(kept)
+        with files.written_aside(kept) as aside:
+            store.fetch(location, aside)
+            _verify(aside, study, f"put the right {name} at {kept} on this machine")
+    except UsageError:
+        raise
     except (HpoError, OSError) as error:
-        if isinstance(error, UsageError):
-            raise
         raise UsageError(
             f"study {study.name!r}: its weights can't be fetched: {error}\nput {name} at {kept} on this machine"
         ) from error
-    finally:
-        aside.unlink(missing_ok=True)
     return kept
+
+
+def _verify(fetched: Path, study: StudyRow, way_out: str) -> None:
+    found, wanted = files.digest(fetched), study.identity.model_sha256
+    if found != wanted:
+        raise UsageError(
+            f"study {study.name!r}: its weights at {study.facts.weights} have sha256 {found[:12]}, not {wanted[:12]}: "
+            f"{way_out}"
+        )

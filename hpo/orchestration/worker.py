@@ -17,11 +17,11 @@ from hpo.orchestration.heartbeat import Heartbeat
 from hpo.orchestration.patience import Patience
 from hpo.orchestration.recorder import AttemptRecorder, Disk
 from hpo.orchestration.resumption import Resumption
-from hpo.orchestration.site import Site
 from hpo.orchestration.slots import Slots
 from hpo.orchestration.stop import Orders, StopRequest
 from hpo.orchestration.trial import Supervisor
 from hpo.orchestration.uploads import NoUploads, Uploading, Uploads
+from hpo.orchestration.workspace import Workspace
 from hpo.study.records import Proposal, StudyRow
 from hpo.study.session.peaks import Load
 from hpo.study.session.recording import Place
@@ -61,17 +61,17 @@ class Company:
 class Worker:
     """Fills its slots with trials, from the study's database to the study's database."""
 
-    def __init__(self, study: StudyRow, site: Site, company: Company, stop: StopRequest) -> None:
+    def __init__(self, study: StudyRow, workspace: Workspace, company: Company, stop: StopRequest) -> None:
         self._study = study
-        self._site = site
+        self._workspace = workspace
         self._with = company
         self._stop = stop
         recovery = study.spec.recovery
         self._patience = Patience(recovery.patience_s, recovery.grace_s, stop)
         self._orders = Orders(stop, lambda: company.session.control is Control.CANCEL, recovery.grace_s)
-        self._slots = Slots(site.devices, site.room)
+        self._slots = Slots(workspace.devices, workspace.room)
         self._uploads: Uploading = NoUploads()
-        self._cleaner = Cleaner(site.folder, company.ranking.standing)
+        self._cleaner = Cleaner(workspace.folder, company.ranking.standing)
         self._settling = threading.Lock()
         """Of what follows a trial's end, and of the two below."""
         self._fruitless = 0
@@ -128,7 +128,7 @@ class Worker:
 
     def _begin(self, proposal: Proposal, slot: int) -> None:
         before = len(self._slots.devices)
-        load = Load.of(self._site.asked(self._study, proposal)[0])
+        load = Load.of(self._workspace.asked(self._study, proposal)[0])
         self._slots.enter(slot, lambda: self._occupy(proposal, slot), proposal.alone, load)
         if len(self._slots.devices) > before:
             self._patience.call(lambda: self._with.session.offers(tuple(self._slots.devices)))
@@ -172,12 +172,12 @@ class Worker:
             self._failure = self._failure or error
 
     def _train(self, proposal: Proposal, slot: int) -> None:
-        paths = AttemptPaths.of(self._site.folder, proposal.number, proposal.attempt)
+        paths = AttemptPaths.of(self._workspace.folder, proposal.number, proposal.attempt)
         shutil.rmtree(paths.folder, ignore_errors=True)  # of a deleted study of the same name
         paths.claim(proposal.token)
         start = Resumption(proposal, paths, self._with.store, self._fetching()).start()
         devices = self._slots.devices
-        request = self._site.request(
+        request = self._workspace.request(
             self._study, proposal, start, devices[slot], sharing=len(devices), best_value=self._best_value()
         )
         place = Place(request.folder, request.device, slot)
@@ -226,14 +226,14 @@ class Worker:
         epochs, path = (ended.epochs, None) if newest is None else (newest.epoch, str(newest.path))
         self._patience.call(lambda: self._with.session.give_back(proposal.token, epochs, path))
 
-    def _fetching(self) -> Callable[[], bool]:
+    def _fetching(self) -> Callable[[float], bool]:
         """Patience with a store that does not answer: less than with the database, since training can begin anew."""
         began = time.monotonic()
 
-        def wait() -> bool:
+        def wait(pause_s: float) -> bool:
             if self._stop.soon or time.monotonic() - began > FETCH_PATIENCE_S:
                 return False
-            self._wait(IDLE_S)
+            self._wait(pause_s)
             return True
 
         return wait

@@ -33,7 +33,7 @@ class Bench:
 
     def predictions(self, weights: Path, data: Path, split: str, keep: int) -> Predictions:
         """As ``model.predict`` would make them. ``keep``: of all cached ones so many stay."""
-        from hpo.training.predictions import Wanted, captured
+        from hpo.training.measuring.predictions import Wanted, captured
 
         os.environ.update(environment.kernel_cache(self.settings.home))
         asked = {"weights": str(weights), "data": str(data), "split": split, "keep": keep}
@@ -42,7 +42,7 @@ class Bench:
         return captured(wanted, self.settings, keep=keep)[0]  # from the cache
 
     def check(self, folder: Path) -> dict[str, Any]:
-        """See ``hpo.training.verifying.verify``."""
+        """See ``hpo.training.measuring.verifying.verify``."""
         return self.ask("check", {"folder": str(folder), "device": self.device}, "checking")
 
     def export(self, weights: Path, form: str, imgsz: int) -> Path:

@@ -28,7 +28,7 @@ class Story:
     trained: Trained
     found: Measured
     checked: dict[str, Any]
-    """See ``hpo.training.verifying.verify``."""
+    """See ``hpo.training.measuring.verifying.verify``."""
     looks: int
     """At the test split of this data, this one included; 0 where there is none."""
     versions: dict[str, str]
@@ -64,7 +64,7 @@ def render(story: Story) -> str:
         "## Final training",
         _training(story.trained),
         "## Operating point",
-        f"{wording.setting(found.point)}; {_origin(story.trained)}.",
+        f"{wording.setting(found.point)}; {_origin(story.trained)}.{_unlike_predict(found)}",
         "## What these weights are worth",
         _worth(story),
         "AP with `_all` is of all detections down to a confidence of 0.001, as `yolo val` reports it; the rest is of "
@@ -103,9 +103,9 @@ def _evidence(story: Story) -> Iterable[str]:
         )
     else:
         yield from paragraph(verdict)
-        if verdict["winner"] != story.choice.row.number and not story.choice.row.baseline:
+        if verdict.winner != story.choice.row.number and not story.choice.row.baseline:
             promoted = story.choice.row.number
-            yield f"This verdict is about trial {verdict['winner']}, not about trial {promoted}, promoted here."
+            yield f"This verdict is about trial {verdict.winner}, not about trial {promoted}, promoted here."
     if story.looks:
         times = "once" if story.looks == 1 else f"{story.looks} times"
         yield f"The test split of this data has been looked at {times} so far, over all studies on it."
@@ -132,6 +132,16 @@ def _origin(trained: Trained) -> str:
     if trained.sweep is not None:
         return f"swept on val with these weights ({wording.gain(trained.sweep)})"
     return "fixed before the final training"
+
+
+def _unlike_predict(found: Measured) -> str:
+    """What a reader must know of a setting that ``yolo predict`` can't do."""
+    point = found.point
+    if point.is_plain:
+        return ""
+    what = [] if point.kind.is_plain else [wording.suppression(point)]
+    what += [] if point.per_class_conf is None else ["each class has a confidence of its own"]
+    return f" {'; '.join(what)}. `yolo predict` can't do that: `hpo.deploy` does."
 
 
 def _worth(story: Story) -> str:
@@ -164,16 +174,22 @@ def _check(story: Story) -> Iterable[str]:
 
 
 def _use_lines(story: Story) -> str:
-    exports = [
+    predict = [f"    yolo predict cfg={names.PREDICT} source=IMAGES\n"]
+    predict += [
         f"    yolo predict cfg={names.PREDICT} model={names.EXPORTS[form]} source=IMAGES\n"
         for form in story.checked["exports"]
     ]
-    return (
-        f"    yolo predict cfg={names.PREDICT} source=IMAGES\n"
-        f"{''.join(exports)}"
-        f"    yolo train cfg={names.HYPERPARAMETERS}\n\n"
-        f"In Python: `hpo.deploy.load({names.WEIGHTS!r}, {names.POINT!r}).predict(IMAGES)`. "
+    plain = story.found.point.is_plain
+    moved = (
         "The two YAML files name this folder by its absolute path: change `model` and `data` in them where it is moved."
+        if plain
+        else f"`{names.HYPERPARAMETERS}` names this folder by its absolute path: change `model` and `data` in it where "
+        "it is moved."
+    )
+    return (
+        f"{''.join(predict) if plain else ''}"
+        f"    yolo train cfg={names.HYPERPARAMETERS}\n\n"
+        f"In Python: `{wording.in_python(names.WEIGHTS, names.POINT)}`. {moved}"
     )
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from hpo.confirmation import record
 from hpo.errors import UsageError
-from hpo.evidence.verdict import Claim
+from hpo.evidence.document import Finding, VerdictDocument
 from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow, TrialRow
 from hpo.study.studies import snapshot
 from hpo.studyfile.planning import plan
 from hpo.studyfile.schema import StudySpec
-from hpo.trial.operating_point import DEFAULT, OperatingPoint
+from hpo.trial.operating_point import OperatingPoint
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class Choice:
     """The trial of the search."""
     why: str
     """One sentence for a person."""
-    verdict: dict[str, Any] | None
-    """Of the confirmation, in its JSON form; None where there was none."""
+    verdict: VerdictDocument | None
+    """Of the confirmation; None where there was none."""
     baseline: TrialRow | None
     """The search's, where it is complete: what the settings are compared with."""
 
@@ -33,9 +33,7 @@ class Choice:
     def fixed_point(self) -> OperatingPoint:
         """The operating point that stands before the final training: what a sweep found only where its gain was
         proven."""
-        if self.row.sweep is not None:
-            return self.row.sweep.recommended_point
-        return self.row.operating_point or DEFAULT
+        return self.row.recommended_point
 
 
 def choose(storage: Storage, study: StudyRow, asked: int | None) -> Choice:
@@ -60,17 +58,15 @@ def choose(storage: Storage, study: StudyRow, asked: int | None) -> Choice:
         done = snapshot.status(storage, study).finished is not None
         why = _unconfirmed(study, complete[0]) + ("" if done else "; and the search is not finished yet")
         return Choice(complete[0], why, None, baseline)
-    if verdict["claim"] == Claim.BEATS:
-        winner = next(row for row in complete if row.number == verdict["winner"])
-        return Choice(
-            winner, f"the confirmed winner, trial {winner.number}: it {verdict['sentence']}", verdict, baseline
-        )
+    if verdict.claim is Finding.BEATS:
+        winner = next(row for row in complete if row.number == verdict.winner)
+        return Choice(winner, f"the confirmed winner, trial {winner.number}: it {verdict.sentence}", verdict, baseline)
     if baseline is None:
         raise UsageError(
-            f"study {study.name!r}: trial {verdict['winner']} {verdict['sentence']}; the search has no complete "
+            f"study {study.name!r}: trial {verdict.winner} {verdict.sentence}; the search has no complete "
             f"baseline to hand over. Name a trial: hpo promote {study.name} --trial {complete[0].number} --output DIR"
         )
-    said = f"of trial {verdict['winner']} the confirmation says: {verdict['sentence']}"
+    said = f"of trial {verdict.winner} the confirmation says: {verdict.sentence}"
     return Choice(baseline, f"the defaults (trial {baseline.number}); {said}", verdict, baseline)
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 import shutil
-import socket
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from hpo import files
 from hpo.dataset.description import write_resolved
 from hpo.errors import UsageError
 from hpo.promotion.measured import Measured
@@ -38,28 +36,9 @@ def refuse_occupied(target: Path) -> None:
 @contextmanager
 def aside(target: Path) -> Iterator[Path]:
     """A folder beside ``target``, which takes its place at the block's end and vanishes where that raises."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    prefix, host = f".{target.name}.partial-", socket.gethostname()
-    _remove_what_the_dead_left(target.parent, prefix, host)
-    draft = Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-{host}-", dir=target.parent))
-    try:
+    with files.folder_aside(target) as draft:
         yield draft
-        draft.chmod(0o755)
         refuse_occupied(target)
-        draft.rename(target)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _remove_what_the_dead_left(folder: Path, prefix: str, host: str) -> None:
-    """Drafts of killed processes of this machine. Their names: the prefix, process number, host, something random."""
-    import psutil
-
-    for left in folder.glob(f"{glob.escape(prefix)}*"):
-        number, _, rest = left.name.removeprefix(prefix).partition("-")
-        is_ours = number.isdecimal() and rest.rpartition("-")[0] == host
-        if is_ours and not psutil.pid_exists(int(number)):
-            shutil.rmtree(left, ignore_errors=True)
 
 
 def write(draft: Path, target: Path, study: StudyRow, trained: Trained, found: Measured, data: Path) -> None:
@@ -68,7 +47,7 @@ def write(draft: Path, target: Path, study: StudyRow, trained: Trained, found: M
     shutil.copyfile(trained.weights, draft / names.WEIGHTS)
     write_resolved(data, draft / names.DATA, val_too=trained.with_val)
     spec = study.spec
-    _write_json(draft / names.METRICS, found.document(spec, _digest(trained.weights)))
+    _write_json(draft / names.METRICS, found.document(spec, files.digest(trained.weights)))
     source = _source(trained)
     _write_json(draft / names.POINT, names.document(found.point, found.imgsz, source, trained.sweep))
     model = _model(draft, target, study)
@@ -76,8 +55,11 @@ def write(draft: Path, target: Path, study: StudyRow, trained: Trained, found: M
     again = f"{title}\nTrain it again: yolo train cfg={names.HYPERPARAMETERS}"
     train = {"task": "detect", "mode": "train", "model": model, "data": str(target / names.DATA), **trained.train}
     write_arguments(draft / names.HYPERPARAMETERS, again, {**train, "patience": 0})
-    use = f"{title}\n{wording.setting(found.point)}: {source}\nUse it: yolo predict cfg={names.PREDICT} source=IMAGES"
-    write_arguments(draft / names.PREDICT, use, predict_arguments(target / names.WEIGHTS, found.imgsz, found.point))
+    if found.point.is_plain:  # else hpo.deploy takes the settings' JSON
+        use = (
+            f"{title}\n{wording.setting(found.point)}: {source}\nUse it: yolo predict cfg={names.PREDICT} source=IMAGES"
+        )
+        write_arguments(draft / names.PREDICT, use, predict_arguments(target / names.WEIGHTS, found.imgsz, found.point))
 
 
 def _model(draft: Path, target: Path, study: StudyRow) -> str:
@@ -97,9 +79,3 @@ def _source(trained: Trained) -> str:
 
 def _write_json(file: Path, value: dict[str, Any]) -> None:
     file.write_text(json.dumps(value, indent=2) + "\n")
-
-
-def _digest(weights: Path) -> str:
-    from hpo.training.cache import digest
-
-    return digest(weights)

@@ -9,18 +9,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hpo import files
 from hpo.errors import HpoError
+from hpo.orchestration.workspace import Workspace
 from hpo.promotion import card, folder
 from hpo.promotion.bench import Bench
 from hpo.promotion.card import Story
 from hpo.promotion.choice import Choice
 from hpo.promotion.exports import MOST_MISSING
 from hpo.promotion.measured import Measured, differences, disagreements, measured
-from hpo.promotion.training import Ground, Trained
+from hpo.promotion.training import Trained
 from hpo.study.database.storage import Storage
-from hpo.study.records import LOOK, StudyRow
-from hpo.study.studies import controls
-from hpo.training.cache import digest
+from hpo.study.records import Look, StudyRow
+from hpo.study.studies import verdicts
 from hpo.trial import handed_over as names
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Maker:
 
     storage: Storage
     study: StudyRow
-    ground: Ground
+    workspace: Workspace
     bench: Bench
     by: str
     versions: dict[str, str]
@@ -79,7 +80,7 @@ class Maker:
         found = measured(self.study.spec, predictions, trained.point, int(trained.train["imgsz"]))
         looks = self._looks(trained) if "test" in found.splits else 0
         with folder.aside(asked.output) as draft:
-            folder.write(draft, asked.output, self.study, trained, found, self.ground.data)
+            folder.write(draft, asked.output, self.study, trained, found, self.workspace.data)
             for form in asked.exports:
                 self.bench.export(draft / names.WEIGHTS, form, found.imgsz)
             checked = self.bench.check(draft)
@@ -92,17 +93,17 @@ class Maker:
     def _predictions(self, trained: Trained) -> dict[str, Predictions]:
         keep = max(self.study.spec.keep.caches, 4)
         splits = [split for split in ("val", "test") if split in self.study.facts.dataset["splits"]]
-        return {split: self.bench.predictions(trained.weights, self.ground.data, split, keep) for split in splits}
+        return {split: self.bench.predictions(trained.weights, self.workspace.data, split, keep) for split in splits}
 
     def _looks(self, trained: Trained) -> int:
         """Notes the look at the test split, once for these weights; how many there were on this data."""
-        sha256 = digest(trained.weights)
+        sha256 = files.digest(trained.weights)
         fingerprint = self.study.identity.data_fingerprint
-        taken = controls.notes(self.storage, LOOK, data=fingerprint)
-        if not any(each.get("weights") == sha256 for each in taken):
-            controls.note(self.storage, self.study, self.by, LOOK, {"split": "test", "weights": sha256})
-            taken = controls.notes(self.storage, LOOK, data=fingerprint)
-        return sum(each["split"] == "test" for each in taken)
+        taken = verdicts.looks(self.storage, fingerprint)
+        if not any(each.weights == sha256 for each in taken):
+            verdicts.note_look(self.storage, self.study, self.by, Look("test", sha256))
+            taken = verdicts.looks(self.storage, fingerprint)
+        return sum(each.split == "test" for each in taken)
 
 
 def _refuse_unlike(found: Measured, checked: dict[str, Any]) -> None:

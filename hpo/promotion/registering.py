@@ -70,8 +70,8 @@ def check_name(name: str) -> None:
 
 def pending(storage: Storage, study: StudyRow) -> list[Pending]:
     """What was promoted and is not registered yet."""
-    done = {note["id"] for note in controls.notes(storage, REGISTERED, stage=study)}
-    wanted = [Pending(**note) for note in controls.notes(storage, REGISTER, stage=study)]
+    done = {note["id"] for note in controls.notes(storage, study, REGISTERED)}
+    wanted = [Pending(**note) for note in controls.notes(storage, study, REGISTER)]
     return [each for each in wanted if each.id not in done]
 
 

@@ -17,6 +17,7 @@ from typing_extensions import override
 from hpo.dataset.description import write_resolved
 from hpo.errors import HpoError, StudyBusy
 from hpo.orchestration.trial import Recorder, Stopping, Supervisor
+from hpo.orchestration.workspace import Workspace
 from hpo.promotion.choice import Choice, training_arguments
 from hpo.study.records import StudyRow
 from hpo.studyfile.planning.sweep import sweep_plan
@@ -26,26 +27,11 @@ from hpo.trial.objective import Objective
 from hpo.trial.operating_point import OperatingPoint, SweepResult
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.ports import Launcher
-from hpo.trial.request import PredictionFolder, TrialRequest
+from hpo.trial.request import TrialRequest
 from hpo.trial.vocabulary import Reason, Scalar
 
 Show = Callable[[str, int, float], None]
 """Told the stage, the epoch (from 1) and how much of it is done, in [0, 1]."""
-
-
-@dataclass(frozen=True)
-class Ground:
-    """Where a study is trained on this machine."""
-
-    folder: Path
-    """The study's own."""
-    model: str
-    """Absolute path of the model .yaml or .pt."""
-    data: Path
-    """data.yaml, as its author wrote it."""
-    predictions: Path
-    """Where raw predictions are kept."""
-    device: str
 
 
 @dataclass(frozen=True)
@@ -105,14 +91,14 @@ class FinalTraining:
     """One training for one choice of settings; its folder is named by what is trained, so that nothing finished is
     trained twice, and an interrupted training goes on."""
 
-    def __init__(self, study: StudyRow, choice: Choice, ground: Ground, *, with_val: bool) -> None:
+    def __init__(self, study: StudyRow, choice: Choice, workspace: Workspace, *, with_val: bool) -> None:
         self._study = study
         self._choice = choice
-        self._ground = ground
+        self._workspace = workspace
         self._with_val = with_val
         self.train = training_arguments(study.spec, choice.row)
         self.token = self._digest()
-        self.paths = AttemptPaths(ground.folder / "promote" / self.token[:16])
+        self.paths = AttemptPaths(workspace.folder / "promote" / self.token[:16])
 
     @property
     def epochs(self) -> int:
@@ -152,29 +138,28 @@ class FinalTraining:
         row = self._choice.row
         point = self._choice.fixed_point if self._with_val else row.operating_point if row.sweep is None else None
         saved = checkpoints.newest(self.paths.checkpoints, self.token)
-        kept = PredictionFolder(str(self._ground.predictions), spec.keep.caches, self._study.identity.data_fingerprint)
         return TrialRequest(
             study=spec.name,
             number=row.number,
             ordinal=row.ordinal,
             attempt=1,
             folder=str(self.paths.folder),
-            model=self._ground.model,
+            model=self._workspace.model,
             data=str(self._data()),
             train=self.train,
             objective=Objective() if self._with_val else spec.objective,
             operating_point=point,
             sweep=sweep_plan(spec) if swept else None,
-            predictions=kept if swept else None,
+            predictions=self._workspace.prediction_folder(self._study) if swept else None,
             checkpoint=None if saved is None else str(saved.path),
             known_epochs=0 if saved is None else saved.epoch,
-            device=self._ground.device,
+            device=self._workspace.devices[0],
             token=self.token,
         )
 
     def _data(self) -> Path:
         target = self.paths.folder / "data.yaml"
-        write_resolved(self._ground.data, target, val_too=self._with_val)
+        write_resolved(self._workspace.data, target, val_too=self._with_val)
         return target
 
     def _finished(self) -> Ended | None:
@@ -188,7 +173,7 @@ class FinalTraining:
         return self.paths.last if self._with_val else self.paths.best
 
     def _result(self, ended: Ended) -> Trained:
-        swept = None if ended.swept is None or self._with_val else SweepResult.from_dict(ended.swept)
+        swept = None if self._with_val else ended.swept
         return Trained(
             weights=self._weights,
             train=self.train,

@@ -72,6 +72,13 @@ def operating_point(row: TrialRow) -> tuple[str, ...]:
     )
 
 
+def prediction(row: TrialRow | None) -> str:
+    """How the saved winner is used."""
+    if row is None or row.recommended_point.is_plain:
+        return "yolo predict cfg=winner/predict.yaml source=IMAGES"
+    return f"in Python: {wording.in_python('winner/best.pt', 'winner/operating_point.json')}"
+
+
 def sizes(report: Report) -> str:
     boxes = report.boxes
     if boxes is None:

@@ -9,11 +9,8 @@ from typing import Any
 
 from hpo.studyfile.schema import STAGE_SUFFIX, StudySpec
 from hpo.studyfile.stage import StagePlan
-from hpo.trial.operating_point import OperatingPoint, SweepResult
+from hpo.trial.operating_point import DEFAULT, OperatingPoint, SweepResult
 from hpo.trial.vocabulary import Reason, Scalar, TrialState
-
-LOOK, VERDICT = "look", "verdict"
-"""Keys of what is noted of a confirmation stage."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +75,15 @@ class StudyRow:
     def searched_name(self) -> str:
         """Of the search that a confirmation stage belongs to; a search's own."""
         return self.name.removesuffix(STAGE_SUFFIX) if self.plan else self.name
+
+
+@dataclass(frozen=True)
+class Look:
+    """A look at a split of the data."""
+
+    split: str
+    weights: str | None = None
+    """sha256 of the weights that were promoted; None for a confirmation."""
 
 
 class Solitude(IntEnum):
@@ -157,6 +163,8 @@ class AttemptRow:
     device: str = ""
     token: str = ""
     """Under which it owned the trial."""
+    peak_mib: int | None = None
+    """The most memory that it was seen to take; None before any was reported."""
 
 
 @dataclass(frozen=True)
@@ -200,6 +208,22 @@ class TrialRow:
     attempts: tuple[AttemptRow, ...] = field(default=())
     sweep: SweepResult | None = None
     """Of a complete trial under ``postprocess: swept``, but for the baseline."""
+
+    @property
+    def recommended_point(self) -> OperatingPoint:
+        """What to use its weights with: what a sweep found only where its gain is proven; else what it was measured at,
+        or Ultralytics' defaults."""
+        if self.sweep is not None:
+            return self.sweep.recommended_point
+        return self.operating_point or DEFAULT
+
+
+class Finish(StrEnum):
+    """Why a search is over. A closed set; the values are what people read."""
+
+    BUDGET = "budget spent"
+    HOURS = "hours spent"
+    GRID = "grid exhausted"
 
 
 class StudyState(StrEnum):
@@ -261,8 +285,8 @@ class WorkerRow:
 class StatusRow:
     name: str
     state: StudyState
-    finished: str | None
-    """Why the search is over: ``budget spent``, ``hours spent``, ``grid exhausted``."""
+    finished: Finish | None
+    """Why the search is over; None while anything is open or may be proposed."""
     budget: BudgetRow
     counts: dict[TrialState, int]
     """Of every state, dead trials that were tried again included (FAIL)."""

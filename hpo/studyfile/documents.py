@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from hpo.studyfile.keys import Block, Flag, Form, KeyField, OneOf, Own, Real, Whole, keys_of
 from hpo.studyfile.schema import Method
 from hpo.studyfile.space import Choices, Condition, Dimension, Domain, FloatRange, IntRange, Space
+from hpo.trial.kinds import Kind
 from hpo.trial.objective import parse
-from hpo.trial.operating_point import Kind
 
 T = TypeVar("T")
 Document = dict[str, Any]

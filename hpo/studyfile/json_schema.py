@@ -6,13 +6,16 @@ reads by, so that the two can't drift apart.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from hpo.studyfile.arguments import arguments
 from hpo.studyfile.documents import plain_default
 from hpo.studyfile.keys import Block, Flag, Form, KeyField, OneOf, Own, Real, Whole, keys_of
+from hpo.studyfile.methods.pruners import PRUNERS
+from hpo.studyfile.methods.rows import MethodRow
+from hpo.studyfile.methods.samplers import SAMPLERS
 from hpo.studyfile.reading.forms import KINDS
-from hpo.studyfile.reading.methods import PRUNERS, SAMPLERS, Kind
 from hpo.studyfile.reading.ranges import DISTRIBUTIONS, RANGE_KEYS
 from hpo.studyfile.schema import NAME, StudySpec
 from hpo.trial.objective import GRAMMAR
@@ -174,15 +177,15 @@ def _range() -> Schema:
     return {"anyOf": [_SCALAR, pair, _closed(keys)]}
 
 
-def _method(known: dict[str, Kind]) -> Schema:
+def _method(known: Mapping[str, MethodRow]) -> Schema:
     long_forms = [
         _closed(
             {
                 "name": {"const": name},
-                **{option: {"description": f"Of Optuna's {kind.optuna}."} for option in kind.options},
+                **{option: {"description": f"Of Optuna's {row.optuna}."} for option in row.options},
             },
-            ["name", *kind.required],
+            ["name", *row.required],
         )
-        for name, kind in known.items()
+        for name, row in known.items()
     ]
     return {"anyOf": [{"enum": list(known)}, *long_forms]}

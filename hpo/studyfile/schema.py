@@ -12,13 +12,11 @@ from typing import Annotated, Any, Literal
 
 from hpo.studyfile.keys import Key, Limit
 from hpo.studyfile.space import Space
+from hpo.trial.kinds import Kind
 from hpo.trial.objective import Objective
-from hpo.trial.operating_point import Kind
 from hpo.trial.vocabulary import Postprocess, Scalar
 
 POSTPROCESSING_NAMES = ("iou", "conf", "max_det", "agnostic_nms")
-Samplers = Literal["tpe", "gp", "cmaes", "qmc", "random", "grid", "nsga2"]
-Pruners = Literal["hyperband", "sha", "median", "percentile", "patient", "threshold", "none"]
 Plots = Literal["none", "best", "all"]
 STAGE_SUFFIX = ".confirm"
 """Of the name of a confirmation stage, which is a study of its own; no other study may have it."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hpo.files import digest
 from hpo.study.records import StudyRow, TrialRow
 from hpo.studyfile.schema import Plots
 from hpo.studyfile.serialize import dump_yaml
@@ -102,7 +103,6 @@ def _delete(client: Any, artifact_uri: str, paths: list[str]) -> None:
 def file_digest(path: Path) -> str | None:
     """None where the file is not there (any more)."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        return digest(path)[:16]
     except FileNotFoundError:
         return None

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from hpo.evidence.document import VerdictDocument
 from hpo.study.records import EpochRow, StudyRow, TrialRow
 from hpo.studyfile.schema import POSTPROCESSING_NAMES
 from hpo.trial.vocabulary import RunStatus, Scalar, TrialState, reaction
@@ -114,10 +115,10 @@ def trial_content(study: StudyRow, trial: TrialRow, epochs: Iterable[EpochRow]) 
     )
 
 
-def study_content(study: StudyRow, trials: Iterable[TrialRow], verdict: Mapping[str, Any] | None = None) -> RunContent:
+def study_content(study: StudyRow, trials: Iterable[TrialRow], verdict: VerdictDocument | None = None) -> RunContent:
     """The run of the study as a whole: what was asked for, and the best value so far after each complete trial.
 
-    ``verdict``: of a confirmation stage, in its JSON form.
+    ``verdict``: of a confirmation stage.
     """
     rows = list(trials)
     spec = study.spec
@@ -217,9 +218,9 @@ def _study_tags(study: StudyRow, trials: list[TrialRow]) -> dict[str, str]:
     return _cut(tags)
 
 
-def _verdict_tags(verdict: Mapping[str, Any]) -> dict[str, str]:
+def _verdict_tags(verdict: VerdictDocument) -> dict[str, str]:
     """The sentence, and all that stands beside it as JSON."""
-    return _cut({"verdict": str(verdict["sentence"]), "verdict.json": json.dumps(verdict, sort_keys=True)})
+    return _cut({"verdict": verdict.sentence, "verdict.json": json.dumps(verdict.to_dict(), sort_keys=True)})
 
 
 def _common_tags(study: StudyRow) -> dict[str, str]:

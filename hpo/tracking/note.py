@@ -7,10 +7,11 @@ between the marks: then nothing more is written until they take it away.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hpo.evidence.document import VerdictDocument
 from hpo.study.records import StudyRow, TrialRow
 from hpo.studyfile.schema import StudySpec
 from hpo.trial.vocabulary import TrialState
@@ -46,14 +47,14 @@ def merged(stored: str, digest: str | None, text: str) -> str | None:
     return f"{above}{BEGIN}\n{text}\n{END}{below}"
 
 
-def text(study: StudyRow, trials: Sequence[TrialRow], verdict: Mapping[str, Any] | None) -> str:
-    """Markdown without an empty line at its ends. ``verdict``: of the confirmation, in its JSON form."""
+def text(study: StudyRow, trials: Sequence[TrialRow], verdict: VerdictDocument | None) -> str:
+    """Markdown without an empty line at its ends. ``verdict``: of the confirmation."""
     spec = study.spec
     best = sorted(_complete(trials), key=lambda row: (-(row.value or 0.0), row.number))[:_ROWS]
     standing = f"best {best[0].value:.4f} (trial {best[0].number})" if best else "nothing complete yet"
     parts = [f"### {spec.name}: {spec.objective} of `{Path(spec.model).name}`, {standing}"]
     if verdict is not None:
-        parts.append(f"**Verdict:** {verdict['sentence']}")
+        parts.append(f"**Verdict:** {verdict.sentence}")
     parts.append(_counts(spec, trials))
     if best:
         parts.append(_table(spec, best))

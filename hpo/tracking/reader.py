@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
+from hpo.evidence.document import VerdictDocument
 from hpo.study.database.storage import Storage
-from hpo.study.records import VERDICT, EpochRow, StudyRow, TrialRow
-from hpo.study.studies import controls, lifecycle, snapshot
+from hpo.study.records import EpochRow, StudyRow, TrialRow
+from hpo.study.studies import lifecycle, snapshot, verdicts
 
 
 class Reader(Protocol):
@@ -21,7 +22,7 @@ class Reader(Protocol):
     def epochs(self, number: int) -> list[EpochRow]:
         """Every epoch of every attempt at the trial."""
 
-    def verdict(self) -> dict[str, Any] | None:
+    def verdict(self) -> VerdictDocument | None:
         """Of the study's confirmation stage (which may be this one), once it was reached."""
 
     def set_run(self, number: int, run_id: str) -> None:
@@ -47,10 +48,9 @@ class StudyReader:
     def epochs(self, number: int) -> list[EpochRow]:
         return snapshot.epochs(self.storage, self.study, number)
 
-    def verdict(self) -> dict[str, Any] | None:
+    def verdict(self) -> VerdictDocument | None:
         stage = self.study if self.study.plan else lifecycle.confirmation(self.storage, self.study.name)
-        found = [] if stage is None else controls.notes(self.storage, VERDICT, stage=stage)
-        return found[-1] if found else None
+        return None if stage is None else verdicts.stored(self.storage, stage)
 
     def set_run(self, number: int, run_id: str) -> None:
         snapshot.set_mlflow_run(self.storage, self.study, number, run_id)

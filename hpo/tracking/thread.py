@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from dataclasses import dataclass
 from typing import Protocol
 
+from hpo.background import Job, Queue
 from hpo.errors import HpoError, StorageUnavailable
+from hpo.retry import Backoff
 
 log = logging.getLogger(__name__)
 
 STUDY, PLOTS = -1, -2
 """Stand for the study's own run and for its plots among the trial numbers."""
+_LAST = 2**62
+"""After every trial."""
 PLOTS_SHARE = 50
 """A drawing may take one core for 2% of the time."""
 
@@ -55,27 +58,22 @@ class ProjectionThread:
     def __init__(self, projector: Projecting, pace: Pace | None = None) -> None:
         self._projector = projector
         self._pace = pace or Pace()
-        self._changed = threading.Condition()
-        self._due: dict[int, float] = {STUDY: 0.0}
-        """Number -> monotonic time before which it is not written."""
         self._began = time.monotonic()
         self._written: dict[int, float] = {PLOTS: self._began}
+        """Number -> monotonic time of its last write."""
         self._drawing_s = 0.0
         """What the last drawing took."""
-        self._in_hand: int | None = None
+        self._draws_last = False
+        """Whether it went on for long enough that the plots are drawn at its end."""
         self._refused: set[int] = set()
-        self._pause_s = 0.0
-        """Length of the pause that the last failure led to; 0 while MLflow answers."""
-        self._resume_at = 0.0
-        self._closing = False
-        self._thread = threading.Thread(target=self._run, name="mlflow-projection", daemon=True)
-        self._thread.start()
+        job = Job(do=self._write, failed=self._failed, recovered=_say_that_it_is_back, order=self._closing_order)
+        backoff = Backoff(self._pace.first_pause_s, self._pace.longest_pause_s)
+        self._queue = Queue(job, backoff, "mlflow-projection")
+        self._queue.put(STUDY)
 
     def touch(self, number: int) -> None:
         """The trial's rows have changed."""
-        with self._changed:
-            self._plan(number, self._pace.trial_s)
-            self._changed.notify()
+        self._plan(number, self._pace.trial_s)
 
     def close(self, timeout_s: float) -> int:
         """Writes what is left, for at most ``timeout_s``, and ends the thread.
@@ -83,65 +81,15 @@ class ProjectionThread:
         Returns how many runs MLflow does not show in full (the study's own counts too); ``hpo sync`` writes them later.
         A call that hangs goes on in the daemon thread and ends with the process.
         """
-        with self._changed:
-            for number in (STUDY, *self._refused):
-                self._plan(number, 0.0)
-            self._due.pop(PLOTS, None)
-            if self._began + self._pace.plots_s <= time.monotonic():
-                self._plan(PLOTS, 0.0)
-            self._closing = True
-            self._changed.notify()
-        self._thread.join(timeout_s)
-        with self._changed:
-            in_hand = set() if self._in_hand is None else {self._in_hand}
-            left = set(self._due) | self._refused | in_hand
-            return len({STUDY if number == PLOTS else number for number in left})
+        self._draws_last = self._began + self._pace.plots_s <= time.monotonic()
+        left = self._queue.close(timeout_s, last=[STUDY, PLOTS, *list(self._refused)]) | self._refused
+        return len({STUDY if number == PLOTS else number for number in left})
 
-    def _run(self) -> None:
-        while (number := self._next()) is not None:
-            try:
-                self._write(number)
-            except StorageUnavailable as outage:
-                if not self._wait_out(number, outage):
-                    return
-            except HpoError as error:  # its sentence says all; the trace would say nothing more
-                if self._refuse(number):
-                    log.warning("MLflow lacks %s for now, `hpo sync` brings it: %s", _named(number), error)
-            except Exception:
-                if self._refuse(number):
-                    log.exception("MLflow does not take %s; the rest goes on", _named(number))
-            else:
-                self._succeed(number)
-
-    def _next(self) -> int | None:
-        """The number that is due first, as soon as it is; None when the thread is to end."""
-        with self._changed:
-            while True:
-                if self._closing:
-                    self._in_hand = min(self._due, key=self._closing_order, default=None)
-                else:
-                    self._in_hand = self._ripe()
-                if self._in_hand is not None:
-                    del self._due[self._in_hand]
-                    return self._in_hand
-                if self._closing:
-                    return None
-                self._changed.wait(self._until_next())
-
-    def _ripe(self) -> int | None:
-        now = time.monotonic()
-        ripe = [number for number, due in self._due.items() if max(due, self._resume_at) <= now]
-        return min(ripe, key=self._due.__getitem__, default=None)
-
-    def _until_next(self) -> float | None:
-        if not self._due:
-            return None
-        return max(min(self._due.values()), self._resume_at) - time.monotonic()
-
-    @staticmethod
-    def _closing_order(number: int) -> tuple[int, int]:
+    def _closing_order(self, number: int) -> int | None:
         """Trials first, then the study's run, which counts them, and its plots, which take longest."""
-        return {STUDY: 1, PLOTS: 2}.get(number, 0), number
+        if number == PLOTS:
+            return _LAST + 1 if self._draws_last else None
+        return _LAST if number == STUDY else number
 
     def _write(self, number: int) -> None:
         if number == STUDY:
@@ -152,42 +100,32 @@ class ProjectionThread:
             self._drawing_s = time.monotonic() - began
         else:
             self._projector.trial(number)
+        self._written[number] = time.monotonic()
+        self._refused.discard(number)
+        if number >= 0:
+            self._plan(STUDY, self._pace.study_s)
+            self._plan(PLOTS, max(self._pace.plots_s, PLOTS_SHARE * self._drawing_s))
 
-    def _succeed(self, number: int) -> None:
-        with self._changed:
-            self._in_hand = None
-            self._written[number] = time.monotonic()
-            self._refused.discard(number)
-            if number >= 0 and not self._closing:
-                self._plan(STUDY, self._pace.study_s)
-                self._plan(PLOTS, max(self._pace.plots_s, PLOTS_SHARE * self._drawing_s))
-            was_down, self._pause_s = self._pause_s > 0, 0.0
-        if was_down:
-            log.warning("MLflow answers again; what it missed is being written")
-
-    def _wait_out(self, number: int, outage: StorageUnavailable) -> bool:
-        """Keeps the number and pauses; False when closing, where one failure is enough to know."""
-        with self._changed:
-            self._in_hand = None
-            self._due.setdefault(number, 0.0)
-            first = self._pause_s == 0
-            self._pause_s = min(max(self._pace.first_pause_s, 2 * self._pause_s), self._pace.longest_pause_s)
-            self._resume_at = time.monotonic() + self._pause_s
-            going_on = not self._closing
-        if first:
-            log.warning("MLflow is left out for now, training goes on: %s", outage)
-        return going_on
-
-    def _refuse(self, number: int) -> bool:
-        """Something is wrong with this number alone; whether that is news."""
-        with self._changed:
-            self._in_hand = None
-            known = number in self._refused
-            self._refused.add(number)
-        return not known
+    def _failed(self, number: int, error: Exception, first: bool) -> float | None:  # noqa: FBT001  (a callback)
+        if isinstance(error, StorageUnavailable):
+            if first:
+                log.warning("MLflow is left out for now, training goes on: %s", error)
+            return 0.0
+        is_known = number in self._refused
+        self._refused.add(number)
+        if isinstance(error, HpoError):  # its sentence says all; the trace would say nothing more
+            if not is_known:
+                log.warning("MLflow lacks %s for now, `hpo sync` brings it: %s", _named(number), error)
+        elif not is_known:
+            log.error("MLflow does not take %s; the rest goes on", _named(number), exc_info=error)
+        return None
 
     def _plan(self, number: int, between_s: float) -> None:
-        self._due.setdefault(number, self._written.get(number, -between_s) + between_s)
+        self._queue.put(number, self._written.get(number, -between_s) + between_s)
+
+
+def _say_that_it_is_back() -> None:
+    log.warning("MLflow answers again; what it missed is being written")
 
 
 def _named(number: int) -> str:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
 import webbrowser
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
-from hpo.errors import HpoError, UsageError
+from hpo.errors import HpoError
+from hpo.servers import Address, Starting, check_free, tail
 from hpo.settings import Settings
 from hpo.tracking import view
 
@@ -30,17 +28,6 @@ _ENVIRONMENT = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
 }
-
-
-@dataclass(frozen=True)
-class Address:
-    host: str
-    port: int
-
-    @property
-    def url(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
 
 
 def is_server(tracking_uri: str) -> bool:
@@ -74,7 +61,7 @@ def serve(settings: Settings, address: Address, ready: Callable[[str], None]) ->
     with _until_asked_to_end(), server(settings, address) as process:
         ready(address.url)
         process.wait()
-        raise HpoError(f"MLflow's server ended with code {process.returncode}:\n{_tail(_log(settings))}")
+        raise HpoError(f"MLflow's server ended with code {process.returncode}:\n{tail(_log(settings))}")
 
 
 def open_browser(url: str) -> None:
@@ -86,7 +73,7 @@ def server(
     settings: Settings, address: Address, variables: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     """An ``mlflow server`` that answers; it and its children are gone at the end. ``variables`` are for it alone."""
-    _check_free(address)
+    check_free(address, "hpo ui --port")
     log = _log(settings)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
@@ -104,7 +91,8 @@ def server(
             start_new_session=True,
         )
     try:
-        _wait_until_it_answers(process, address, log)
+        starting = Starting(process, "MLflow's server", f"at {address.url}", log)
+        starting.wait(lambda: _answers(f"{address.url}/health"), START_S)
         yield process
     finally:
         _stop(process)
@@ -120,30 +108,6 @@ def _command(settings: Settings, address: Address) -> list[str]:
 
 def _log(settings: Settings) -> Path:
     return settings.home / "mlflow-server.log"
-
-
-def _check_free(address: Address) -> None:
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address.host, address.port))
-        except OSError as error:
-            raise UsageError(
-                f"{address.host}:{address.port} can't be served: {error.strerror}; "
-                f"name another port: hpo ui --port {address.port + 1}"
-            ) from error
-
-
-def _wait_until_it_answers(process: subprocess.Popen[bytes], address: Address, log: Path) -> None:
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise HpoError(f"MLflow's server ended at once (code {process.returncode}):\n{_tail(log)}")
-        if _answers(f"{address.url}/health"):
-            return
-        time.sleep(0.1)
-    raise HpoError(f"MLflow's server does not answer at {address.url} after {START_S:.0f} s:\n{_tail(log)}")
 
 
 def _answers(url: str) -> bool:
@@ -189,7 +153,3 @@ def _until_asked_to_end() -> Iterator[None]:
         return
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _tail(log: Path) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-15:])

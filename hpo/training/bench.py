@@ -44,7 +44,7 @@ def main() -> int:
 
 def _predict(asked: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """Predictions into the cache, from which ``captured`` takes them without torch."""
-    from hpo.training.predictions import Wanted, captured
+    from hpo.training.measuring.predictions import Wanted, captured
 
     settings = Settings(Path(asked["home"]), "", "", None)
     wanted = Wanted(Path(asked["weights"]), Path(asked["data"]), asked["split"], device=asked["device"])
@@ -53,7 +53,7 @@ def _predict(asked: dict[str, Any], progress: Progress) -> dict[str, Any]:
 
 
 def _check(asked: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    from hpo.training.verifying import verify
+    from hpo.training.measuring.verifying import verify
 
     return verify(Path(asked["folder"]), asked["device"], progress)
 

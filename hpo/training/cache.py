@@ -11,15 +11,14 @@ import json
 import logging
 import os
 import time
-import uuid
 import zipfile
-from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from hpo import files
 from hpo.detection.predictions import Predictions
 from hpo.trial.operating_point import FLOOR
 
@@ -39,14 +38,6 @@ _ARRAYS = (
     ("truth_areas", np.float32),
 )
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
-_LEFT_BEHIND_S = 3600.0
-"""A half-written file as old as this belongs to no living process."""
-
-
-def digest(weights: Path) -> str:
-    """sha256 of the file, in hexadecimal."""
-    with weights.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def key(weights: str, data: str, split: str, imgsz: int, capture: str) -> str:
@@ -84,19 +75,14 @@ class PredictionCache:
         """Keep ``predictions``, whole at any moment. ``trained_imgsz``: of the weights' training, in pixels."""
         if self._keep < 1:
             return
-        aside = self._folder / f".{name}-{uuid.uuid4().hex}.tmp"
+        target = self._file(name)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            with aside.open("wb") as file:
+            with files.written_aside(target, flush=True) as aside, aside.open("wb") as file:
                 np.savez(file, allow_pickle=False, **_written(name, predictions, trained_imgsz))
-                file.flush()
-                os.fsync(file.fileno())
-            aside.replace(self._file(name))
             self._forget()
         except OSError as error:
-            with suppress(OSError):  # where the folder can't be made, nothing lies in it
-                aside.unlink()
-            log.warning("predictions.cache_unusable", extra={"file": str(aside), "error": str(error)})
+            log.warning("predictions.cache_unusable", extra={"file": str(target), "error": str(error)})
 
     def trained_imgsz(self, weights: str) -> int | None:
         """The image size, in pixels, that the weights with this sha256 were trained with, if it was ever saved."""
@@ -114,9 +100,9 @@ class PredictionCache:
     def _forget(self) -> None:
         """Remove what was used longest ago, and what dead processes left half-written."""
         kept = sorted(self._folder.glob("*.npz"), key=_age)
-        dead = [file for file in self._folder.glob(".*.tmp") if _age(file) > _LEFT_BEHIND_S]
-        for file in [*kept[self._keep :], *dead]:
+        for file in kept[self._keep :]:
             file.unlink(missing_ok=True)
+        files.remove_leftovers(self._folder)
 
 
 def _age(file: Path) -> float:

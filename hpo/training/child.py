@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.training import lifeline as life
+from hpo import files, processes
 from hpo.training.memory import peak_mib
 from hpo.training.stops import classify
 from hpo.trial.messages import Answer, Checkpointed, Ended, EpochReport, Memory, Message, Progress, Started, encode
@@ -21,7 +21,7 @@ from hpo.trial.request import TrialRequest
 from hpo.trial.vocabulary import Reason, Scalar
 
 if TYPE_CHECKING:
-    from hpo.training.yolo import TrialRun, TrialValidator
+    from hpo.training.ultralytics_internals.yolo import TrialRun, TrialValidator
 
 PROGRESS_EVERY_S = 0.5
 
@@ -58,7 +58,7 @@ class Channel:
 
 def main(request_json: str, pipe: Connection, lifeline: Connection) -> None:
     """Entry point in the forked process. Unless it is killed, an ``Ended`` is on disk and sent."""
-    life.hold(lifeline)
+    processes.end_with_pipe(lifeline)
     _fork_what_loads_images(pipe)
     request = TrialRequest.from_json(request_json)
     paths = AttemptPaths(Path(request.folder))
@@ -103,8 +103,8 @@ def _is_drawn(request: TrialRequest, ended: Ended) -> bool:
 def _build(request: TrialRequest, paths: AttemptPaths, channel: Channel) -> TrialRun:
     if "torch._inductor" not in sys.modules:
         raise RuntimeError("the forkserver's preload failed: importing torch or ultralytics raised an ImportError")
-    from hpo.training import patches
-    from hpo.training.yolo import TrialRun
+    from hpo.training.ultralytics_internals import patches
+    from hpo.training.ultralytics_internals.yolo import TrialRun
 
     def report(epoch: EpochReport) -> Answer:
         channel.memory(peak_mib(run.device))
@@ -141,7 +141,7 @@ def _follow_batches(run: TrialRun, channel: Channel) -> None:
 
 def _arguments(request: TrialRequest, paths: AttemptPaths) -> dict[str, Any]:
     """What was asked for, and what the service owns (``arguments.OWNED`` refuses it in a study file)."""
-    from hpo.training import patches
+    from hpo.training.ultralytics_internals import patches
 
     owned = {
         "task": "detect",
@@ -197,7 +197,7 @@ def _completed(run: TrialRun, channel: Channel) -> Ended:
         scores = run.validator.scores(run.request)
         value = scores[run.request.objective.metric]
         return Ended(Reason.COMPLETE, "", run.epochs, value, scores, run.best_epoch, time.time())
-    from hpo.training.swept import settle
+    from hpo.training.measuring.swept import settle
 
     found = settle(run, plan, lambda stage, share: channel.progress(stage, run.epochs, share))
     return Ended(
@@ -208,7 +208,7 @@ def _completed(run: TrialRun, channel: Channel) -> Ended:
         metrics=found.metrics,
         best_epoch=run.best_epoch,
         recorded_at=time.time(),
-        operating_point=found.point.to_dict(),
+        operating_point=found.point,
         swept=found.swept,
     )
 
@@ -225,13 +225,8 @@ def _stopped(error: BaseException, run: TrialRun | None) -> Ended:
 
 def _write(ended: Ended, path: Path) -> None:
     """In place before it is sent: a result outlives a worker that dies before it has told it."""
-    aside = path.with_suffix(".tmp")
     try:
-        with aside.open("wb") as file:
-            file.write(encode(ended))
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
+        files.write_bytes(path, encode(ended), flush=True)
     except OSError as error:  # a full disk: the message still reaches the worker
         print(f"{path}: not written: {error}", file=sys.stderr)  # noqa: T201  (the attempt's own log)
 

@@ -7,6 +7,8 @@ import os
 import shutil
 from pathlib import Path
 
+from hpo import files
+
 
 def prepare(home: Path) -> dict[str, str]:
     """Make Ultralytics' own folder under ``home`` and return the variables for a trial's process.
@@ -45,6 +47,5 @@ def _place_font(target: Path) -> None:
     spec = importlib.util.find_spec("matplotlib")
     if spec is None or spec.origin is None:
         return
-    aside = target.with_suffix(f".{os.getpid()}.tmp")
-    shutil.copyfile(Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf", aside)
-    aside.replace(target)
+    with files.written_aside(target) as aside:
+        shutil.copyfile(Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf", aside)

@@ -7,7 +7,7 @@ from pathlib import Path
 from ultralytics import YOLO
 
 from hpo.errors import HpoError
-from hpo.training.capture import device as resolved_device
+from hpo.training.ultralytics_internals.capture import device as resolved_device
 from hpo.trial.handed_over import EXPORTS
 
 _SIMPLIFIED = ("onnx", "engine")

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from hpo import files, processes
+
 
 def main(request: str, pipe: Connection, lifeline: Connection) -> None:
     """``request``: JSON {model, weights_folder}. Answers JSON: the facts, or {error: one line}."""
-    from hpo.training import lifeline as life
-
-    life.hold(lifeline)
+    processes.end_with_pipe(lifeline)
     asked = json.loads(request)
     try:
         answer = _facts(asked["model"], Path(asked["weights_folder"]))
@@ -27,9 +26,7 @@ def devices(_request: str, pipe: Connection, lifeline: Connection) -> None:
     """Answers JSON: one line a GPU that torch can use."""
     import torch
 
-    from hpo.training import lifeline as life
-
-    life.hold(lifeline)
+    processes.end_with_pipe(lifeline)
     found = []
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
@@ -42,26 +39,17 @@ def free_memory(_request: str, pipe: Connection, lifeline: Connection) -> None:
     """Answers JSON: of each GPU that torch can use, what is free of its memory now, MiB."""
     import torch
 
-    from hpo.training import lifeline as life
-
-    life.hold(lifeline)
+    processes.end_with_pipe(lifeline)
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     free = {str(index): torch.cuda.mem_get_info(index)[0] / 2**20 for index in range(count)}
     pipe.send_bytes(json.dumps(free).encode())
 
 
 def _facts(model: str, weights_folder: Path) -> dict[str, Any]:
-    from ultralytics.nn.tasks import guess_model_task, load_checkpoint
+    from hpo.training.ultralytics_internals.facts import facts
 
     path = _weights(model, weights_folder)
-    loaded, _ = load_checkpoint(str(path))
-    head = type(loaded.model[-1]).__name__
-    return {
-        "path": str(path),
-        "sha256": _sha256(path),
-        "task": guess_model_task(loaded),
-        "head_has_nms": not getattr(loaded, "end2end", False) and head not in {"v10Detect", "RTDETRDecoder"},
-    }
+    return {"path": str(path), "sha256": files.digest(path), **facts(path)}
 
 
 def _weights(model: str, folder: Path) -> Path:
@@ -71,16 +59,11 @@ def _weights(model: str, folder: Path) -> Path:
         return path.resolve()
     kept = folder / path.name
     if not kept.is_file():
-        from ultralytics.utils.downloads import attempt_download_asset
+        from hpo.training.ultralytics_internals.facts import download
 
         folder.mkdir(parents=True, exist_ok=True)
         os.chdir(folder)
-        attempt_download_asset(path.name)
+        download(path.name)
     if not kept.is_file():
         raise FileNotFoundError(f"{model} is no file here, and Ultralytics offers no download of that name")
     return kept.resolve()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,14 +6,14 @@ torn, damaged or foreign file is passed over.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+from hpo import files
 
 KEPT = 2
 Failpoint = Callable[[str], None]
@@ -34,15 +34,9 @@ class Saved:
     def is_whole(self) -> bool:
         """Whether the file is there and has its digest: reads all of it."""
         try:
-            return digest(self.path) == self.sha256
+            return files.digest(self.path) == self.sha256
         except OSError:
             return False
-
-
-def digest(path: Path) -> str:
-    """sha256 of a file, hexadecimal. Raises OSError."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def path_of(folder: Path, epoch: int) -> Path:
@@ -57,14 +51,11 @@ def write(
     Written aside, flushed to disk, renamed; so is its description, after it. Raises OSError.
     """
     path = path_of(folder, epoch)
-    aside = path.with_suffix(".tmp")
-    with aside.open("wb") as file:
-        content(file)
-        file.flush()
+    with files.written_aside(path, flush=True) as aside:
+        with aside.open("wb") as file:
+            content(file)
         failpoint("written")
-        os.fsync(file.fileno())
-    saved = Saved(path, epoch, digest(aside), owner)
-    aside.replace(path)
+        saved = Saved(path, epoch, files.digest(aside), owner)
     failpoint("renamed")
     _describe(saved)
     failpoint("described")
@@ -93,6 +84,7 @@ def newest(folder: Path, owner: str) -> Saved | None:
 
 def remove(folder: Path) -> None:
     """All of them, those that are half written or half fetched and those of older versions too."""
+    files.remove_leftovers(folder, "checkpoint*", older_than_s=0)
     for file in folder.glob("checkpoint*"):
         if file.is_dir():
             shutil.rmtree(file, ignore_errors=True)
@@ -106,13 +98,9 @@ def _description(path: Path) -> Path:
 
 def _describe(saved: Saved) -> None:
     target = _description(saved.path)
-    aside = target.with_suffix(".json.tmp")
-    with aside.open("w") as file:
-        json.dump({"epoch": saved.epoch, "sha256": saved.sha256, "owner": saved.owner}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(target)
-    _flush_folder(target.parent)
+    text = json.dumps({"epoch": saved.epoch, "sha256": saved.sha256, "owner": saved.owner})
+    files.write_text(target, text, flush=True)
+    files.flush_folder(target.parent)
 
 
 def _described(folder: Path) -> Iterator[Saved]:
@@ -133,12 +121,4 @@ def _drop_older(folder: Path, owner: str) -> None:
     for file in folder.glob("checkpoint-*.pt"):
         if file not in keep:
             file.unlink(missing_ok=True)
-
-
-def _flush_folder(folder: Path) -> None:
-    """Renames are on disk only with their folder."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    files.remove_leftovers(folder, "checkpoint-*", older_than_s=0)  # no one else writes here

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from hpo.trial.operating_point import OperatingPoint, SweepResult
 from hpo.trial.vocabulary import Reason, Scalar
 
 
@@ -79,11 +80,10 @@ class Ended:
     """The epoch of best.pt, from 1."""
     recorded_at: float
     """Unix time, s."""
-    operating_point: dict[str, Any] | None = None
-    """``OperatingPoint.to_dict()`` that value and metrics hold at; for complete only, and only where it is no part of
-    the request."""
-    swept: dict[str, Any] | None = None
-    """``SweepResult.to_dict()`` of best.pt; for complete only, and only where a sweep was asked for and ran."""
+    operating_point: OperatingPoint | None = None
+    """What value and metrics hold at; for complete only, and only where it is no part of the request."""
+    swept: SweepResult | None = None
+    """What a sweep of best.pt found; for complete only, and only where a sweep was asked for and ran."""
 
 
 Message = Started | Progress | Memory | EpochReport | Checkpointed | Ended
@@ -102,12 +102,26 @@ class Answer(StrEnum):
 
 
 def encode(message: Message) -> bytes:
-    return json.dumps({"kind": type(message).__name__, **asdict(message)}).encode()
+    fields = _outcome(message) if isinstance(message, Ended) else asdict(message)
+    return json.dumps({"kind": type(message).__name__, **fields}).encode()
+
+
+def _outcome(ended: Ended) -> dict[str, Any]:
+    own = {
+        "operating_point": None if ended.operating_point is None else ended.operating_point.to_dict(),
+        "swept": None if ended.swept is None else ended.swept.to_dict(),
+    }
+    return vars(ended) | own
 
 
 def decode(raw: bytes) -> Message:
     fields = json.loads(raw)
     kind = _KINDS[fields.pop("kind")]
-    if "reason" in fields:
-        fields["reason"] = Reason(fields["reason"])
+    if kind is Ended:
+        point, swept = fields.get("operating_point"), fields.get("swept")
+        fields |= {
+            "reason": Reason(fields["reason"]),
+            "operating_point": None if point is None else OperatingPoint.from_dict(point),
+            "swept": None if swept is None else SweepResult.from_dict(swept),
+        }
     return kind(**fields)

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from hpo.trial.vocabulary import Metric
 
-AP_METRICS = (Metric.MAP50_95, Metric.MAP50, Metric.MAP_SMALL, Metric.MAP_MEDIUM, Metric.MAP_LARGE)
+AP_METRICS = tuple(metric for metric in Metric if metric.row.is_ap)
 """Areas under a whole curve: a confidence threshold can only lower them, so they choose the suppression alone."""
 
 
@@ -66,7 +66,7 @@ class Objective:
     @property
     def is_ap(self) -> bool:
         """Whether it chooses the suppression alone; the confidence is then the one of the best macro F1."""
-        return self.metric in AP_METRICS
+        return self.metric.row.is_ap
 
     @property
     def is_plain(self) -> bool:
@@ -87,7 +87,7 @@ def _text(number: float) -> str:
     return repr(float(number)).removesuffix(".0")
 
 
-PLAIN_METRICS = (Metric.MAP50_95, Metric.MAP50, Metric.PRECISION, Metric.RECALL, Metric.F1)
+PLAIN_METRICS = tuple(metric for metric in Metric if metric.row.is_plain)
 
 GRAMMAR = (
     "METRIC [micro] [at CONDITION [and CONDITION]...], where METRIC is f1, f2, f0.5 (any F-beta), precision, recall, "
@@ -154,8 +154,7 @@ def _number(text: str, part: str) -> float:
 def _check(objective: Objective) -> None:
     if objective.is_ap and objective.average is Average.MICRO:
         raise ValueError(f"{objective.metric} is a mean over classes; micro goes with f1, precision and recall")
-    one_sided = objective.metric in (Metric.PRECISION, Metric.RECALL)
-    if one_sided and not objective.constraints:
+    if objective.metric.row.held_back_by and not objective.constraints:
         return  # without a sweep it is read at the confidence of the best F1; the study's rules refuse the rest
     same = [c for c in objective.constraints if c.quantity.value == objective.metric.value and c.cls is None]
     if same and objective.beta == 1.0:

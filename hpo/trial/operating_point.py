@@ -3,36 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from enum import StrEnum
 from typing import Any
+
+from hpo.trial.kinds import Axis, Kind
 
 FLOOR = 0.001
 """Candidates of a lower score are never looked at; ``model.val`` has the same floor."""
 MAX_IOUS = 64
 """One bit each of a machine word."""
-
-
-class Kind(StrEnum):
-    """How overlapping candidates are suppressed."""
-
-    HARD = "hard"
-    """Greedy NMS within each class, as ``model.predict`` does."""
-    AGNOSTIC = "agnostic"
-    """Greedy NMS over all classes together (``agnostic_nms=True``)."""
-    DIOU = "diou"
-    """Greedy NMS within each class on IoU minus the normalized squared distance of the centres (Zheng et al. 2020)."""
-    SOFT = "soft"
-    """Gaussian Soft-NMS within each class (Bodla et al. 2017)."""
-    SOFT_LINEAR = "soft_linear"
-    """Linear Soft-NMS within each class (Bodla et al. 2017)."""
-    WBF = "wbf"
-    """Weighted boxes fusion within each class, of one model's boxes (Solovyev et al. 2021)."""
-    NONE = "none"
-    """Of a head that needs no suppression."""
-
-
-PLAIN = (Kind.HARD, Kind.AGNOSTIC, Kind.NONE)
-"""What ``yolo predict`` can do; the others need ``hpo.deploy``."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +34,12 @@ class OperatingPoint:
 
     @property
     def agnostic_nms(self) -> bool:
-        return self.kind is Kind.AGNOSTIC
+        return dict(self.kind.row.predict or ()).get("agnostic_nms", False)
 
     @property
     def is_plain(self) -> bool:
-        """Whether ``yolo predict`` can do it."""
-        return self.kind in PLAIN and self.per_class_conf is None
+        """Whether ``yolo predict`` can do it; else ``hpo.deploy`` does."""
+        return self.kind.is_plain and self.per_class_conf is None
 
     def to_dict(self) -> dict[str, Any]:
         """The documented JSON form."""
@@ -106,6 +84,16 @@ class SweepPlan:
     resamples: int = 2000
     """Of the paired bootstrap over images."""
     seed: int = 0
+
+    def axis(self, axis: Axis) -> tuple[float, ...]:
+        """The values that are tried on ``axis``."""
+        match axis:
+            case Axis.IOU:
+                return self.ious
+            case Axis.SIGMA:
+                return self.sigmas
+            case Axis.FLOOR:
+                return self.floors
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "kinds": [kind.value for kind in self.kinds]}

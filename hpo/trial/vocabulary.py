@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
@@ -9,17 +10,68 @@ from typing import assert_never
 Scalar = bool | int | float | str | None
 
 
-class Metric(StrEnum):
-    """Objective metrics; all lie in [0, 1] and larger is better."""
+@dataclass(frozen=True)
+class MetricRow:
+    """What is known of a metric."""
 
-    MAP50_95 = "map50_95"
-    MAP50 = "map50"
-    PRECISION = "precision"
-    RECALL = "recall"
-    F1 = "f1"
-    MAP_SMALL = "map_small"
-    MAP_MEDIUM = "map_medium"
-    MAP_LARGE = "map_large"
+    does: str
+    """What it is, for people; half a sentence."""
+    title: str | None = None
+    """As people call it, where that is not its name."""
+    ious: int = 1
+    """It is the mean over so many IoU thresholds, from 0.50 up in steps of 0.05."""
+    is_ap: bool = False
+    """Whether it is the area under a whole curve: a confidence threshold can only lower it, so that it chooses the
+    suppression alone."""
+    areas: tuple[float, float] | None = None
+    """Which objects count: square pixels of the original image, the upper bound not included."""
+    is_plain: bool = True
+    """Whether a training's validation shows it, without a sweep."""
+    is_monotone: bool = False
+    """Whether it only rises or falls with the confidence at which it is measured."""
+    held_back_by: tuple[str, ...] = ()
+    """Quantities that get worse where it alone is driven to its bound."""
+
+
+class Metric(StrEnum):
+    """Objective metrics, one row each; all lie in [0, 1] and larger is better."""
+
+    row: MetricRow
+
+    def __new__(cls, key: str, row: MetricRow | None = None) -> Metric:
+        """``row`` has a default for the type checker alone: ``Metric("f1")`` looks a member up and makes none."""
+        if row is None:
+            raise TypeError(f"metric {key!r} has no row")
+        member = str.__new__(cls, key)
+        member._value_ = key
+        member.row = row
+        return member
+
+    MAP50_95 = "map50_95", MetricRow("AP over IoU 0.50 to 0.95", "mAP50-95", 10, is_ap=True, is_monotone=True)
+    MAP50 = "map50", MetricRow("AP at IoU 0.50", "mAP50", is_ap=True, is_monotone=True)
+    PRECISION = (
+        "precision",
+        MetricRow("the share of detections that are right", is_monotone=True, held_back_by=("recall", "f1")),
+    )
+    RECALL = (
+        "recall",
+        MetricRow(
+            "the share of objects that are found", is_monotone=True, held_back_by=("precision", "f1", "fp_per_image")
+        ),
+    )
+    F1 = "f1", MetricRow("the harmonic mean of precision and recall")
+    MAP_SMALL = (
+        "map_small",
+        MetricRow("AP of objects of COCO's size small", ious=10, is_ap=True, areas=(0.0, 32.0**2), is_plain=False),
+    )
+    MAP_MEDIUM = (
+        "map_medium",
+        MetricRow("AP of objects of COCO's size medium", ious=10, is_ap=True, areas=(32.0**2, 96.0**2), is_plain=False),
+    )
+    MAP_LARGE = (
+        "map_large",
+        MetricRow("AP of objects of COCO's size large", ious=10, is_ap=True, areas=(96.0**2, math.inf), is_plain=False),
+    )
 
 
 class Postprocess(StrEnum):

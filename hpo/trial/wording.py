@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from hpo.trial.operating_point import DEFAULT, Kind, OperatingPoint, SweepResult
+from hpo.trial.kinds import Axis
+from hpo.trial.operating_point import DEFAULT, OperatingPoint, SweepResult
 
 
 def setting(point: OperatingPoint) -> str:
     """``iou 0.55, conf 0.31``, and what else differs from the defaults."""
-    words = [] if point.kind in (Kind.HARD, Kind.NONE) else [str(point.kind)]
+    words = [str(point.kind)] if point.kind.row.named else []
     words += [f"iou {point.iou:.4g}"] if point.iou is not None else []
     words += [f"sigma {point.sigma:.4g}"] if point.sigma is not None else []
-    words += [f"floor {point.floor:.4g}"] if point.kind is Kind.WBF else []
+    words += [f"floor {point.floor:.4g}"] if Axis.FLOOR in point.kind.row.axes else []
     if point.per_class_conf is None:
         words.append(f"conf {point.conf:.4g}")
     else:
         words.append(f"conf a class {' '.join(f'{conf:.4g}' for conf in point.per_class_conf)}")
     words += [f"max_det {point.max_det}"] if point.max_det != DEFAULT.max_det else []
     return ", ".join(words)
+
+
+def suppression(point: OperatingPoint) -> str:
+    """What the kind does, and where it comes from."""
+    row = point.kind.row
+    source = "" if row.paper is None else f" ([{row.paper[0]}]({row.paper[1]}))"
+    return f"`{point.kind}` is {row.does}{source}"
+
+
+def in_python(weights: str, settings: str) -> str:
+    """How a detector is used at whatever setting; the only way where ``yolo predict`` can't do that one."""
+    return f"hpo.deploy.load({weights!r}, {settings!r}).predict(IMAGES)"
 
 
 def gain(result: SweepResult) -> str:

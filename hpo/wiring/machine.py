@@ -54,7 +54,9 @@ def launcher(settings: Settings) -> ForkserverLauncher:
     from hpo.launchers.forkserver import ForkserverLauncher
     from hpo.training import child, environment
 
-    return ForkserverLauncher(child.main, "hpo.training.preload", environment.prepare(settings.home))
+    return ForkserverLauncher(
+        child.main, "hpo.training.ultralytics_internals.preload", environment.prepare(settings.home)
+    )
 
 
 def slots(settings: Settings, offer: Offer) -> tuple[str, ...]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hpo import files
 from hpo.errors import HpoError, SpecError, StudyConflict, UsageError
 from hpo.settings import Settings
 from hpo.wiring.machine import PROBE_TIMEOUT_S
@@ -73,9 +73,7 @@ def here(launcher: ForkserverLauncher, study: StudyRow, settings: Settings) -> s
     if study.facts.model_yaml is not None:
         placed = settings.study_folder(study.name) / "model" / name  # the name says the scale
         placed.parent.mkdir(parents=True, exist_ok=True)
-        aside = placed.with_name(f".{os.getpid()}.{name}")
-        aside.write_text(study.facts.model_yaml)
-        aside.replace(placed)
+        files.write_text(placed, study.facts.model_yaml)
         return str(placed)
     from hpo.orchestration import starting_weights
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hpo.errors import SpecError, StudyConflict, UsageError
 from hpo.settings import Settings
@@ -19,9 +19,10 @@ from hpo.wiring.warming import warm_start
 
 if TYPE_CHECKING:
     from hpo.dataset.summary import DatasetSummary
+    from hpo.evidence.document import VerdictDocument
     from hpo.launchers.local import LocalWorkers
-    from hpo.orchestration.site import Site
     from hpo.orchestration.stop import StopRequest
+    from hpo.orchestration.workspace import Workspace
     from hpo.study.database.storage import Storage
     from hpo.study.records import StatusRow, StudyRow, TrialRow
     from hpo.studyfile.planning.plan import BaselinePlan
@@ -39,7 +40,7 @@ class Opened:
     settings: Settings
     storage: Storage
     study: StudyRow
-    site: Site
+    workspace: Workspace
     launcher: Launcher
     unsynced: int = 0
     """Trials that MLflow had not taken when the work ended; ``hpo sync`` brings them."""
@@ -59,10 +60,10 @@ class Opened:
         from hpo.confirmation import stage
 
         study = stage.begin(self.storage, self.study, wanted)
-        site = replace(self.site, folder=self.settings.study_folder(study.name), baseline=None)
-        return replace(self, study=study, site=site, unsynced=0)
+        workspace = replace(self.workspace, folder=self.settings.study_folder(study.name), baseline=None)
+        return replace(self, study=study, workspace=workspace, unsynced=0)
 
-    def verdict(self, by: str, progress: Callable[[int, int], None]) -> dict[str, Any]:
+    def verdict(self, by: str, progress: Callable[[int, int], None]) -> VerdictDocument:
         """Of this stage, which is finished; computed at the first call."""
         from hpo.confirmation import record
         from hpo.confirmation.verdict import Bench, reach
@@ -72,7 +73,7 @@ class Opened:
         if known is not None:
             return known
         os.environ.update(environment.kernel_cache(self.settings.home))
-        bench = Bench(self.settings, self.site.data, self.site.devices[0], by, progress)
+        bench = Bench(self.settings, self.workspace.data, self.workspace.devices[0], by, progress)
         told = reach(self.storage, self.study, bench)
         self._show_verdict()
         return told
@@ -92,7 +93,7 @@ class Opened:
     @property
     def logs(self) -> Path:
         """Where further workers on this machine write what they say."""
-        return self.site.folder / "workers"
+        return self.workspace.folder / "workers"
 
     def more_workers(self, count: int, device: str, slots: int) -> LocalWorkers:
         """``count`` further workers on this machine, on the GPUs after the first in turn, each with ``slots``."""
@@ -114,14 +115,14 @@ class Opened:
         from hpo.tracking.thread import ProjectionThread
 
         controls.refuse_if_stopped(self.storage, self.study)
-        life = Life(f"{platform.node()}:{os.getpid()}", self.site.devices)
+        life = Life(f"{platform.node()}:{os.getpid()}", self.workspace.devices)
         mirror = ProjectionThread(projector(self.settings, self.storage, self.study))
-        session = WorkerSession(self.storage, self.study, life, self.site.baseline)
+        session = WorkerSession(self.storage, self.study, life, self.workspace.baseline)
         try:
             store = checkpoint_store(self.settings, self.study)
             ranking = Ranking(self.storage, self.study)
             company = Company(session, self.launcher, mirror, watcher, ranking, store)
-            Worker(self.study, self.site, company, stop).run()
+            Worker(self.study, self.workspace, company, stop).run()
         finally:
             session.close()
             self.unsynced = mirror.close(DRAIN_S)
@@ -138,7 +139,7 @@ def opened(file: Path, overrides: Sequence[str], settings: Settings, offer: Offe
     spec = loaded.spec
     dataset = describe(Path(spec.data), settings.cache)
     launcher = machine.launcher(settings)  # its seconds of imports go on beside ours
-    from hpo.orchestration.site import Site
+    from hpo.orchestration.workspace import Workspace
     from hpo.study.database.storage import open_storage
     from hpo.study.records import Facts, Identity
     from hpo.study.studies import lifecycle
@@ -159,8 +160,10 @@ def opened(file: Path, overrides: Sequence[str], settings: Settings, offer: Offe
         data = _placed_data(folder, Path(spec.data))
         devices = machine.slots(settings, offer)
         room = machine.room(settings, storage, study, devices) if offer.each is None else None
-        site = Site(folder, found.path, data, _baseline(spec, dataset), devices, settings.cache / "predictions", room)
-        yield Opened(settings, storage, study, site, launcher)
+        workspace = Workspace(
+            folder, found.path, data, _baseline(spec, dataset), devices, settings.cache / "predictions", room
+        )
+        yield Opened(settings, storage, study, workspace, launcher)
 
 
 @contextmanager
@@ -172,7 +175,7 @@ def joined(name: str, data: Path | None, settings: Settings, offer: Offer) -> It
     """
     from hpo.dataset.description import describe
     from hpo.dataset.difference import differences
-    from hpo.orchestration.site import Site
+    from hpo.orchestration.workspace import Workspace
     from hpo.study.database.storage import open_storage
     from hpo.study.studies import controls, lifecycle
 
@@ -188,7 +191,7 @@ def joined(name: str, data: Path | None, settings: Settings, offer: Offer) -> It
         listed = differences(study.facts.dataset, dataset)
         raise StudyConflict(name, listed, "way out: the same images and labels, named with --data")
     folder = settings.study_folder(study.name)
-    site = Site(
+    workspace = Workspace(
         folder,
         model.here(launcher, study, settings),
         _placed_data(folder, source),
@@ -198,19 +201,17 @@ def joined(name: str, data: Path | None, settings: Settings, offer: Offer) -> It
     )
     with open_storage(settings.storage_url, create=False, lease_s=study.spec.recovery.lease_s) as storage:
         if offer.each is None:
-            site = replace(site, room=machine.room(settings, storage, study, site.devices))
-        yield Opened(settings, storage, study, site, launcher)
+            workspace = replace(workspace, room=machine.room(settings, storage, study, workspace.devices))
+        yield Opened(settings, storage, study, workspace, launcher)
 
 
 def _placed_data(folder: Path, source: Path) -> Path:
-    """The data.yaml that trials on this machine are given; renamed into place, since workers share the folder."""
+    """The data.yaml that trials on this machine are given."""
     from hpo.dataset.description import write_resolved
 
     folder.mkdir(parents=True, exist_ok=True)
     placed = folder / "data.yaml"
-    aside = folder / f"data.{os.getpid()}.yaml"
-    write_resolved(source, aside)
-    aside.replace(placed)
+    write_resolved(source, placed)
     return placed
 
 

@@ -13,12 +13,13 @@ from hpo.wiring import machine, model
 
 if TYPE_CHECKING:
     from hpo.orchestration.stop import StopRequest
+    from hpo.orchestration.workspace import Workspace
     from hpo.promotion.bench import Bench
     from hpo.promotion.bench import Show as ShowImages
     from hpo.promotion.choice import Choice
     from hpo.promotion.promote import Asked, Maker, Promoted
     from hpo.promotion.registering import Pending, Registered
-    from hpo.promotion.training import FinalTraining, Ground, Trained
+    from hpo.promotion.training import FinalTraining, Trained
     from hpo.promotion.training import Show as ShowEpochs
     from hpo.study.database.storage import Storage
     from hpo.study.records import StudyRow
@@ -35,7 +36,7 @@ class Promotion:
     choice: Choice
     training: FinalTraining
     launcher: Launcher
-    ground: Ground
+    workspace: Workspace
     maker: Maker
     by: str
 
@@ -55,7 +56,7 @@ class Promotion:
         wanted = Pending.of(
             self.asked.register,
             self.asked.output,
-            self.ground.data,
+            self.workspace.data,
             split=made.split,
             trial=row.number,
             run_id=row.mlflow_run_id or "",
@@ -80,10 +81,11 @@ def promotion(
     ``place``: data.yaml where it is not at the study's place, the device, and who promotes. Raises ``UsageError``, and
     ``StudyConflict`` where the data or the model is another one.
     """
+    from hpo.orchestration.workspace import Workspace
     from hpo.promotion import exports, folder, registering
     from hpo.promotion.choice import choose
     from hpo.promotion.promote import Maker
-    from hpo.promotion.training import FinalTraining, Ground
+    from hpo.promotion.training import FinalTraining
 
     data, device, by = place
     choice = choose(storage, study, asked.trial)
@@ -95,10 +97,16 @@ def promotion(
     refuse_other_data(study, source, settings)
     launcher = machine.launcher(settings)
     here = settings.study_folder(study.name)
-    ground = Ground(here, model.here(launcher, study, settings), source, settings.cache / "predictions", device)
-    training = FinalTraining(study, choice, ground, with_val=asked.with_val)
-    maker = Maker(storage, study, ground, bench(settings, study, device), by, machine.versions())
-    return Promotion(storage, study, asked, choice, training, launcher, ground, maker, by)
+    workspace = Workspace(
+        here,
+        model.here(launcher, study, settings),
+        source,
+        devices=(device,),
+        predictions=settings.cache / "predictions",
+    )
+    training = FinalTraining(study, choice, workspace, with_val=asked.with_val)
+    maker = Maker(storage, study, workspace, bench(settings, study, device), by, machine.versions())
+    return Promotion(storage, study, asked, choice, training, launcher, workspace, maker, by)
 
 
 def bench(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SweepRequest:
-    """Which predictions are swept (see ``hpo.training.predictions.Wanted``)."""
+    """Which predictions are swept (see ``hpo.training.measuring.predictions.Wanted``)."""
 
     weights: Path
     data: Path
@@ -40,7 +40,7 @@ class Swept:
 
     def save(self, folder: Path) -> list[Path]:
         """Its files, in ``folder``."""
-        from hpo.training import sweep_files
+        from hpo.training.measuring import sweep_files
 
         weights = self.request.weights.resolve()
         title = f"{weights.name} on {self.request.data}, split {self.request.split}"
@@ -65,7 +65,7 @@ def sweep(
     """
     from hpo.dataset.description import describe
     from hpo.training import environment
-    from hpo.training.predictions import Wanted, captured
+    from hpo.training.measuring.predictions import Wanted, captured
 
     os.environ.update(environment.kernel_cache(settings.home))
 

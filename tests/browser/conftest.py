@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from hpo.servers import Address
 from hpo.tracking import ui
 from hpo.tracking.projection import Projector
 from hpo.trial.vocabulary import Reason
@@ -46,7 +47,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     projector = Projector(settings, rows.study, rows)
     found = projector.everything()
     projector.plots()
-    address = ui.Address("127.0.0.1", free_port())
+    address = Address("127.0.0.1", free_port())
     with ui.server(settings, address):
         yield Served(rows, address.url, found.experiment_id)
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from hpo.confirmation.groups import Groups
-from hpo.confirmation.judging import document, judge, metric_name
+from hpo.confirmation.judging import Measurement, document, judge, metric_name
 from hpo.confirmation.words import lines, paragraph
 from hpo.detection.predictions import Predictions
-from hpo.evidence.verdict import Claim
+from hpo.evidence.document import Finding
 from hpo.studyfile.schema import StudySpec
 from hpo.studyfile.stage import PlannedRun, StagePlan
 from hpo.trial.objective import parse
@@ -47,7 +47,7 @@ def capture(weights: Path, split: str) -> Predictions:
 @pytest.mark.parametrize("objective", ["f1", "map50_95"])
 def test_a_better_detector_beats_the_defaults_and_its_gain_splits_without_a_rest(objective: str) -> None:
     found = judge(stage(objective), groups(), "test", capture)
-    assert found.verdict.claim is Claim.BEATS
+    assert found.verdict.claim is Finding.BEATS
     assert found.images.value == pytest.approx(found.verdict.difference)
     assert found.images.low <= found.images.value <= found.images.high
     assert found.images.high > found.images.low
@@ -64,24 +64,25 @@ def test_the_winner_is_the_one_that_was_chosen_before() -> None:
 
 def test_equal_detectors_at_the_defaults_differ_in_nothing() -> None:
     found = judge(stage(point=None), groups(), "test", lambda _weights, _split: make(Scene(images=12)))
-    assert (found.verdict.claim, found.verdict.difference) == (Claim.NONE, 0)
+    assert (found.verdict.claim, found.verdict.difference) == (Finding.NONE, 0)
     assert (found.training, found.operating_point) == (0, 0)
     assert (found.images.low, found.images.high) == (0, 0)
 
 
 def test_the_json_form_and_the_lines_say_where_it_was_measured() -> None:
     found = judge(stage(), groups(), "test", capture)
-    told = document(stage()[0], groups(), found, {"split": "test", "look": 2, "within_noise": 3})
-    assert list(told)[:6] == ["claim", "difference", "low", "high", "seeds", "winner"]
-    assert (told["claim"], told["winner"], told["seeds"]) == ("beats", 4, 2)
+    told = document(stage()[0], groups(), found, Measurement("test", look=2, within_noise=3))
+    stored = told.to_dict()
+    assert list(stored)[:6] == ["claim", "difference", "low", "high", "seeds", "winner"]
+    assert (stored["claim"], stored["winner"], stored["seeds"]) == ("beats", 4, 2)
     said = lines(told)
     assert "on test, look 2 at this split" in said[0]
-    assert said[-1] == told["sentence"]
+    assert said[-1] == told.sentence
     assert said[-1].startswith("beats the defaults by ")
     assert "training +" in said[-2]
-    assert paragraph(told)[0] == f"Trial 4 {told['sentence']}."
-    on_val = document(stage()[0], groups(), found, {"split": "val", "look": 1, "within_noise": 0})
-    assert on_val["sentence"].endswith("; measured on val, which also chose the winner")
+    assert paragraph(told)[0] == f"Trial 4 {told.sentence}."
+    on_val = document(stage()[0], groups(), found, Measurement("val", look=1, within_noise=0))
+    assert on_val.sentence.endswith("; measured on val, which also chose the winner")
 
 
 def test_metrics_have_the_names_that_people_use() -> None:

@@ -18,7 +18,7 @@ from hpo.study.session.worker_session import WorkerSession
 from hpo.study.studies import controls, lifecycle, snapshot
 from hpo.studyfile.schema import Confirm
 from hpo.trial.vocabulary import Reason, TrialState
-from tests.searches import WITH_SPLITS, Search
+from tests.searches import WITH_SPLITS, Search, verdict
 from tests.study.support import (
     IDENTITY,
     Clock,
@@ -173,8 +173,8 @@ def test_looks_at_a_split_are_counted_over_all_studies_on_its_data(storage: Stor
     one = stage.begin(storage, lifecycle.load(storage, "one"), Confirm(top=1, seeds=2))
     assert record.look(storage, one, "test", "me") == 3
     assert record.stored(storage, one) is None
-    record.keep(storage, one, {"claim": "beats"}, "me")
-    assert record.stored(storage, one) == {"claim": "beats"}
+    record.keep(storage, one, verdict("beats"), "me")
+    assert record.stored(storage, one) == verdict("beats")
     assert record.stored(storage, other) is None
 
 

@@ -15,8 +15,9 @@ from hpo.detection.curves import Labels
 from hpo.detection.events import every
 from hpo.detection.predictions import Predictions
 from hpo.detection.rating import measure, violated
+from hpo.trial.kinds import Kind
 from hpo.trial.objective import Objective, parse
-from hpo.trial.operating_point import DEFAULT, FLOOR, Kind, OperatingPoint, SweepPlan
+from hpo.trial.operating_point import DEFAULT, FLOOR, OperatingPoint, SweepPlan
 from tests.detection.scenes import Scene, make
 
 SEEDS = st.integers(0, 2**32 - 1)

@@ -8,16 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ultralytics.utils.metrics import ap_per_class
 
-from hpo.detection.choice import SIZES
 from hpo.detection.curves import Labels, average_precisions, curve
 from hpo.detection.events import Events, every, falling, single
+from hpo.detection.evidence import areas_of
 from hpo.detection.metrics import macro_at
 from hpo.detection.predictions import Predictions
-from hpo.trial.operating_point import DEFAULT, Kind, SweepPlan
+from hpo.trial.kinds import Kind
+from hpo.trial.objective import Objective
+from hpo.trial.operating_point import DEFAULT, SweepPlan
 from hpo.trial.vocabulary import Metric
 from tests.detection import reference
 from tests.detection.scenes import Scene, make
 
+SIZED = [metric for metric in Metric if metric.row.areas is not None]
 SEEDS = st.integers(0, 2**32 - 1)
 PLAN = SweepPlan()
 
@@ -78,11 +81,11 @@ def test_average_precision_of_one_class_is_the_interpolated_one(hits: list[bool]
     assert found[0] == pytest.approx(np.full(10, reference.average_precision(np.array(hits), labels)), abs=1e-12)
 
 
-@given(SEEDS, st.sampled_from(list(SIZES)))
+@given(SEEDS, st.sampled_from(SIZED))
 @settings(max_examples=30, deadline=None)
 def test_ap_by_size_leaves_out_what_coco_ignores(seed: int, metric: Metric) -> None:
     predictions = make(Scene(images=4, classes=1, candidates=30, seed=seed))
-    areas = SIZES[metric]
+    areas = areas_of(Objective(metric))
     events = single(predictions, DEFAULT, areas=areas)
     labels = Labels.of(predictions, areas=areas)
     counted = (predictions.truth_areas >= areas[0]) & (predictions.truth_areas < areas[1])

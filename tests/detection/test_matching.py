@@ -11,14 +11,17 @@ from ultralytics.engine.validator import BaseValidator
 from ultralytics.utils.metrics import box_iou
 
 from hpo.detection.apply import detections
-from hpo.detection.choice import SIZES
 from hpo.detection.events import every, single
+from hpo.detection.evidence import areas_of
 from hpo.detection.predictions import Predictions
-from hpo.trial.operating_point import DEFAULT, Kind, OperatingPoint, SweepPlan
+from hpo.trial.kinds import Kind
+from hpo.trial.objective import Objective
+from hpo.trial.operating_point import DEFAULT, OperatingPoint, SweepPlan
 from hpo.trial.vocabulary import Metric
 from tests.detection import reference
 from tests.detection.scenes import Scene, make
 
+SIZED = [metric for metric in Metric if metric.row.areas is not None]
 SEEDS = st.integers(0, 2**32 - 1)
 
 
@@ -60,17 +63,17 @@ def test_a_setting_alone_and_one_of_many_match_alike(seed: int) -> None:
         np.testing.assert_array_equal(hits == 1, np.where(alone.rows >= 0, alone.hits[alone.rows, 0], 0) == 1)
 
 
-@given(SEEDS, st.sampled_from(list(SIZES)))
+@given(SEEDS, st.sampled_from(SIZED))
 @settings(max_examples=60, deadline=None)
 def test_sizes_are_matched_as_coco_does(seed: int, metric: Metric) -> None:
     predictions = make(Scene(images=2, candidates=40, seed=seed))
-    events = single(predictions, DEFAULT, areas=SIZES[metric])
+    events = single(predictions, DEFAULT, areas=areas_of(Objective(metric)))
     for image in range(len(predictions)):
         own = np.flatnonzero(events.images == image)
         found = detections(predictions, OperatingPoint(0.7, 0.0))[image]
         boxes, classes = labels_of(predictions, image)
         hits, ignored = reference.match_sized(
-            found.boxes.astype(float), found.classes, boxes.astype(float), classes, SIZES[metric]
+            found.boxes.astype(float), found.classes, boxes.astype(float), classes, areas_of(Objective(metric))
         )
         for ours, theirs in ((events.hits, hits), (events.ignored, ignored)):
             rows = events.rows[own]

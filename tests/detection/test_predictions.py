@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from hpo.detection.apply import detections
 from hpo.detection.predictions import MAX_CANDIDATES, ImagePredictions, collect
-from hpo.trial.operating_point import Kind, OperatingPoint
+from hpo.trial.kinds import Kind
+from hpo.trial.operating_point import OperatingPoint
 from tests.detection.scenes import Scene, make
 
 FRAME = (1.0, 1.0, 0.0, 0.0, 640.0, 480.0)

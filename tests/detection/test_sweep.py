@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -14,25 +15,25 @@ from hpo.detection.predictions import Predictions
 from hpo.detection.rating import default_for, measure
 from hpo.detection.sweep import best_value, sweep
 from hpo.errors import UsageError
+from hpo.trial.kinds import SUPPRESSING, Kind
 from hpo.trial.objective import parse
-from hpo.trial.operating_point import DEFAULT, Interval, Kind, OperatingPoint, SweepPlan, SweepResult
+from hpo.trial.operating_point import DEFAULT, Interval, OperatingPoint, SweepPlan, SweepResult
 from tests.detection.scenes import Scene, make
 
 PLAN = SweepPlan(ious=(0.3, 0.5, 0.7), sigmas=(0.3, 0.6), floors=(0.001, 0.1), resamples=300)
 SEEDS = st.integers(0, 2**32 - 1)
-ALL = tuple(kind for kind in Kind if kind is not Kind.NONE)
 
 
 @given(SEEDS, st.sampled_from(["f1", "f1 micro", "map50", "map50_95", "map_small", "recall at precision >= 0.3"]))
 @settings(max_examples=15, deadline=None)
 def test_the_best_setting_is_the_best_of_all_that_were_tried(seed: int, text: str) -> None:
     predictions, objective = make(Scene(images=6, candidates=25, seed=seed)), parse(text)
-    found = sweep(predictions, replace(PLAN, kinds=ALL), objective)
-    assert found.settings == 3 * 4 + 2 + 3 * 2
-    assert {kind.best.point.kind for kind in found.by_kind} == set(ALL)
+    found = sweep(predictions, replace(PLAN, kinds=SUPPRESSING), objective)
+    assert found.settings == sum(math.prod(len(PLAN.axis(axis)) for axis in kind.row.axes) for kind in SUPPRESSING)
+    assert {kind.best.point.kind for kind in found.by_kind} == set(SUPPRESSING)
     again = [measure(predictions, kind.best.point, objective)[1] for kind in found.by_kind]
     assert measure(predictions, found.best.point, objective)[1] == pytest.approx(found.in_sample, abs=1e-9)
-    assert best_value(predictions, replace(PLAN, kinds=ALL), objective) == pytest.approx(max(again), abs=1e-9)
+    assert best_value(predictions, replace(PLAN, kinds=SUPPRESSING), objective) == pytest.approx(max(again), abs=1e-9)
     assert found.best in [kind.best for kind in found.by_kind]
     assert found.default == measure(predictions, DEFAULT, objective)[0]
 
@@ -40,7 +41,7 @@ def test_the_best_setting_is_the_best_of_all_that_were_tried(seed: int, text: st
 def test_the_result_survives_json() -> None:
     found = sweep(make(Scene()), PLAN, parse("f1"), test=make(Scene(seed=1)))
     assert SweepResult.from_dict(json.loads(json.dumps(found.to_dict()))) == found
-    plan = replace(PLAN, kinds=ALL, per_class=True, conf=(0.1, 0.1))
+    plan = replace(PLAN, kinds=SUPPRESSING, per_class=True, conf=(0.1, 0.1))
     assert SweepPlan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan
 
 

@@ -17,7 +17,8 @@ from sqlalchemy.exc import OperationalError
 
 from hpo.errors import HpoError, UsageError
 from hpo.head import passwords
-from hpo.head.postgres import OWNER, Cluster, Listening, check_free
+from hpo.head.postgres import OWNER, Cluster, Listening
+from hpo.servers import check_free
 from hpo.study.database.roles import Kind, Role
 from hpo.study.studies import setup
 from tests.head.conftest import free_port
@@ -102,7 +103,7 @@ def test_a_port_that_is_taken_is_refused_with_the_option_that_names_another() ->
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(UsageError, match=f"hpo up --postgres-port {port + 1}"):
-            check_free(Listening("127.0.0.1", port), option="--postgres-port")
+            check_free(Listening("127.0.0.1", port), "hpo up --postgres-port")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root hands its folder over to another user")

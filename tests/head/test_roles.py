@@ -7,20 +7,22 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
 from sqlalchemy import create_engine, make_url, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from hpo.errors import StorageUnavailable, UsageError
-from hpo.study.database import tables
+from hpo.study.database import schema, tables
 from hpo.study.database.roles import Kind, Role
 from hpo.study.database.storage import SchemaConflict, Storage, open_storage
 from hpo.study.database.tables import SCHEMA_VERSION
-from hpo.study.records import Upload
+from hpo.study.records import Look, Upload
 from hpo.study.session.worker_session import WorkerSession
-from hpo.study.studies import lifecycle, setup, snapshot
+from hpo.study.studies import lifecycle, setup, snapshot, verdicts
 from hpo.studyfile.schema import StudySpec
 from hpo.trial.vocabulary import Reason, TrialState
 from tests.head.conftest import Server
+from tests.searches import verdict
 from tests.study.support import FACTS, IDENTITY, Clock, admit, begin, ended, epoch_report, outlive, run, study_spec
 
 WORKER = Role(Kind.WORKER, "w_ork", "w'orker:p@ss")
@@ -125,6 +127,18 @@ def test_tables_of_a_later_version_are_open_to_the_worker_too(owner_url: str, wo
     assert refused(worker_url, "DELETE FROM later")
 
 
+def test_tables_that_an_upgrade_makes_are_open_to_the_worker_too(owner_url: str, worker_url: str) -> None:
+    with open_storage(owner_url, create=True) as storage, storage.engine.begin() as connection:
+        command.downgrade(schema.alembic_config(connection), "0003")
+    setup.upgrade(owner_url)
+    with open_storage(worker_url, create=False) as storage, study(storage):
+        row = lifecycle.load(storage, "digits")
+        verdicts.note_look(storage, row, "w", Look("test"))
+        verdicts.keep(storage, row, "w", verdict("beats"))
+        assert verdicts.looks(storage, row.identity.data_fingerprint) == [Look("test")]
+        assert verdicts.stored(storage, row) == verdict("beats")
+
+
 def test_deleting_with_the_workers_role_says_who_may(worker_url: str) -> None:
     with open_storage(worker_url, create=True) as storage:
         study(storage).close()
@@ -204,7 +218,6 @@ def test_upgrade_wants_tables_and_init_refuses_newer_ones(server: Server, databa
 
 @pytest.mark.parametrize("older", sorted(tables.OLDER_VERSIONS))
 def test_older_tables_are_upgraded_by_upgrade_alone(server: Server, database: str, older: str) -> None:
-    from hpo.study.database import schema
     from hpo.study.database.optuna_storage import open_rdb
 
     url = server.url(database)

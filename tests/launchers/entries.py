@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from hpo.training import lifeline as life
+from hpo import processes
 from hpo.trial.messages import Ended, Progress, encode
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.vocabulary import Reason
@@ -19,7 +19,7 @@ from hpo.trial.vocabulary import Reason
 
 def misbehave(_request: str, pipe: Connection, lifeline: Connection) -> None:
     """Say one thing, then do what the request's ``study`` names."""
-    life.hold(lifeline)
+    processes.end_with_pipe(lifeline)
     from hpo.trial.request import TrialRequest
 
     pipe.send_bytes(encode(Progress("train", 1, 0.5)))
@@ -45,7 +45,7 @@ def misbehave(_request: str, pipe: Connection, lifeline: Connection) -> None:
 
 def with_loader_workers(_request: str, pipe: Connection, lifeline: Connection) -> None:
     """Start two processes of a real data loader, tell their ids, and hang."""
-    life.hold(lifeline)
+    processes.end_with_pipe(lifeline)
     from torch.utils.data import DataLoader
 
     numbers: Any = range(1000)
@@ -59,7 +59,7 @@ def with_loader_workers(_request: str, pipe: Connection, lifeline: Connection) -
 
 def devices_of_the_preload(_request: str, pipe: Connection, lifeline: Connection) -> None:
     """Tell what the preload has imported, and whether it touched a GPU."""
-    life.hold(lifeline)
+    processes.end_with_pipe(lifeline)
     import sys
 
     import torch
@@ -70,6 +70,6 @@ def devices_of_the_preload(_request: str, pipe: Connection, lifeline: Connection
 
 def inherited(_request: str, pipe: Connection, lifeline: Connection) -> None:
     """Tell one's own id, the forkserver's, and the environment as Python sees it."""
-    life.hold(lifeline)
+    processes.end_with_pipe(lifeline)
     pipe.send_bytes(json.dumps([os.getpid(), os.getppid(), dict(os.environ)]).encode())
     time.sleep(600)

@@ -23,7 +23,9 @@ from tests.launchers import entries
 @pytest.fixture(scope="module")
 def misbehaving(tmp_path_factory: pytest.TempPathFactory) -> ForkserverLauncher:
     home = tmp_path_factory.mktemp("home")
-    return ForkserverLauncher(entries.misbehave, "hpo.training.preload", environment.prepare(home))
+    return ForkserverLauncher(
+        entries.misbehave, "hpo.training.ultralytics_internals.preload", environment.prepare(home)
+    )
 
 
 @pytest.mark.parametrize(("how", "code"), [("exit", 3), ("killed", -9), ("segfault", -11), ("nothing", 0)])

@@ -10,7 +10,9 @@ from tests.launchers import entries
 
 if __name__ == "__main__":
     launcher = ForkserverLauncher(
-        entries.with_loader_workers, "hpo.training.preload", environment.prepare(Path(sys.argv[1]))
+        entries.with_loader_workers,
+        "hpo.training.ultralytics_internals.preload",
+        environment.prepare(Path(sys.argv[1])),
     )
     process = launcher._spawn(entries.with_loader_workers, "{}")
     sys.stdout.write(process.receive_text(120) + "\n")

@@ -24,7 +24,7 @@ def say(launcher: ForkserverLauncher) -> None:
 
 
 def main(home: Path) -> None:
-    launcher = ForkserverLauncher(entries.inherited, "hpo.training.lifeline", environment.prepare(home))
+    launcher = ForkserverLauncher(entries.inherited, "hpo.processes", environment.prepare(home))
     say(launcher)
     server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
     os.kill(server, signal.SIGKILL)

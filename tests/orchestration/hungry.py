@@ -7,7 +7,7 @@ import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from hpo.training import lifeline as life
+from hpo import processes
 from hpo.trial.messages import Ended, EpochReport, Memory, Message, Started, encode
 from hpo.trial.request import TrialRequest
 from hpo.trial.vocabulary import Reason
@@ -17,7 +17,7 @@ COMPANY_S = 60.0
 
 def beside_none(request_json: str, pipe: Connection, lifeline: Connection) -> None:
     """Fails where another one runs. The first attempt of all waits for one, so that they surely meet."""
-    life.hold(lifeline)
+    processes.end_with_pipe(lifeline)
     request = TrialRequest.from_json(request_json)
     running = Path(request.data).parent / "running"
     running.mkdir(exist_ok=True)
@@ -30,13 +30,13 @@ def beside_none(request_json: str, pipe: Connection, lifeline: Connection) -> No
 
 def never(request_json: str, pipe: Connection, lifeline: Connection) -> None:
     """Fails also where it is alone."""
-    life.hold(lifeline)
+    processes.end_with_pipe(lifeline)
     _train(TrialRequest.from_json(request_json), pipe, lambda: True)
 
 
 def modest(request_json: str, pipe: Connection, lifeline: Connection) -> None:
     """Takes 400 MiB and says so; the first as many as its study's name ends with wait until all of them have begun."""
-    life.hold(lifeline)
+    processes.end_with_pipe(lifeline)
     request = TrialRequest.from_json(request_json)
     running = Path(request.data).parent / f"running-{request.study}"
     running.mkdir(exist_ok=True)

@@ -66,5 +66,5 @@ class DeadlyStore(FolderStore):
         raise AssertionError("still here")
 
 
-def never() -> bool:
+def never(_pause_s: float = 0) -> bool:
     return False

@@ -16,7 +16,9 @@ from hpo.orchestration import handover
 from hpo.study.records import TrialRow
 from hpo.studyfile.schema import StudySpec
 from hpo.studyfile.text.ultralytics_yaml import write_arguments
-from hpo.trial.operating_point import Gain, Kind, OperatingPoint, SweepResult
+from hpo.trial.handed_over import point_of
+from hpo.trial.kinds import Kind
+from hpo.trial.operating_point import Gain, OperatingPoint, SweepResult
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.vocabulary import Reason, TrialState
 from tests.support import swept
@@ -69,6 +71,7 @@ def test_the_sampled_operating_point_is_handed_over(tmp_path: Path) -> None:
         train={"lr0": 1e-05, "imgsz": 320},
     )
     files = handover.save(SPEC, trial, tmp_path / "winner")
+    assert files.predict is not None
     predict = yaml.safe_load(files.predict.read_text())
     assert (predict["iou"], predict["conf"], predict["max_det"], predict["agnostic_nms"]) == (0.55, 0.31, 100, True)
     assert predict["imgsz"] == 320
@@ -89,11 +92,29 @@ def test_what_a_sweep_found_is_handed_over_where_it_is_proven(tmp_path: Path, lo
         train={"imgsz": 320},
     )
     files = handover.save(SPEC, trial, tmp_path / "winner")
+    assert files.predict is not None
     predict = yaml.safe_load(files.predict.read_text())
     assert predict["conf"] == conf
     assert "95% interval" in files.predict.read_text()
     assert files.operating_point is not None
     assert SweepResult.from_dict(json.loads(files.operating_point.read_text())) == found
+
+
+@pytest.mark.parametrize("swept_too", [True, False])
+def test_a_setting_that_yolo_predict_cannot_do_is_handed_over_for_deploy_alone(tmp_path: Path, swept_too: bool) -> None:
+    """And a predict.yaml of a former winner, which would be another setting, goes."""
+    point = OperatingPoint(None, 0.31, kind=Kind.SOFT, sigma=0.4)
+    found = swept(point, gain=Gain("f1", 0.03, 0.01, 0.05))
+    trial = dataclasses.replace(
+        complete(tmp_path / "study", 4), operating_point=point, sweep=found if swept_too else None, train={"imgsz": 320}
+    )
+    (tmp_path / "winner").mkdir()
+    (tmp_path / "winner" / "predict.yaml").touch()
+    files = handover.save(SPEC, trial, tmp_path / "winner")
+    assert files.predict is None
+    assert not (tmp_path / "winner" / "predict.yaml").exists()
+    assert files.operating_point is not None
+    assert point_of(json.loads(files.operating_point.read_text())) == (point, 320)
 
 
 def test_weights_that_are_gone_are_an_error_that_says_why(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from sqlalchemy import make_url
 from typing_extensions import override
 
 from hpo.errors import StorageUnavailable
-from hpo.orchestration.site import Site
 from hpo.orchestration.stop import StopRequest
 from hpo.orchestration.worker import Company, Worker
+from hpo.orchestration.workspace import Workspace
 from hpo.study.database.storage import Storage, open_storage
 from hpo.study.session.registry import Life
 from hpo.study.session.worker_session import WorkerSession
@@ -61,7 +61,7 @@ def work(storage: Storage, folder: Path, launcher: Counting, watcher: Nobody) ->
     study = load(storage, "digits")
     session = WorkerSession(storage, study, Life("w", ("cpu",)), None)
     company = Company(session, launcher, Nobody(), watcher, Ranking(storage, study))
-    Worker(study, Site(folder, "m.yaml", folder / "data.yaml", None, ("cpu",)), company, StopRequest()).run()
+    Worker(study, Workspace(folder, "m.yaml", folder / "data.yaml", None, ("cpu",)), company, StopRequest()).run()
 
 
 def test_a_worker_without_a_database_ends_and_its_result_is_told_later(postgres_server: str, tmp_path: Path) -> None:

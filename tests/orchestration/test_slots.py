@@ -12,9 +12,9 @@ import pytest
 from hpo.launchers.forkserver import ForkserverLauncher
 from hpo.orchestration import room
 from hpo.orchestration.room import Memory, Room
-from hpo.orchestration.site import Site
 from hpo.orchestration.stop import StopRequest
 from hpo.orchestration.worker import Company, Worker
+from hpo.orchestration.workspace import Workspace
 from hpo.study.database.storage import Storage, open_storage
 from hpo.study.records import AttemptRow, StudyRow
 from hpo.study.session import peaks
@@ -31,7 +31,7 @@ from tests.soak.node import Nobody
 from tests.study.session import invariants
 from tests.study.support import FACTS, IDENTITY, study_spec
 
-LIGHT = "hpo.training.lifeline"
+LIGHT = "hpo.processes"
 """A preload that imports nothing heavy."""
 
 
@@ -52,8 +52,8 @@ def work(
     launcher = ForkserverLauncher(entry, LIGHT, environment.prepare(folder))
     with WorkerSession(storage, study, Life("w", slots), None) as session:
         company = Company(session, launcher, Nobody(), Nobody(), Ranking(storage, study))
-        site = Site(folder, "m.yaml", folder / "data.yaml", None, slots, room=space)
-        Worker(study, site, company, StopRequest()).run()
+        workspace = Workspace(folder, "m.yaml", folder / "data.yaml", None, slots, room=space)
+        Worker(study, workspace, company, StopRequest()).run()
         [row] = snapshot.status(storage, study).workers
     return list(row.slots)
 
@@ -102,7 +102,7 @@ def test_slots_open_as_the_memory_that_was_seen_allows(storage: Storage, tmp_pat
     space = Room(Memory({"cpu": 1000.0}, cores=8), lambda: peaks.seen(storage, study))
     assert work(storage, study, tmp_path, hungry.modest, ("cpu",), space) == ["cpu"] * 2
     tried = attempts(storage, study)
-    assert [attempt.effective["peak_mib"] for attempt in tried] == [400] * 5
+    assert [attempt.peak_mib for attempt in tried] == [400] * 5
     assert {attempt.slot for attempt in tried} == {0, 1}
     assert any(overlap(one, other) for one, other in itertools.combinations(tried, 2))
     assert list(tmp_path.glob("saw-*-2"))

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from hpo import files
 from hpo.errors import UsageError
 from hpo.orchestration.starting_weights import obtain, share
 from hpo.study.records import Identity, StudyRow
-from hpo.trial import checkpoints
 from tests.orchestration.stores import FolderStore
 from tests.tracking.support import make_study
 
@@ -32,7 +32,7 @@ def file(tmp_path: Path) -> Path:
 def study(file: Path) -> StudyRow:
     made = make_study()
     spec = replace(made.spec, model=str(file))
-    return replace(made, spec=spec, identity=Identity(made.identity.data_fingerprint, checkpoints.digest(file)))
+    return replace(made, spec=spec, identity=Identity(made.identity.data_fingerprint, files.digest(file)))
 
 
 def shared(store: FolderStore, study: StudyRow, file: Path) -> StudyRow:

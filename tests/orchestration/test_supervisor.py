@@ -68,7 +68,9 @@ class Notes:
 @pytest.fixture(scope="module")
 def misbehaving(tmp_path_factory: pytest.TempPathFactory) -> ForkserverLauncher:
     home = tmp_path_factory.mktemp("home")
-    return ForkserverLauncher(entries.misbehave, "hpo.training.preload", environment.prepare(home))
+    return ForkserverLauncher(
+        entries.misbehave, "hpo.training.ultralytics_internals.preload", environment.prepare(home)
+    )
 
 
 def follow(

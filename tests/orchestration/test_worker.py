@@ -11,9 +11,9 @@ import pytest
 from typing_extensions import override
 
 from hpo.errors import HpoError
-from hpo.orchestration.site import Site
 from hpo.orchestration.stop import StopRequest
 from hpo.orchestration.worker import Company, Worker
+from hpo.orchestration.workspace import Workspace
 from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow
 from hpo.study.session.registry import Life
@@ -40,7 +40,7 @@ def work(storage: Storage, study: StudyRow, folder: Path, launcher: FakeLauncher
     slots = ("cpu", "cpu")
     with WorkerSession(storage, study, Life("w", slots), None) as session:
         company = Company(session, launcher, Nobody(), Nobody(), Ranking(storage, study))
-        Worker(study, Site(folder, "m.yaml", folder / "data.yaml", None, slots), company, stop).run()
+        Worker(study, Workspace(folder, "m.yaml", folder / "data.yaml", None, slots), company, stop).run()
 
 
 class Listening(FakeLauncher):

@@ -16,7 +16,7 @@ from hpo.dataset.boxes import BoxFacts
 from hpo.report import html, markdown, words
 from hpo.report.facts import MAX_ROWS, Report, cost, settings
 from hpo.study.plots.importance import importances
-from hpo.study.records import BudgetRow, StatusRow, StudyState, TrialRow, WarmStart
+from hpo.study.records import BudgetRow, Finish, StatusRow, StudyState, TrialRow, WarmStart
 from hpo.trial.vocabulary import Reason
 from tests.tracking.support import make_rows, make_study, make_trial
 
@@ -39,7 +39,7 @@ def _made(count: int) -> Report:
     status = StatusRow(
         name=study.name,
         state=StudyState.FINISHED,
-        finished="budget spent",
+        finished=Finish.BUDGET,
         budget=BudgetRow(14, None, 14, 14, 1.0),
         counts={},
         best=winner,

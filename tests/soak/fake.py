@@ -9,6 +9,7 @@ from pathlib import Path
 
 from typing_extensions import override
 
+from hpo import files
 from hpo.trial import checkpoints
 from hpo.trial.messages import Answer, Checkpointed, Ended, EpochReport, Message, Started, encode
 from hpo.trial.paths import AttemptPaths
@@ -102,9 +103,7 @@ class FakeProcess(TrialProcess):
         metrics = {} if value is None else {"map50": value}
         ended = Ended(reason, "", self._epoch, value, metrics, self._epoch or None, time.time())
         if reason is not Reason.GIVEN_BACK:
-            aside = self._paths.ended.with_suffix(".tmp")
-            aside.write_bytes(encode(ended))
-            aside.replace(self._paths.ended)
+            files.write_bytes(self._paths.ended, encode(ended))
         self._queue.append(ended)
         self._gone = True
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing_extensions import override
 
 from hpo.errors import HpoError
-from hpo.orchestration.site import Site
 from hpo.orchestration.stop import StopRequest, on_signals
+from hpo.orchestration.workspace import Workspace
 from hpo.settings import Settings
 from hpo.study.database.storage import open_storage
 from hpo.study.studies.lifecycle import load
@@ -155,8 +155,10 @@ def _fake(place: Place, pace: Pace) -> None:
     try:
         with on_signals(stop), open_storage(place.url, create=False, lease_s=2) as storage:
             study = load(storage, place.study)
-            site = Site(settings.study_folder(study.name), "model.yaml", place.folder / "data.yaml", OUTSIDE, slots)
-            Opened(settings, storage, study, site, FakeLauncher(pace)).work(Nobody(), stop)
+            workspace = Workspace(
+                settings.study_folder(study.name), "model.yaml", place.folder / "data.yaml", OUTSIDE, slots
+            )
+            Opened(settings, storage, study, workspace, FakeLauncher(pace)).work(Nobody(), stop)
     except HpoError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(error.exit_code)

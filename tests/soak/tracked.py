@@ -12,6 +12,7 @@ from pathlib import Path
 from subprocess import Popen
 from typing import Any, Self
 
+from hpo.servers import Address
 from hpo.settings import Settings
 from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow, TrialRow
@@ -38,7 +39,7 @@ class Tracking:
 
     def __init__(self, folder: Path, database_url: str) -> None:
         self._settings = Settings(folder, "", database_url, folder / "mlartifacts")
-        self._address = ui.Address("127.0.0.1", free_port())
+        self._address = Address("127.0.0.1", free_port())
         self._serving: AbstractContextManager[Popen[bytes]] | None = None
         self._process: Popen[bytes] | None = None
 

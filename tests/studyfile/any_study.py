@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hpo.studyfile.keys import Block, Flag, Form, KeyField, OneOf, Own, Real, Whole, keys_of
 from hpo.studyfile.schema import LONGEST_NAME, NAME, STAGE_SUFFIX, Method, StudySpec
 from hpo.studyfile.space import Choices, Condition, Dimension, FloatRange, IntRange, Space
+from hpo.trial.kinds import Kind
 from hpo.trial.objective import AP_METRICS, Average, Constraint, Objective, Quantity
-from hpo.trial.operating_point import Kind
 from hpo.trial.vocabulary import Metric, Postprocess
 
 T = TypeVar("T")

@@ -10,7 +10,9 @@ import pytest
 from hpo.studyfile import keys_page
 from hpo.studyfile.arguments import arguments
 from hpo.studyfile.json_schema import json_schema
-from hpo.studyfile.reading.methods import PRUNERS, SAMPLERS
+from hpo.studyfile.methods.pruners import PRUNERS
+from hpo.studyfile.methods.rows import MethodRow
+from hpo.studyfile.methods.samplers import SAMPLERS
 from hpo.studyfile.schema import POSTPROCESSING_NAMES
 from hpo.studyfile.text.places import shipped
 from hpo.trial.vocabulary import Metric
@@ -53,5 +55,6 @@ def test_the_page_names_every_choice() -> None:
 def test_the_page_names_every_option(name: str) -> None:
     row = next(line for line in PAGE.splitlines() if line.startswith("|") and f"`{name}`" in line.split("|")[1])
     shared = PAGE if "those of" in row else row
-    for option in {**SAMPLERS, **PRUNERS}[name].options:
+    rows: dict[str, MethodRow] = {**SAMPLERS, **PRUNERS}
+    for option in rows[name].options:
         assert option in shared, option

@@ -12,7 +12,8 @@ from ruamel.yaml import YAML
 
 from hpo.studyfile.arguments import arguments
 from hpo.studyfile.json_schema import json_schema
-from hpo.studyfile.reading.methods import PRUNERS, SAMPLERS
+from hpo.studyfile.methods.pruners import PRUNERS
+from hpo.studyfile.methods.samplers import SAMPLERS
 from hpo.studyfile.reading.reader import REQUIRED, StudyReader
 from hpo.studyfile.serialize import dump_yaml
 from hpo.studyfile.text.places import Folders

@@ -10,7 +10,8 @@ import pytest
 
 from hpo.studyfile.json_schema import json_schema
 from hpo.studyfile.keys import Block, KeyField, Real, Whole, keys_of
-from hpo.studyfile.reading.methods import PRUNERS, SAMPLERS
+from hpo.studyfile.methods.pruners import PRUNERS
+from hpo.studyfile.methods.samplers import SAMPLERS
 from hpo.studyfile.schema import StudySpec
 from tests.studyfile.conftest import Studio
 

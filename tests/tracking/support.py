@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from hpo.evidence.document import VerdictDocument
 from hpo.settings import Settings
 from hpo.study.records import AttemptRow, EpochRow, Facts, Identity, StudyRow, TrialRow
 from hpo.studyfile.schema import Plots, StudySpec
@@ -48,7 +49,7 @@ class Rows:
     def epochs(self, number: int) -> list[EpochRow]:
         return self.epochs_of[number]
 
-    def verdict(self) -> dict[str, Any] | None:
+    def verdict(self) -> VerdictDocument | None:
         return None
 
     def set_run(self, number: int, run_id: str) -> None:

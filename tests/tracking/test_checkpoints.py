@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hpo.errors import StorageUnavailable
+from hpo.servers import Address
 from hpo.settings import Settings
 from hpo.tracking import client, ui
 from hpo.tracking.checkpoints import Missing, MlflowStore
@@ -18,7 +19,7 @@ from tests.tracking.support import make_study, settings_in
 @pytest.fixture(scope="module")
 def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     home = tmp_path_factory.mktemp("served")
-    address = ui.Address("127.0.0.1", free_port())
+    address = Address("127.0.0.1", free_port())
     with ui.server(settings_in(home), address):
         yield Settings(home, "", address.url, None)
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from hpo.study.records import TrialRow
 from hpo.tracking.content import Point, RunContent, canonical, metric_name, study_content, trial_content
-from hpo.trial.operating_point import Kind, OperatingPoint
+from hpo.trial.kinds import Kind
+from hpo.trial.operating_point import OperatingPoint
 from hpo.trial.vocabulary import Postprocess, Reason, RunStatus, TrialState
 from tests.support import swept
 from tests.tracking.support import BEGIN, UUID, make_epochs, make_rows, make_study, make_trial

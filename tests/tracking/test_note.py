@@ -10,12 +10,13 @@ from hpo.settings import Settings
 from hpo.tracking import note
 from hpo.tracking.projection import Projector
 from hpo.trial.vocabulary import Reason
+from tests.searches import verdict
 from tests.tracking.support import Rows, make_epochs, make_rows, make_trial
 
 
 def test_it_says_what_was_asked_where_it_stands_and_the_best() -> None:
     rows = make_rows([Reason.COMPLETE, Reason.COMPLETE, Reason.PRUNED])
-    text = note.text(rows.study, rows.trials(), {"sentence": "beats the defaults by 3.1 points"})
+    text = note.text(rows.study, rows.trials(), verdict("beats", sentence="beats the defaults by 3.1 points"))
     best = max((row for row in rows.trials() if row.value is not None), key=lambda row: row.value or 0.0)
     assert f"best {best.value:.4f} (trial {best.number})" in text.splitlines()[0]
     assert "**Verdict:** beats the defaults by 3.1 points" in text

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from hpo.errors import StorageUnavailable
+from hpo.servers import Address
 from hpo.settings import Settings
 from hpo.tracking import ui
 from hpo.tracking.client import connect
@@ -111,7 +112,7 @@ def test_registering_loads_no_framework(settings: Settings, tmp_path: Path) -> N
 def test_over_http_files_go_and_come_through_the_server(settings: Settings, tmp_path: Path) -> None:
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
-        address = ui.Address("127.0.0.1", probe.getsockname()[1])
+        address = Address("127.0.0.1", probe.getsockname()[1])
     with ui.server(settings, address):
         away = Settings(tmp_path / "node", "", address.url, None)
         version = ModelRegistry(away).add(make_study(), promoted(tmp_path / "winner"), CHAMPION)

@@ -21,6 +21,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from hpo.errors import UsageError
+from hpo.servers import Address
 from hpo.settings import Settings
 from hpo.tracking import ui
 from hpo.tracking.projection import Projector
@@ -69,7 +70,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = attempt_folder(home / "00000-1", pictures=("results.png",))
     rows.put(make_trial(0, folder=str(folder)), make_epochs(0, 5))
     Projector(settings, rows.study, rows).everything()
-    address = ui.Address("127.0.0.1", free_port())
+    address = Address("127.0.0.1", free_port())
     with ui.server(settings, address) as process:
         yield Served(settings, rows, address.url, process)
 
@@ -111,7 +112,7 @@ def test_what_happened_while_the_server_was_dead_is_there_when_it_is_back(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     rows = make_rows(list(REASONS))
-    address = ui.Address("127.0.0.1", free_port())
+    address = Address("127.0.0.1", free_port())
     remote = Settings(settings.home, "", address.url, None)
     with ui.server(settings, address) as process:
         thread = ProjectionThread(Projector(remote, rows.study, rows), Pace(trial_s=0, study_s=0))
@@ -143,7 +144,7 @@ def test_a_port_that_is_taken_is_an_error_with_a_way_out(served: Served) -> None
     port = int(served.url.rpartition(":")[2])
     with (
         pytest.raises(UsageError, match=f"hpo ui --port {port + 1}"),
-        ui.server(served.settings, ui.Address("127.0.0.1", port)),
+        ui.server(served.settings, Address("127.0.0.1", port)),
     ):
         pass
 
@@ -152,9 +153,9 @@ def test_a_port_that_is_taken_is_an_error_with_a_way_out(served: Served) -> None
 def test_asked_to_end_the_command_leaves_no_process_behind(asked: signal.Signals, tmp_path: Path) -> None:
     port = free_port()
     code = (
-        "import sys; from pathlib import Path; from hpo.tracking import ui; "
+        "import sys; from pathlib import Path; from hpo.servers import Address; from hpo.tracking import ui; "
         "from tests.tracking.support import settings_in; "
-        f"ui.serve(settings_in(Path(sys.argv[1])), ui.Address('127.0.0.1', {port}), lambda url: print(url, flush=True))"
+        f"ui.serve(settings_in(Path(sys.argv[1])), Address('127.0.0.1', {port}), lambda url: print(url, flush=True))"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:

@@ -15,7 +15,7 @@ from tests.training.support import NO_SHARED, Subject, cropped, resolved, shared
 def ultralytics(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Whatever imports Ultralytics comes after this: it reads its environment when it is imported."""
     os.environ.update(environment.prepare(tmp_path_factory.mktemp("ultralytics")))
-    from hpo.training import patches
+    from hpo.training.ultralytics_internals import patches
 
     patches.apply(threads=1)
 

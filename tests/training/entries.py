@@ -11,7 +11,7 @@ from hpo.training import child
 
 def out_of_device_memory(request: str, pipe: Connection, lifeline: Connection) -> None:
     """The forward pass runs out of memory, as on a GPU; Ultralytics would halve the batch and go on."""
-    from hpo.training.yolo import TrialRun
+    from hpo.training.ultralytics_internals.yolo import TrialRun
 
     def fail(_self: Any, _batch: Any) -> Any:
         raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB")
@@ -24,7 +24,7 @@ def out_of_host_memory(request: str, pipe: Connection, lifeline: Connection) -> 
     """The first batch asks torch's allocator for more than any host has."""
     import torch
 
-    from hpo.training.yolo import TrialRun
+    from hpo.training.ultralytics_internals.yolo import TrialRun
 
     def fail(_self: Any, _batch: Any) -> Any:
         return torch.empty(2**50, dtype=torch.uint8)
@@ -35,7 +35,7 @@ def out_of_host_memory(request: str, pipe: Connection, lifeline: Connection) -> 
 
 def full_disk(request: str, pipe: Connection, lifeline: Connection) -> None:
     """The first checkpoint of Ultralytics finds no room."""
-    from hpo.training.yolo import TrialRun
+    from hpo.training.ultralytics_internals.yolo import TrialRun
 
     def fail(_self: Any) -> bool:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -45,7 +45,7 @@ def full_disk(request: str, pipe: Connection, lifeline: Connection) -> None:
 
 
 def bug(request: str, pipe: Connection, lifeline: Connection) -> None:
-    from hpo.training.yolo import TrialRun
+    from hpo.training.ultralytics_internals.yolo import TrialRun
 
     def fail(_self: Any) -> Any:
         raise ZeroDivisionError("a bug of ours")
@@ -56,7 +56,7 @@ def bug(request: str, pipe: Connection, lifeline: Connection) -> None:
 
 def with_loader_processes(request: str, pipe: Connection, lifeline: Connection) -> None:
     """Two processes load images, as on a GPU; on a CPU Ultralytics starts none."""
-    from hpo.training.yolo import TrialRun
+    from hpo.training.ultralytics_internals.yolo import TrialRun
 
     plain = TrialRun.get_dataloader
 

@@ -89,8 +89,8 @@ def validated(
 
 
 def captured(subject: Subject, mode: str, *, multi_label: bool = True) -> Predictions:
-    from hpo.training.capture import Pass, capture
-    from hpo.training.weights import load
+    from hpo.training.ultralytics_internals.capture import Pass, capture
+    from hpo.training.ultralytics_internals.weights import load
 
     weights = load(subject.weights)
     over = Pass(

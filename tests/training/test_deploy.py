@@ -18,21 +18,24 @@ from hpo import deploy
 from hpo.detection.apply import detections
 from hpo.detection.sweep import sweep
 from hpo.errors import UsageError
+from hpo.trial.kinds import SUPPRESSING, Kind
 from hpo.trial.objective import Objective
-from hpo.trial.operating_point import DEFAULT, Kind, OperatingPoint, SweepPlan, SweepResult
+from hpo.trial.operating_point import DEFAULT, OperatingPoint, SweepPlan, SweepResult
 from hpo.trial.vocabulary import Metric
+from tests.support import example
 from tests.training.parity import captured, images_of, predicted, same
 from tests.training.support import Subject, untrained
 
 pytestmark = pytest.mark.usefixtures("ultralytics")
 NAMES = ["a", "b", "c"]
 
-PLAIN = [DEFAULT, OperatingPoint(0.4, 0.1, 5), OperatingPoint(0.3, 0.05, 300, Kind.AGNOSTIC)]
+PLAIN = [
+    DEFAULT,
+    OperatingPoint(0.4, 0.1, 5),
+    *(OperatingPoint(0.3, 0.05, 300, kind) for kind in SUPPRESSING if kind.is_plain),
+]
 FURTHER = [
-    OperatingPoint(0.5, 0.1, kind=Kind.DIOU),
-    OperatingPoint(None, 0.2, kind=Kind.SOFT, sigma=0.5),
-    OperatingPoint(0.3, 0.15, kind=Kind.SOFT_LINEAR),
-    OperatingPoint(0.55, 0.1, kind=Kind.WBF),
+    *(example(kind) for kind in SUPPRESSING if not kind.is_plain),
     OperatingPoint(0.6, 0.05, per_class_conf=(0.05, 0.3, 0.2, 0.9)),
     OperatingPoint(0.6, 0.05, kind=Kind.DIOU, per_class_conf=(0.2, 0.05, 0.1, 0.4)),
 ]
@@ -81,7 +84,7 @@ def test_classes_drop_the_others_before_they_suppress(mixed_digits: Subject) -> 
         assert np.array_equal(ours[image], rows)
 
 
-@pytest.mark.parametrize("point", [PLAIN[1], FURTHER[1], FURTHER[4]], ids=label)
+@pytest.mark.parametrize("point", [PLAIN[1], example(Kind.SOFT), FURTHER[-2]], ids=label)
 def test_sources_of_every_kind_give_the_same(digits: Subject, point: OperatingPoint) -> None:
     import torch
     from ultralytics.utils.patches import imread

@@ -14,8 +14,9 @@ import pytest
 
 from hpo.detection.rating import measure
 from hpo.studyfile.text.ultralytics_yaml import predict_arguments
+from hpo.trial.kinds import Kind
 from hpo.trial.objective import Objective
-from hpo.trial.operating_point import DEFAULT, Kind, OperatingPoint
+from hpo.trial.operating_point import DEFAULT, OperatingPoint
 from hpo.trial.vocabulary import Metric
 from tests.training.parity import (
     captured,

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hpo import files
 from hpo.trial import checkpoints
 from hpo.trial.checkpoints import Saved
 from tests.conftest import ROOT
@@ -85,7 +86,7 @@ def test_a_writer_killed_at_any_step_leaves_a_whole_one(tmp_path: Path, step: st
     assert newest.epoch == (3 if STEPS.index(step) >= STEPS.index("described") else 2)
     write(tmp_path, 3, 4)
     assert [saved.epoch for saved in checkpoints.found(tmp_path, "me")] == [4, 3]
-    assert len([path for path in tmp_path.iterdir() if path.suffix == ".pt"]) == 2
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".json", ".pt", ".pt"]
 
 
 def test_a_fetched_file_is_a_checkpoint_like_any_other(tmp_path: Path) -> None:
@@ -103,6 +104,12 @@ def test_a_fetched_file_is_a_checkpoint_like_any_other(tmp_path: Path) -> None:
     write(here, 9)
     (here / "checkpoint-upload").mkdir()
     (here / "checkpoint.pt").touch()
+    for half_written in ("checkpoint-00009.tmp", "checkpoint-fetched.tmp"):  # as older versions named it
+        (here / half_written).touch()
+    for name in ("checkpoint-00009.pt", "checkpoint-fetched"):
+        with files.scratch(here / name) as aside:
+            killed = aside.rename(here / "killed")
+        killed.rename(aside)  # as a killed process leaves it
     checkpoints.remove(here)
     assert list(here.iterdir()) == []
 

@@ -6,18 +6,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hpo.trial.kinds import Kind
 from hpo.trial.messages import Checkpointed, Ended, EpochReport, Message, Progress, Started, decode, encode
 from hpo.trial.objective import Average, Constraint, Objective, Quantity
-from hpo.trial.operating_point import (
-    Gain,
-    Interval,
-    Kind,
-    KindResult,
-    OperatingPoint,
-    Rated,
-    SweepPlan,
-    SweepResult,
-)
+from hpo.trial.operating_point import Gain, Interval, KindResult, OperatingPoint, Rated, SweepPlan, SweepResult
 from hpo.trial.request import PredictionFolder, TrialRequest
 from hpo.trial.vocabulary import Metric, Reason
 
@@ -87,8 +79,8 @@ MESSAGES: st.SearchStrategy[Message] = st.one_of(
         NUMBERS,
         st.none() | EPOCH,
         NUMBER,
-        st.none() | POINTS.map(lambda point: json.loads(json.dumps(point.to_dict()))),
-        st.none() | RESULTS.map(lambda result: json.loads(json.dumps(result.to_dict()))),
+        st.none() | POINTS,
+        st.none() | RESULTS,
     ),
 )
 REQUESTS = st.builds(
@@ -122,6 +114,18 @@ def test_a_result_of_before_there_were_sweeps_is_still_read() -> None:
     message = decode(json.dumps({"kind": "Ended", **old, "recorded_at": 1.0}).encode())
     assert isinstance(message, Ended)
     assert message.swept is None
+
+
+@given(POINTS, RESULTS)
+def test_a_result_holds_the_json_forms_of_what_was_found(point: OperatingPoint, result: SweepResult) -> None:
+    """So what a process of an earlier version left is read as it was meant."""
+    found = {"operating_point": point.to_dict(), "swept": result.to_dict()}
+    fields = {"reason": "complete", "detail": "", "epochs": 3, "value": 0.5, "metrics": {}, "best_epoch": 2}
+    stored = json.dumps({"kind": "Ended", **fields, "recorded_at": 1.0, **found}).encode()
+    message = decode(stored)
+    assert isinstance(message, Ended)
+    assert (message.operating_point, message.swept) == (point, result)
+    assert json.loads(encode(message)) == json.loads(stored)
 
 
 @given(RESULTS)

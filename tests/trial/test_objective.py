@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpo.trial.objective import Average, Constraint, Objective, Quantity, parse
+from hpo.trial.objective import GRAMMAR, Average, Constraint, Objective, Quantity, parse
 from hpo.trial.vocabulary import Metric
 
 BOUNDS = st.sampled_from([0.0, 0.25, 0.5, 0.875, 1.0])
@@ -47,6 +49,18 @@ def test_words_have_their_usual_meaning() -> None:
 def test_only_what_a_plain_validation_shows_is_plain() -> None:
     assert parse("f1").is_plain
     assert not any(parse(text).is_plain for text in ("f2", "f1 micro", "map_small", "recall at precision >= 0.9"))
+
+
+@pytest.mark.parametrize("metric", Metric)
+def test_a_row_of_a_metric_agrees_with_itself_and_the_grammar_names_it(metric: Metric) -> None:
+    row = metric.row
+    assert row.does
+    assert re.search(rf"\b{metric}\b", GRAMMAR)
+    assert parse(str(metric)).metric is metric
+    assert {Quantity(name) for name in row.held_back_by} <= set(Quantity)
+    assert metric.value not in row.held_back_by
+    assert not (row.is_ap and row.held_back_by)
+    assert row.areas is None or (row.is_ap and not row.is_plain)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from hpo.trial import wording
-from hpo.trial.operating_point import DEFAULT, Gain, Interval, Kind, OperatingPoint
+from hpo.trial.kinds import Kind
+from hpo.trial.operating_point import DEFAULT, Gain, Interval, OperatingPoint
 from tests.support import swept
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from hpo.cli.options import find_study, json_option, print_json, store_options, stored, study_argument
 from hpo.errors import UsageError
+from hpo.trial.wording import in_python
+
+if TYPE_CHECKING:
+    from hpo.orchestration.handover import Handover
 
 
 @click.command(short_help="The best trial, and its files to use.")
@@ -41,7 +47,7 @@ def best(study: str | None, save: Path | None, *, as_json: bool) -> None:
                 "confirm": None if stage is None else stage.to_dict(),
                 "weights": None if weights is None else str(weights),
                 "hyperparameters": None if files is None else str(files.hyperparameters),
-                "predict": None if files is None else str(files.predict),
+                "predict": None if files is None else _text(files.predict),
                 "operating_point_file": None if files is None else _text(files.operating_point),
             }
         )
@@ -52,12 +58,19 @@ def best(study: str | None, save: Path | None, *, as_json: bool) -> None:
     if files is None:
         click.echo(f"weights  {weights or 'no longer on this machine'}\nnext     hpo best {row.name} --save winner")
         return
-    click.echo(
-        f"\nwrote {files.weights}\n"
-        f"      {files.hyperparameters}    yolo train cfg={files.hyperparameters}\n"
-        f"      {files.predict}            yolo predict cfg={files.predict} source=IMAGES"
-        + (f"\n      {files.operating_point}    all that the sweep found" if files.operating_point else "")
-    )
+    click.echo("\n" + "\n".join(_written(files)))
+
+
+def _written(files: Handover) -> Iterator[str]:
+    yield f"wrote {files.weights}"
+    yield f"      {files.hyperparameters}    yolo train cfg={files.hyperparameters}"
+    if files.predict is not None:
+        yield f"      {files.predict}            yolo predict cfg={files.predict} source=IMAGES"
+    if files.operating_point is not None:
+        yield f"      {files.operating_point}    all that the sweep found"
+    if files.predict is None:
+        use = in_python(str(files.weights), str(files.operating_point))
+        yield f"yolo predict can't do this setting; in Python: {use}"
 
 
 def _text(path: Path | None) -> str | None:

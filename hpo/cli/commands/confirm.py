@@ -36,6 +36,7 @@ def confirm(study: str, top: int | None, seeds: int | None, data: Path | None, g
     from hpo import wiring
     from hpo.cli.commands import stages
     from hpo.confirmation.words import lines
+    from hpo.evidence.document import Finding
     from hpo.orchestration.stop import StopRequest, on_signals
 
     settings = load_settings()
@@ -57,12 +58,12 @@ def confirm(study: str, top: int | None, seeds: int | None, data: Path | None, g
         click.echo(f"stopped; go on: hpo confirm {study}", err=True)
         raise click.exceptions.Exit(stop.exit_code or 1)
     if as_json:
-        print_json(told)
+        print_json(told.to_dict())
         return
     *before, sentence = lines(told)
     for line in before:
         click.echo(line)
-    what = "the winner" if told["claim"] == "beats" else "the defaults"
+    what = "the winner" if told.claim is Finding.BEATS else "the defaults"
     click.echo(f"next     hand {what} over: hpo promote {study} --output final")
     click.echo(sentence)
 

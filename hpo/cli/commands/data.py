@@ -10,6 +10,8 @@ import click
 from hpo.dataset import description, digits
 from hpo.errors import UsageError
 
+QUICKSTART = Path("studies", "quickstart.yaml")
+
 
 @click.group()
 def data() -> None:
@@ -31,9 +33,14 @@ def demo(folder: Path, *, if_missing: bool) -> None:
     summary = description.describe(yaml)
     counts = ", ".join(f"{split} {part.images} scenes ({part.boxes} digits)" for split, part in summary.splits.items())
     click.echo(f"demo set in {folder}: {counts}; classes {', '.join(summary.names)}")
-    click.echo(f"next: hpo run studies/quickstart.yaml{_override(folder, yaml)}")
+    click.echo(f"next: {_next(folder, yaml)}")
 
 
-def _override(folder: Path, yaml: Path) -> str:
-    """The quick-start study names the default folder; for another one it needs an override."""
-    return "" if folder == digits.DEFAULT_FOLDER else f" {shlex.quote(f'data={yaml.resolve()}')}"
+def _next(folder: Path, yaml: Path) -> str:
+    """In a checkout its quick-start study; elsewhere a study of one's own."""
+    if not QUICKSTART.is_file():
+        choices = f"--data {shlex.quote(str(yaml))} --model yolov8-w125.yaml --trials 8 --epochs 8"
+        return f"hpo init {choices}, then hpo run study.yaml"
+    # the quick-start study names the default folder; for another one it needs an override
+    override = "" if folder == digits.DEFAULT_FOLDER else f" {shlex.quote(f'data={yaml.resolve()}')}"
+    return f"hpo run {QUICKSTART}{override}"

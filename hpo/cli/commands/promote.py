@@ -167,10 +167,11 @@ def _print(asked: Asked, made: Promoted, registered: Registered | None) -> None:
         click.echo(f"checked: {names.EXPORTS[form]} makes {asked_for - missing} of {asked_for} detections of best.pt")
     if registered is not None:
         click.echo(f"registered: {registered.name} version {registered.version}, {registered.alias}: {registered.why}")
+    predict = f"                  yolo predict cfg={folder / names.PREDICT} source=IMAGES"
     click.echo(
         f"\nwrote {folder}\n"
         f"  {names.CARD}            the evidence, in words\n"
-        f"  {names.WEIGHTS}                  yolo predict cfg={folder / names.PREDICT} source=IMAGES\n"
+        f"  {names.WEIGHTS}{predict if made.found.point.is_plain else ''}\n"
         f"  {names.HYPERPARAMETERS}     yolo train cfg={folder / names.HYPERPARAMETERS}\n"
         f"  {names.POINT}     for hpo.deploy.load"
     )

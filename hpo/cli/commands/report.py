@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from hpo import files
 from hpo.cli.options import find_study, store_options, stored, study_argument
 
 FORMATS = {".html": "html", ".htm": "html", ".md": "md"}
@@ -46,7 +47,5 @@ def report(study: str | None, output: Path, form: str | None, data: Path | None)
         from hpo.report.markdown import render
     text = render(found)
     output.parent.mkdir(parents=True, exist_ok=True)
-    aside = output.with_name(f".{output.name}.tmp")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(output)
+    files.write_text(output, text)
     click.echo(f"wrote {output} ({len(text.encode()) / 1024:.0f} KiB)")

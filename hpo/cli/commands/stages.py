@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from hpo.cli.options import who
 
 if TYPE_CHECKING:
+    from hpo.evidence.document import VerdictDocument
     from hpo.orchestration.stop import StopRequest
     from hpo.wiring import Opened
 
@@ -52,7 +53,7 @@ def confirm(stage: Opened, stop: StopRequest, *, quiet: bool) -> Opened:
     return stage
 
 
-def verdict(stage: Opened) -> dict[str, Any] | None:
+def verdict(stage: Opened) -> VerdictDocument | None:
     """Of a stage, computed where it is not stored yet; None before the stage is finished."""
     if stage.status().finished is None:
         return None

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hpo.confirmation.record import Stage
     from hpo.settings import Settings
     from hpo.study.database.storage import Storage
-    from hpo.study.records import StatusRow, StudyRow, TrialRow
+    from hpo.study.records import AttemptRow, StatusRow, StudyRow, TrialRow
 
 
 @click.command(short_help="Where a study stands.")
@@ -93,7 +93,7 @@ def trial(names: tuple[str, ...], *, as_json: bool) -> None:
         ]
         print_json(
             trial_json(found)
-            | {"train": found.train, "attempts": [vars(a) for a in found.attempts], "curve": curve_json}
+            | {"train": found.train, "attempts": [attempt_json(a) for a in found.attempts], "curve": curve_json}
         )
         return
     from hpo.cli.pages.summary import trial_page
@@ -166,6 +166,13 @@ def trial_json(row: TrialRow) -> dict[str, Any]:
         "operating_point": None if row.operating_point is None else row.operating_point.to_dict(),
         "sweep": None if row.sweep is None else row.sweep.to_dict(),
     }
+
+
+def attempt_json(row: AttemptRow) -> dict[str, Any]:
+    """The documented JSON form of an attempt, which tells its peak of memory beside what was trained."""
+    known = dict(vars(row))
+    peak = known.pop("peak_mib")
+    return known if peak is None else known | {"effective": row.effective | {"peak_mib": peak}}
 
 
 def status_json(row: StatusRow, stage: Stage | None = None) -> dict[str, Any]:

@@ -6,20 +6,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from hpo.cli.options import json_option, print_json
 from hpo.errors import UsageError
 from hpo.settings import load_settings
+from hpo.trial.kinds import SUPPRESSING, Kind
 from hpo.trial.objective import Objective, parse
-from hpo.trial.operating_point import Kind, SweepPlan
+from hpo.trial.operating_point import SweepPlan
 
-if TYPE_CHECKING:
-    pass
-
-ALL = tuple(kind for kind in Kind if kind is not Kind.NONE)
+_PLAIN = " and ".join(kind for kind in SUPPRESSING if kind.is_plain)
 
 
 @click.command(short_help="The best NMS and confidence of trained weights.")
@@ -39,7 +36,7 @@ ALL = tuple(kind for kind in Kind if kind is not Kind.NONE)
     default="hard,agnostic",
     show_default=True,
     metavar="LIST",
-    help=f"Kinds of suppression: {', '.join(ALL)}, or all. `yolo predict` knows the first two.",
+    help=f"Kinds of suppression: {', '.join(SUPPRESSING)}, or all. `yolo predict` knows {_PLAIN}.",
 )
 @click.option("--per-class", is_flag=True, help="A confidence threshold for each class.")
 @click.option("--max-det", type=click.IntRange(min=1), multiple=True, help="Detections an image; several are tried.")
@@ -91,12 +88,12 @@ def sweep(  # noqa: PLR0913  (a command has as many arguments as options)
 
 def _kinds(text: str) -> tuple[Kind, ...]:
     if text.strip() == "all":
-        return ALL
+        return SUPPRESSING
     names = [name.strip() for name in text.split(",") if name.strip()]
-    unknown = [name for name in names if name not in ALL]
+    unknown = [name for name in names if name not in SUPPRESSING]
     if unknown or not names:
         wrong = f"no kind {', '.join(map(repr, unknown))}" if unknown else "names nothing"
-        raise UsageError(f"--kinds {text}: {wrong}; there are {', '.join(ALL)}, and all")
+        raise UsageError(f"--kinds {text}: {wrong}; there are {', '.join(SUPPRESSING)}, and all")
     return tuple(dict.fromkeys(Kind(name) for name in names))
 
 

@@ -82,6 +82,7 @@ def ui(study: str | None, port: int, host: str, *, no_open: bool) -> None:
 
     Where MLFLOW_TRACKING_URI names a server already, only its address is printed and opened. Ctrl-C ends the server.
     """
+    from hpo.servers import Address
     from hpo.tracking import ui as pages
 
     with stored() as (settings, storage):
@@ -99,7 +100,7 @@ def ui(study: str | None, port: int, host: str, *, no_open: bool) -> None:
         show(pages.without_credentials(settings.tracking_uri))
         return
     click.echo("starting MLflow's server ...", err=True)
-    pages.serve(settings, pages.Address(host, port), show)
+    pages.serve(settings, Address(host, port), show)
 
 
 def _shown(settings: Settings) -> str:

@@ -41,7 +41,7 @@ def worker(study: str, data: Path | None, gpus: str, slots_per_gpu: int | None, 
     ):
         known = site.known_trials()
         if not as_json:
-            devices = ", ".join(site.site.devices) + (" (more as memory allows)" if site.site.room else "")
+            devices = ", ".join(site.workspace.devices) + (" (more as memory allows)" if site.workspace.room else "")
             click.echo(f"{site.study.name}: {sum(row.counts for row in known)} trials done; slots here: {devices}")
         stages.work(site, stop, quiet=as_json)
         stage = stages.go_on(site, stop, quiet=as_json)

@@ -15,7 +15,6 @@ from hpo.errors import StorageUnavailable
 from hpo.study.records import StatusRow, StudyRow
 from hpo.trial import wording
 from hpo.trial.messages import Ended, EpochReport
-from hpo.trial.operating_point import SweepResult
 from hpo.trial.ports import Watcher
 from hpo.trial.request import TrialRequest
 from hpo.trial.vocabulary import ALONE, Reaction, Reason
@@ -141,7 +140,7 @@ class Lines(Watcher):
             f"{f', about {duration(left)} left' if left else ''}[/]"
         )
         if ended.swept is not None:
-            found = SweepResult.from_dict(ended.swept)
+            found = ended.swept
             self.console.print(f"  [dim]at {wording.setting(found.best.point)}: {wording.gain(found)}[/]")
 
     @override

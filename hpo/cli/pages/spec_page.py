@@ -8,6 +8,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from hpo.cli.pages.summary import console
+from hpo.studyfile.methods.pruners import PRUNERS
+from hpo.studyfile.methods.rows import Never
 from hpo.studyfile.planning.plan import operating_point
 from hpo.studyfile.planning.sweep import sweep_plan
 from hpo.studyfile.reading.proposals import describe
@@ -97,8 +99,20 @@ def _swept(plan: SweepPlan) -> str:
     max_dets = ", ".join(str(max_det) for max_det in plan.max_dets)
     return (
         f"the best setting of each trained model, swept on its predictions of the val split:\n"
-        f"iou {ious}, conf {confs}, max_det {max_dets}, NMS {', '.join(plan.kinds)}"
+        f"iou {ious}, conf {confs}{' for each class' if plan.per_class else ''}, max_det {max_dets}, "
+        f"NMS {', '.join(plan.kinds)}{_deployed(plan)}"
     )
+
+
+def _deployed(plan: SweepPlan) -> str:
+    """How a setting is used that ``yolo predict`` can't do."""
+    others = [
+        *(kind for kind in plan.kinds if not kind.is_plain),
+        *(["a confidence a class"] if plan.per_class else []),
+    ]
+    if not others:
+        return ""
+    return f"\n`yolo predict` can't do {', '.join(others)}: where such a setting wins, it deploys through hpo.deploy"
 
 
 def _caches(spec: StudySpec) -> str:
@@ -131,7 +145,7 @@ def _warm_start(spec: StudySpec) -> str:
 
 
 def _rungs(spec: StudySpec, pruning: PruningPlan) -> str:
-    if spec.search.pruner.name == "none":
+    if PRUNERS[spec.search.pruner.name].schedule == Never():
         return "every trial trains to its end"
     if pruning.first is None:
         return f"{spec.epochs} epochs are too few to stop a trial early; every trial trains to its end"

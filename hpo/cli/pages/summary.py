@@ -165,7 +165,7 @@ def stage_lines(stage: Stage | None) -> list[str]:
     budget, told = stage.status.budget, stage.verdict
     lines = [f"confirm  {stage.status.state}: {budget.counted} of {budget.trials} runs"]
     lines += [line for worker in stage.status.workers for line in _worker_lines(worker)]
-    return lines if told is None else [*lines, f"verdict  trial {told['winner']} {told['sentence']}"]
+    return lines if told is None else [*lines, f"verdict  trial {told.winner} {told.sentence}"]
 
 
 def _time_lines(row: StatusRow) -> list[str]:

@@ -11,9 +11,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, insert, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    true,
+    update,
+)
 
 from hpo.errors import ClaimLost
+from hpo.study.claims.claim import Claim, Unsettled, claim_of, unsettled_of
 from hpo.study.database import optuna_tables
 from hpo.study.database.tables import claims, trials, workers
 
@@ -36,12 +50,12 @@ class Owner:
     """The database's clock."""
 
 
-def owned(connection: Connection, token: str, *, lock: bool = True) -> Row[Any]:
+def owned(connection: Connection, token: str, *, lock: bool = True) -> Claim:
     """The claim of this token, locked until the transaction ends. Raises ``ClaimLost`` when it has another one now."""
-    row = connection.execute(_OWNED if lock else _OF_TOKEN, {"of": token}).one_or_none()
+    row = connection.execute(_OWNED if lock else _OF_TOKEN, {"of": token}).mappings().one_or_none()
     if row is None:
         raise _lost(token)
-    return row
+    return claim_of(row)
 
 
 def _lost(token: str) -> ClaimLost:
@@ -63,7 +77,7 @@ def lock_study(connection: Connection, study_id: int) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key, :study)"), {"key": _LOCK, "study": study_id})
 
 
-def take_waiting(connection: Connection, study_id: int, owner: Owner) -> Row[Any] | None:
+def take_waiting(connection: Connection, study_id: int, owner: Owner) -> Claim | None:
     """The lowest ordinal whose trial waits, or was never asked; now owned, one attempt further."""
     candidates = _with_states(study_id).where(
         claims.c.open, claims.c.token.is_(None), or_(claims.c.number.is_(None), optuna_tables.state == "WAITING")
@@ -77,14 +91,16 @@ def take_waiting(connection: Connection, study_id: int, owner: Owner) -> Row[Any
     return of_token(connection, owner.token)
 
 
-def insert_next(connection: Connection, study_id: int, ordinal: int, owner: Owner) -> Row[Any]:
+def insert_next(connection: Connection, study_id: int, ordinal: int, owner: Owner) -> Claim:
     """A claim on ``ordinal``. IntegrityError when another worker was quicker."""
     claim = {"study_id": study_id, "ordinal": ordinal, "attempt": 1, "retries": 0, "open": True, **_lease(owner)}
-    return connection.execute(insert(claims).values(claim).returning(*claims.c)).one()
+    return claim_of(connection.execute(insert(claims).values(claim).returning(*claims.c)).mappings().one())
 
 
-def of_token(connection: Connection, token: str) -> Row[Any] | None:
-    return connection.execute(_OF_TOKEN, {"of": token}).one_or_none()
+def of_token(connection: Connection, token: str) -> Claim | None:
+    """The claim of this token, not locked; None where it has another one now."""
+    row = connection.execute(_OF_TOKEN, {"of": token}).mappings().one_or_none()
+    return None if row is None else claim_of(row)
 
 
 def issued(connection: Connection, study_id: int) -> int:
@@ -112,7 +128,7 @@ def beats(connection: Connection, study_id: int) -> dict[str, int]:
     return {row.token: row.beat for row in connection.execute(mine)}
 
 
-def seize(connection: Connection, dead: Row[Any], owner: Owner) -> bool:
+def seize(connection: Connection, dead: Unsettled, owner: Owner) -> bool:
     """Takes a claim from an owner that is dead, or from nobody; False where it was not as ``dead`` says any more.
 
     From here on its former owner writes nothing, and the end can be written like any other.
@@ -125,18 +141,17 @@ def seize(connection: Connection, dead: Row[Any], owner: Owner) -> bool:
     return connection.execute(update(claims).where(as_seen).values(lease)).rowcount == 1
 
 
-def unsettled(study_id: int) -> Select[Any]:
-    """Open claims with their trial's state, whether its outcome is recorded, and their worker's process and end, by
-    ordinal.
-    """
-    return (
+def unsettled(connection: Connection, study_id: int, which: ColumnElement[bool] | None = None) -> list[Unsettled]:
+    """Open claims by ordinal; ``which`` narrows them down."""
+    found = (
         _with_states(study_id)
         .join(trials, and_(trials.c.study_id == claims.c.study_id, trials.c.number == claims.c.number), isouter=True)
         .join(workers, workers.c.id == claims.c.worker_id, isouter=True)
-        .where(claims.c.open)
+        .where(claims.c.open, true() if which is None else which)
         .add_columns(trials.c.recorded_at, workers.c.process, workers.c.ended_at.label("worker_ended_at"))
         .order_by(claims.c.ordinal)
     )
+    return [unsettled_of(row) for row in connection.execute(found).mappings()]
 
 
 def _lease(owner: Owner) -> dict[str, Any]:

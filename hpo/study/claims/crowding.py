@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, exists, or_, select
 
+from hpo.study.claims.claim import Claim
 from hpo.study.database.tables import attempts
 from hpo.study.records import Solitude
 from hpo.trial.messages import Ended
@@ -25,7 +26,7 @@ def solitude(connection: Connection, study_id: int, ordinal: int) -> Solitude:
     return max((_ALONE[Reason(reason)] for reason in connection.scalars(reasons)), default=Solitude.NOTHING)
 
 
-def is_tried_alone(connection: Connection, claim: Row[Any], ended: Ended) -> bool:
+def is_tried_alone(connection: Connection, claim: Claim, ended: Ended) -> bool:
     """Whether the claim's attempt ran out of memory beside another one, and none at its ordinal has done so before.
 
     Beside: on the same device of the same machine (``host_oom``: on any of it) at any moment of the attempt, whatever

@@ -35,6 +35,27 @@ TRIAL_TABLES = (
 STUDY_TABLES = ("study_directions", "study_system_attributes", "study_user_attributes", "trials", "studies")
 """Rows by ``study_id``, in an order in which they can be deleted."""
 
+COLUMNS = {
+    "studies": {"study_id", "study_name"},
+    "study_directions": {"study_direction_id", "direction", "study_id", "objective"},
+    "study_system_attributes": {"study_system_attribute_id", "study_id", "key", "value_json"},
+    "study_user_attributes": {"study_user_attribute_id", "study_id", "key", "value_json"},
+    "trial_heartbeats": {"trial_heartbeat_id", "trial_id", "heartbeat"},
+    "trial_intermediate_values": {
+        "trial_intermediate_value_id",
+        "trial_id",
+        "step",
+        "intermediate_value",
+        "intermediate_value_type",
+    },
+    "trial_params": {"param_id", "trial_id", "param_name", "param_value", "distribution_json"},
+    "trial_system_attributes": {"trial_system_attribute_id", "trial_id", "key", "value_json"},
+    "trial_user_attributes": {"trial_user_attribute_id", "trial_id", "key", "value_json"},
+    "trial_values": {"trial_value_id", "trial_id", "objective", "value", "value_type"},
+    "trials": {"trial_id", "number", "study_id", "state", "datetime_start", "datetime_complete"},
+}
+"""What each of these tables has at least; compared with the database when it is opened."""
+
 
 def delete_study(connection: Connection, study_id: int) -> None:
     """Every row of a study, within the caller's transaction."""

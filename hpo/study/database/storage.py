@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from errno import EACCES
 from functools import cached_property
 from pathlib import Path
@@ -21,8 +21,10 @@ from sqlalchemy.exc import (
     ProgrammingError,
 )
 
+from hpo import retry
 from hpo.errors import StorageUnavailable, StudyConflict, UsageError
-from hpo.study.database import engines
+from hpo.retry import Backoff
+from hpo.study.database import engines, optuna_version
 from hpo.study.database.tables import OLDER_VERSIONS, SCHEMA_VERSION, stored_version
 
 if TYPE_CHECKING:
@@ -32,7 +34,8 @@ T = TypeVar("T")
 _DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 _NO_RIGHT = "42501"
 """PostgreSQL's code of a statement that the role may not run."""
-_PAUSES_S = (0.1, 0.4, 1.6)
+_BACKOFF = Backoff(first_s=0.1, longest_s=1.6, factor=4, tries=4)
+_ONCE = replace(_BACKOFF, tries=1)
 
 
 class SchemaConflict(StudyConflict):
@@ -87,7 +90,7 @@ class Storage:
             with _permitted(self.url), engine.begin() as connection:
                 return action(connection)
 
-        return self.patiently(transaction, () if once else _PAUSES_S)
+        return self.patiently(transaction, _ONCE if once else _BACKOFF)
 
     def call_optuna(self, action: Callable[[RDBStorage], T]) -> T:
         """``action`` on Optuna's storage; it may run again after a lost connection. Raises ``StorageUnavailable``."""
@@ -99,23 +102,17 @@ class Storage:
 
         return self.patiently(call)
 
-    def patiently(self, call: Callable[[], T], pauses_s: tuple[float, ...] = _PAUSES_S) -> T:
+    def patiently(self, call: Callable[[], T], backoff: Backoff = _BACKOFF) -> T:
         """Tries ``call`` again after an error that may pass; raises ``StorageUnavailable`` when it does not."""
-        for pause_s in pauses_s:
-            try:
-                return call()
-            except DBAPIError as error:
-                if not _may_pass(error):
-                    raise
-                if _is_lasting(self.url, error):
-                    raise self._unavailable(error) from error
-            time.sleep(pause_s)
         try:
-            return call()
+            return retry.call(call, backoff, again=self._may_pass_soon)
         except DBAPIError as error:
             if not _may_pass(error):
                 raise
             raise self._unavailable(error) from error
+
+    def _may_pass_soon(self, error: BaseException) -> bool:
+        return isinstance(error, DBAPIError) and _may_pass(error) and not _is_lasting(self.url, error)
 
     def _unavailable(self, error: DBAPIError) -> StorageUnavailable:
         said = str(error.orig).strip().splitlines()[0]
@@ -141,8 +138,9 @@ def open_storage(url: str, *, create: bool, lease_s: float = engines.LEASE_S) ->
     """Opens the database at ``url`` (SQLAlchemy's form; SQLite files and PostgreSQL).
 
     With ``create`` a missing SQLite file and missing or older tables are made first, safely among processes that do so
-    at once; without it they are a ``UsageError``. Raises ``SchemaConflict`` on tables of another version and
-    ``StorageUnavailable`` when the database can't be reached. ``lease_s``: what the time limits of connections follow.
+    at once; without it they are a ``UsageError``. Raises ``SchemaConflict`` on tables of another version, ours or
+    Optuna's, and ``StorageUnavailable`` when the database can't be reached. ``lease_s``: what the time limits of
+    connections follow.
     """
     parsed = _parse(url)
     if engines.is_sqlite(parsed):
@@ -179,9 +177,19 @@ def shown(url: str) -> str:
     return _parse(url).render_as_string(hide_password=True)
 
 
+def _state(connection: Connection) -> tuple[str | None, str | None]:
+    """The revision of our tables, and where it is this one: what is wrong with Optuna or its tables."""
+    version = stored_version(connection)
+    if version != SCHEMA_VERSION:
+        return version, None
+    return version, optuna_version.wrong_release() or optuna_version.wrong_columns(connection)
+
+
 def _check_schema(storage: Storage, *, create: bool) -> None:
-    version = storage.read(stored_version)
+    version, wrong = storage.read(_state)
     if version == SCHEMA_VERSION:
+        if wrong:
+            raise SchemaConflict(f"{storage.place}: {wrong}")
         return
     if version is not None and version not in OLDER_VERSIONS:
         raise SchemaConflict(
@@ -202,6 +210,9 @@ def _check_schema(storage: Storage, *, create: bool) -> None:
 def _upgrade(storage: Storage) -> None:
     from hpo.study.database.schema import upgrade
 
+    wrong = optuna_version.wrong_release()
+    if wrong:
+        raise SchemaConflict(f"{storage.place}: {wrong}")
     try:
         with _permitted(storage.url):
             storage.patiently(lambda: upgrade(storage.engine))

@@ -5,7 +5,6 @@ Times are naive UTC in the columns and aware UTC in Python. JSON is text: readab
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,10 +34,14 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from typing_extensions import override
 
+from hpo.evidence.document import VerdictDocument
+from hpo.study.database.columns import Json, Value
+from hpo.trial.operating_point import OperatingPoint, SweepResult
+
 VERSION_TABLE = "hpo_alembic_version"
-SCHEMA_VERSION = "0003"
+SCHEMA_VERSION = "0004"
 """The newest revision in ``migrations/versions`` (kept here so that opening a database need not import alembic)."""
-OLDER_VERSIONS: frozenset[str] = frozenset({"0001", "0002"})
+OLDER_VERSIONS: frozenset[str] = frozenset({"0001", "0002", "0003"})
 """Revisions that ``hpo db upgrade`` can bring up to ``SCHEMA_VERSION``."""
 version = table(VERSION_TABLE, column("version_num", String))
 """Alembic's own table of our revision: one row."""
@@ -51,21 +54,6 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
-
-
-class Json(TypeDecorator[Any]):
-    """A JSON value as text. NaN and infinities are written as Python's json writes them and read back as floats."""
-
-    impl = Text
-    cache_ok = True
-
-    @override
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        return None if value is None else json.dumps(value)
-
-    @override
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
-        return None if value is None else json.loads(value)
 
 
 class Utc(TypeDecorator[datetime]):
@@ -158,7 +146,8 @@ trials = Table(
     Column("baseline", Boolean, nullable=False),
     Column("params", Json, nullable=False),
     Column("train", Json, nullable=False),
-    Column("operating_point", Json),
+    Column("operating_point", Value(OperatingPoint)),
+    Column("sweep", Value(SweepResult), comment="all that a sweep found"),
     Column("reason", String(16)),
     Column("detail", Text, nullable=False),
     Column("counts", Boolean, nullable=False),
@@ -193,6 +182,7 @@ attempts = Table(
     Column("device", String(32), nullable=False, server_default=""),
     Column("slot", Integer, nullable=False, server_default="0"),
     Column("uploads", Json, nullable=False, server_default="[]", comment="checkpoints in the artifact store, whole"),
+    Column("peak_mib", Integer, comment="most memory that was seen; null before any was reported"),
     UniqueConstraint("study_id", "ordinal", "attempt"),
     Index(None, "study_id", "number"),
 )
@@ -240,3 +230,26 @@ changes = Table(
     Column("after", Json),
 )
 """What was changed of a stored study, and by whom."""
+
+looks = Table(
+    "hpo_looks",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("study_id", Integer, ForeignKey("hpo_studies.id"), nullable=False, index=True),
+    Column("at", Utc, nullable=False),
+    Column("by", String(255), nullable=False),
+    Column("split", String(16), nullable=False),
+    Column("weights", String(64), comment="sha256 of those that were promoted"),
+)
+"""Looks at a split of the data, each noted before it was taken."""
+
+verdicts = Table(
+    "hpo_verdicts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("study_id", Integer, ForeignKey("hpo_studies.id"), nullable=False, index=True),
+    Column("at", Utc, nullable=False),
+    Column("by", String(255), nullable=False),
+    Column("document", Value(VerdictDocument), nullable=False),
+)
+"""What confirmation stages came to."""

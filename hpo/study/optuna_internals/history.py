@@ -1,4 +1,4 @@
-"""What samplers and pruners see of a study, and the attributes that trials carry in Optuna."""
+"""What samplers and pruners see of a study."""
 
 from __future__ import annotations
 
@@ -10,26 +10,36 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from optuna._typing import JSONSerializable
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.search_space import IntersectionSearchSpace
-from optuna.storages._cached_storage import _CachedStorage, _StudyInfo
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from typing_extensions import override
 
 from hpo.study.database.storage import Storage
 from hpo.study.optuna_internals import optuna_trials
-from hpo.study.optuna_internals.tpe import Ended
+from hpo.study.optuna_internals.attributes import CLAIM, OUTSIDE
+from hpo.study.optuna_internals.ended_trials import EndedTrials
+from hpo.study.optuna_internals.needs import require, required
 
-ORDINAL = "ordinal"
-BASELINE = "baseline"
-OUTSIDE = "outside_space"
-"""Set on a baseline that the space can't hold: an ordinary trial for people, none for samplers."""
-CLAIM = "claim"
-"""Token of the claim for which the trial was asked."""
-RETRY_OF = "retry_of"
-REASON = "reason"
+with required():
+    from optuna._typing import JSONSerializable
+    from optuna.storages._cached_storage import _CachedStorage, _StudyInfo
+
+    NEEDS = {
+        _CachedStorage: (
+            "_add_trials_to_cache",
+            "_lock",
+            "_read_trials_from_remote_storage",
+            "_studies",
+            "_trial_id_to_study_id_and_number",
+        ),
+        _StudyInfo: ("last_finished_trial_id", "trials", "unfinished_trial_ids"),
+        FrozenTrial: ("_trial_id",),
+    }
+    require(NEEDS)
+
+
 _SHOWN = [state for state in TrialState if state != TrialState.FAIL]
 REFRESH_S = 1.0
 """For so long a pruner may see other workers' trials as they were."""
@@ -43,11 +53,6 @@ class Drawn:
     """Name, Optuna's internal value and distribution of each."""
     attributes: dict[str, JSONSerializable] = field(default_factory=dict)
     """The sampler's notes."""
-
-
-def ordinal_of(trial: FrozenTrial) -> int:
-    """Position of the proposal; the trial number where another tool made the trial."""
-    return int(trial.user_attrs.get(ORDINAL, trial.number))
 
 
 class SearchHistory(_CachedStorage):
@@ -77,7 +82,7 @@ class SearchHistory(_CachedStorage):
         """Of studies, by name."""
         self._lists: dict[tuple[int, frozenset[TrialState]], list[FrozenTrial]] = {}
         """What ``get_all_trials`` shows of a study, by states."""
-        self.ended = Ended()
+        self.ended = EndedTrials()
         """What TPE keeps from one proposal to the next."""
         self._spaces: dict[type[BaseSampler], IntersectionSearchSpace] = {}
         self._fresh_until = float("-inf")

@@ -13,19 +13,24 @@ from datetime import UTC, datetime
 from typing import Any
 
 from optuna.distributions import BaseDistribution, distribution_to_json
-from optuna.storages._rdb import models
 from optuna.trial import TrialState
 from sqlalchemy import Connection, Table, and_, insert, select, update
 
 from hpo.study.database import statements
+from hpo.study.optuna_internals.needs import required
 
-STUDIES: Table = models.StudyModel.__table__
-TRIALS: Table = models.TrialModel.__table__
-VALUES: Table = models.TrialValueModel.__table__
-INTERMEDIATE: Table = models.TrialIntermediateValueModel.__table__
-PARAMS: Table = models.TrialParamModel.__table__
-USER: Table = models.TrialUserAttributeModel.__table__
-SYSTEM: Table = models.TrialSystemAttributeModel.__table__
+with required():
+    from optuna.storages._rdb import models
+
+    STUDIES: Table = models.StudyModel.__table__
+    TRIALS: Table = models.TrialModel.__table__
+    VALUES: Table = models.TrialValueModel.__table__
+    INTERMEDIATE: Table = models.TrialIntermediateValueModel.__table__
+    PARAMS: Table = models.TrialParamModel.__table__
+    USER: Table = models.TrialUserAttributeModel.__table__
+    SYSTEM: Table = models.TrialSystemAttributeModel.__table__
+    _VALUE = models.TrialValueModel.TrialValueType
+    _INTERMEDIATE = models.TrialIntermediateValueModel.TrialIntermediateValueType
 INTERMEDIATE_ROW = statements.Keyed(
     ("trial_id", "step", "intermediate_value", "intermediate_value_type"), ("trial_id", "step")
 )
@@ -55,7 +60,7 @@ def finish(connection: Connection, trial: int, state: TrialState, value: float |
             "trial_id": trial,
             "objective": 0,
             "value": value,
-            "value_type": models.TrialValueModel.TrialValueType.FINITE,
+            "value_type": _VALUE.FINITE,
         }
         statements.replace(connection, VALUES, row, ("trial_id", "objective"))
 
@@ -77,15 +82,18 @@ def set_intermediate(connection: Connection, trial: int, step: int, value: float
 
 def intermediate(trial: int, step: int, value: float) -> dict[str, Any]:
     """The row of a finite value."""
-    kind = models.TrialIntermediateValueModel.TrialIntermediateValueType.FINITE
-    return {"trial_id": trial, "step": step, "intermediate_value": value, "intermediate_value_type": kind}
+    return {
+        "trial_id": trial,
+        "step": step,
+        "intermediate_value": value,
+        "intermediate_value_type": _INTERMEDIATE.FINITE,
+    }
 
 
 def void_after(connection: Connection, trial: int, step: int) -> None:
     """What was reported after ``step`` counts no more: NaN, which pruners pass over. (A worker may delete nothing.)"""
-    kind = models.TrialIntermediateValueModel.TrialIntermediateValueType.NAN
     later = and_(INTERMEDIATE.c.trial_id == trial, INTERMEDIATE.c.step > step)
-    void = {"intermediate_value": None, "intermediate_value_type": kind}
+    void = {"intermediate_value": None, "intermediate_value_type": _INTERMEDIATE.NAN}
     connection.execute(update(INTERMEDIATE).where(later).values(void))
 
 

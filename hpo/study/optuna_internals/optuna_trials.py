@@ -15,12 +15,18 @@ from functools import cache
 from typing import Any
 
 from optuna.distributions import BaseDistribution, json_to_distribution
-from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import CompoundSelect, Connection, Row, Select, Table, bindparam, func, literal, or_, select, union_all
 
 from hpo.study.optuna_internals import optuna_rows
+from hpo.study.optuna_internals.needs import required
 from hpo.study.optuna_internals.optuna_rows import INTERMEDIATE, PARAMS, STUDIES, SYSTEM, TRIALS, USER, VALUES
+
+with required():
+    from optuna.storages._rdb import models
+
+    _to_value = models.TrialValueModel.stored_repr_to_value
+    _to_intermediate = models.TrialIntermediateValueModel.stored_repr_to_intermediate_value
 
 _A_BATCH = 500
 _TRIALS = (
@@ -30,8 +36,6 @@ _TRIALS = (
     .where(or_(TRIALS.c.trial_id > bindparam("after"), TRIALS.c.trial_id.in_(bindparam("ids", expanding=True))))
     .order_by(TRIALS.c.trial_id, VALUES.c.objective)
 )
-_to_value = models.TrialValueModel.stored_repr_to_value
-_to_intermediate = models.TrialIntermediateValueModel.stored_repr_to_intermediate_value
 _LOCK = select(STUDIES.c.study_id).where(STUDIES.c.study_id == bindparam("study")).with_for_update()
 _NEXT_NUMBER = select(func.coalesce(func.max(TRIALS.c.number) + 1, 0)).where(TRIALS.c.study_id == bindparam("study"))
 _INSERT = (

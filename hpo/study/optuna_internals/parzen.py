@@ -25,6 +25,11 @@ from typing_extensions import override
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 _PAIRWISE = 8
+NEEDS = {
+    _ParzenEstimator: ("_mixture_distribution", "_transform"),
+    _truncnorm: ("_log_gauss_mass", "_norm_pdf_logC"),
+}
+"""Optuna's private names that this module uses, beside what it imports (see ``substitutes``)."""
 
 
 class QuickParzenEstimator(_ParzenEstimator):
@@ -98,7 +103,7 @@ class _Continuous:
     log_sigma: Floats
     values: Floats
     """Shape (candidates, parameters, 1)."""
-    room: Floats
+    scratch: Floats
     """Overwritten by each candidate."""
 
     @staticmethod
@@ -113,17 +118,17 @@ class _Continuous:
 
     def add(self, row: Floats, place: int) -> None:
         values = self.values[place]
-        room = np.subtract(values, self.mu, out=self.room)
-        room /= self.sigma
-        room *= room
-        room *= -0.5
-        room -= _truncnorm._norm_pdf_logC  # noqa: SLF001
-        room -= self.log_mass
-        room -= self.log_sigma
+        terms = np.subtract(values, self.mu, out=self.scratch)
+        terms /= self.sigma
+        terms *= terms
+        terms *= -0.5
+        terms -= _truncnorm._norm_pdf_logC  # noqa: SLF001
+        terms -= self.log_mass
+        terms -= self.log_sigma
         # Optuna compares in units of sigma, where rounding keeps the order: the same answer, once instead of per kernel
-        room[((values < self.low) | (values > self.high))[:, 0]] = -np.inf
+        terms[((values < self.low) | (values > self.high))[:, 0]] = -np.inf
         # from eight on numpy adds what lies side by side in another order, and the last bit may differ
-        row += room.sum(axis=0) if len(room) < _PAIRWISE else np.ascontiguousarray(room.T).sum(axis=-1)
+        row += terms.sum(axis=0) if len(terms) < _PAIRWISE else np.ascontiguousarray(terms.T).sum(axis=-1)
 
 
 def _parts(mixture: _MixtureOfProductDistribution, samples: Floats) -> list[_Choices | _Steps | _Continuous]:

@@ -7,9 +7,6 @@ ended since the last one. Tests compare the proposals with Optuna's, digit by di
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,53 +19,34 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from typing_extensions import override
 
-from hpo.study.optuna_internals.met import Met
+from hpo.study.optuna_internals.ended_trials import EndedTrials, SearchSpace, Values, internal_values
 from hpo.study.optuna_internals.parzen import QuickParzenEstimator
 
-SearchSpace = dict[str, BaseDistribution]
-Values = NDArray[np.float64]
-"""One row a trial, one column a parameter; NaN where a trial lacks one of the parameters."""
-_COMPLETE, _PRUNED, _INFEASIBLE = range(3)
-"""The order in which good trials are picked."""
-
-
-@dataclass
-class Ended:
-    """A study's ended trials as columns, in the order in which they were met."""
-
-    trials: list[FrozenTrial] = field(default_factory=list)
-    met: Met = field(default_factory=Met)
-    numbers: NDArray[np.int_] = field(default_factory=lambda: np.empty(0, dtype=int))
-    ranks: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 3)))
-    """What trials are sorted by, lowest first: kind, then two numbers; later ones where these are equal."""
-    values: dict[tuple[tuple[str, BaseDistribution], ...], Values] = field(default_factory=dict)
-    """By search space."""
-
-    def add(self, trials: Sequence[FrozenTrial], sign: float) -> None:
-        """``trials``: all that ended, by number; ``sign``: -1 where the largest value is the best."""
-        news = self.met.news(trials)
-        if news:
-            self.trials += news
-            self.numbers = np.append(self.numbers, [trial.number for trial in news])
-            self.ranks = np.concatenate([self.ranks, [_rank(trial, sign) for trial in news]])
-
-    def order(self) -> NDArray[np.int_]:
-        """Places of the trials, by number."""
-        return np.argsort(self.numbers, kind="stable")
-
-    def values_of(self, space: SearchSpace) -> Values:
-        key = tuple(space.items())
-        known = self.values.get(key, np.empty((0, len(space))))
-        if len(known) < len(self.trials):
-            news = [_internal(trial.params, space) for trial in self.trials[len(known) :]]
-            self.values[key] = known = np.concatenate([known, np.array(news, dtype=float).reshape(-1, len(space))])
-        return known
+NEEDS = {
+    TPESampler: (
+        "_compare",
+        "_compute_acquisition_func",
+        "_constant_liar",
+        "_gamma",
+        "_get_params",
+        "_n_ei_candidates",
+        "_n_startup_trials",
+        "_parzen_estimator_cls",
+        "_parzen_estimator_parameters",
+        "_rng",
+        "_sample",
+        "_sample_relative",
+    ),
+    optuna.Study: ("_get_trials",),
+    FrozenTrial: ("_trial_id",),
+}
+"""Optuna's private names that this module uses or overrides (see ``substitutes``)."""
 
 
 class QuickTPE(TPESampler):
     """``ended`` is kept from one sampler to the next, all of one study. Options are those of ``TPESampler``."""
 
-    def __init__(self, *, ended: Ended, **options: Any) -> None:
+    def __init__(self, *, ended: EndedTrials, **options: Any) -> None:
         super().__init__(**options)
         self._ended = ended
         self._parzen_estimator_cls = QuickParzenEstimator
@@ -80,13 +58,13 @@ class QuickTPE(TPESampler):
         running = [other for other in self._running(study) if other.number != trial.number]
         ended = self._ended_trials(study)
         self._ended.add(ended, -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0)
-        running = [other for other in running if other._trial_id not in self._ended.met.ids]  # noqa: SLF001
+        running = [other for other in running if other._trial_id not in self._ended.seen.ids]  # noqa: SLF001
         order = self._ended.order()
         is_good = _is_best(self._ended.ranks[order], (self._gamma or default_gamma)(len(order)))
         values = self._ended.values_of(search_space)[order]
         bad = values[~is_good]
         if running:
-            lies = np.array([_internal(self._get_params(other, study), search_space) for other in running])
+            lies = np.array([internal_values(self._get_params(other, study), search_space) for other in running])
             numbers = [self._ended.numbers[order][~is_good], np.array([other.number for other in running])]
             bad = _by_number(numbers, [bad, lies])
         below, above = (self._estimator(found, search_space) for found in (values[is_good], bad))
@@ -122,18 +100,6 @@ class QuickTPE(TPESampler):
         return self._parzen_estimator_cls(observations, space, self._parzen_estimator_parameters)
 
 
-def _rank(trial: FrozenTrial, sign: float) -> tuple[int, float, float]:
-    violation = sum(value for value in trial.constraints.values() if value > 0)
-    if violation > 0:
-        return _INFEASIBLE, violation, 0.0
-    if trial.state == TrialState.COMPLETE:
-        return _COMPLETE, sign * float(trial.value or 0.0), 0.0
-    if not trial.intermediate_values:
-        return _PRUNED, 1.0, 0.0
-    step, value = max(trial.intermediate_values.items())
-    return _PRUNED, -float(step), math.inf if math.isnan(value) else sign * value
-
-
 def _is_best(ranks: NDArray[np.float64], count: int) -> NDArray[np.bool_]:
     """Of each trial, in the order of their numbers: whether it is among the ``count`` best."""
     best = np.zeros(len(ranks), dtype=bool)
@@ -152,9 +118,3 @@ def _is_best(ranks: NDArray[np.float64], count: int) -> NDArray[np.bool_]:
 
 def _by_number(numbers: list[NDArray[np.int_]], values: list[Values]) -> Values:
     return np.concatenate(values)[np.argsort(np.concatenate(numbers), kind="stable")]
-
-
-def _internal(params: dict[str, Any], space: SearchSpace) -> tuple[float, ...]:
-    if not space.keys() <= params.keys():
-        return (math.nan,) * len(space)
-    return tuple(known.to_internal_repr(params[name]) for name, known in space.items())

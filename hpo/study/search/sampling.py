@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.exceptions import ExperimentalWarning
-from optuna.samplers import BaseSampler, RandomSampler
+from optuna.samplers import (
+    BaseSampler,
+    CmaEsSampler,
+    GPSampler,
+    NSGAIISampler,
+    QMCSampler,
+    RandomSampler,
+    TPESampler,
+)
 
-from hpo.study.optuna_internals.tpe import Ended, QuickTPE
-from hpo.studyfile.reading.methods import SAMPLERS
+from hpo.study.optuna_internals import substitutes
+from hpo.study.optuna_internals.ended_trials import EndedTrials
 from hpo.studyfile.schema import StudySpec
 from hpo.studyfile.space import Choices, Domain, FloatRange, IntRange, Space, is_active
 from hpo.trial.vocabulary import Scalar
@@ -62,31 +70,78 @@ def _suggest(trial: optuna.Trial, name: str, domain: Domain) -> Scalar:
             raise TypeError(f"space.{name}: {other} is no distribution of ours")
 
 
-def build_sampler(spec: StudySpec, ordinal: int, ended: Ended | None = None) -> BaseSampler:
+@dataclass(frozen=True)
+class Draw:
+    """What a sampler for one proposal is built from."""
+
+    spec: StudySpec
+    seed: int
+    """For this proposal alone."""
+    ended: EndedTrials | None
+    """What TPE keeps from one proposal to the next."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.spec.search.sampler.options)
+
+
+def build_sampler(spec: StudySpec, ordinal: int, ended: EndedTrials | None = None) -> BaseSampler:
     """A fresh sampler for one proposal: equal seed, ordinal and history give an equal proposal, whoever asks.
 
     A sampler that lives on draws from one stream of random numbers, which a restart would begin anew. ``ended``: what
     TPE keeps from one proposal to the next.
     """
     seed = int(np.random.SeedSequence((spec.search.seed, ordinal)).generate_state(1)[0])
-    options = dict(spec.search.sampler.options)
-    name = spec.search.sampler.name
-    if name in ("random", "grid"):  # the points of a grid are handed to Optuna as fixed parameters
-        return RandomSampler(seed=seed)
-    if name == "qmc":
-        # One sequence for the whole study; Optuna counts its points in the study's attributes.
-        options = {"scramble": True, "independent_sampler": RandomSampler(seed=seed), **options}
-        seed = spec.search.seed
-    if name in ("gp", "cmaes", "qmc"):
-        options["warn_independent_sampling"] = False  # conditional and first values are drawn so on purpose
-    if name == "tpe" and options.get("multivariate") is not False and _has_conditions(spec.searched):
-        options.setdefault("group", True)
-    sampler_class: Any = getattr(optuna.samplers, SAMPLERS[name].optuna)
-    if name == "tpe" and ended is not None:
-        sampler_class = partial(QuickTPE, ended=ended)
     with quiet_experiments():
-        sampler: BaseSampler = sampler_class(seed=seed, **options)
+        return BUILDERS[spec.search.sampler.name](Draw(spec, seed, ended))
+
+
+def _tpe(draw: Draw) -> BaseSampler:
+    options = draw.options
+    if options.get("multivariate") is not False and _has_conditions(draw.spec.searched):
+        options.setdefault("group", True)
+    quick = None if draw.ended is None else substitutes.of("tpe")
+    if quick is None:
+        return TPESampler(seed=draw.seed, **options)
+    sampler: BaseSampler = quick(seed=draw.seed, ended=draw.ended, **options)
     return sampler
+
+
+def _gp(draw: Draw) -> BaseSampler:
+    return GPSampler(seed=draw.seed, **_QUIET, **draw.options)
+
+
+def _cmaes(draw: Draw) -> BaseSampler:
+    return CmaEsSampler(seed=draw.seed, **_QUIET, **draw.options)
+
+
+def _qmc(draw: Draw) -> BaseSampler:
+    """One sequence for the whole study; Optuna counts its points in the study's attributes."""
+    options = {"scramble": True, "independent_sampler": RandomSampler(seed=draw.seed), **draw.options}
+    return QMCSampler(seed=draw.spec.search.seed, **_QUIET, **options)
+
+
+def _random(draw: Draw) -> BaseSampler:
+    """For a grid, too, whose points are handed to Optuna as fixed parameters."""
+    return RandomSampler(seed=draw.seed)
+
+
+def _nsga2(draw: Draw) -> BaseSampler:
+    return NSGAIISampler(seed=draw.seed, **draw.options)
+
+
+_QUIET: dict[str, Any] = {"warn_independent_sampling": False}
+"""Conditional and first values are drawn so on purpose."""
+BUILDERS: dict[str, Callable[[Draw], BaseSampler]] = {
+    "tpe": _tpe,
+    "gp": _gp,
+    "cmaes": _cmaes,
+    "qmc": _qmc,
+    "random": _random,
+    "grid": _random,
+    "nsga2": _nsga2,
+}
+"""By the names of ``hpo.studyfile.methods.samplers``; a test compares them."""
 
 
 def _has_conditions(space: Space) -> bool:

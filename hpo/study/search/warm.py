@@ -8,12 +8,10 @@ from sqlalchemy import Connection, select
 from hpo.study.database import tables
 from hpo.study.database.storage import Storage
 from hpo.study.optuna_internals import optuna_trials
-from hpo.study.optuna_internals.history import OUTSIDE
+from hpo.study.optuna_internals.attributes import COMPLETED_RUNG, OUTSIDE
 from hpo.study.records import StudyRow
 
 _TAUGHT = (TrialState.COMPLETE, TrialState.PRUNED)
-_RUNG = "completed_rung_"
-"""Where successive halving notes what a trial had reached (Optuna 5.0.0); other notes are their sampler's own."""
 
 
 def finished(storage: Storage, study: StudyRow) -> list[int]:
@@ -34,7 +32,7 @@ def trials(storage: Storage, study: StudyRow) -> dict[int, list[FrozenTrial]]:
     found = storage.read(lambda connection: _read(connection, wanted))
     for trial in found:
         trial.number = -1
-        trial.system_attrs = {key: value for key, value in trial.system_attrs.items() if key.startswith(_RUNG)}
+        trial.system_attrs = {key: value for key, value in trial.system_attrs.items() if key.startswith(COMPLETED_RUNG)}
     return {study.id: found}
 
 

@@ -6,11 +6,12 @@ import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from hpo.errors import ClaimLost
 from hpo.study.claims import claims, crowding
+from hpo.study.claims.claim import Claim
 from hpo.study.claims.claims import owned
 from hpo.study.claims.curve import curve, earlier, resume_point
 from hpo.study.database import tables
@@ -37,13 +38,13 @@ def admit(context: Context, baseline: BaselinePlan | None, token: str) -> Propos
     return _propose_new(context, claim, baseline) if claim.number is None else _readmit(context, claim)
 
 
-def _claim(context: Context, token: str) -> Row[Any] | None:
+def _claim(context: Context, token: str) -> Claim | None:
     """The row with its unique ordinal is what keeps the budget exact; it stands before Optuna is asked."""
     spec, study_id = context.study.spec, context.study.id
 
     tries = itertools.count()
 
-    def action(connection: Connection) -> Row[Any] | None:
+    def action(connection: Connection) -> Claim | None:
         mine = claims.of_token(connection, token) if next(tries) else None
         if mine is not None:
             return mine  # a repeated call after a lost acknowledgement
@@ -67,7 +68,7 @@ def _claim(context: Context, token: str) -> Row[Any] | None:
             continue  # someone who did not lock the study took this ordinal in between
 
 
-def _propose_new(context: Context, claim: Row[Any], baseline: BaselinePlan | None) -> Proposal:
+def _propose_new(context: Context, claim: Claim, baseline: BaselinePlan | None) -> Proposal:
     planned = proposing.source(context.study, baseline, claim.ordinal)
     trial_id, number, values = proposing.ask(context, claim.ordinal, claim.token, planned)
     context.failpoint("suggested")
@@ -110,16 +111,16 @@ def _adopt(connection: Connection, token: str, row: dict[str, Any], theirs: tupl
     connection.execute(update(tables.claims).where(tables.claims.c.token == token).values(number=row["number"]))
 
 
-def _readmit(context: Context, claim: Row[Any]) -> Proposal:
+def _readmit(context: Context, claim: Claim) -> Proposal:
     """The same trial again: given back by its worker, or the retry of a dead one."""
     context.failpoint("readmitted")
-    mine = (tables.trials.c.study_id == context.study.id) & (tables.trials.c.number == claim.number)
+    mine = (tables.trials.c.study_id == context.study.id) & (tables.trials.c.number == claim.trial_number)
     row, resume, before, rows, alone = context.storage.read(
         lambda connection: (
             connection.execute(select(tables.trials).where(mine)).one(),
             resume_point(connection, context.study, claim.ordinal),
             earlier(connection, context.study, claim.ordinal),
-            curve(connection, context.study.id, claim.number),
+            curve(connection, context.study.id, claim.trial_number),
             crowding.solitude(connection, context.study.id, claim.ordinal),
         )
     )
@@ -128,7 +129,7 @@ def _readmit(context: Context, claim: Row[Any]) -> Proposal:
     return replace(proposal, earlier=before, recorded=rows[-1].epoch if rows else 0, alone=alone)
 
 
-def _proposal(context: Context, claim: Row[Any], row: dict[str, Any], resume: tuple[int, str | None]) -> Proposal:
+def _proposal(context: Context, claim: Claim, row: dict[str, Any], resume: tuple[int, str | None]) -> Proposal:
     return Proposal(
         number=row["number"],
         ordinal=claim.ordinal,

@@ -15,11 +15,12 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy import Connection, Row, and_, insert, select, update
 
 from hpo.study.claims import crowding
+from hpo.study.claims.claim import Claim
 from hpo.study.claims.claims import owned, release
 from hpo.study.claims.curve import curve, resume_point
 from hpo.study.database import tables
 from hpo.study.optuna_internals import optuna_rows
-from hpo.study.optuna_internals.history import CLAIM, REASON, RETRY_OF
+from hpo.study.optuna_internals.attributes import CLAIM, REASON, RETRY_OF
 from hpo.study.records import EpochRow
 from hpo.study.session.admission import FRESH_TRIAL
 from hpo.study.session.context import Context
@@ -57,7 +58,7 @@ def give_back(context: Context, token: str, epochs: int, checkpoint: str | None)
             connection.execute(update(tables.attempts).where(_attempt(claim)).values(kept))
         connection.execute(update(tables.trials).where(_trial(claim)).values(epochs=epochs))
         # Optuna lets a RUNNING trial wait again, and its old handle write on: fit for one's own trial alone.
-        optuna_rows.set_waiting(connection, optuna_rows.trial_id(connection, claim.study_id, claim.number))
+        optuna_rows.set_waiting(connection, optuna_rows.trial_id(connection, claim.study_id, claim.trial_number))
         release(connection, token)
 
     context.storage.write(action)
@@ -102,7 +103,7 @@ def _record(context: Context, connection: Connection, token: str, ended: Ended) 
         "recorded_at": at,
     }
     if context.study.spec.is_swept:
-        outcome["operating_point"] = _operating_point(ended)
+        outcome |= _swept(ended)
     connection.execute(update(tables.trials).where(_trial(claim)).values(outcome))
     _tell(connection, claim, ended, reaction)
     if reaction.counts:
@@ -110,42 +111,41 @@ def _record(context: Context, connection: Connection, token: str, ended: Ended) 
     return reaction
 
 
-def _put_back(context: Context, connection: Connection, claim: Row[Any], ended: Ended) -> Reaction:
+def _put_back(context: Context, connection: Connection, claim: Claim, ended: Ended) -> Reaction:
     """The same trial waits for an attempt with its device to itself; its process has ended, and no retry is used."""
     _close_attempt(connection, claim, ended.reason, ended.detail, datetime.fromtimestamp(ended.recorded_at, UTC))
     epochs, _ = resume_point(connection, context.study, claim.ordinal)
     connection.execute(update(tables.trials).where(_trial(claim)).values(epochs=epochs))
-    optuna_rows.set_waiting(connection, optuna_rows.trial_id(connection, claim.study_id, claim.number))
+    optuna_rows.set_waiting(connection, optuna_rows.trial_id(connection, claim.study_id, claim.trial_number))
     release(connection, claim.token)
     return vocabulary.ALONE
 
 
-def _operating_point(ended: Ended) -> dict[str, Any] | None:
-    """What a swept trial came to: the setting that was found with all that the sweep found, or, of the baseline and
-    where the sweep failed, the defaults that the trial was measured at."""
+def _swept(ended: Ended) -> dict[str, Any]:
+    """What a swept trial came to: the setting that was found, and all that the sweep found; of the baseline and where
+    the sweep failed, the defaults that the trial was measured at."""
     if ended.reason is not Reason.COMPLETE:
-        return None
-    point = ended.operating_point or DEFAULT.to_dict()
-    return point if ended.swept is None else {**point, "sweep": ended.swept}
+        return {"operating_point": None, "sweep": None}
+    return {"operating_point": ended.operating_point or DEFAULT, "sweep": ended.swept}
 
 
-def _close_attempt(connection: Connection, claim: Row[Any], reason: Reason, detail: str, at: datetime) -> None:
+def _close_attempt(connection: Connection, claim: Claim, reason: Reason, detail: str, at: datetime) -> None:
     closed = {"ended_at": at, "reason": reason.value, "detail": detail}
     connection.execute(update(tables.attempts).where(_attempt(claim)).values(closed))
 
 
-def _recorded(connection: Connection, token: str) -> tuple[Row[Any], Row[Any]]:
+def _recorded(connection: Connection, token: str) -> tuple[Claim, Row[Any]]:
     claim = owned(connection, token, lock=False)
     return claim, connection.execute(select(tables.trials).where(_trial(claim))).one()
 
 
-def _tell(connection: Connection, claim: Row[Any], ended: Ended, reaction: Reaction) -> None:
+def _tell(connection: Connection, claim: Claim, ended: Ended, reaction: Reaction) -> None:
     """Optuna, in the transaction of the outcome. The sampler is not told: those we use learn from the database."""
-    trial_id = optuna_rows.trial_id(connection, claim.study_id, claim.number)
+    trial_id = optuna_rows.trial_id(connection, claim.study_id, claim.trial_number)
     state = TrialState[reaction.state.value]
     value = ended.value if state is TrialState.COMPLETE else None
     if state is TrialState.PRUNED:
-        rows = curve(connection, claim.study_id, claim.number)
+        rows = curve(connection, claim.study_id, claim.trial_number)
         finite = [row.objective for row in rows if math.isfinite(row.objective)]
         value = finite[-1] if finite else None  # as Optuna's own `tell` gives a pruned trial its last reported value
     reason = {} if state is TrialState.COMPLETE else {REASON: ended.reason.value}
@@ -153,7 +153,7 @@ def _tell(connection: Connection, claim: Row[Any], ended: Ended, reaction: React
     optuna_rows.finish(connection, trial_id, state, value)
 
 
-def _requeue(context: Context, claim: Row[Any], outcome: Row[Any]) -> None:
+def _requeue(context: Context, claim: Claim, outcome: Row[Any]) -> None:
     """A new trial of the same ordinal with the same values; the dead one's handle can write nothing into it."""
     trial_id = context.trial_id(outcome.number)
     dead = context.storage.call_optuna(lambda rdb: rdb.get_trial(trial_id))
@@ -195,10 +195,10 @@ def _requeue(context: Context, claim: Row[Any], outcome: Row[Any]) -> None:
     context.failpoint("requeued")
 
 
-def _taken_over(context: Context, connection: Connection, claim: Row[Any]) -> tuple[int, list[EpochRow]]:
+def _taken_over(context: Context, connection: Connection, claim: Claim) -> tuple[int, list[EpochRow]]:
     """The checkpoint's epoch, and the dead trial's curve up to it and no further."""
     epoch, _ = resume_point(connection, context.study, claim.ordinal)
-    return epoch, [row for row in curve(connection, claim.study_id, claim.number) if row.epoch <= epoch]
+    return epoch, [row for row in curve(connection, claim.study_id, claim.trial_number) if row.epoch <= epoch]
 
 
 def _kept_attributes(dead: FrozenTrial, rows: list[EpochRow]) -> dict[str, Any]:
@@ -216,7 +216,7 @@ def _copied(row: EpochRow, study_id: int, number: int) -> dict[str, Any]:
     return {**vars(row), "study_id": study_id, "number": number, "objective": objective}
 
 
-def _attempt(claim: Row[Any]) -> Any:
+def _attempt(claim: Claim) -> Any:
     """The claim's newest, if it began; its token may be another one, where a dead worker's claim was taken over."""
     attempts = tables.attempts
     return and_(
@@ -226,5 +226,5 @@ def _attempt(claim: Row[Any]) -> Any:
     )
 
 
-def _trial(claim: Row[Any]) -> Any:
+def _trial(claim: Claim) -> Any:
     return and_(tables.trials.c.study_id == claim.study_id, tables.trials.c.number == claim.number)

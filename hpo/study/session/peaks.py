@@ -1,4 +1,4 @@
-"""The largest memory that attempts were seen to take; kept with what was really trained, in ``effective``."""
+"""The largest memory that attempts were seen to take."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from hpo.study.database import tables
 from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow
 from hpo.study.session.context import Context
-
-PEAK = "peak_mib"
 
 
 @dataclass(frozen=True)
@@ -43,9 +41,7 @@ def write(context: Context, token: str, mib: float) -> None:
 
     def action(connection: Connection) -> None:
         owned(connection, token)
-        effective = connection.execute(select(tables.attempts.c.effective).where(mine)).scalar_one()
-        known = effective | {PEAK: round(mib)}
-        connection.execute(update(tables.attempts).where(mine).values(effective=known))
+        connection.execute(update(tables.attempts).where(mine).values(peak_mib=round(mib)))
 
     context.storage.write(action)
 
@@ -54,9 +50,9 @@ def seen(storage: Storage, study: StudyRow) -> list[Peak]:
     """Of every attempt at training this model, in whatever study of this database."""
     studies, attempts = tables.studies, tables.attempts
     mine = (
-        select(attempts.c.effective)
+        select(attempts.c.effective, attempts.c.peak_mib)
         .join(studies, studies.c.id == attempts.c.study_id)
-        .where(studies.c.model_sha256 == study.identity.model_sha256)
+        .where(studies.c.model_sha256 == study.identity.model_sha256, attempts.c.peak_mib.is_not(None))
     )
-    rows = storage.read(lambda connection: list(connection.scalars(mine)))
-    return [Peak(Load.of(row), row.get("device") == "cpu", float(row[PEAK])) for row in rows if PEAK in row]
+    rows = storage.read(lambda connection: connection.execute(mine).all())
+    return [Peak(Load.of(row.effective), row.effective.get("device") == "cpu", float(row.peak_mib)) for row in rows]

@@ -10,10 +10,11 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState, create_trial
 
-from hpo.study.optuna_internals.history import BASELINE, CLAIM, ORDINAL, OUTSIDE
+from hpo.study.optuna_internals.attributes import BASELINE, CLAIM, FIXED_PARAMS, ORDINAL, OUTSIDE
 from hpo.study.records import StudyRow
 from hpo.study.search.sampling import build_sampler, suggest
 from hpo.study.session.context import Context
+from hpo.studyfile.methods.samplers import SAMPLERS
 from hpo.studyfile.planning import grid
 from hpo.studyfile.space import Space, contains
 from hpo.trial.vocabulary import Scalar
@@ -51,7 +52,7 @@ def source(study: StudyRow, baseline: BaselinePlan | None, ordinal: int) -> Sour
     queued = ordinal - int(spec.baseline)
     if queued < len(queue):
         return Source(queue[queued])
-    if spec.search.sampler.name == "grid":
+    if SAMPLERS[spec.search.sampler.name].enumerates:
         return Source(grid.points(spec)[ordinal - grid.given_first(spec)])
     return Source({})
 
@@ -70,7 +71,7 @@ def ask(context: Context, ordinal: int, token: str, planned: Source) -> tuple[in
     template = create_trial(
         state=TrialState.RUNNING,
         user_attrs=attributes,
-        system_attrs={"fixed_params": planned.given} if planned.given else {},
+        system_attrs={FIXED_PARAMS: planned.given} if planned.given else {},
     )
     sampler = context.history.with_known_space(build_sampler(context.study.spec, ordinal, context.history.ended))
     study = context.search(sampler)

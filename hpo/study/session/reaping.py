@@ -14,9 +14,10 @@ from sqlalchemy import Connection, Row, and_, exists, func, literal, or_, select
 
 from hpo.errors import ClaimLost
 from hpo.study.claims import claims, liveness
+from hpo.study.claims.claim import Unsettled
 from hpo.study.claims.curve import curve
 from hpo.study.database import optuna_tables, tables
-from hpo.study.optuna_internals.history import CLAIM
+from hpo.study.optuna_internals.attributes import CLAIM
 from hpo.study.session import ending, proposing
 from hpo.study.session.context import Context
 from hpo.trial import results
@@ -38,7 +39,7 @@ class Dead:
     own: Collection[str]
     """Tokens that it holds itself: never dead."""
 
-    def has_lost(self, claim: Row[Any]) -> bool:
+    def has_lost(self, claim: Unsettled) -> bool:
         return claim.token not in self.own and _is_gone(claim)
 
 
@@ -48,9 +49,7 @@ def reap(context: Context, dead: Dead, hold: Hold) -> tuple[int, ...]:
     Safe while others do the same: who seizes a claim first settles it, and a death in the middle is settled by the next
     call of anyone. Returns the numbers of the trials whose rows changed.
     """
-    found = context.storage.read(
-        lambda connection: list(connection.execute(claims.unsettled(context.study.id).where(_owned_or_ended())))
-    )
+    found = context.storage.read(lambda connection: claims.unsettled(connection, context.study.id, _owned_or_ended()))
     touched: list[int] = []
     for claim in found:
         if claim.token is None or dead.expired.get(claim.token) == claim.beat or dead.has_lost(claim):
@@ -81,8 +80,8 @@ def fail_orphans(context: Context) -> None:
 
 def undo_admission(context: Context, token: str) -> None:
     """Frees what an admission of this worker that ended in an error left half made; nothing if it left nothing."""
-    left = claims.unsettled(context.study.id).where(tables.claims.c.token == token)
-    for claim in context.storage.read(lambda connection: list(connection.execute(left))):
+    mine = tables.claims.c.token == token
+    for claim in context.storage.read(lambda connection: claims.unsettled(connection, context.study.id, mine)):
         _settle(context, claim, token)
     fail_orphans(context)
 
@@ -93,12 +92,12 @@ def _owned_or_ended() -> Any:
     return or_(tables.claims.c.token.is_not(None), and_(unrecorded, optuna_tables.state != "WAITING"))
 
 
-def _is_gone(claim: Row[Any]) -> bool:
+def _is_gone(claim: Unsettled) -> bool:
     """Its worker left, or ran on this machine and is no more: no lease needs to run out for it."""
     return claim.worker_ended_at is not None or (claim.process is not None and liveness.is_gone(claim.process))
 
 
-def _take_over(context: Context, claim: Row[Any], hold: Hold) -> list[int]:
+def _take_over(context: Context, claim: Unsettled, hold: Hold) -> list[int]:
     token = str(uuid.uuid4())
     with hold(token):
         if not context.storage.write(lambda connection: claims.seize(connection, claim, context.owner(token))):
@@ -110,7 +109,7 @@ def _take_over(context: Context, claim: Row[Any], hold: Hold) -> list[int]:
             return []  # this worker was slow, and someone else took it over
 
 
-def _settle(context: Context, claim: Row[Any], token: str) -> list[int]:
+def _settle(context: Context, claim: Unsettled, token: str) -> list[int]:
     if claim.number is None or (claim.state == "WAITING" and claim.recorded_at is None):
         # the attempt never began: its ordinal or its waiting trial is taken again
         context.storage.write(lambda connection: _free(connection, claim, token))
@@ -122,7 +121,7 @@ def _settle(context: Context, claim: Row[Any], token: str) -> list[int]:
     return [claim.number]
 
 
-def _ended(context: Context, claim: Row[Any]) -> Ended:
+def _ended(context: Context, claim: Unsettled) -> Ended:
     """The result that the trial's process left, or its death."""
     attempts = tables.attempts
     mine = and_(
@@ -142,9 +141,9 @@ def _ended(context: Context, claim: Row[Any]) -> Ended:
     return left
 
 
-def _last_sign(connection: Connection, claim: Row[Any], attempt: Row[Any] | None) -> tuple[int, datetime | None]:
+def _last_sign(connection: Connection, claim: Unsettled, attempt: Row[Any] | None) -> tuple[int, datetime | None]:
     """Epochs that are recorded, and when the attempt was last known to live."""
-    rows = curve(connection, claim.study_id, claim.number)
+    rows = curve(connection, claim.study_id, claim.trial_number)
     epochs = rows[-1].epoch if rows else 0
     if attempt is None:
         return epochs, None
@@ -152,7 +151,7 @@ def _last_sign(connection: Connection, claim: Row[Any], attempt: Row[Any] | None
     return epochs, max(sign for sign in signs if sign is not None)
 
 
-def _free(connection: Connection, claim: Row[Any], token: str) -> None:
+def _free(connection: Connection, claim: Unsettled, token: str) -> None:
     """Nobody's again; an attempt that did not begin leaves no gap in the numbers."""
     attempts = tables.attempts
     mine = and_(attempts.c.study_id == claim.study_id, attempts.c.ordinal == claim.ordinal)

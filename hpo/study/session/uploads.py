@@ -9,8 +9,9 @@ from collections import defaultdict
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, select, update
+from sqlalchemy import Connection, and_, select, update
 
+from hpo.study.claims.claim import Claim
 from hpo.study.claims.claims import owned
 from hpo.study.database.storage import Storage
 from hpo.study.database.tables import attempts, claims
@@ -77,7 +78,7 @@ def clear(context: Context, ordinal: int) -> None:
     context.storage.write(lambda connection: connection.execute(update(attempts).where(mine).values(uploads=[])))
 
 
-def _of_ordinal(claim: Row[Any]) -> Any:
+def _of_ordinal(claim: Claim) -> Any:
     mine = and_(attempts.c.study_id == claim.study_id, attempts.c.ordinal == claim.ordinal)
     return select(attempts.c.token, attempts.c.uploads).where(mine)
 

@@ -19,7 +19,7 @@ from hpo.study.claims.leases import Watch
 from hpo.study.database import tables
 from hpo.study.database.storage import Storage
 from hpo.study.optuna_internals.history import SearchHistory
-from hpo.study.records import Proposal, StudyRow, Upload
+from hpo.study.records import Finish, Proposal, StudyRow, Upload
 from hpo.study.search import warm
 from hpo.study.search.pruning import build_pruner, keeps_notes
 from hpo.study.session import admission, ending, peaks, reaping, recording, registry, uploads
@@ -155,8 +155,8 @@ class WorkerSession:
         self.control = now.control
         return now
 
-    def finished(self) -> str | None:
-        """``budget spent``, ``hours spent`` or ``grid exhausted``; None while anything is open or may be proposed."""
+    def finished(self) -> Finish | None:
+        """Why the search is over; None while anything is open or may be proposed."""
         return progress.finished(self._context.study.spec, self.progress())
 
     def begin(
@@ -176,8 +176,7 @@ class WorkerSession:
         if resumed_from is not None:
             active = replace(active, proposal=replace(active.proposal, resume_epoch=resumed_from))
         self._active[token] = active = replace(active, pruning=rungs.plan(self._context.study.spec, train))
-        point = None if operating_point is None else operating_point.to_dict()
-        recording.write_attempt(self._context, active, place, {"train": train, "operating_point": point})
+        recording.write_attempt(self._context, active, place, {"train": train, "operating_point": operating_point})
 
     def started(self, token: str, effective: dict[str, Scalar], resumed_from: int | None = None) -> None:
         """Stores what is really trained, as Ultralytics resolved it, and after which epoch, where that is known."""

@@ -84,16 +84,12 @@ def _note(connection: Connection, study: StudyRow, by: str, change: tuple[str, A
 
 
 def note(storage: Storage, study: StudyRow, by: str, key: str, after: Any) -> None:
-    """A row of ``hpo_changes`` about something that happened once: a look at a split, a verdict."""
+    """A row of ``hpo_changes`` about something that happened once, such as a promotion that is to be registered."""
     storage.write(lambda connection: _note(connection, study, by, (key, None, after)))
 
 
-def notes(storage: Storage, key: str, *, stage: StudyRow | None = None, data: str | None = None) -> list[Any]:
-    """What was noted under ``key``, oldest first: of one study, or of all on the data of this fingerprint."""
-    changes, studies = tables.changes, tables.studies
-    found = select(changes.c.after).join(studies, studies.c.id == changes.c.study_id).where(changes.c.key == key)
-    if stage is not None:
-        found = found.where(changes.c.study_id == stage.id)
-    if data is not None:
-        found = found.where(studies.c.data_fingerprint == data)
+def notes(storage: Storage, study: StudyRow, key: str) -> list[Any]:
+    """What was noted of a study under ``key``, oldest first."""
+    changes = tables.changes
+    found = select(changes.c.after).where(changes.c.key == key, changes.c.study_id == study.id)
     return storage.read(lambda connection: list(connection.scalars(found.order_by(changes.c.id))))

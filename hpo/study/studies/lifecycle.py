@@ -8,14 +8,14 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy import delete as delete_rows
 from sqlalchemy.exc import IntegrityError
 
 from hpo.errors import StudyConflict, UsageError
 from hpo.study.database import optuna_tables, tables
 from hpo.study.database.storage import Storage
-from hpo.study.records import LOOK, Facts, Identity, StudyRow
+from hpo.study.records import Facts, Identity, StudyRow
 from hpo.study.studies.progress import Control
 from hpo.studyfile import serialize
 from hpo.studyfile.schema import STAGE_SUFFIX, StudySpec
@@ -78,8 +78,8 @@ def delete(storage: Storage, name: str) -> None:
 
     def action(connection: Connection) -> None:
         if search is not None:
-            looks = and_(tables.changes.c.study_id == study.id, tables.changes.c.key == LOOK)
-            connection.execute(update(tables.changes).where(looks).values(study_id=search.id))
+            looks = tables.looks.c.study_id == study.id
+            connection.execute(update(tables.looks).where(looks).values(study_id=search.id))
         for study_id in ids:
             _delete(connection, study_id)
 
@@ -91,8 +91,20 @@ def confirmation(storage: Storage, name: str) -> StudyRow | None:
     return _find(storage, f"{name}{STAGE_SUFFIX}")
 
 
+_OF_A_STUDY = (
+    tables.claims,
+    tables.trials,
+    tables.attempts,
+    tables.epochs,
+    tables.workers,
+    tables.changes,
+    tables.looks,
+    tables.verdicts,
+)
+
+
 def _delete(connection: Connection, study_id: int) -> None:
-    for table in (tables.claims, tables.trials, tables.attempts, tables.epochs, tables.workers, tables.changes):
+    for table in _OF_A_STUDY:
         connection.execute(delete_rows(table).where(table.c.study_id == study_id))
     connection.execute(delete_rows(tables.studies).where(tables.studies.c.id == study_id))
     optuna_tables.delete_study(connection, study_id)

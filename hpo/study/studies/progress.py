@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, select
 from hpo.study.claims import claims
 from hpo.study.database import tables
 from hpo.study.database.tables import workers
+from hpo.study.records import Finish
 from hpo.studyfile.planning import grid
 from hpo.studyfile.schema import Budget, StudySpec
 
@@ -72,19 +73,19 @@ def progress(connection: Connection, study_id: int, *, hours: bool = True) -> Pr
     )
 
 
-def spent(spec: StudySpec, now: Progress) -> str | None:
+def spent(spec: StudySpec, now: Progress) -> Finish | None:
     """Why no new ordinal is handed out, or None when one may be."""
     points = grid.limit(spec)
     if now.issued >= now.budget.trials:
-        return "budget spent"
+        return Finish.BUDGET
     if now.budget.hours is not None and now.hours_used >= now.budget.hours:
-        return "hours spent"
+        return Finish.HOURS
     if points is not None and now.issued >= points:
-        return "grid exhausted"
+        return Finish.GRID
     return None
 
 
-def finished(spec: StudySpec, now: Progress) -> str | None:
+def finished(spec: StudySpec, now: Progress) -> Finish | None:
     """Why the search is over, or None while anything is left to do."""
     return None if now.open else spent(spec, now)
 

@@ -18,6 +18,7 @@ from hpo.study.records import (
     AttemptRow,
     BudgetRow,
     EpochRow,
+    Finish,
     RunningRow,
     StatusRow,
     StudyRow,
@@ -27,7 +28,6 @@ from hpo.study.records import (
 )
 from hpo.study.studies.progress import Control, Progress, finished, progress
 from hpo.trial import vocabulary
-from hpo.trial.operating_point import OperatingPoint, SweepResult
 from hpo.trial.vocabulary import Reason, TrialState
 
 WASTED = (*(reason for reason in Reason if vocabulary.reaction(reason, retries_left=1).retry), Reason.DATA, Reason.OOM)
@@ -158,17 +158,12 @@ def _trial_row(row: Row[Any], attempts: tuple[Row[Any], ...], reached: Mapping[i
         if attempts
         else None,
         mlflow_run_id=row.mlflow_run_id,
-        operating_point=None if row.operating_point is None else OperatingPoint.from_dict(row.operating_point),
+        operating_point=row.operating_point,
         train=row.train,
         folder=attempts[-1].folder if attempts else None,
         attempts=tuple(_attempt_row(each) for each in attempts),
-        sweep=_sweep(row.operating_point),
+        sweep=row.sweep,
     )
-
-
-def _sweep(stored: dict[str, Any] | None) -> SweepResult | None:
-    found = None if stored is None else stored.get("sweep")
-    return None if found is None else SweepResult.from_dict(found)
 
 
 def _attempt_row(row: Row[Any]) -> AttemptRow:
@@ -186,6 +181,7 @@ def _attempt_row(row: Row[Any]) -> AttemptRow:
         slot=row.slot,
         device=row.device,
         token=row.token,
+        peak_mib=row.peak_mib,
     )
 
 
@@ -260,7 +256,7 @@ def _left_s(now: Progress, rows: list[TrialRow], workers: tuple[WorkerRow, ...])
 
 
 def _study_state(
-    rows: list[TrialRow], workers: tuple[WorkerRow, ...], over: str | None, control: Control
+    rows: list[TrialRow], workers: tuple[WorkerRow, ...], over: Finish | None, control: Control
 ) -> StudyState:
     if over is not None:
         return StudyState.FINISHED

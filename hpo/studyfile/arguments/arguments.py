@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,10 +20,27 @@ from hpo.studyfile.text.report import nearest
 
 Kind = Literal["whole", "real", "fraction", "flag", "text", "special"]
 
-OPTIMIZERS = ("SGD", "MuSGD", "Adam", "Adamax", "AdamW", "NAdam", "RAdam", "RMSprop")
+
+@dataclass(frozen=True)
+class OptimizerRow:
+    """What is known of an optimizer."""
+
+    momentum: bool = False
+    """Whether its parameter groups hold ``momentum``, which warm-up ramps; those of Adam's kind hold ``betas``."""
+
+
+OPTIMIZERS = {
+    "SGD": OptimizerRow(momentum=True),
+    "MuSGD": OptimizerRow(momentum=True),
+    "Adam": OptimizerRow(),
+    "Adamax": OptimizerRow(),
+    "AdamW": OptimizerRow(),
+    "NAdam": OptimizerRow(),
+    "RAdam": OptimizerRow(),
+    "RMSprop": OptimizerRow(momentum=True),
+}
 """By Ultralytics' own spelling; it reads them without regard to case."""
-WITH_MOMENTUM = ("SGD", "MuSGD", "RMSprop")
-"""Optimizers whose parameter groups hold ``momentum``, which warm-up ramps; Adam's kind holds ``betas``."""
+WITH_MOMENTUM = tuple(name for name, row in OPTIMIZERS.items() if row.momentum)
 CLOSED_WITH_MOSAIC = ("mosaic", "mixup", "cutmix", "copy_paste")
 """Augmentations that the last ``close_mosaic`` epochs go without."""
 

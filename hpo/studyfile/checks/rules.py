@@ -12,14 +12,13 @@ from typing import Protocol
 
 from hpo.studyfile.checks.extent import extremes, fixed, place, possible
 from hpo.studyfile.checks.inert import INERT_RULES, Rule
+from hpo.studyfile.methods.samplers import SAMPLERS
 from hpo.studyfile.planning import sweep
 from hpo.studyfile.schema import LONGEST_NAME, POSTPROCESSING_NAMES, STAGE_SUFFIX, StudySpec
 from hpo.studyfile.space import FloatRange, IntRange
 from hpo.studyfile.text.report import Finding, nearest
-from hpo.trial.objective import Quantity
-from hpo.trial.vocabulary import Metric, Postprocess
-
-_MONOTONE = (Metric.MAP50, Metric.MAP50_95, Metric.PRECISION, Metric.RECALL)
+from hpo.trial.objective import PLAIN_METRICS
+from hpo.trial.vocabulary import Postprocess
 
 
 def check(spec: StudySpec) -> list[Finding]:
@@ -56,7 +55,7 @@ def _fixed_and_in_the_space(spec: StudySpec) -> Iterator[Finding]:
 
 def _monotone_conf(spec: StudySpec) -> Iterator[Finding]:
     metric = spec.objective.metric
-    if "conf" in spec.searched.names and metric in _MONOTONE:
+    if "conf" in spec.searched.names and metric.row.is_monotone:
         yield Finding(
             "space.conf",
             f"{metric.value} only rises or falls with conf, so the sampler would run to a bound: "
@@ -65,24 +64,16 @@ def _monotone_conf(spec: StudySpec) -> Iterator[Finding]:
         )
 
 
-_HOLDS_BACK = {
-    Metric.PRECISION: (Quantity.RECALL, Quantity.F1),
-    Metric.RECALL: (Quantity.PRECISION, Quantity.F1, Quantity.FP_PER_IMAGE),
-}
-"""What gets worse where the metric alone is driven to its bound."""
-
-
 def _one_sided(spec: StudySpec) -> Iterator[Finding]:
     """Precision is 1 for the one surest detection, and recall is best where everything is reported."""
     objective = spec.objective
-    holds_back = _HOLDS_BACK.get(objective.metric, ())
+    holds_back = objective.metric.row.held_back_by
     if not spec.is_swept or not holds_back or any(each.quantity in holds_back for each in objective.constraints):
         return
-    other = "recall" if objective.metric is Metric.PRECISION else "precision"
     yield Finding(
         "objective",
-        f"{objective} alone would run to a bound of conf: bound {other}, as in "
-        f"`{objective.metric} at {other} >= 0.9`, or use `objective: f1`",
+        f"{objective} alone would run to a bound of conf: bound {holds_back[0]}, as in "
+        f"`{objective.metric} at {holds_back[0]} >= 0.9`, or use `objective: f1`",
         ("postprocess",),
     )
 
@@ -105,7 +96,7 @@ def _objective_needs_a_sweep(spec: StudySpec) -> Iterator[Finding]:
     yield Finding(
         "objective",
         f"{spec.objective} is found by a sweep of the trained model's predictions, and `postprocess: "
-        f"{spec.postprocess}` makes none: write `postprocess: swept`, or one of map50_95, map50, precision, recall, f1",
+        f"{spec.postprocess}` makes none: write `postprocess: swept`, or one of {', '.join(PLAIN_METRICS)}",
         ("postprocess",),
     )
 
@@ -141,7 +132,7 @@ def _only_a_sweep_tries_kinds(spec: StudySpec) -> Iterator[Finding]:
 def _warm_start_fits(spec: StudySpec) -> Iterator[Finding]:
     if spec.name in spec.warm_start:
         yield Finding("warm_start", f"{spec.name} is this study itself: name earlier ones")
-    if spec.warm_start and spec.search.sampler.name == "grid":
+    if spec.warm_start and SAMPLERS[spec.search.sampler.name].enumerates:
         yield Finding(
             "warm_start",
             "a grid tries each of its points whatever is known: drop this, or use another sampler",
@@ -150,7 +141,7 @@ def _warm_start_fits(spec: StudySpec) -> Iterator[Finding]:
 
 
 def _grid_is_finite(spec: StudySpec) -> Iterator[Finding]:
-    if spec.search.sampler.name != "grid":
+    if not SAMPLERS[spec.search.sampler.name].enumerates:
         return
     for dimension in spec.searched.dimensions:
         if isinstance(dimension.domain, FloatRange) and dimension.domain.step is None:

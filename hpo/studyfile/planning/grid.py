@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from decimal import Decimal
 
+from hpo.studyfile.methods.samplers import SAMPLERS
 from hpo.studyfile.schema import StudySpec
 from hpo.studyfile.space import Choices, Dimension, Domain, FloatRange, IntRange, Space, is_active
 from hpo.trial.vocabulary import Scalar
@@ -31,7 +32,7 @@ def given_first(spec: StudySpec) -> int:
 
 def limit(spec: StudySpec) -> int | None:
     """How many ordinals a study on a grid has in all; None where the sampler never runs out."""
-    return given_first(spec) + len(points(spec)) if spec.search.sampler.name == "grid" else None
+    return given_first(spec) + len(points(spec)) if SAMPLERS[spec.search.sampler.name].enumerates else None
 
 
 def _combinations(space: Space) -> list[Point]:

@@ -11,7 +11,8 @@ from hpo.studyfile.arguments import arguments
 from hpo.studyfile.planning.sweep import sweep_plan
 from hpo.studyfile.schema import POSTPROCESSING_NAMES, StudySpec
 from hpo.studyfile.space import Dimension, FloatRange, contains, is_active
-from hpo.trial.operating_point import DEFAULT, Kind, OperatingPoint, SweepPlan
+from hpo.trial.kinds import Kind
+from hpo.trial.operating_point import DEFAULT, OperatingPoint, SweepPlan
 from hpo.trial.vocabulary import Postprocess, Scalar
 
 _AUTO_ITERATIONS = 10_000

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpo.studyfile.arguments import arguments
+from hpo.studyfile.methods.pruners import PRUNERS
+from hpo.studyfile.methods.rows import Every, Follows, Halving, Never, Patience
 from hpo.studyfile.planning.plan import tied_close_mosaic
 from hpo.studyfile.schema import Method, StudySpec
 from hpo.studyfile.space import Choices
@@ -19,7 +21,6 @@ from hpo.studyfile.space import Choices
 _EARLIEST = 4
 """Fitness is about 0 for the first two or three epochs, whatever the setting."""
 _SHARE = 0.3
-_HALVING = ("hyperband", "sha")
 
 
 @dataclass(frozen=True)
@@ -59,25 +60,26 @@ def pruner_options(spec: StudySpec) -> dict[str, Any]:
 
 
 def _options(spec: StudySpec, pruner: Method) -> dict[str, Any]:
-    given = dict(pruner.options)
-    first = _first(spec, warmup_bound(spec))
-    waiting = {"n_warmup_steps": first, "interval_steps": 1}
-    match pruner.name:
-        case "hyperband":
-            lowest = given.get("min_resource", first)
-            return {"min_resource": first, "max_resource": max(spec.epochs, lowest), "reduction_factor": 3} | given
-        case "sha":
-            return {"min_resource": first, "reduction_factor": 4, "min_early_stopping_rate": 0} | given
-        case "median" | "percentile":
-            return {"n_startup_trials": 5, "n_min_trials": 1} | waiting | given
-        case "threshold":
-            return waiting | given
-        case "patient":
-            inner = given.pop("wrapped", Method("median"))
-            wrapped = None if inner.name == "none" else Method(inner.name, tuple(_options(spec, inner).items()))
-            return {"wrapped": wrapped, "min_delta": 0.0} | given
+    row, first, given = PRUNERS[pruner.name], _first(spec, warmup_bound(spec)), dict(pruner.options)
+    options = {name: _default(value, spec, first, given) for name, value in row.defaults.items()} | given
+    return {name: _complete(spec, value) if isinstance(value, Method) else value for name, value in options.items()}
+
+
+def _default(value: Any, spec: StudySpec, first: int, given: Mapping[str, Any]) -> Any:
+    match value:
+        case Follows.FIRST:
+            return first
+        case Follows.EPOCHS:
+            return max(spec.epochs, given.get("min_resource", first))
         case _:
-            return {}
+            return value
+
+
+def _complete(spec: StudySpec, wrapped: Method) -> Method | None:
+    """A wrapped pruner with complete options; None where it stops nothing."""
+    if PRUNERS[wrapped.name].schedule == Never():
+        return None
+    return Method(wrapped.name, tuple(_options(spec, wrapped).items()))
 
 
 def warmup_bound(spec: StudySpec) -> float:
@@ -103,20 +105,19 @@ def _first(spec: StudySpec, warmup: float) -> int:
 
 def _first_option(pruner: Method, options: Mapping[str, Any]) -> int | None:
     """The first epoch at which Optuna would decide."""
-    match pruner.name:
-        case "hyperband":
-            return int(options["min_resource"])
-        case "sha":
-            return int(options["min_resource"] * options["reduction_factor"] ** options["min_early_stopping_rate"])
-        case "median" | "percentile" | "threshold":
-            return max(1, int(options["n_warmup_steps"]))
-        case "patient":
+    match PRUNERS[pruner.name].schedule:
+        case Halving():
+            skipped = options.get("min_early_stopping_rate", 0)
+            return int(options["min_resource"] * options["reduction_factor"] ** skipped)
+        case Every(start=start):
+            return max(1, int(options[start]))
+        case Patience():
             # It compares the last patience + 1 reports with those before, so it needs patience + 2 of them.
             own = int(options["patience"]) + 2
             wrapped: Method | None = options["wrapped"]
             inner = _EARLIEST if wrapped is None else _first_option(wrapped, dict(wrapped.options))
             return None if inner is None else max(own, inner)
-        case _:
+        case Never():
             return None
 
 
@@ -149,18 +150,26 @@ def _augments(spec: StudySpec, known: Mapping[str, Any], *, per_trial: bool) -> 
 def _rungs(
     pruner: Method, options: Mapping[str, Any], first: int, epochs: int, silent: frozenset[int]
 ) -> tuple[int, ...]:
-    if pruner.name in _HALVING:
-        # Optuna's halving asks "step >= rung": a rung that falls on a silent epoch is decided at the next one.
-        factor = options["reduction_factor"]
-        rungs = {_next_open(rung, silent) for rung in _powers(options["min_resource"], factor, epochs) if rung >= first}
-        return tuple(sorted(rung for rung in rungs if rung < epochs))
-    if pruner.name == "patient" and options["wrapped"] is not None:
-        inner: Method = options["wrapped"]
-        return _rungs(inner, dict(inner.options), first, epochs, silent)
-    # The others decide at an exact step of their interval; one that falls on a silent epoch is left out.
-    start, interval = options.get("n_warmup_steps", first), options.get("interval_steps", 1)
-    at = (epoch for epoch in range(first, epochs) if (epoch - start) % interval == 0)
-    return tuple(epoch for epoch in at if epoch not in silent)
+    match PRUNERS[pruner.name].schedule:
+        case Halving():
+            # Optuna's halving asks "step >= rung": a rung that falls on a silent epoch is decided at the next one.
+            powers = _powers(options["min_resource"], options["reduction_factor"], epochs)
+            rungs = {_next_open(rung, silent) for rung in powers if rung >= first}
+            return tuple(sorted(rung for rung in rungs if rung < epochs))
+        case Every(start, interval):
+            return _every(options[start], 1 if interval is None else options[interval], range(first, epochs), silent)
+        case Patience():
+            inner: Method | None = options["wrapped"]
+            if inner is not None:
+                return _rungs(inner, dict(inner.options), first, epochs, silent)
+            return _every(first, 1, range(first, epochs), silent)
+        case Never():
+            return ()
+
+
+def _every(start: int, interval: int, epochs: range, silent: frozenset[int]) -> tuple[int, ...]:
+    """Decisions at an exact step of an interval; one that falls on a silent epoch is left out."""
+    return tuple(epoch for epoch in epochs if (epoch - start) % interval == 0 and epoch not in silent)
 
 
 def _powers(lowest: int, factor: int, epochs: int) -> list[int]:

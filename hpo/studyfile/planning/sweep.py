@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from hpo.studyfile.schema import POSTPROCESSING_NAMES, StudySpec
 from hpo.studyfile.space import Choices, Domain, FloatRange, IntRange
 from hpo.studyfile.text.report import Finding
-from hpo.trial.operating_point import DEFAULT_IOUS, FLOOR, MAX_IOUS, Kind, SweepPlan
+from hpo.trial.kinds import SUPPRESSING, Kind
+from hpo.trial.operating_point import DEFAULT_IOUS, FLOOR, MAX_IOUS, SweepPlan
 
 POINTS = 33
 """Thresholds in a range of ``iou`` without a step."""
 MOST_MAX_DETS = 16
 """Each costs a pass over all settings."""
+_BY_CLASS = tuple(kind for kind in SUPPRESSING if kind.row.by_class)
 _INSTEAD = "`postprocess: sampled` lets the sampler propose it"
 
 
@@ -23,17 +25,20 @@ def sweep_plan(spec: StudySpec) -> SweepPlan:
     """
     default = SweepPlan()
     return SweepPlan(
-        kinds=_kinds(_domain(spec, "agnostic_nms")) or default.kinds,
+        kinds=spec.kinds or _kinds(_domain(spec, "agnostic_nms")) or default.kinds,
         ious=_ious(_domain(spec, "iou")),
         conf=_conf(_domain(spec, "conf")) or default.conf,
         max_dets=_max_dets(_domain(spec, "max_det")) or default.max_dets,
+        per_class=spec.per_class,
     )
 
 
 def check(spec: StudySpec) -> Iterator[Finding]:
     """What of the space no sweep could honour."""
     if not spec.is_swept:
+        yield from _without_a_sweep(spec)
         return
+    yield from _check_kinds(spec)
     for name, rule in (("iou", _check_iou), ("conf", _check_conf), ("max_det", _check_max_det)):
         domain = _domain(spec, name)
         message = None if domain is None else rule(domain)
@@ -92,6 +97,49 @@ def _max_dets(domain: Domain | None) -> tuple[int, ...]:
             return tuple(range(low, high + 1, step))
         case _:
             return ()
+
+
+def _without_a_sweep(spec: StudySpec) -> Iterator[Finding]:
+    for key, given in (("kinds", spec.kinds is not None), ("per_class", spec.per_class)):
+        if given:
+            yield Finding(
+                f"postprocess.{key}",
+                f"is for a sweep, and `mode: {spec.postprocess}` makes none: write `mode: swept`, or drop it",
+                ("postprocess",),
+            )
+
+
+def _check_kinds(spec: StudySpec) -> Iterator[Finding]:
+    named = ", ".join(spec.kinds or ())
+    if spec.kinds is not None and not any(kind in SUPPRESSING for kind in spec.kinds):
+        yield Finding(
+            "postprocess.kinds",
+            f"[{named}] leaves nothing to try: name some of {', '.join(SUPPRESSING)}",
+            ("postprocess",),
+        )
+    if spec.kinds is not None and _domain(spec, "agnostic_nms") is not None:
+        yield Finding(
+            "space.agnostic_nms",
+            f"chooses kinds of suppression, and so does `postprocess.kinds: [{named}]`: drop one of them "
+            f"(`agnostic_nms: true` is the kind {Kind.AGNOSTIC}, `false` is {Kind.HARD})",
+            ("postprocess",),
+        )
+    if spec.per_class:
+        yield from _check_per_class(spec)
+
+
+def _check_per_class(spec: StudySpec) -> Iterator[Finding]:
+    """As ``hpo.detection.sweep.check`` refuses it once everything is trained."""
+    objective = spec.objective
+    if any(constraint.cls is None for constraint in objective.constraints):
+        message = "goes with conditions on single classes only: `f1 at recall[NAME] >= 0.6`; change it, or drop this"
+        yield Finding("postprocess.per_class", f"{message} (the objective is `{objective}`)", ("objective",))
+    elif objective.metric.row.held_back_by:
+        message = f"goes with F and AP objectives, not with {objective.metric}: use `objective: f1`, or drop this"
+        yield Finding("postprocess.per_class", message, ("objective",))
+    if not any(kind.row.by_class for kind in sweep_plan(spec).kinds):
+        message = f"goes with kinds that suppress within classes: {', '.join(_BY_CLASS)}; name one, or drop this"
+        yield Finding("postprocess.per_class", message, ("postprocess",))
 
 
 def _check_iou(domain: Domain) -> str | None:

@@ -14,11 +14,11 @@ from hpo.studyfile.text.document import OVERRIDE
 from hpo.studyfile.text.fields import Field, plain, shown
 from hpo.studyfile.text.places import Folders
 from hpo.studyfile.text.report import nearest
+from hpo.trial.kinds import SUPPRESSING, Kind
 from hpo.trial.objective import Objective, parse
-from hpo.trial.operating_point import Kind
 from hpo.trial.vocabulary import Metric
 
-KINDS = {"class": Kind.HARD, **{kind.value: kind for kind in Kind if kind is not Kind.NONE}}
+KINDS = {"class": Kind.HARD, **{kind.value: kind for kind in SUPPRESSING}}
 """Kinds of suppression by the words that a study file has for them."""
 _DEMO = ("data", "digits", "data.yaml")
 

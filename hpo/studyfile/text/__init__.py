@@ -1,0 +1,4 @@
+"""YAML as text: documents with line numbers, overrides, reports of problems, Ultralytics' own YAML.
+
+It knows nothing of what keys mean. It may import ``hpo.errors``, ``hpo.trial`` and ruamel.yaml. Public: every module.
+"""

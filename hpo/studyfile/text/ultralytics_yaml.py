@@ -10,12 +10,14 @@ from ruamel.yaml import YAML
 from ruamel.yaml.representer import RoundTripRepresenter
 from typing_extensions import override
 
-from hpo.trial.operating_point import DEFAULT, Kind, OperatingPoint
+from hpo import files
+from hpo.trial.operating_point import DEFAULT, OperatingPoint
 
 
 def predict_arguments(weights: Path, imgsz: int, point: OperatingPoint) -> dict[str, Any]:
     """Of ``yolo predict`` with ``weights`` at ``point``, which must be plain (raises ValueError)."""
-    if not point.is_plain:
+    kind = point.kind.row.predict
+    if kind is None or not point.is_plain:
         raise ValueError(f"yolo predict knows no suppression {point.kind} and no confidence a class: use hpo.deploy")
     return {
         "task": "detect",
@@ -25,9 +27,7 @@ def predict_arguments(weights: Path, imgsz: int, point: OperatingPoint) -> dict[
         "conf": point.conf,
         "iou": DEFAULT.iou if point.iou is None else point.iou,
         "max_det": point.max_det,
-        "agnostic_nms": point.agnostic_nms,
-        # without it, ultralytics 8.4.190 runs the other branch of a head that needs no NMS, and suppresses
-        **({"nms": False} if point.kind is Kind.NONE else {}),
+        **dict(kind),
     }
 
 
@@ -49,8 +49,6 @@ def write_arguments(path: Path, title: str, values: Mapping[str, Any]) -> None:
     """In place at once; ``title`` goes above ``values`` as comment lines."""
     yaml = YAML()
     yaml.Representer = _ForPyYaml
-    aside = path.with_suffix(".tmp")
-    with aside.open("w") as file:
+    with files.written_aside(path) as aside, aside.open("w") as file:
         file.write("".join(f"# {line}\n" for line in title.splitlines()))
         yaml.dump(dict(values), file)
-    aside.replace(path)

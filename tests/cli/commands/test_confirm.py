@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sqlite3
 from collections.abc import Callable
@@ -69,8 +68,8 @@ def test_the_verdict_is_of_the_test_split_which_is_looked_at_once(proven: Proven
     assert told["low"] <= told["difference"] <= told["high"]
     assert told["gain"]["training"] + told["gain"]["operating_point"] == pytest.approx(told["difference"])
     with sqlite3.connect(proven.shell.home / "hpo.db") as store:
-        looks = [json.loads(after) for (after,) in store.execute("select after from hpo_changes where key = 'look'")]
-    assert looks == [{"split": "test"}]  # three commands have printed the verdict
+        looks = list(store.execute("select split, weights from hpo_looks"))
+    assert looks == [("test", None)]  # three commands have printed the verdict
 
 
 @pytest.mark.long

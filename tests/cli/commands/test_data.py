@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,15 @@ from click.testing import CliRunner
 
 from hpo.cli.commands.data import data
 from hpo.errors import UsageError
+from tests.conftest import ROOT
 
 
 @pytest.fixture
 def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    """In a folder of its own that holds the quick-start study, as a checkout does."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "studies").mkdir()
+    shutil.copyfile(ROOT / "studies" / "quickstart.yaml", tmp_path / "studies" / "quickstart.yaml")
     return CliRunner()
 
 
@@ -36,3 +41,9 @@ def test_a_set_that_is_there_is_an_error_unless_that_is_asked_for(runner: CliRun
         runner.invoke(data, ["demo"], catch_exceptions=False)
     again = runner.invoke(data, ["demo", "--if-missing"], catch_exceptions=False)
     assert again.output == first.output
+
+
+def test_outside_a_checkout_the_next_step_is_a_study_of_ones_own(runner: CliRunner) -> None:
+    shutil.rmtree("studies")
+    result = runner.invoke(data, ["demo"], catch_exceptions=False)
+    assert result.output.splitlines()[-1].startswith("next: hpo init --data data/digits/data.yaml --model ")

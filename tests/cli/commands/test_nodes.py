@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, make_url, select
 
+from hpo.servers import Address
 from hpo.study.database import tables
 from hpo.tracking import ui
 from tests import postgres
@@ -32,7 +33,7 @@ MORE = "baseline: false\nrecovery: {lease_s: 2, grace_s: 60, checkpoint_every_s:
 def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real server with proxied artifacts: nodes reach files through it alone."""
     settings = settings_in(tmp_path_factory.mktemp("mlflow"))
-    address = ui.Address("127.0.0.1", postgres.free_port())
+    address = Address("127.0.0.1", postgres.free_port())
     with ui.server(settings, address):
         yield address.url
 

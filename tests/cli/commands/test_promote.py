@@ -139,8 +139,8 @@ def test_the_numbers_the_look_and_the_export_are_told(promoted: Promoted) -> Non
     assert told["registered"]["alias"] == "champion"
     assert (promoted.folder / "best.onnx").is_file()
     with sqlite3.connect(promoted.shell.home / "hpo.db") as store:
-        looks = [json.loads(after) for (after,) in store.execute("select after from hpo_changes where key = 'look'")]
-    assert [look["split"] for look in looks] == ["test"]
+        looks = [split for (split,) in store.execute("select split from hpo_looks")]
+    assert looks == ["test"]
 
 
 @pytest.mark.long

@@ -182,6 +182,7 @@ def test_the_lease_is_kept_by_the_databases_own_clock(storage: Storage, study: S
         [worker] = snapshot.status(storage, study).workers
         assert claim is not None
         assert (claim.beat, claim.worker_id is not None) == (1, True)
+        assert claim.beat_at is not None
         assert abs(worker.seen_at - claim.beat_at) < timedelta(seconds=5)
         with pytest.raises(ClaimLost):
             session.report("another", epoch_report(1, 0.1))

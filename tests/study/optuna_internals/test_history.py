@@ -9,7 +9,8 @@ from optuna.samplers import TPESampler
 from optuna.trial import TrialState, create_trial
 
 from hpo.study.database.storage import Storage
-from hpo.study.optuna_internals.history import OUTSIDE, SearchHistory
+from hpo.study.optuna_internals.attributes import OUTSIDE
+from hpo.study.optuna_internals.history import SearchHistory
 from tests.study.support import Opened, study_spec
 
 STATES = [None, (TrialState.COMPLETE,), (TrialState.COMPLETE, TrialState.PRUNED), (TrialState.RUNNING,)]

@@ -14,7 +14,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from hpo.study.optuna_internals.tpe import Ended, QuickTPE
+from hpo.study.optuna_internals.ended_trials import EndedTrials
+from hpo.study.optuna_internals.tpe import QuickTPE
 
 SPACE: dict[str, BaseDistribution] = {
     "lr0": FloatDistribution(1e-5, 1e-1, log=True),
@@ -79,7 +80,7 @@ def _proposal(study: optuna.Study, sampler: TPESampler, storage_trials: int) -> 
     ids=json.dumps,
 )
 def test_proposals_are_optunas(options: dict[str, Any], direction: Literal["maximize", "minimize"]) -> None:
-    ended = Ended()
+    ended = EndedTrials()
     ours, theirs = (optuna.create_study(direction=direction) for _ in range(2))
     rng = random.Random(f"{options}{direction}")
     for number in range(40):
@@ -100,7 +101,7 @@ def test_proposals_are_optunas(options: dict[str, Any], direction: Literal["maxi
 
 
 def test_what_ended_is_met_once() -> None:
-    ended, study = Ended(), optuna.create_study()
+    ended, study = EndedTrials(), optuna.create_study()
     for number in range(30):
         study.sampler = QuickTPE(ended=ended, seed=number, n_startup_trials=5)
         study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)

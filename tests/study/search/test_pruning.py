@@ -9,27 +9,51 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from hpo.study.search.pruning import OrdinalHyperband, build_pruner
+from hpo.study.optuna_internals.hyperband import OrdinalHyperband
+from hpo.study.search import pruning
+from hpo.study.search.pruning import build_pruner, keeps_notes
+from hpo.studyfile.methods.pruners import PRUNERS
+from hpo.studyfile.methods.rows import Value
 from hpo.studyfile.planning import rungs
 from hpo.studyfile.schema import Method, Search
 from tests.study.support import study_spec
 
-PRUNERS = {
-    Method("hyperband"): optuna.pruners.HyperbandPruner,
-    Method("sha"): optuna.pruners.SuccessiveHalvingPruner,
-    Method("median"): optuna.pruners.MedianPruner,
-    Method("percentile", (("percentile", 25.0),)): optuna.pruners.PercentilePruner,
-    Method("patient", (("patience", 2),)): optuna.pruners.PatientPruner,
-    Method("threshold", (("lower", 0.1),)): optuna.pruners.ThresholdPruner,
-    Method("none"): optuna.pruners.NopPruner,
+METHODS = {
+    Method(name, tuple(row.example.items())): getattr(optuna.pruners, row.optuna) for name, row in PRUNERS.items()
 }
 
 
-@pytest.mark.parametrize("method", PRUNERS, ids=lambda method: method.name)
+def test_every_pruner_of_the_table_has_its_class_here_and_no_other_is_here() -> None:
+    assert set(pruning.CLASSES) == set(PRUNERS), "hpo.study.search.pruning.CLASSES"
+    for name, row in PRUNERS.items():
+        assert issubclass(pruning.CLASSES[name], getattr(optuna.pruners, row.optuna))
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
 def test_every_pruner_is_built_without_a_warning(method: Method) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert isinstance(build_pruner(study_spec(search=Search(pruner=method))), PRUNERS[method])
+        assert isinstance(build_pruner(study_spec(search=Search(pruner=method))), METHODS[method])
+
+
+@pytest.mark.parametrize("name", PRUNERS)
+def test_an_option_reaches_the_pruner_that_is_built(name: str) -> None:
+    """Optuna keeps an argument under its name, behind an underscore."""
+    for option, allowed in PRUNERS[name].options.items():
+        if allowed.value is Value.PRUNER:
+            continue
+        given = {**PRUNERS[name].example, option: allowed.example}
+        built = build_pruner(study_spec(search=Search(pruner=Method(name, tuple(given.items())))))
+        kept = {key.lstrip("_"): value for key, value in vars(built).items()}
+        assert kept[option] == allowed.example, option
+
+
+@pytest.mark.parametrize("name", PRUNERS)
+def test_notes_are_kept_where_the_row_says_so_also_by_a_wrapped_pruner(name: str) -> None:
+    own = Method(name, tuple(PRUNERS[name].example.items()))
+    patient = Method("patient", (("patience", 2), ("wrapped", own)))
+    for method in (own, patient):
+        assert keeps_notes(study_spec(search=Search(pruner=method))) == PRUNERS[name].keeps_notes
 
 
 @pytest.mark.parametrize("inner", ["hyperband", "median", "none"])
@@ -57,7 +81,7 @@ def test_the_patient_pruner_wraps_another(inner: str) -> None:
 )
 def test_median_and_percentile_answer_as_optunas(method: Method, direction: Literal["maximize", "minimize"]) -> None:
     """At every step of every trial of a growing study, with equal values, gaps and NaN among them."""
-    kind = PRUNERS[next(known for known in PRUNERS if known.name == method.name)]
+    kind = getattr(optuna.pruners, PRUNERS[method.name].optuna)
     ours, theirs = build_pruner(study_spec(search=Search(pruner=method))), kind(**_options(method))
     rng, study, answers = random.Random(repr(method)), optuna.create_study(direction=direction), []
     for _ in range(60):

@@ -10,8 +10,9 @@ from optuna.samplers import TPESampler
 from optuna.trial import TrialState
 
 from hpo.study.database.storage import Storage
+from hpo.study.optuna_internals.ended_trials import EndedTrials
 from hpo.study.optuna_internals.history import SearchHistory
-from hpo.study.optuna_internals.tpe import Ended, QuickTPE
+from hpo.study.optuna_internals.tpe import QuickTPE
 from hpo.study.records import StudyRow, WarmStart
 from hpo.study.search import warm
 from hpo.study.search.sampling import distributions
@@ -144,7 +145,7 @@ def test_tpe_proposes_what_optunas_would_from_the_same_history(storage: Storage,
     trial = history.own(history.create_new_trial(later.id))
     space = distributions(later.spec.space)
     found = []
-    for sampler in (TPESampler(seed=5), QuickTPE(ended=Ended(), seed=5)):
+    for sampler in (TPESampler(seed=5), QuickTPE(ended=EndedTrials(), seed=5)):
         study = optuna.load_study(study_name="later", storage=history, sampler=sampler)
         found.append(sampler._sample(study, trial, space))
     assert found[0] == found[1]

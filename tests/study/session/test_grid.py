@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from hpo.study.database.storage import Storage
+from hpo.study.records import Finish
 from hpo.study.session.worker_session import WorkerSession
 from hpo.studyfile.space import Dimension, FloatRange, IntRange, Space
 from hpo.trial.vocabulary import Reason
@@ -26,7 +27,8 @@ def test_a_grid_ends_when_every_point_was_tried_once(storage: Storage, make_stud
     with WorkerSession(storage, make_study(spec), "w", inside) as session:
         assert session.finished() is None
         proposals = run(session)
-        assert session.finished() == "grid exhausted"
+        assert session.finished() is Finish.GRID
+        assert str(session.finished()) == "grid exhausted"
     assert proposals[0].baseline
     assert proposals[1].params == {"lr0": 0.2, "batch": 4}
     assert _sorted(params_of(proposals[1:])) == SIX

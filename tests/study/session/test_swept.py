@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import optuna
 import pytest
-from sqlalchemy import update
+from sqlalchemy import column, table, update
 
-from hpo.study.database import tables
 from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow
 from hpo.study.session.recording import Place
@@ -18,7 +18,8 @@ from hpo.studyfile.planning import grid
 from hpo.studyfile.planning.plan import BaselinePlan
 from hpo.studyfile.schema import StudySpec
 from hpo.studyfile.space import Choices, Dimension, FloatRange, Space
-from hpo.trial.operating_point import DEFAULT, Kind, OperatingPoint
+from hpo.trial.kinds import Kind
+from hpo.trial.operating_point import DEFAULT, OperatingPoint
 from hpo.trial.vocabulary import Postprocess, Reason
 from tests.study.support import INSIDE, Opened, admit, ended, run, study_spec
 from tests.support import swept
@@ -60,7 +61,7 @@ def test_what_a_sweep_found_is_kept_whole(storage: Storage, study: StudyRow, ses
     proposal = admit(session)
     session.end(
         proposal.token,
-        replace(ended(value=found.value), operating_point=found.best.point.to_dict(), swept=found.to_dict()),
+        replace(ended(value=found.value), operating_point=found.best.point, swept=found),
     )
     row = snapshot.trial(storage, study, proposal.number)
     assert row.operating_point == found.best.point
@@ -106,6 +107,7 @@ def test_an_operating_point_that_was_stored_before_there_were_kinds_is_read(
 ) -> None:
     proposal = admit(session)
     old = {"iou": 0.6, "conf": 0.3, "max_det": 100, "agnostic_nms": True}
-    storage.write(lambda connection: connection.execute(update(tables.trials).values(operating_point=old)))
+    raw = update(table("hpo_trials", column("operating_point"))).values(operating_point=json.dumps(old))
+    storage.write(lambda connection: connection.execute(raw))
     row = snapshot.trial(storage, study, proposal.number)
     assert row.operating_point == OperatingPoint(0.6, 0.3, 100, Kind.AGNOSTIC)

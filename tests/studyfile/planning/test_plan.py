@@ -14,7 +14,8 @@ from ultralytics.engine.trainer import BaseTrainer
 
 from hpo.studyfile.arguments.arguments import OWNED
 from hpo.studyfile.planning import plan
-from hpo.trial.operating_point import DEFAULT, Kind, OperatingPoint
+from hpo.trial.kinds import Kind
+from hpo.trial.operating_point import DEFAULT, OperatingPoint
 from tests.studyfile.conftest import MINIMAL, Studio
 
 HEAD = "name: demo\ndata: data.yaml\nmodel: yolov8n.yaml\n"

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
 
 import optuna
 import pytest
 
+from hpo.studyfile.methods.pruners import PRUNERS
+from hpo.studyfile.methods.rows import Every, Halving
 from hpo.studyfile.planning import rungs
 from hpo.studyfile.planning.plan import search_args
 from hpo.studyfile.schema import StudySpec
 from tests.studyfile.conftest import Studio
 
-PRUNERS = ["hyperband", "sha", "median", "{name: percentile, percentile: 50}", "{name: threshold, lower: 0.5}"]
+DECIDING = [
+    json.dumps({"name": name, **row.example})
+    for name, row in PRUNERS.items()
+    if isinstance(row.schedule, Halving | Every)
+]
 
 
-@pytest.mark.parametrize("pruner", [*PRUNERS, "{name: patient, patience: 1}"])
+@pytest.mark.parametrize("pruner", [*DECIDING, "{name: patient, patience: 1}"])
 @pytest.mark.parametrize("epochs", [5, 8, 10, 14, 20, 33, 100, 300])
 def test_no_decision_falls_in_warm_up_or_before_epoch_4_or_a_third_or_where_mosaic_closes(
     studio: Studio, pruner: str, epochs: int
@@ -121,18 +127,12 @@ def _decisions(spec: StudySpec, silent: frozenset[int]) -> set[int]:
 
 def _pruner(spec: StudySpec) -> optuna.pruners.BasePruner:
     options = rungs.pruner_options(spec)
-    kinds: dict[str, Any] = {
-        "hyperband": optuna.pruners.HyperbandPruner,
-        "sha": optuna.pruners.SuccessiveHalvingPruner,
-        "median": optuna.pruners.MedianPruner,
-        "percentile": optuna.pruners.PercentilePruner,
-        "threshold": optuna.pruners.ThresholdPruner,
-    }
-    pruner: optuna.pruners.BasePruner = kinds[spec.search.pruner.name](**options)
+    known = getattr(optuna.pruners, PRUNERS[spec.search.pruner.name].optuna)
+    pruner: optuna.pruners.BasePruner = known(**options)
     return pruner
 
 
-@pytest.mark.parametrize("pruner", [*PRUNERS, "{name: median, interval_steps: 4}", "{name: sha, reduction_factor: 2}"])
+@pytest.mark.parametrize("pruner", [*DECIDING, "{name: median, interval_steps: 4}", "{name: sha, reduction_factor: 2}"])
 @pytest.mark.parametrize("epochs", [8, 20, 30])
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 def test_optuna_decides_at_the_planned_epochs_and_at_no_other(studio: Studio, pruner: str, epochs: int) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from hpo.studyfile.checks import rules
 from hpo.studyfile.planning.sweep import sweep_plan
-from hpo.trial.operating_point import DEFAULT_IOUS, Kind, SweepPlan
+from hpo.trial.kinds import Kind
+from hpo.trial.operating_point import DEFAULT_IOUS, SweepPlan
 from tests.studyfile.conftest import Studio
 
 F1 = "objective=f1"
@@ -88,3 +92,33 @@ def test_agnostic_nms_is_a_kind(studio: Studio, agnostic: str, kinds: tuple[Kind
 def test_a_plan_is_the_same_after_json(studio: Studio) -> None:
     plan = _plan(studio, "space.iou=[0.4, 0.7]", "space.max_det={choices: [20, 300]}", "space.agnostic_nms=true")
     assert SweepPlan.from_dict(plan.to_dict()) == plan
+
+
+def test_a_study_may_choose_kinds_and_a_confidence_a_class(studio: Studio) -> None:
+    spec = replace(studio.load("objective=f1", "postprocess=swept"), kinds=(Kind.SOFT, Kind.WBF), per_class=True)
+    assert rules.check(spec) == []
+    plan = sweep_plan(spec)
+    assert (plan.kinds, plan.per_class) == ((Kind.SOFT, Kind.WBF), True)
+    usual = sweep_plan(replace(spec, kinds=None, per_class=False))
+    assert (usual.kinds, usual.per_class) == (SweepPlan().kinds, False)
+
+
+@pytest.mark.parametrize(
+    ("words", "chosen", "path", "said"),
+    [
+        (("postprocess=none",), {"kinds": (Kind.SOFT,)}, "postprocess.kinds", "write `mode: swept`"),
+        (("postprocess=none",), {"per_class": True}, "postprocess.per_class", "write `mode: swept`"),
+        (("space.agnostic_nms=true",), {"kinds": (Kind.SOFT,)}, "space.agnostic_nms", "drop one of them"),
+        ((), {"kinds": (Kind.NONE,)}, "postprocess.kinds", "name some of hard, agnostic"),
+        ((), {"kinds": (Kind.AGNOSTIC,), "per_class": True}, "postprocess.per_class", "hard, diou, soft"),
+        (("objective=f1 at precision >= 0.9",), {"per_class": True}, "postprocess.per_class", "single classes"),
+        (("objective=recall at precision[a] >= 0.9",), {"per_class": True}, "postprocess.per_class", "not with recall"),
+    ],
+)
+def test_kinds_that_no_sweep_could_try_are_refused_with_the_way_out(
+    studio: Studio, words: tuple[str, ...], chosen: dict[str, Any], path: str, said: str
+) -> None:
+    spec = replace(studio.load("objective=f1", "postprocess=swept", *words), **chosen)
+    (found,) = rules.check(spec)
+    assert found.path == path
+    assert said in found.message

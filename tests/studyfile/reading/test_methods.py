@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import inspect
+import json
 import warnings
-from typing import Any, get_args
+from typing import Any
 
 import optuna
 import pytest
 
+from hpo.studyfile.methods.pruners import PRUNERS
+from hpo.studyfile.methods.rows import MethodRow, Value
+from hpo.studyfile.methods.samplers import SAMPLERS
 from hpo.studyfile.planning import rungs
-from hpo.studyfile.reading.methods import PRUNERS, SAMPLERS
-from hpo.studyfile.schema import Method, Pruners, Samplers
+from hpo.studyfile.schema import Method
 from tests.studyfile.conftest import Studio
 
 LEFT_OUT = {
     # set by the study, or by what the service is
     "seed": "search.seed",
-    "constraints_func": "the study room's own",
+    "constraints_func": "the study's own",
     "independent_sampler": "an object",
     "search_space": "the space",
     "wrapped_pruner": "the option `wrapped`",
@@ -34,26 +37,22 @@ LEFT_OUT = {
     "upper": "would stop the best trials",
 }
 OURS = {"wrapped"}
-
-
-def test_the_tables_hold_exactly_the_names_of_the_schema() -> None:
-    assert set(SAMPLERS) == set(get_args(Samplers))
-    assert set(PRUNERS) == set(get_args(Pruners))
+ROWS: dict[str, MethodRow] = {**SAMPLERS, **PRUNERS}
 
 
 @pytest.mark.parametrize(
-    ("room", "name"),
+    ("library", "name"),
     [*((optuna.samplers, name) for name in SAMPLERS), *((optuna.pruners, name) for name in PRUNERS)],
 )
 def test_options_are_arguments_of_optuna_and_every_argument_is_an_option_or_left_out_for_a_reason(
-    room: Any, name: str
+    library: Any, name: str
 ) -> None:
-    kind = {**SAMPLERS, **PRUNERS}[name]
-    parameters = inspect.signature(getattr(room, kind.optuna)).parameters
-    assert set(kind.options) - OURS <= set(parameters)
-    assert set(parameters) - set(kind.options) <= set(LEFT_OUT)
+    row = ROWS[name]
+    parameters = inspect.signature(getattr(library, row.optuna)).parameters
+    assert set(row.options) - OURS <= set(parameters)
+    assert set(parameters) - set(row.options) <= set(LEFT_OUT)
     required = {key for key, parameter in parameters.items() if parameter.default is parameter.empty}
-    assert required - set(LEFT_OUT) <= set(kind.required)
+    assert required - set(LEFT_OUT) <= set(row.required)
 
 
 SETTINGS = [
@@ -74,6 +73,26 @@ def test_a_sampler_that_loads_is_one_that_optuna_builds(studio: Studio, text: st
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         getattr(optuna.samplers, SAMPLERS[method.name].optuna)(**dict(method.options))
+
+
+@pytest.mark.parametrize(("key", "name"), [*(("sampler", n) for n in SAMPLERS), *(("pruner", n) for n in PRUNERS)])
+def test_every_option_of_a_row_is_read_and_what_lies_outside_its_bounds_is_refused(
+    studio: Studio, key: str, name: str
+) -> None:
+    for option, allowed in ROWS[name].options.items():
+        given = {**ROWS[name].example, option: allowed.example}
+        text = json.dumps({"name": name, **given})
+        found = dict(getattr(studio.load(f"search.{key}={text}").search, key).options)
+        assert found[option] == (Method("none") if allowed.value is Value.PRUNER else allowed.example)
+        for beyond in [bound + step for bound, step in ((allowed.low, -1), (allowed.high, 1)) if bound is not None]:
+            text = json.dumps({"name": name, **given, option: beyond})
+            assert studio.problem(f"search.{key}={text}").path == f"search.{key}.{option}"
+
+
+def test_every_row_says_what_its_method_does() -> None:
+    assert all(row.does for row in ROWS.values())
+    assert all(set(row.required) <= set(row.options) for row in ROWS.values())
+    assert all(set(row.defaults) <= set(row.options) for row in PRUNERS.values())
 
 
 PRUNER_SETTINGS = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hpo.studyfile import serialize
-from hpo.trial.operating_point import Kind
+from hpo.trial.kinds import Kind
 from hpo.trial.vocabulary import Postprocess
 from tests.studyfile.conftest import Studio
 

@@ -1,0 +1,100 @@
+"""The verdict as it is stored and shown: one document, with a JSON form that does not change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Finding(StrEnum):
+    """What is claimed of the winner."""
+
+    BEATS = "beats"
+    WORSE = "worse"
+    NONE = "no difference"
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """A two-sided 95% interval of a difference."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class GainParts:
+    """The difference, split without a rest."""
+
+    training: float
+    """What the weights gain, both at Ultralytics' defaults."""
+    operating_point: float
+    """What the setting gains, on the winner's weights."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A trial of the search that was trained again."""
+
+    trial: int
+    mean_on_val: float
+
+
+@dataclass(frozen=True)
+class VerdictDocument:
+    """What a confirmation came to. Differences are in the metric's own unit, 0 to 1.
+
+    Its fields are the keys of the JSON form, in their order.
+    """
+
+    claim: Finding
+    difference: float
+    low: float
+    """Lower bound of Dunnett's two-sided 95% interval, simultaneous over all candidates."""
+    high: float
+    seeds: int
+    """Trainings of the winner."""
+    winner: int
+    """Number of a trial of the search."""
+    metric: str
+    """As people call it: ``mAP50-95``."""
+    baseline: float
+    """Mean of the baseline over its seeds."""
+    images: Bounds
+    """The same difference over images."""
+    gain: GainParts
+    sd: float
+    """Between seeds of one configuration, pooled over all groups."""
+    detectable: float
+    """The smallest true difference that had a chance of 80% to be proven."""
+    needed: int | None
+    """Seeds that would prove the observed difference; None where it is not above 0 or would take too many."""
+    candidates: tuple[Candidate, ...]
+    left_out: Mapping[str, str]
+    """Number of a candidate that has no value for one of its seeds -> why."""
+    split: str
+    """Where it was measured."""
+    look: int
+    """Which look at this split of this data it was."""
+    within_noise: int
+    """Other trials of the search within ``sd`` of its best."""
+    sentence: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The documented JSON form."""
+        own = {"claim": self.claim.value, "candidates": [asdict(each) for each in self.candidates]}
+        return {**asdict(self), **own}
+
+    @staticmethod
+    def from_dict(raw: Mapping[str, Any]) -> VerdictDocument:
+        """The inverse of ``to_dict``; further keys are left alone."""
+        known = {name: raw[name] for name in VerdictDocument.__dataclass_fields__}
+        own = {
+            "claim": Finding(raw["claim"]),
+            "images": Bounds(**raw["images"]),
+            "gain": GainParts(**raw["gain"]),
+            "candidates": tuple(Candidate(**each) for each in raw["candidates"]),
+        }
+        return VerdictDocument(**{**known, **own})

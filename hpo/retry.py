@@ -1,0 +1,121 @@
+"""Trying again what failed for a while: how long the pauses are, and what ends the waiting."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Backoff:
+    """Pauses between tries, in seconds. They grow by ``factor``."""
+
+    first_s: float
+    longest_s: float
+    factor: float = 2.0
+    tries: int | None = None
+    """The most tries, the first one included; None sets no limit."""
+
+    def pause_s(self, failures: int) -> float:
+        """Return the pause after so many failures in a row, from 1."""
+        try:
+            grown = self.first_s * self.factor ** (failures - 1)
+        except OverflowError:
+            return self.longest_s
+        return min(grown, self.longest_s)
+
+
+def wait(seconds: float) -> bool:
+    """Sleep; nothing ends it early."""
+    time.sleep(seconds)
+    return True
+
+
+def until(holds: Callable[[], bool], *, within_s: float, every_s: float) -> bool:
+    """Ask until ``holds`` returns True, at least once and for ``within_s`` at most; return whether it did."""
+    deadline = time.monotonic() + within_s
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(every_s)
+    return True
+
+
+def ignore(_error: BaseException, _failures: int) -> None:
+    """Say nothing of a failure."""
+
+
+def call(
+    what: Callable[[], T],
+    backoff: Backoff,
+    *,
+    again: Callable[[BaseException], bool],
+    waited: Callable[[float], bool] = wait,
+    failed: Callable[[BaseException, int], None] = ignore,
+) -> T:
+    """Call ``what`` until it returns.
+
+    ``again``: whether an error may pass; any other is raised at once. ``waited`` is given the length of a pause and
+    waits for it, or for less; where it returns False, the waiting is over and the last error is raised. ``failed`` is
+    told each error that may pass, with the number of failures so far, before the pause. After the last of
+    ``backoff.tries`` its error is raised.
+    """
+    try:
+        return what()
+    except Exception as error:
+        if not again(error) or backoff.tries == 1:
+            raise
+        first = error
+    return _call_after(first, what, backoff, again=again, waited=waited, failed=failed)
+
+
+class _WaitingEnded(Exception):
+    """Nobody wants to wait any longer."""
+
+
+def _call_after(
+    first: Exception,
+    what: Callable[[], T],
+    backoff: Backoff,
+    *,
+    again: Callable[[BaseException], bool],
+    waited: Callable[[float], bool],
+    failed: Callable[[BaseException, int], None],
+) -> T:
+    """Go on after the first failure. The library loads here (0.2 s of CPU): most calls never fail."""
+    import tenacity
+
+    last: BaseException = first
+    made = [first]
+
+    def attempt() -> T:
+        if made:
+            raise made.pop()
+        return what()
+
+    def before_pause(now: tenacity.RetryCallState) -> None:
+        nonlocal last
+        assert now.outcome is not None  # noqa: S101  (called after a failure)
+        last = now.outcome.exception() or last
+        failed(last, now.attempt_number)
+
+    def pause(seconds: float) -> None:
+        if not waited(seconds):
+            raise _WaitingEnded
+
+    retrying = tenacity.Retrying(
+        sleep=pause,
+        wait=lambda now: backoff.pause_s(now.attempt_number),
+        stop=tenacity.stop_never if backoff.tries is None else tenacity.stop_after_attempt(backoff.tries),
+        retry=tenacity.retry_if_exception(again),
+        before_sleep=before_pause,
+        reraise=True,
+    )
+    try:
+        return retrying(attempt)
+    except _WaitingEnded:
+        raise last from None

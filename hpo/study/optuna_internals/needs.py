@@ -1,0 +1,48 @@
+"""Which private names Optuna lacks, and what is said where rows can't be read or written without one."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from optuna import __version__
+
+from hpo.study.database.optuna_version import SUPPORTED
+from hpo.study.database.storage import SchemaConflict
+
+Needs = Mapping[Any, tuple[str, ...]]
+"""Attributes by owner: a class, of itself or of the objects that it makes, or a module."""
+
+
+def lacking(needs: Needs) -> list[str]:
+    """Those that are missing, as ``Owner.name``."""
+    return [f"{owner.__name__}.{name}" for owner, names in needs.items() for name in names if not _has(owner, name)]
+
+
+@contextmanager
+def required() -> Iterator[None]:
+    """Raise SchemaConflict, with a way out, where an import or an attribute of Optuna's is missing within."""
+    try:
+        yield
+    except (ImportError, AttributeError) as error:
+        raise SchemaConflict(
+            f"Optuna {__version__} lacks what this hpo reads and writes trials with ({error}): "
+            f"pip install 'optuna=={SUPPORTED}.0', or update hpo"
+        ) from error
+
+
+def require(needs: Needs) -> None:
+    """Raise AttributeError where something is missing; to be called within ``required``."""
+    missing = lacking(needs)
+    if missing:
+        raise AttributeError(f"it has no {', '.join(missing)}")
+
+
+def _has(owner: Any, name: str) -> bool:
+    if hasattr(owner, name):
+        return True
+    own = [vars(base)["__init__"] for base in getattr(owner, "__mro__", ()) if "__init__" in vars(base)]
+    inits = [inspect.unwrap(init) for init in own]
+    return any(name in init.__code__.co_names for init in inits if inspect.isfunction(init))

@@ -1,0 +1,53 @@
+"""The classes that stand in for Optuna's samplers and pruners, each only where Optuna has the private names it needs.
+
+A module of such a class lists in ``NEEDS``, by owner, the private attributes that it uses; what it imports is seen when
+it is imported. Where one is missing, Optuna's public class does the work: slower, or for Hyperband with another bracket
+for a retry, but a study goes on.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from functools import cache
+from typing import Any
+
+from optuna import __version__
+
+from hpo.study.optuna_internals import needs
+
+log = logging.getLogger(__name__)
+_PACKAGE = "hpo.study.optuna_internals"
+CLASSES = {
+    "tpe": (("tpe", "parzen", "seen_trials"), "QuickTPE"),
+    "hyperband": (("hyperband",), "OrdinalHyperband"),
+    "median": (("percentile", "seen_trials"), "QuickMedian"),
+    "percentile": (("percentile", "seen_trials"), "QuickPercentile"),
+}
+"""By the name in study files: the modules that use private names, the first of which holds the class, and the class."""
+
+
+@cache
+def of(name: str) -> type[Any] | None:
+    """The class that stands in for Optuna's sampler or pruner ``name``.
+
+    None where there is none, and, with one warning a process, where Optuna lacks a private name that it needs.
+    """
+    if name not in CLASSES:
+        return None
+    found, missing = _load(*CLASSES[name])
+    if missing:
+        log.warning("Optuna %s is not the one that hpo knows (%s): its own %s is used", __version__, missing, name)
+    return found
+
+
+def _load(modules: tuple[str, ...], class_name: str) -> tuple[type[Any] | None, str]:
+    """The class, or what is missing for it."""
+    try:
+        loaded = [importlib.import_module(f"{_PACKAGE}.{module}") for module in modules]
+    except (ImportError, AttributeError) as error:
+        return None, str(error)
+    lacking = [private for module in loaded for private in needs.lacking(module.NEEDS)]
+    if lacking:
+        return None, f"it has no {', '.join(lacking)}"
+    return getattr(loaded[0], class_name), ""

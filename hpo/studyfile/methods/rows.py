@@ -1,0 +1,139 @@
+"""What a row of the tables of samplers and pruners says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Value(StrEnum):
+    """What an option is given as."""
+
+    WHOLE = "whole"
+    REAL = "real"
+    FLAG = "flag"
+    NAME = "name"
+    PRUNER = "pruner"
+    """A pruner that this one wraps. Optuna calls the argument ``<option>_pruner``."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """An argument of Optuna's class that a study file may set."""
+
+    value: Value
+    low: float | None = None
+    """Least value that is allowed."""
+    high: float | None = None
+    """Largest value that is allowed."""
+    names: tuple[str, ...] = ()
+
+    @property
+    def example(self) -> Any:
+        """A value that is allowed."""
+        match self.value:
+            case Value.WHOLE:
+                return int(self.low or 0)
+            case Value.REAL:
+                return (self.low or 0.0) if self.high is None else self.high / 2
+            case Value.FLAG:
+                return True
+            case Value.NAME:
+                return self.names[0]
+            case Value.PRUNER:
+                return "none"
+
+
+COUNT = Option(Value.WHOLE, 0)
+FROM_1 = Option(Value.WHOLE, 1)
+FROM_2 = Option(Value.WHOLE, 2)
+FLAG = Option(Value.FLAG)
+SHARE = Option(Value.REAL, 0.0, 1.0)
+
+
+class Follows(StrEnum):
+    """A default that follows from the training."""
+
+    FIRST = "the first epoch whose report says something"
+    EPOCHS = "the epochs of a trial"
+
+
+@dataclass(frozen=True)
+class Halving:
+    """Decides at ``min_resource`` times the powers of ``reduction_factor``; what is missed is decided later."""
+
+
+@dataclass(frozen=True)
+class Every:
+    """Decides from an epoch on, at an interval; a decision that is missed is left out."""
+
+    start: str
+    """Name of the option with the first epoch."""
+    interval: str | None = None
+    """Name of the option with the interval; None for every epoch."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Decides where the pruner ``wrapped`` does, but not before ``patience`` + 2 reports; without one, at each."""
+
+
+@dataclass(frozen=True)
+class Never:
+    """Stops no trial."""
+
+
+Schedule = Halving | Every | Patience | Never
+"""When a pruner decides; ``hpo.studyfile.planning.rungs`` has the epochs."""
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Options that Optuna's constructor refuses together."""
+
+    options: tuple[tuple[str, Any], ...]
+    """Pairs of an option and its value, all of which are given."""
+    message: str
+
+
+@dataclass(frozen=True)
+class MethodRow:
+    """What is known of a sampler or a pruner."""
+
+    optuna: str
+    """Name of Optuna's class."""
+    does: str
+    """For people; half a sentence."""
+    options: Mapping[str, Option] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Arguments of the class that can't be set, and what is to be said about that."""
+    conflicts: tuple[Conflict, ...] = ()
+
+    @property
+    def example(self) -> dict[str, Any]:
+        """The required options, each with a value that is allowed."""
+        return {option: self.options[option].example for option in self.required}
+
+
+@dataclass(frozen=True)
+class SamplerRow(MethodRow):
+    """What is known of a sampler."""
+
+    refused: Mapping[str, str] = field(default_factory=lambda: {"seed": "is set by `search.seed`"})
+    enumerates: bool = False
+    """Whether it tries each point of a finite space, and nothing else."""
+
+
+@dataclass(frozen=True)
+class PrunerRow(MethodRow):
+    """What is known of a pruner."""
+
+    schedule: Schedule = field(kw_only=True)
+    """When it decides."""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """Values of options that the file leaves out, where they are not Optuna's; a ``Follows`` is worked out."""
+    keeps_notes: bool = False
+    """Whether it compares trials by what it has noted on them, and not by their values alone."""

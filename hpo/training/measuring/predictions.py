@@ -1,0 +1,95 @@
+"""A model's predictions over a split: from the cache where it has been looked at before, else by one inference pass."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hpo import files
+from hpo.dataset.description import describe, write_resolved
+from hpo.errors import UsageError
+from hpo.settings import Settings
+from hpo.training import environment
+from hpo.training.cache import PredictionCache, key
+
+if TYPE_CHECKING:
+    from hpo.dataset.summary import DatasetSummary
+    from hpo.detection.predictions import Predictions
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which predictions."""
+
+    weights: Path
+    """A .pt file of Ultralytics."""
+    data: Path
+    """A data.yaml, as its author wrote it."""
+    split: str = "val"
+    """``train``, ``val`` or ``test``."""
+    imgsz: int | None = None
+    """Pixels; None for the size of the training."""
+    capture: str = "deploy"
+    """``deploy`` (as ``model.predict`` sees it) or ``val`` (as ``model.val`` does)."""
+    device: str = "auto"
+    """``auto`` (first GPU, else CPU), ``cpu``, or a CUDA index such as ``0``."""
+    trust: bool = False
+    """Whether the weights may be unpickled as they are, which can run any code of their author."""
+
+
+def captured(
+    wanted: Wanted, settings: Settings, *, keep: int = 5, progress: Callable[[int, int], None] | None = None
+) -> tuple[Predictions, int]:
+    """The predictions, which are then cached (of all that are, the ``keep`` used last stay), and their image size, px.
+
+    torch and Ultralytics are imported only where there is something to infer; ``progress`` is told images done and
+    images in all. Raises SpecError for wrong data, and UsageError for wrong weights, data of other classes than the
+    weights know, and a split that the data has not.
+    """
+    if not wanted.weights.is_file():
+        raise UsageError(f"{wanted.weights}: no such file; name the weights (.pt) of a detector")
+    dataset = describe(wanted.data, settings.cache)
+    if wanted.split not in dataset.splits:
+        raise UsageError(f"{wanted.data}: has no split {wanted.split!r}; it has {', '.join(dataset.splits)}")
+    cache = PredictionCache(settings.cache / "predictions", keep)
+    sha256 = files.digest(wanted.weights)
+    imgsz = wanted.imgsz or cache.trained_imgsz(sha256)
+    if imgsz is not None:
+        found = cache.load(key(sha256, dataset.fingerprint, wanted.split, imgsz, wanted.capture))
+        if found is not None:
+            return found, imgsz
+    os.environ.update(environment.prepare(settings.home))  # before Ultralytics is imported
+    return _inferred(wanted, dataset, cache, progress)
+
+
+def _inferred(
+    wanted: Wanted, dataset: DatasetSummary, cache: PredictionCache, progress: Callable[[int, int], None] | None
+) -> tuple[Predictions, int]:
+    from hpo.training.ultralytics_internals import patches
+    from hpo.training.ultralytics_internals.capture import Pass, capture
+    from hpo.training.ultralytics_internals.weights import check_classes, load
+
+    patches.apply(patches.threads_per_trial())
+    weights = load(wanted.weights, trust=wanted.trust)
+    check_classes(weights, dataset.names, wanted.data)
+    imgsz = wanted.imgsz or weights.imgsz
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "data.yaml"
+        write_resolved(wanted.data, data)
+        over = Pass(
+            data=data,
+            split=wanted.split,
+            imgsz=imgsz,
+            device=wanted.device,
+            single_cls=weights.single_cls,
+            end2end=weights.suppressed,
+            progress=progress or (lambda _done, _images: None),
+        )
+        predictions = capture(weights.model, wanted.capture, over)
+    name = key(weights.sha256, dataset.fingerprint, wanted.split, imgsz, wanted.capture)
+    cache.save(name, predictions, weights.imgsz)
+    return predictions, imgsz

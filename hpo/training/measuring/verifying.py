@@ -1,0 +1,111 @@
+"""A folder of ``hpo promote``, loaded afresh and used as its user will: what it detects, and what that is worth.
+
+Nothing but the folder is read, and the images that its data.yaml names. Detections come from Ultralytics' predictor,
+image by image, not from the captured predictions that the reported numbers were computed from.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hpo.detection.predictions import ImagePredictions, Predictions, collect
+from hpo.detection.rating import measure
+from hpo.training.measuring.agreement import agreement
+from hpo.training.ultralytics_internals import patches
+from hpo.training.ultralytics_internals.candidates import areas, common_folder, in_pixels, name_of
+from hpo.training.ultralytics_internals.capture import Pass, dataset_of
+from hpo.training.ultralytics_internals.predictor import Detector, ExportedDetector
+from hpo.training.ultralytics_internals.weights import Weights, load
+from hpo.trial import handed_over
+from hpo.trial.kinds import Kind
+from hpo.trial.objective import parse
+from hpo.trial.operating_point import FLOOR, OperatingPoint
+
+Progress = Callable[[int, int], None]
+_ENDLESS = (1.0, 1.0, 0.0, 0.0, float("inf"), float("inf"))
+"""The frame of boxes that are in pixels of the image already."""
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """What the folder says."""
+
+    path: Path
+    weights: Weights
+    point: OperatingPoint
+    imgsz: int
+    reported: dict[str, Any]
+
+    @staticmethod
+    def of(path: Path) -> _Folder:
+        weights = load(path / handed_over.WEIGHTS)
+        point, imgsz = handed_over.point_of(json.loads((path / handed_over.POINT).read_text()))
+        reported = json.loads((path / handed_over.METRICS).read_text())
+        return _Folder(path, weights, point, imgsz or weights.imgsz, reported)
+
+    @property
+    def open_point(self) -> OperatingPoint:
+        """The same suppression with every confidence: AP needs those below the threshold, too."""
+        return replace(self.point, conf=FLOOR, per_class_conf=None)
+
+    @property
+    def exports(self) -> list[tuple[str, Path]]:
+        found = [(form, self.path / name) for form, name in handed_over.EXPORTS.items()]
+        return [(form, file) for form, file in found if file.exists()]
+
+
+def verify(path: Path, device: str, progress: Progress) -> dict[str, Any]:
+    """{splits: {split: metrics}, exports: {format: {split: agreement}}}, for every split of metrics.json."""
+    patches.apply(patches.threads_per_trial())
+    folder = _Folder.of(path)
+    own = Detector(folder.weights, folder.open_point, device=device, imgsz=folder.imgsz)
+    splits: dict[str, Any] = {}
+    exports: dict[str, dict[str, Any]] = {form: {} for form, _ in folder.exports}
+    for split in folder.reported["splits"]:
+        found = _detected(folder, own, split, progress)
+        splits[split] = metrics(found, folder.point, folder.reported["objective"])
+        for form, file in folder.exports:
+            other = ExportedDetector(file, folder.weights, folder.open_point, device=device, imgsz=folder.imgsz)
+            theirs = _detected(folder, other, split, progress)
+            exports[form][split] = agreement(found, theirs, folder.point.conf)
+    return {"splits": splits, "exports": exports}
+
+
+def metrics(found: Predictions, point: OperatingPoint, objective: str) -> dict[str, float]:
+    """Of detections that are suppressed already."""
+    done = OperatingPoint(None, point.conf, point.max_det, Kind.NONE, per_class_conf=point.per_class_conf)
+    rated, value = measure(found, done, parse(objective))
+    return {"objective": value, **rated.scores}
+
+
+def _detected(folder: _Folder, detector: Detector, split: str, progress: Progress) -> Predictions:
+    over = Pass(
+        folder.path / handed_over.DATA, split, folder.imgsz, single_cls=folder.weights.single_cls, progress=progress
+    )
+    images = sorted(_of_images(detector, over, len(folder.weights.names)), key=lambda image: image.name)
+    return collect(images, folder.weights.names, "deploy", suppressed=True)
+
+
+def _of_images(detector: Detector, over: Pass, classes: int) -> Iterator[ImagePredictions]:
+    dataset = dataset_of(over, classes)
+    folder = common_folder(dataset.im_files)
+    for done, label in enumerate(dataset.labels, start=1):
+        (result,) = detector.predict(label["im_file"])
+        boxes, shape = result.boxes, result.orig_shape
+        yield ImagePredictions(
+            name=name_of(label["im_file"], folder),
+            boxes=boxes.xyxy.cpu().numpy(),
+            scores=boxes.conf.cpu().numpy(),
+            classes=boxes.cls.cpu().numpy().astype(np.int32),
+            frame=_ENDLESS,
+            truth_boxes=in_pixels(label["bboxes"], shape),
+            truth_classes=label["cls"].reshape(-1),
+            truth_areas=areas(label["bboxes"], shape),
+        )
+        over.progress(done, len(dataset.labels))

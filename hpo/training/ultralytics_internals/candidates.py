@@ -1,0 +1,163 @@
+"""A detector's raw output as candidates: what is left of it before any suppression, as Ultralytics' NMS would take it.
+
+Shared by the capture of a finished model (``capture``) and by a training's own validation, which looks at every image
+anyway::
+
+    class TrialValidator(KeepsCandidates):  # in place of DetectionValidator
+        ...
+
+    validator.candidates.predictions()  # after a validation: all images, capture "val"
+
+The candidates of one validation replace those of the one before. Nothing here changes what Ultralytics computes.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from typing_extensions import override
+from ultralytics.models.yolo.detect import DetectionValidator
+from ultralytics.utils.ops import xywh2xyxy, xywhn2xyxy
+
+from hpo.detection.predictions import ImagePredictions, Predictions, collect
+from hpo.trial.operating_point import FLOOR
+
+Candidates = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]
+"""Boxes (n, 4) x1, y1, x2, y2 in pixels of the network's input, scores (n,), classes (n,); in the output's order."""
+NETWORK_PIXELS = (1.0, 1.0, 0.0, 0.0, float("inf"), float("inf"))
+"""The frame of an image whose labels are in pixels of the network's input."""
+
+
+def candidates_of(output: Any, *, multi_label: bool, end2end: bool) -> list[Candidates]:
+    """Of each image of a batch, every box with a score above ``FLOOR``.
+
+    ``output``: what the model returns, (B, 4 + classes, anchors) with x, y, width, height, or for a head that needs no
+    suppression (``end2end``) (B, n, 6) with x1, y1, x2, y2, score, class. ``multi_label``: every class of a box whose
+    score is above the floor is a candidate (as in ``model.val``), else only the best one (as in ``model.predict``).
+
+    Operations and order are those of ultralytics 8.4.190, utils/nms.py, so that its NMS on these is its NMS on
+    ``output``. A score that is not a number stays, so that ``collect`` can name its image.
+    """
+    prediction = output[0] if isinstance(output, (list, tuple)) else output
+    if end2end:
+        return [_arrays(rows[:, :4], rows[:, 4], rows[:, 5]) for rows in map(_above_floor, prediction)]
+    above = ~(prediction[:, 4:].amax(1) <= FLOOR)
+    rows_of = prediction.transpose(-1, -2)
+    return [_decoded(rows[kept], multi_label=multi_label) for rows, kept in zip(rows_of, above, strict=True)]
+
+
+def _above_floor(rows: torch.Tensor) -> torch.Tensor:
+    return rows[~(rows[:, 4] <= FLOOR)]
+
+
+def _decoded(rows: torch.Tensor, *, multi_label: bool) -> Candidates:
+    """``rows``: (n, 4 + classes), each with a score above the floor."""
+    boxes, of_class = xywh2xyxy(rows[:, :4]), rows[:, 4:]
+    if multi_label and of_class.shape[1] > 1:
+        box, cls = torch.where(~(of_class <= FLOOR))
+        return _arrays(boxes[box], of_class[box, cls], cls)
+    scores, cls = of_class.max(1)
+    return _arrays(boxes, scores, cls)
+
+
+def _arrays(boxes: torch.Tensor, scores: torch.Tensor, classes: torch.Tensor) -> Candidates:
+    return boxes.float().cpu().numpy(), scores.float().cpu().numpy(), classes.int().cpu().numpy()
+
+
+class CandidateKeeper:
+    """Collects one validation's candidates and labels, batch by batch; made anew for each validation."""
+
+    def __init__(self, validator: DetectionValidator, *, multi_label: bool = True) -> None:
+        """``validator``: set up, with a model (``init_metrics`` is the earliest moment)."""
+        self._validator = validator
+        self._multi_label = multi_label
+        self._batch: list[Candidates] = []
+        self._images: list[ImagePredictions] = []
+        dataset = validator.dataloader.dataset
+        self._labels = {label["im_file"]: label["bboxes"] for label in dataset.labels}
+        self._folder = common_folder(dataset.im_files)
+
+    def see(self, output: Any) -> None:
+        """``output``: of the model for one batch, before suppression; its labels come with ``add``."""
+        self._batch = candidates_of(output, multi_label=self._multi_label, end2end=self._validator.end2end)
+
+    def add(self, batch: dict[str, Any]) -> None:
+        """``batch``: the one that was seen last, as the validator preprocessed it."""
+        for index, (boxes, scores, classes) in enumerate(self._batch):
+            truth = self._validator._prepare_batch(index, batch)  # noqa: SLF001  (the labels that its metrics match)
+            file = truth["im_file"]
+            image = ImagePredictions(
+                name=name_of(file, self._folder),
+                boxes=boxes,
+                scores=scores,
+                classes=classes,
+                frame=NETWORK_PIXELS,
+                truth_boxes=truth["bboxes"].cpu().numpy(),
+                truth_classes=truth["cls"].cpu().numpy(),
+                truth_areas=areas(self._labels[file], truth["ori_shape"]),
+            )
+            self._images.append(image)
+        self._batch = []
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def predictions(self) -> Predictions:
+        """Of all images so far, in the order of their names; raises ValueError as ``collect`` does (broken weights)."""
+        names = self._validator.names
+        images = sorted(self._images, key=lambda image: image.name)
+        of_classes = [str(names[index]) for index in range(len(names))]
+        return collect(images, of_classes, "val", suppressed=bool(self._validator.end2end))
+
+
+class KeepsCandidates(DetectionValidator):
+    """Ultralytics' validator that keeps the candidates of its last validation beside its metrics."""
+
+    candidates: CandidateKeeper
+
+    @override
+    def init_metrics(self, model: Any) -> None:
+        super().init_metrics(model)
+        self.candidates = CandidateKeeper(self)
+
+    @override
+    def postprocess(self, preds: Any) -> Any:
+        self.candidates.see(preds)
+        return super().postprocess(preds)
+
+    @override
+    def update_metrics(self, preds: Any, batch: dict[str, Any]) -> None:
+        self.candidates.add(batch)
+        super().update_metrics(preds, batch)
+
+
+def in_pixels(boxes: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
+    """Boxes as x1, y1, x2, y2 in pixels of an image. ``boxes``: (n, 4) x, y, width, height in fractions; ``shape``: the
+    image's height, width.
+    """
+    found: NDArray[Any] = xywhn2xyxy(boxes, w=shape[1], h=shape[0])
+    return found
+
+
+def areas(boxes: NDArray[Any], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Square pixels of the original image. ``boxes``: (n, 4) x, y, width, height in fractions; ``shape``: its height,
+    width."""
+    height, width = shape
+    sizes = np.asarray(boxes, np.float64).reshape(-1, 4)[:, 2:] * (width, height)
+    found: NDArray[np.float32] = sizes.prod(1).astype(np.float32)
+    return found
+
+
+def common_folder(files: list[str]) -> str:
+    """What all files of a split lie below."""
+    return os.path.commonpath([os.path.dirname(file) for file in files])  # noqa: PTH120  (as strings: 10^6 are listed)
+
+
+def name_of(file: str, folder: str) -> str:
+    """An image's name, the same wherever the dataset lies."""
+    return Path(file).relative_to(folder).as_posix()

@@ -1,0 +1,261 @@
+"""One inference pass over a split: a detector's raw predictions beside the labels, as ``hpo.detection`` takes them.
+
+Under ``deploy`` everything is as ``model.predict`` sees it: each image letterboxed alone, one label a box, labels in
+pixels of the original image. Under ``val`` everything is as ``model.val`` sees it: batches that share a shape, every
+label of a box, labels in pixels of the network's input. Images and labels come from Ultralytics' own dataset, so that
+what it repairs, drops or counts once is treated alike. No suppression and no metric is computed.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from typing_extensions import override
+from ultralytics.cfg import get_cfg
+from ultralytics.data import build_yolo_dataset
+from ultralytics.data.utils import check_det_dataset
+from ultralytics.models.yolo.detect import DetectionPredictor, DetectionValidator
+from ultralytics.utils.checks import check_imgsz
+from ultralytics.utils.patches import imread
+
+from hpo.detection.predictions import ImagePredictions, Predictions, collect
+from hpo.errors import UsageError
+from hpo.training.ultralytics_internals.candidates import (
+    CandidateKeeper,
+    areas,
+    candidates_of,
+    common_folder,
+    in_pixels,
+    name_of,
+)
+
+Progress = Callable[[int, int], None]
+"""Told how many images are done, and how many there are."""
+CPU_BATCH_PIXELS = 350_000
+"""A batch of about so many pixels is the quickest on a CPU: eight images of 224 x 192 together take 30% less time than
+one by one, of 640 x 512 30% more (YOLOv8n, one thread)."""
+MOST = 16
+"""Images a batch."""
+VAL_BATCH = 16
+"""Ultralytics' default; it is part of what ``model.val`` sees, because a batch shares one shape."""
+_Waiting = tuple[dict[str, Any], torch.Tensor, tuple[int, int]]
+"""An image before its inference: its label as the dataset has it, the network's input (1, 3, h, w), height, width."""
+
+
+def _silent(_done: int, _images: int) -> None:
+    return
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What a pass runs over, and how."""
+
+    data: Path
+    """A data.yaml with an absolute ``path`` (``hpo.dataset.description.write_resolved``)."""
+    split: str
+    """``train``, ``val`` or ``test``."""
+    imgsz: int
+    """Pixels; rounded up to the model's stride, as Ultralytics does."""
+    device: str = "auto"
+    """``auto`` (first GPU, else CPU), ``cpu``, or a CUDA index such as ``0``."""
+    single_cls: bool = False
+    """Whether all labels count as class 0, as in the training of the weights."""
+    end2end: bool = False
+    """Whether the branch of the head is used that needs no suppression (``nms=False`` of Ultralytics)."""
+    multi_label: bool = True
+    """Under ``val``: every label of a box, as ``model.val`` has it; else the best one."""
+    progress: Progress = _silent
+
+
+def capture(model: Any, mode: str, over: Pass) -> Predictions:
+    """The predictions of ``model`` (Ultralytics' ``DetectionModel``, left as it is) in ``mode``: ``deploy`` or ``val``.
+
+    Images come in the order of their names. Raises UsageError for a split that the data.yaml does not name, an image
+    that can't be read, a device that is not there, and, naming the image, for scores that are no numbers.
+    """
+    if mode not in ("deploy", "val"):
+        raise ValueError(f"capture {mode!r}: must be deploy or val")
+    return _deploy(model, over) if mode == "deploy" else _val(model, over)
+
+
+def _deploy(model: Any, over: Pass) -> Predictions:
+    with tempfile.TemporaryDirectory() as folder:
+        predictor = DetectionPredictor(overrides=_arguments(over, folder, mode="predict", conf=0.25))
+    predictor.setup_model(model=model, verbose=False)
+    predictor.imgsz = check_imgsz(over.imgsz, stride=predictor.model.stride, min_dim=2)
+    if predictor.model.end2end:  # a training may have left its own; these are what the predictor sets
+        predictor.model.model.set_head_attr(max_det=predictor.args.max_det, agnostic_nms=False)
+    names = predictor.model.names
+    dataset = dataset_of(over, len(names))
+    suppressed = bool(predictor.model.end2end)
+    images = sorted(_predicted(predictor, dataset, over), key=lambda image: image.name)
+    with broken_weights_named():
+        return collect(images, [str(names[index]) for index in range(len(names))], "deploy", suppressed=suppressed)
+
+
+@contextmanager
+def broken_weights_named() -> Iterator[None]:
+    """What ``collect`` says of an image is the user's answer."""
+    try:
+        yield
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+@torch.inference_mode()
+def _predicted(predictor: DetectionPredictor, dataset: Any, over: Pass) -> Iterator[ImagePredictions]:
+    """Images of one input shape share a batch: the network sees each as if it were alone, to within its rounding."""
+    folder = common_folder(dataset.im_files)
+    batches: dict[tuple[int, ...], list[_Waiting]] = {}
+    for done, label in enumerate(dataset.labels, start=1):
+        original = _read(label["im_file"], dataset.cv2_flag)
+        pixels = predictor.preprocess([original])
+        batch = batches.setdefault(tuple(pixels.shape), [])
+        batch.append((label, pixels, original.shape[:2]))
+        if len(batch) == batch_size(pixels):
+            yield from _inferred(predictor, batches.pop(tuple(pixels.shape)), folder)
+        over.progress(done, len(dataset.labels))
+    for batch in batches.values():
+        yield from _inferred(predictor, batch, folder)
+
+
+def batch_size(pixels: torch.Tensor) -> int:
+    """Of images like ``pixels`` (1, 3, h, w)."""
+    if pixels.device.type != "cpu":
+        return MOST
+    return min(MOST, max(1, CPU_BATCH_PIXELS // (pixels.shape[2] * pixels.shape[3])))
+
+
+def _inferred(predictor: DetectionPredictor, batch: list[_Waiting], folder: str) -> Iterator[ImagePredictions]:
+    output = predictor.model(torch.cat([pixels for _, pixels, _ in batch]))
+    found = candidates_of(output, multi_label=False, end2end=bool(predictor.model.end2end))
+    for (label, pixels, shape), (boxes, scores, classes) in zip(batch, found, strict=True):
+        yield ImagePredictions(
+            name=name_of(label["im_file"], folder),
+            boxes=boxes,
+            scores=scores,
+            classes=classes,
+            frame=frame(pixels.shape[2:], shape),
+            truth_boxes=in_pixels(label["bboxes"], shape),
+            truth_classes=label["cls"].reshape(-1),
+            truth_areas=areas(label["bboxes"], shape),
+        )
+
+
+def _read(file: str, flag: int) -> NDArray[np.uint8]:
+    image: NDArray[np.uint8] | None = imread(file, flags=flag)
+    if image is None:
+        raise UsageError(f"{file}: can't be read as an image; repair it or take it out of the data")
+    return image
+
+
+def frame(network: Sequence[int], original: tuple[int, int]) -> tuple[float, float, float, float, float, float]:
+    """How a box of the network's input (height, width ``network``) goes to the image (height, width ``original``).
+
+    As ``ops.scale_boxes`` of ultralytics 8.4.190 has it: (gain_x, gain_y, pad_x, pad_y, width, height).
+    """
+    gain = min(network[0] / original[0], network[1] / original[1])
+    height, width = (max(round(side * gain), 1) for side in original)
+    pad_x, pad_y = round((network[1] - width) / 2 - 0.1), round((network[0] - height) / 2 - 0.1)
+    return width / original[1], height / original[0], pad_x, pad_y, original[1], original[0]
+
+
+def dataset_of(over: Pass, classes: int) -> Any:
+    """Ultralytics' dataset of the split, of which the labels are used and not the images that it would resize.
+
+    ``classes``: as many as the weights know.
+    """
+    described = _described(over)
+    arguments = get_cfg(overrides={"task": "detect", "imgsz": over.imgsz, "single_cls": over.single_cls})
+    dataset = build_yolo_dataset(arguments, described[over.split], 1, described, mode="val", fraction=1.0)
+    if classes < described["nc"]:  # as DetectionValidator.get_dataloader
+        dataset.update_labels(list(range(classes)))
+    return dataset
+
+
+def _described(over: Pass) -> dict[str, Any]:
+    described: dict[str, Any] = check_det_dataset(str(over.data), autodownload=False)
+    if not described.get(over.split):
+        raise UsageError(f"{over.data}: there is no split {over.split!r}; add the key, or choose another split")
+    return described
+
+
+class _Capture(DetectionValidator):
+    """A validation that ends where Ultralytics' suppression would begin."""
+
+    def __init__(self, over: Pass, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._over = over
+
+    @override
+    def init_metrics(self, model: Any) -> None:
+        super().init_metrics(model)
+        self.candidates = CandidateKeeper(self, multi_label=self._over.multi_label)
+
+    @override
+    def postprocess(self, preds: Any) -> Any:
+        self.candidates.see(preds)
+        return []
+
+    @override
+    def update_metrics(self, preds: Any, batch: dict[str, Any]) -> None:
+        self.candidates.add(batch)
+        self._over.progress(len(self.candidates), len(self.dataloader.dataset))
+
+    @override
+    def get_stats(self) -> dict[str, Any]:
+        return {}
+
+    @override
+    def finalize_metrics(self) -> None:
+        return
+
+    @override
+    def print_results(self) -> None:
+        return
+
+
+def _val(model: Any, over: Pass) -> Predictions:
+    _described(over)
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = _arguments(over, folder, mode="val", batch=VAL_BATCH, data=str(over.data), split=over.split)
+        validator = _Capture(over, save_dir=Path(folder), args=arguments)
+        validator(model=model)
+    with broken_weights_named():
+        return validator.candidates.predictions()
+
+
+def _arguments(over: Pass, folder: str, **further: Any) -> dict[str, Any]:
+    return {
+        "task": "detect",
+        "imgsz": over.imgsz,
+        "device": device(over.device),
+        "single_cls": over.single_cls,
+        "nms": False if over.end2end else None,
+        "rect": True,
+        "plots": False,
+        "verbose": False,
+        "save_dir": folder,
+        **further,
+    }
+
+
+def device(asked: str) -> str:
+    """``asked``, with ``auto`` resolved; raises UsageError for a GPU that is not there."""
+    if asked == "cpu":
+        return asked
+    gpus = torch.cuda.device_count()
+    if asked == "auto":
+        return "0" if gpus else "cpu"
+    if not (asked.isdigit() and int(asked) < gpus):
+        indices = f", or an index from 0 to {gpus - 1}" if gpus else ""
+        raise UsageError(f"device {asked}: this machine has {gpus} GPUs; choose auto or cpu{indices}")
+    return asked

@@ -1,0 +1,67 @@
+"""What must differ from stock Ultralytics 8.4.190 in a trial's process; nothing here changes a result."""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ultralytics.data.dataset
+import ultralytics.engine.trainer
+import ultralytics.utils.nms
+import ultralytics.utils.torch_utils
+from ultralytics.utils import LOGGER
+
+from hpo import files
+
+NO_TIME_LIMIT_S = 1e9
+
+
+def apply(threads: int) -> None:
+    """``threads``: torch's CPU threads (Ultralytics takes all cores but one, and does not see cgroup limits)."""
+    ultralytics.utils.torch_utils.NUM_THREADS = threads
+    ultralytics.data.dataset.save_dataset_cache_file = save_label_cache
+    ultralytics.engine.trainer.check_amp = amp_is_safe
+    # NMS stops after 2 s + 0.05 s an image and silently drops the rest: a result must not depend on the clock.
+    ultralytics.utils.nms.non_max_suppression = functools.partial(
+        ultralytics.utils.nms.non_max_suppression, max_time_img=NO_TIME_LIMIT_S
+    )
+
+
+def threads_per_trial(sharing: int = 1) -> int:
+    """As Ultralytics counts (all but one, at most 8), over the cores that this process may use; of ``sharing`` trials
+    at a time each takes its share, since threads that wait for one another spin."""
+    return min(8, max(1, (len(os.sched_getaffinity(0)) - 1) // sharing))
+
+
+def loaders_per_trial(sharing: int) -> int:
+    """As Ultralytics counts the processes that load images (one a core, at most 8), where ``sharing`` trials at a time
+    share the cores. (It validates with twice as many.)"""
+    return min(8, math.ceil(len(os.sched_getaffinity(0)) / sharing))
+
+
+def save_label_cache(prefix: str, path: Path, x: dict[str, Any], version: str) -> None:
+    """Ultralytics unlinks and rewrites the label cache in place, and others read a torn one: rename instead."""
+    x["version"] = version
+    try:
+        with files.written_aside(path) as aside, aside.open("wb") as file:
+            np.save(file, np.array(x, dtype=object), allow_pickle=True)
+    except OSError as error:  # a read-only dataset is fine: the labels are scanned each time
+        LOGGER.warning(f"{prefix}label cache not written: {error}")
+
+
+def amp_is_safe(model: Any) -> bool:
+    """Ultralytics' AMP check without its download of a model: only the GPUs that it lists as broken are refused."""
+    device = next(model.parameters()).device
+    if device.type != "cuda":
+        return False
+    import re
+
+    import torch
+
+    # The list of ultralytics/utils/checks.py:1008: NVIDIA's Turing without tensor cores gives NaN in half precision.
+    broken = r"(nvidia|geforce|quadro|tesla).*?(1660|1650|1630|t400|t550|t600|t1000|t1200|t2000|k40m)"
+    return re.search(broken, torch.cuda.get_device_name(device), re.IGNORECASE) is None

@@ -1,0 +1,188 @@
+"""A detector with its operating point: Ultralytics' predictor, whose suppression is the one that a sweep has chosen."""
+
+from __future__ import annotations
+
+from copy import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from typing_extensions import override
+from ultralytics.cfg import get_cfg, get_save_dir
+from ultralytics.engine.results import Results
+from ultralytics.models.yolo.detect import DetectionPredictor
+from ultralytics.utils import nms, ops
+
+from hpo.detection.predictions import ImagePredictions, Predictions, collect
+from hpo.errors import UsageError
+from hpo.training.ultralytics_internals.candidates import Candidates, candidates_of
+from hpo.training.ultralytics_internals.capture import broken_weights_named, frame
+from hpo.training.ultralytics_internals.capture import device as resolved_device
+from hpo.training.ultralytics_internals.patches import NO_TIME_LIMIT_S
+from hpo.training.ultralytics_internals.weights import Weights
+from hpo.trial.kinds import Kind
+from hpo.trial.operating_point import OperatingPoint
+
+OF_THE_POINT = ("conf", "iou", "max_det", "agnostic_nms")
+OF_THE_MODEL = (
+    "model",
+    "task",
+    "mode",
+    "device",
+    "dnn",
+    "data",
+    "nms",
+    "compile",
+    "channels_last",
+    "quantize",
+    "tracker",
+)
+NOT_BOXES = ("embed", "stream")
+_NOTHING = np.empty(0, np.float32)
+
+
+class PointPredictor(DetectionPredictor):
+    """Suppresses by ``point``: what ``yolo predict`` can do by Ultralytics' NMS, the rest by ``hpo.detection``."""
+
+    def __init__(self, point: OperatingPoint, overrides: dict[str, Any]) -> None:
+        super().__init__(overrides=overrides)
+        self._point = point
+
+    @override
+    def postprocess(self, preds: Any, img: torch.Tensor, orig_imgs: Any, **kwargs: Any) -> list[Results]:
+        originals = orig_imgs
+        if not isinstance(orig_imgs, list):
+            originals = list(ops.convert_torch2numpy_batch(orig_imgs)[..., ::-1])
+        if self._point.is_plain:
+            return self._suppressed_by_ultralytics(preds, img, originals)
+        return self._suppressed_by_point(preds, img, originals)
+
+    def _suppressed_by_ultralytics(
+        self, preds: Any, img: torch.Tensor, originals: list[NDArray[np.uint8]]
+    ) -> list[Results]:
+        point = self._point
+        found = nms.non_max_suppression(
+            preds,
+            point.conf,
+            0.0 if point.iou is None else point.iou,
+            self.args.classes,
+            point.agnostic_nms,
+            max_det=point.max_det,
+            end2end=bool(self.model.end2end),
+            max_time_img=NO_TIME_LIMIT_S,
+        )
+        results: list[Results] = self.construct_results(found, img, originals)
+        return results
+
+    def _suppressed_by_point(self, preds: Any, img: torch.Tensor, originals: list[NDArray[np.uint8]]) -> list[Results]:
+        from hpo.detection.apply import detections
+
+        predictions = self._predictions(preds, img, originals)
+        return [
+            Results(original, path=path, names=self.model.names, boxes=_rows(found).to(self.device))
+            for found, original, path in zip(
+                detections(predictions, self._point), originals, self.batch[0], strict=True
+            )
+        ]
+
+    def _predictions(self, preds: Any, img: torch.Tensor, originals: list[NDArray[np.uint8]]) -> Predictions:
+        """The batch's candidates, without labels."""
+        end2end = bool(self.model.end2end)
+        images = [
+            ImagePredictions(
+                str(path), *self._of_asked_classes(found), frame(img.shape[2:], original.shape[:2]), *[_NOTHING] * 3
+            )
+            for found, original, path in zip(
+                candidates_of(preds, multi_label=False, end2end=end2end), originals, self.batch[0], strict=True
+            )
+        ]
+        names = self.model.names
+        with broken_weights_named():
+            return collect(images, [names[index] for index in range(len(names))], "deploy", suppressed=end2end)
+
+    def _of_asked_classes(self, found: Candidates) -> Candidates:
+        """Ultralytics' ``classes``: the others are dropped before they could suppress anything."""
+        if self.args.classes is None:
+            return found
+        boxes, scores, classes = found
+        asked = np.isin(classes, self.args.classes)
+        return boxes[asked], scores[asked], classes[asked]
+
+
+def _rows(found: Any) -> torch.Tensor:
+    """(n, 6) x1, y1, x2, y2, score, class, as ``Results`` has them."""
+    columns = (found.boxes.reshape(-1, 4), found.scores.reshape(-1, 1), found.classes.reshape(-1, 1))
+    return torch.from_numpy(np.concatenate([column.astype(np.float32) for column in columns], 1))
+
+
+class Detector:
+    """Weights and the operating point that they are used with."""
+
+    def __init__(
+        self, weights: Weights, point: OperatingPoint, *, device: str = "auto", imgsz: int | None = None
+    ) -> None:
+        """``imgsz``: pixels, the size of the training by default. Raises UsageError for a point of another detector."""
+        _check(weights, point)
+        self.point = point
+        self.names = weights.names
+        self._base = {
+            "task": "detect",
+            "mode": "predict",
+            "imgsz": imgsz or weights.imgsz,
+            "device": resolved_device(device),
+            "nms": False if weights.suppressed else None,
+            "rect": True,
+            "batch": 1,
+            "save": False,
+            "verbose": False,
+            "conf": point.conf,
+            "max_det": point.max_det,
+        }
+        self._predictor = PointPredictor(point, copy(self._base))
+        self._predictor.setup_model(model=self._model(weights), verbose=False)
+
+    def _model(self, weights: Weights) -> Any:
+        return weights.model
+
+    def predict(self, source: Any, **kwargs: Any) -> list[Results]:
+        """Ultralytics' results, one an image; ``source`` and ``kwargs`` as ``YOLO.predict`` takes them.
+
+        Raises TypeError for arguments that the operating point or the loaded model decides.
+        """
+        refused = sorted({*OF_THE_POINT, *OF_THE_MODEL, *NOT_BOXES} & kwargs.keys())
+        if refused:
+            raise TypeError(
+                f"predict() does not take {', '.join(refused)}: the operating point and the device are chosen by load()"
+            )
+        self._predictor.args = get_cfg(overrides={**self._base, **kwargs})
+        self._predictor.save_dir = Path(get_save_dir(self._predictor.args))
+        results: list[Results] = self._predictor(source=source, stream=False)
+        return results
+
+
+class ExportedDetector(Detector):
+    """An export of the weights, in its own runtime."""
+
+    def __init__(self, file: Path, weights: Weights, point: OperatingPoint, *, device: str, imgsz: int) -> None:
+        """``file``: what ``hpo.training.exporting`` has made of ``weights``."""
+        self._file = file
+        super().__init__(weights, point, device=device, imgsz=imgsz)
+
+    @override
+    def _model(self, weights: Weights) -> Any:
+        return str(self._file)
+
+
+def _check(weights: Weights, point: OperatingPoint) -> None:
+    if point.kind is Kind.NONE and not weights.suppressed:
+        raise UsageError(
+            f"{weights.path}: needs suppression, and the settings have none; make them with: hpo sweep {weights.path}"
+        )
+    thresholds = point.per_class_conf
+    if thresholds is not None and len(thresholds) != len(weights.names):
+        raise UsageError(
+            f"{weights.path}: knows {len(weights.names)} classes, and the settings have confidences for "
+            f"{len(thresholds)}; use the settings that were made for these weights"
+        )

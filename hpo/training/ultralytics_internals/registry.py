@@ -1,0 +1,204 @@
+"""Every place where a training differs from stock Ultralytics, or repeats what Ultralytics keeps to itself.
+
+Each names the source that it replaces, overrides or repeats, with a digest of it. A test fails by the name of the patch
+when another Ultralytics has another source there: then compare both, change the patch where it has to, and write down
+the new digest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+RELEASE = "8.4.190"
+"""The release that the digests are of; pyproject.toml pins the same."""
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One difference, or one thing that is repeated."""
+
+    name: str
+    target: str
+    """File below Ultralytics' package and qualified name: ``utils/nms.py:non_max_suppression``."""
+    reason: str
+    """What differs here and why, or what here relies on it."""
+    digest: str
+    """Of the target's code in ``RELEASE``."""
+
+
+PATCHES = (
+    Patch(
+        "torch threads",
+        "utils/torch_utils.py:select_device",
+        "reads NUM_THREADS, which becomes the trial's share of the cores that this process may use",
+        "d70e1d16a3fb994e",
+    ),
+    Patch(
+        "label cache",
+        "data/utils.py:save_dataset_cache_file",
+        "replaced: the cache is renamed into place, so that no other process reads a torn one",
+        "b2a95199f18f817c",
+    ),
+    Patch(
+        "AMP check",
+        "utils/checks.py:check_amp",
+        "replaced: the same list of broken GPUs without the download and run of a model",
+        "7637f3ae18d00a67",
+    ),
+    Patch(
+        "NMS without a time limit",
+        "utils/nms.py:non_max_suppression",
+        "called with max_time_img, for a result must not depend on the clock; candidates_of repeats its first half",
+        "1bb015a096857eb8",
+    ),
+    Patch(
+        "safe loading",
+        "nn/tasks.py:torch_safe_load",
+        "reads SAFE_LOAD, which is on unless the user trusts the file; its texts are explained",
+        "d8c613c925d949bb",
+    ),
+    Patch(
+        "model of a file",
+        "nn/tasks.py:load_checkpoint",
+        "its result is taken apart: the model, its task, names and arguments",
+        "3490a7b4a9322457",
+    ),
+    Patch(
+        "no integrations",
+        "utils/callbacks/base.py:add_integration_callbacks",
+        "attaches MLflow, Ray, ... to classes with Trainer in their name, which TrialRun has not",
+        "e9806f1ffe2cee80",
+    ),
+    Patch(
+        "validator of a trial",
+        "models/yolo/detect/train.py:DetectionTrainer.get_validator",
+        "overridden: a validator that keeps detections, at the trial's operating point",
+        "1d5fdde84fe5aa60",
+    ),
+    Patch(
+        "objective as fitness",
+        "engine/trainer.py:BaseTrainer.validate",
+        "overridden: the objective decides which epoch is best.pt",
+        "39dd54d04ae1a823",
+    ),
+    Patch(
+        "no smaller batch",
+        "models/yolo/detect/train.py:DetectionTrainer._build_train_pipeline",
+        "overridden: after running out of memory the trial ends instead of training with another batch",
+        "8fc338cd4eac46c7",
+    ),
+    Patch(
+        "no second try after NaN",
+        "engine/trainer.py:BaseTrainer._handle_nan_recovery",
+        "overridden: divergence ends the trial",
+        "d0c76f946c6606e3",
+    ),
+    Patch(
+        "results without polars",
+        "engine/trainer.py:BaseTrainer.read_results_csv",
+        "overridden: the import of polars costs every trial CPU and starts threads",
+        "9b5d204e107e1981",
+    ),
+    Patch(
+        "going on",
+        "engine/trainer.py:BaseTrainer.resume_training",
+        "overridden: from our own checkpoint, bit for bit",
+        "88423a08fce52cce",
+    ),
+    Patch(
+        "training loop",
+        "engine/trainer.py:BaseTrainer._do_train",
+        "calls what is overridden, in the order that checkpoints, reports and ends rely on",
+        "6bf897c506da9e62",
+    ),
+    Patch(
+        "state of a training",
+        "engine/trainer.py:BaseTrainer.save_model",
+        "what it saves, and more, is in our checkpoints",
+        "b8426deb44378858",
+    ),
+    Patch(
+        "errors of data",
+        "engine/trainer.py:BaseTrainer.get_dataset",
+        "its words tell wrong data from other ends of a training",
+        "6d13daf8e1a0fd82",
+    ),
+    Patch(
+        "statistics of a validation",
+        "models/yolo/detect/val.py:DetectionValidator.get_stats",
+        "overridden: keeps the rows that it clears",
+        "21d6a469831a5cc7",
+    ),
+    Patch(
+        "start of a validation",
+        "models/yolo/detect/val.py:DetectionValidator.init_metrics",
+        "overridden: candidates are collected anew",
+        "55b6f0cc46cf4271",
+    ),
+    Patch(
+        "output of a validation",
+        "models/yolo/detect/val.py:DetectionValidator.postprocess",
+        "overridden: candidates are kept before suppression",
+        "c2205bc193885e97",
+    ),
+    Patch(
+        "labels of a validation",
+        "models/yolo/detect/val.py:DetectionValidator._prepare_batch",
+        "called: the labels that the metrics match",
+        "d57a96f4ad13ca1c",
+    ),
+    Patch(
+        "batch of a validation",
+        "models/yolo/detect/val.py:DetectionValidator.update_metrics",
+        "overridden: labels are kept beside the candidates",
+        "85fa15b86ec1063a",
+    ),
+    Patch(
+        "end of a validation",
+        "models/yolo/detect/val.py:DetectionValidator.finalize_metrics",
+        "overridden: a capture has no metrics",
+        "0bd89d4d8c695f2d",
+    ),
+    Patch(
+        "print of a validation",
+        "models/yolo/detect/val.py:DetectionValidator.print_results",
+        "overridden: a capture has nothing to print",
+        "866b276681dd5cf7",
+    ),
+    Patch(
+        "classes of the data",
+        "models/yolo/detect/val.py:DetectionValidator.get_dataloader",
+        "repeated in dataset_of: labels of classes that the model does not know",
+        "45e3ccce9efb14a4",
+    ),
+    Patch(
+        "suppression of a prediction",
+        "models/yolo/detect/predict.py:DetectionPredictor.postprocess",
+        "overridden: suppresses by the operating point",
+        "28c0d280e6654cfb",
+    ),
+    Patch(
+        "boxes in the image",
+        "utils/ops.py:scale_boxes",
+        "repeated in frame: from the network's input to the image",
+        "9cebaa2ffadcf397",
+    ),
+    Patch(
+        "description of the data",
+        "data/utils.py:check_det_dataset",
+        "probes the network for a font unless one is there; its result is read by key",
+        "81597dfe83ff70cf",
+    ),
+    Patch(
+        "order of the images",
+        "data/build.py:InfiniteDataLoader",
+        "its iterator is drawn forward where a training goes on",
+        "bc8089777078cd75",
+    ),
+    Patch(
+        "weights of two losses",
+        "utils/loss.py:E2ELoss",
+        "its count of updates is in our checkpoints",
+        "4099aaa915cddd49",
+    ),
+)

@@ -1,0 +1,153 @@
+"""Detection weights from a file, without running what a pickle may hold, and what a capture has to know about them."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ultralytics.nn import tasks
+from ultralytics.nn.modules.head import Detect, v10Detect
+
+from hpo import files
+from hpo.errors import UsageError
+
+_MOST_DIFFERENCES = 10
+_REFUSED = re.compile(r"GLOBAL (\S+)|but got (\S+)")
+"""What torch's restricted unpickler says that it will not call or make (torch 2.15, _weights_only_unpickler.py)."""
+_UNKNOWN = "references types outside the supported Ultralytics checkpoint format"
+"""ultralytics 8.4.190, nn/tasks.py torch_safe_load."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A detector that was read from a file."""
+
+    path: Path
+    sha256: str
+    model: Any
+    """Ultralytics' ``DetectionModel``, fp32, in evaluation mode, on the CPU, layers not fused."""
+    names: tuple[str, ...]
+    """Of the classes, by index."""
+    imgsz: int
+    """Image size of the training, in pixels."""
+    single_cls: bool
+    """Whether the training took all classes as one: labels are then of class 0, whatever the data.yaml calls them."""
+    suppressed: bool
+    """Whether the head has a branch that needs no suppression (YOLOv10, YOLO26): it is the one that is used."""
+
+
+def load(path: Path, *, trust: bool = False) -> Weights:
+    """Read the weights ``path`` with Ultralytics' safe loading: what is no part of a model is refused, not run.
+
+    With ``trust`` the file is unpickled as it is, and can run any code of its author. Raises UsageError where it is no
+    file, damaged, holds what safe loading refuses, or is no YOLO detector.
+    """
+    if not path.is_file():
+        raise UsageError(
+            f"{path}: no such file; name the weights of a detector, such as runs/detect/train/weights/best.pt"
+        )
+    sha256 = files.digest(path)
+    model = _model(path, trust=trust)
+    _refuse_others(path, model)
+    head = model.model[-1]
+    names = model.names if isinstance(model.names, dict) else dict(enumerate(model.names))
+    return Weights(
+        path=path,
+        sha256=sha256,
+        model=model,
+        names=tuple(str(names[index]) for index in range(len(names))),
+        imgsz=_imgsz(model.args),
+        single_cls=bool(model.args.get("single_cls")),
+        suppressed=getattr(head, "one2one_cv2", None) is not None or head.cv2 is None,
+    )
+
+
+def check_classes(weights: Weights, names: Sequence[str], yaml: Path) -> None:
+    """Refuse data whose classes (``names``, of the data.yaml ``yaml``) are not those of the weights, in their order.
+
+    Weights that know one class for all fit any data. Raises UsageError with the differences.
+    """
+    if weights.single_cls or tuple(names) == weights.names:
+        return
+    both = range(max(len(names), len(weights.names)))
+    differences = [
+        f"{index}: {_name(names, index)} in the data, {_name(weights.names, index)} in the weights"
+        for index in both
+        if _name(names, index) != _name(weights.names, index)
+    ]
+    more = len(differences) - _MOST_DIFFERENCES
+    listed = "; ".join(differences[:_MOST_DIFFERENCES]) + (f"; and {more} more" if more > 0 else "")
+    raise UsageError(
+        f"{yaml}: its classes are not those that {weights.path} knows ({listed}); name the data.yaml that the weights "
+        "were trained with, or one with the same names in the same order"
+    )
+
+
+def _name(names: Sequence[str], index: int) -> str:
+    return repr(names[index]) if index < len(names) else "none"
+
+
+def _imgsz(arguments: dict[str, Any]) -> int:
+    size = arguments.get("imgsz") or 640
+    return int(max(size) if isinstance(size, (list, tuple)) else size)
+
+
+def _model(path: Path, *, trust: bool) -> Any:
+    if path.suffix != ".pt":
+        raise UsageError(f"{path}: weights are read from a .pt file of Ultralytics; exported models can't be swept")
+    if not zipfile.is_zipfile(path):
+        raise _damaged(path)
+    try:
+        with _safe_loading(on=not trust):
+            model, _ = tasks.load_checkpoint(str(path))
+    except Exception as error:  # whatever Ultralytics raises on a broken file is the user's answer
+        raise _explained(path, error) from error
+    return model
+
+
+@contextmanager
+def _safe_loading(*, on: bool) -> Iterator[None]:
+    """``load_checkpoint`` has no argument for it, and the environment's ULTRALYTICS_SAFE_LOAD is read at import."""
+    before = tasks.SAFE_LOAD
+    tasks.SAFE_LOAD = on
+    try:
+        yield
+    finally:
+        tasks.SAFE_LOAD = before
+
+
+def _explained(path: Path, error: Exception) -> UsageError:
+    """What Ultralytics' or torch's word means for the person who named the file."""
+    text, cause = " ".join(str(error).split()), " ".join(str(error.__cause__ or "").split())
+    if _UNKNOWN in text and not cause:
+        return UsageError(f"{path}: holds no model; name the best.pt or last.pt of a detection training")
+    refused = _REFUSED.search(cause) if _UNKNOWN in text else None
+    if refused:
+        return UsageError(
+            f"{path}: not loaded, because it could run code: it refers to {refused[1] or refused[2]}, which is no part "
+            "of a detector. If you trust whoever made the file, load it with --trust (in Python: trust=True)"
+        )
+    if "TorchScript archive" in text:
+        return UsageError(f"{path}: is an export (TorchScript); name the .pt file that it was made from")
+    if cause:
+        return _damaged(path)
+    return UsageError(f"{path}: can't be loaded as weights of Ultralytics: {type(error).__name__}: {text[:300]}")
+
+
+def _damaged(path: Path) -> UsageError:
+    return UsageError(f"{path}: is empty, cut off or no file of weights; copy it again from where it was made")
+
+
+def _refuse_others(path: Path, model: Any) -> None:
+    layers = getattr(model, "model", None)
+    head = type(layers[-1]) if layers is not None and hasattr(layers, "__getitem__") else type(model)
+    if head in (Detect, v10Detect):
+        return
+    task = getattr(model, "task", None) or "unknown"
+    found = f"its task is {task}, its head {head.__name__}"
+    raise UsageError(f"{path}: is no YOLO detector ({found}); name the weights of a detection training")

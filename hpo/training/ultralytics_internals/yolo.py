@@ -1,0 +1,238 @@
+"""Ultralytics' training that reports each epoch, obeys the answer, and keeps the objective's best epoch."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Callable, Iterable, Mapping
+from copy import copy
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from typing_extensions import override
+from ultralytics.models.yolo.detect import DetectionTrainer, DetectionValidator
+from ultralytics.utils import LOGGER
+
+from hpo.detection.metrics import best_macro_f1, macro_at
+from hpo.detection.predictions import Predictions
+from hpo.training.guard import DivergenceGuard
+from hpo.training.stops import Stop
+from hpo.training.ultralytics_internals import checkpoint
+from hpo.training.ultralytics_internals.candidates import KeepsCandidates
+from hpo.training.ultralytics_internals.patches import threads_per_trial
+from hpo.trial.messages import Answer, EpochReport
+from hpo.trial.paths import AttemptPaths
+from hpo.trial.request import TrialRequest
+from hpo.trial.vocabulary import Metric, Reason
+
+Report = Callable[[EpochReport], Answer]
+
+
+class TrialValidator(DetectionValidator):
+    """Keeps what the objective needs before Ultralytics clears it: one row a detection, and the labels' classes."""
+
+    detections: dict[str, np.ndarray]
+
+    @override
+    def get_stats(self) -> dict[str, Any]:
+        names = ("tp", "conf", "pred_cls", "target_cls")
+        self.detections = {name: np.concatenate(self.metrics.stats[name], 0) for name in names}
+        stats: dict[str, Any] = super().get_stats()
+        return stats
+
+    def scores(self, request: TrialRequest) -> dict[str, float]:
+        """``map50, map50_95, precision, recall, f1``: the latter three at the request's operating point.
+
+        Without one they are macro values at the confidence of the best macro F1.
+        """
+        tp, conf, pred_cls, target_cls = self.detections.values()
+        hits = tp[:, 0].astype(bool)
+        if request.operating_point is None:
+            _, at = best_macro_f1(hits, conf, pred_cls, target_cls)
+        else:
+            at = macro_at(hits, conf, pred_cls, target_cls, request.operating_point.conf)
+        ap = {"map50": float(self.metrics.box.map50), "map50_95": float(self.metrics.box.map)}
+        return ap | {"precision": float(at.precision), "recall": float(at.recall), "f1": float(at.f1)}
+
+    def objective(self, request: TrialRequest) -> float:
+        """What the pruner sees: the metric, or for a metric at an operating point the best macro F1.
+
+        Early scores are low, and a high confidence threshold must not prune a healthy training.
+        """
+        match request.objective.metric:
+            case Metric.MAP50_95:
+                return float(self.metrics.box.map)
+            case Metric.MAP50:
+                return float(self.metrics.box.map50)
+            case Metric.F1 | Metric.PRECISION | Metric.RECALL | Metric.MAP_SMALL | Metric.MAP_MEDIUM | Metric.MAP_LARGE:
+                tp, conf, pred_cls, target_cls = self.detections.values()
+                return float(best_macro_f1(tp[:, 0].astype(bool), conf, pred_cls, target_cls)[1].f1)
+
+
+class SweptValidator(TrialValidator, KeepsCandidates):
+    """Of a trial whose post-processing is swept: keeps what a sweep starts from."""
+
+    def taken_predictions(self) -> Predictions:
+        """Of the last validation, once: they may be large. Raises ValueError where the model predicts no numbers."""
+        kept = self.candidates
+        del self.candidates
+        return kept.predictions()
+
+    @override
+    def objective(self, request: TrialRequest) -> float:
+        """What the pruner sees: the objective at the best setting of this validation's own predictions."""
+        from hpo.detection.sweep import best_value  # numba, which other trials need not import
+
+        assert request.sweep is not None  # noqa: S101  (it is what this validator is for)
+        try:
+            predictions = self.taken_predictions()
+        except ValueError as error:
+            LOGGER.warning(f"no objective: {error}")
+            return float("nan")  # which the guard calls divergence
+        return best_value(predictions, request.sweep, request.objective, threads=threads_per_trial(request.sharing))
+
+
+def columns(rows: Iterable[Mapping[str, str]]) -> dict[str, list[Any]]:
+    """A table by columns; a column of whole numbers is of int, every other of float."""
+    texts: dict[str, list[str]] = {}
+    for row in rows:
+        for name, text in row.items():
+            texts.setdefault(name, []).append(text)
+    return {name: _numbers(column) for name, column in texts.items()}
+
+
+def _numbers(texts: list[str]) -> list[Any]:
+    try:
+        return [int(text) for text in texts]
+    except ValueError:
+        return [float(text) for text in texts]
+
+
+class TrialRun(DetectionTrainer):
+    """The name holds no "Trainer": Ultralytics attaches MLflow, Ray, Comet, ... to those that do (base.py:197)."""
+
+    def __init__(self, request: TrialRequest, arguments: dict[str, Any], report: Report) -> None:
+        self.request = request
+        self.report = report
+        self.paths = AttemptPaths(Path(request.folder))
+        self.guard = DivergenceGuard()
+        self.reports: list[EpochReport] = []
+        self.checkpoints = checkpoint.Schedule()
+        self.resumed_from = 0
+        """Epochs taken over from a checkpoint."""
+        self.best_fitness: float | None
+        super().__init__(overrides=arguments)
+        self.add_callback("on_fit_epoch_end", TrialRun._epoch_ended)
+
+    @override
+    def get_validator(self) -> TrialValidator:
+        validator = TrialValidator if self.request.sweep is None else SweptValidator
+        arguments = copy(self.args)
+        point = self.request.operating_point
+        if point is not None and point.kind.is_plain:  # others are measured by a sweep's code after the training
+            # conf stays at 0.001: AP needs every detection, and a prefix of the score order is exact for any threshold
+            arguments.max_det, arguments.agnostic_nms = point.max_det, point.agnostic_nms
+            arguments.iou = arguments.iou if point.iou is None else point.iou
+        return validator(self.test_loader, save_dir=self.save_dir, args=arguments, _callbacks=self.callbacks)
+
+    @override
+    def validate(self) -> tuple[dict[str, float], float]:
+        """As Ultralytics', with the objective as fitness: it decides which epoch is best.pt."""
+        metrics = self.validator(self)
+        metrics.pop("fitness", None)
+        fitness = self.validator.objective(self.request)
+        if self.best_fitness is None or self.best_fitness < fitness:
+            self.best_fitness = fitness
+        return metrics, fitness
+
+    @override
+    def _build_train_pipeline(self) -> None:
+        if getattr(self, "_oom_retries", 0):
+            raise Stop(
+                Reason.OOM,
+                f"out of memory; Ultralytics would go on with batch={self.batch_size}, which was not sampled",
+            )
+        super()._build_train_pipeline()
+
+    @override
+    def _handle_nan_recovery(self, epoch: int) -> bool:
+        """Ultralytics goes back to the last epoch and tries again: another training than the one that was sampled."""
+        losses = {name: float(value) for name, value in self.label_loss_items(self.tloss).items()}
+        losses |= {name: float(value) for name, value in self.metrics.items()}
+        if self.loss is not None and not bool(self.loss.isfinite()):
+            losses["loss"] = float(self.loss)
+        diverged = self.guard.epoch(losses, float(self.fitness))
+        if diverged:
+            raise Stop(Reason.DIVERGED, f"epoch {epoch + 1}: {diverged}")
+        return False
+
+    def draw(self) -> None:
+        """Ultralytics' plots of best.pt, with some predicted images: one more validation."""
+        self.args.plots = self.validator.args.plots = True
+        self.test_loader.reset()  # its processes were shut down with the training
+        self.validator(model=self.best)
+        self.test_loader.close()
+        self.plot_metrics()
+
+    @override
+    def read_results_csv(self) -> dict[str, list[Any]]:
+        """As Ultralytics', without polars: its import costs every trial 0.2 s of CPU and starts threads."""
+        with self.csv.open(newline="") as file:
+            return columns(csv.DictReader(file))
+
+    @override
+    def resume_training(self, ckpt: Any) -> None:
+        notes = None
+        if self.request.checkpoint is not None:
+            notes = checkpoint.restore(self, Path(self.request.checkpoint))
+        if notes is None:
+            return
+        self.resumed_from = self.start_epoch
+        self.guard = DivergenceGuard(**notes["guard"])
+        self.reports = [EpochReport(**report) for report in notes["reports"]]
+        for report in self.reports[self.request.known_epochs :]:
+            if self.report(report) is Answer.PRUNE:  # a wish to give back is said again after the next epoch
+                raise Stop(Reason.PRUNED)
+
+    @property
+    def best_epoch(self) -> int | None:
+        """From 1; the last of equals, as Ultralytics writes best.pt again whenever the best fitness is reached."""
+        if not self.reports:
+            return None
+        top = max(report.objective for report in self.reports)
+        return max(report.epoch for report in self.reports if report.objective == top)
+
+    def _epoch_ended(self) -> None:
+        if not any(name.startswith("val/") for name in self.metrics):
+            return  # the extra call after the final validation is not an epoch
+        values = {**self.label_loss_items(self.tloss), **self.metrics, **self.lr}
+        report = EpochReport(
+            epoch=self.epoch + 1,
+            objective=float(self.fitness),
+            metrics={name.replace("(", "").replace(")", ""): float(value) for name, value in values.items()},
+            seconds=float(self.epoch_time),
+            recorded_at=time.time(),
+        )
+        self.reports.append(report)
+        self.obey(self.report(report))
+        if self.checkpoints.due() and self.epoch + 1 < self.epochs:
+            self.save_checkpoint()
+
+    def save_checkpoint(self) -> None:
+        with self.checkpoints.timed():
+            notes = {"guard": asdict(self.guard), "reports": [asdict(report) for report in self.reports]}
+            checkpoint.save(self, notes, self.paths.checkpoints, self.request.token)
+        self.checkpoints.announce(self.epoch + 1)
+
+    def obey(self, answer: Answer) -> None:
+        match answer:
+            case Answer.GO_ON:
+                return
+            case Answer.PRUNE:
+                raise Stop(Reason.PRUNED)
+            case Answer.GIVE_BACK:
+                if self.epoch + 1 < self.epochs:
+                    self.save_checkpoint()
+                    raise Stop(Reason.GIVEN_BACK)

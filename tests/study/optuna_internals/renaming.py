@@ -1,0 +1,44 @@
+"""Runs a program under an Optuna in which private names are called otherwise, as a new release may call them.
+
+``python -m tests.study.optuna_internals.renaming NAMES PROGRAM``: the names by commas, and Python code.
+"""
+
+from __future__ import annotations
+
+import importlib.machinery
+import re
+import sys
+from typing import Any
+
+from typing_extensions import override
+
+NAMES = sys.argv[1].split(",") if len(sys.argv) > 1 else []
+PATTERN = re.compile(rf"\b({'|'.join(map(re.escape, NAMES))})\b")
+
+
+class Renaming(importlib.machinery.SourceFileLoader):
+    """Reads sources with the names changed, wherever they stand: Optuna itself still works."""
+
+    @override
+    def get_code(self, fullname: str) -> Any:
+        source = self.get_data(self.get_filename(fullname)).decode()
+        return self.source_to_code(PATTERN.sub(r"renamed_\1", source).encode(), self.get_filename(fullname))
+
+
+class Finder(importlib.machinery.PathFinder):
+    """Finds Optuna's modules for ``Renaming``."""
+
+    @classmethod
+    @override
+    def find_spec(cls, fullname: str, path: Any = None, target: Any = None) -> Any:
+        if fullname.partition(".")[0] != "optuna":
+            return None
+        spec = super().find_spec(fullname, path, target)
+        if spec is not None and isinstance(spec.loader, importlib.machinery.SourceFileLoader):
+            spec.loader = Renaming(spec.loader.name, spec.loader.path)
+        return spec
+
+
+if __name__ == "__main__":
+    sys.meta_path.insert(0, Finder)
+    exec(compile(sys.argv[2], "<program>", "exec"), {"__name__": "program"})  # noqa: S102  (the test's own text)

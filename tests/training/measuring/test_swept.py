@@ -1,0 +1,289 @@
+"""Trials whose post-processing is swept: real trainings, captures and sweeps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typing_extensions import override
+
+from hpo import files
+from hpo.launchers.forkserver import ForkserverLauncher
+from hpo.training.cache import PredictionCache, key
+from hpo.trial.kinds import Kind
+from hpo.trial.messages import Answer, Ended, EpochReport, Message, Progress
+from hpo.trial.objective import Objective, parse
+from hpo.trial.operating_point import DEFAULT, SweepPlan
+from hpo.trial.paths import AttemptPaths
+from hpo.trial.ports import TrialProcess
+from hpo.trial.request import PredictionFolder, TrialRequest
+from hpo.trial.vocabulary import Metric, Reason, Scalar
+from tests.conftest import SMALLEST_MODEL, Requests, Talk
+from tests.shared import copy_of
+from tests.support import example
+
+F1 = Objective(Metric.F1)
+PLAN = SweepPlan(ious=(0.3, 0.5, 0.7), conf=(0.05, 0.6), resamples=200)
+SHORT: dict[str, Scalar] = {"epochs": 2, "close_mosaic": 0, "imgsz": 96, "lr0": 1e-3, "warmup_epochs": 0.0}
+KEYS = {"map50", "map50_95", "precision", "recall", "f1"}
+
+
+Maker = Callable[..., TrialRequest]
+
+
+def swept_from(requests: Requests, weights: Path) -> Maker:
+    """Requests for two epochs from weights that have learned something, swept for F1."""
+
+    def make(train: dict[str, Scalar] | None = None, **changes: Any) -> TrialRequest:
+        values: dict[str, Any] = {"model": str(weights), "objective": F1, "sweep": PLAN, **changes}
+        return requests({**SHORT, **(train or {})}, **values)
+
+    return make
+
+
+@pytest.fixture
+def swept_request(request_for: Requests, trained: Path) -> Maker:
+    return swept_from(request_for, trained)
+
+
+@dataclass(frozen=True)
+class Done:
+    request: TrialRequest
+    talk: Talk
+
+    @property
+    def ended(self) -> Ended:
+        return self.talk.ended
+
+
+@pytest.fixture(scope="module")
+def done(launcher: ForkserverLauncher, tiny: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
+    """A swept trial that went to its end."""
+    request = swept_from(Requests(tiny, tmp_path_factory.mktemp("done")), trained)()
+    return Done(request, Talk(launcher.start(request)))
+
+
+def test_a_swept_trial_ends_with_the_operating_point_of_its_model(done: Done) -> None:
+    ended = done.ended
+    assert (ended.reason, ended.detail) == (Reason.COMPLETE, "")
+    assert ended.swept is not None
+    found = ended.swept
+    assert found.capture == "deploy"
+    assert found.images == 24
+    assert found.best.point.iou in PLAN.ious
+    assert PLAN.conf[0] <= found.best.point.conf <= PLAN.conf[1]
+    assert ended.value == found.value
+    assert ended.operating_point == found.best.point
+    assert set(ended.metrics) == KEYS
+    assert ended.metrics["f1"] == found.best.scores["f1"] == pytest.approx(found.in_sample)
+    assert found.in_sample >= found.default_value
+
+
+def test_what_was_found_lies_in_the_attempts_folder(done: Done) -> None:
+    ended = done.ended
+    paths = AttemptPaths(Path(done.request.folder))
+    written = json.loads(paths.operating_point.read_text())
+    assert ended.swept is not None
+    assert written == {**json.loads(json.dumps(ended.swept.to_dict())), "imgsz": 96}
+    predict = yaml.safe_load(paths.predict.read_text())
+    recommended = ended.swept.recommended_point
+    assert (predict["conf"], predict["iou"], predict["imgsz"]) == (recommended.conf, recommended.iou, 96)
+    assert predict["model"] == str(paths.best)
+    assert "95% interval" in paths.predict.read_text()
+    assert paths.sweep_plot.read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_epoch_reports_the_objective_at_the_best_setting_of_its_own_predictions(
+    launcher: ForkserverLauncher, swept_request: Maker, done: Done
+) -> None:
+    """A sweep that may do less finds less, and whatever is swept the training is the same."""
+    plans = [replace(PLAN, conf=(0.6, 0.6)), replace(PLAN, kinds=(Kind.HARD,), ious=(0.9,), conf=(0.6, 0.6))]
+    talks = [done.talk, *(Talk(launcher.start(swept_request(sweep=plan))) for plan in plans)]
+    wide, conf, one = [[report.objective for report in talk.reports] for talk in talks]
+    assert all(more >= less for more, less in zip(wide, conf, strict=True))
+    assert all(more >= less for more, less in zip(conf, one, strict=True))
+    assert wide[-1] > one[-1] > 0
+    assert [[r.metrics for r in talk.reports] for talk in talks] == [[r.metrics for r in talks[0].reports]] * 3
+
+
+def test_best_pt_is_the_epoch_with_the_best_swept_objective(launcher: ForkserverLauncher, swept_request: Maker) -> None:
+    talk = Talk(launcher.start(swept_request({"epochs": 4, "lr0": 0.02})))
+    best = max(talk.reports, key=lambda report: (report.objective, report.epoch))
+    assert talk.ended.best_epoch == best.epoch
+
+
+def test_the_value_is_told_once_and_never_as_an_epoch(done: Done) -> None:
+    talk = done.talk
+    assert [report.epoch for report in talk.reports] == [1, 2]
+    stages = [progress.stage for progress in talk.all(Progress)]
+    assert stages.index("final") < stages.index("capture") < stages.index("sweep")
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        "recall at precision >= 0.5",
+        "map50_95",
+        "f1 at recall[four] >= 0.1",
+        pytest.param("f2 micro", marks=pytest.mark.long),
+        pytest.param("map_small", marks=pytest.mark.long),
+    ],
+)
+def test_any_objective_can_be_what_a_study_is_about(
+    launcher: ForkserverLauncher, swept_request: Maker, objective: str
+) -> None:
+    ended = Talk(launcher.start(swept_request({"epochs": 1}, objective=parse(objective)))).ended
+    assert (ended.reason, ended.detail) == (Reason.COMPLETE, "")
+    assert ended.swept is not None
+    assert ended.swept.objective == objective
+    assert ended.value is not None
+    assert 0 <= ended.value <= 1
+
+
+def test_the_baseline_is_measured_at_ultralytics_defaults_as_it_would_be_deployed(
+    launcher: ForkserverLauncher, swept_request: Maker, done: Done
+) -> None:
+    baseline = Talk(launcher.start(swept_request(operating_point=DEFAULT)))
+    searched = done.talk
+    assert (baseline.ended.reason, baseline.ended.detail, baseline.ended.swept) == (Reason.COMPLETE, "", None)
+    assert searched.ended.swept is not None
+    assert baseline.ended.operating_point == DEFAULT
+    assert baseline.ended.value == searched.ended.swept.default_value
+    assert baseline.ended.metrics["f1"] == searched.ended.swept.default.scores["f1"]
+    assert [r.objective for r in baseline.reports] == [r.objective for r in searched.reports]
+
+
+def test_a_confirmation_is_measured_at_a_kind_that_ultralytics_cannot_do(
+    launcher: ForkserverLauncher, request_for: Requests
+) -> None:
+    """Its validation of each epoch knows no such suppression, and goes on with Ultralytics' own."""
+    point = example(Kind.SOFT)
+    ended = Talk(launcher.start(request_for(objective=F1, sweep=PLAN, operating_point=point))).ended
+    assert (ended.reason, ended.detail, ended.operating_point) == (Reason.COMPLETE, "", point)
+
+
+def test_a_pruned_trial_is_not_swept(launcher: ForkserverLauncher, swept_request: Maker) -> None:
+    request = swept_request()
+    talk = Talk(launcher.start(request), {1: Answer.PRUNE})
+    assert (talk.ended.reason, talk.ended.swept, talk.ended.value) == (Reason.PRUNED, None, None)
+    assert set(talk.ended.metrics) == KEYS
+    assert not AttemptPaths(Path(request.folder)).operating_point.exists()
+
+
+def test_predictions_are_kept_for_a_later_sweep_and_so_many_at_most(
+    launcher: ForkserverLauncher, swept_request: Maker, tmp_path: Path
+) -> None:
+    kept = PredictionFolder(str(tmp_path / "predictions"), 2, "f" * 64)
+    requests = [swept_request({"epochs": 1, "seed": seed}, predictions=kept) for seed in range(3)]
+    for request in requests:
+        assert Talk(launcher.start(request)).ended.detail == ""
+    assert len(list((tmp_path / "predictions").glob("*.npz"))) == 2
+    name = key(files.digest(AttemptPaths(Path(requests[-1].folder)).best), kept.data, "val", 96, "deploy")
+    predictions = PredictionCache(Path(kept.folder)).load(name)
+    assert predictions is not None
+    assert len(predictions) == 24
+
+
+def test_where_nothing_can_be_kept_the_sweep_still_runs(
+    launcher: ForkserverLauncher, swept_request: Maker, tmp_path: Path
+) -> None:
+    (tmp_path / "predictions").write_text("a file where the folder should be")
+    request = swept_request({"epochs": 1}, predictions=PredictionFolder(str(tmp_path / "predictions"), 2, "f" * 64))
+    ended = Talk(launcher.start(request)).ended
+    assert (ended.reason, ended.detail) == (Reason.COMPLETE, "")
+    assert ended.swept is not None
+
+
+def test_an_exploding_training_is_diverged_and_no_crash(launcher: ForkserverLauncher, request_for: Requests) -> None:
+    wild: dict[str, Scalar] = {
+        "optimizer": "SGD",
+        "lr0": 1.0,
+        "warmup_epochs": 0.0,
+        "epochs": 8,
+        "close_mosaic": 1,
+        "momentum": 0.99,
+    }
+    ended = Talk(launcher.start(request_for(train=wild, objective=F1, sweep=PLAN))).ended
+    assert (ended.reason, ended.swept) == (Reason.DIVERGED, None)
+
+
+@pytest.mark.parametrize("baseline", [True, False])
+def test_a_head_without_suppression_is_swept_over_the_confidence_alone(
+    launcher: ForkserverLauncher, request_for: Requests, tmp_path: Path, *, baseline: bool
+) -> None:
+    model = tmp_path / "free.yaml"
+    model.write_text(SMALLEST_MODEL.read_text() + "end2end: true\n")
+    point = DEFAULT if baseline else None
+    request = request_for(objective=F1, sweep=PLAN, model=str(model), operating_point=point)
+    ended = Talk(launcher.start(request)).ended
+    assert (ended.reason, ended.detail) == (Reason.COMPLETE, "")
+    assert ended.operating_point is not None
+    assert ended.operating_point.kind is Kind.NONE
+    if not baseline:
+        found = ended.swept
+        assert found is not None
+        assert found.best.point.kind is Kind.NONE
+        assert found.settings == 1
+
+
+# what fails after the training
+
+
+@pytest.fixture
+def own_data(tiny: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny dataset that a test may destroy."""
+    return copy_of(tiny, tmp_path / "data")
+
+
+class Destroying(Talk):
+    """Removes the validation images once the last epoch is over."""
+
+    def __init__(self, process: TrialProcess, images: Path) -> None:
+        self.images = images
+        super().__init__(process)
+
+    @override
+    def hear(self, message: Message) -> None:
+        if isinstance(message, EpochReport) and message.epoch == SHORT["epochs"]:
+            for image in self.images.iterdir():
+                image.unlink()
+
+
+@pytest.mark.parametrize("baseline", [True, False])
+def test_a_capture_that_fails_loses_no_training(
+    launcher: ForkserverLauncher, swept_request: Maker, own_data: Path, *, baseline: bool
+) -> None:
+    """The images are gone, but for the copies in memory that Ultralytics validates with."""
+    changes = {"data": str(own_data), "operating_point": DEFAULT if baseline else None}
+    sound = Talk(launcher.start(swept_request({"cache": "ram"}, **changes)))
+    request = swept_request({"cache": "ram"}, **changes)
+    ended = Destroying(launcher.start(request), own_data.parent / "images" / "val").ended
+    assert ended.reason is Reason.COMPLETE
+    assert "measured at Ultralytics' defaults, because the capture failed" in ended.detail
+    assert ended.swept is None
+    assert set(ended.metrics) == KEYS
+    assert ended.value == ended.metrics["f1"] > 0
+    assert ended.operating_point == DEFAULT
+    assert ended.best_epoch == sound.ended.best_epoch
+    default = sound.ended.value if sound.ended.swept is None else sound.ended.swept.default_value
+    assert (sound.ended.swept is None) == baseline
+    assert ended.value == pytest.approx(default, abs=0.05)  # as Ultralytics validates, not as it predicts
+    assert "Traceback" in AttemptPaths(Path(request.folder)).log.read_text()
+    assert AttemptPaths(Path(request.folder)).best.exists()
+
+
+def test_files_that_can_not_be_written_lose_nothing_that_was_found(
+    launcher: ForkserverLauncher, swept_request: Maker
+) -> None:
+    request = swept_request({"epochs": 1})
+    AttemptPaths(Path(request.folder)).operating_point.mkdir(parents=True)
+    ended = Talk(launcher.start(request)).ended
+    assert ended.reason is Reason.COMPLETE
+    assert "could not be written beside the weights: IsADirectoryError" in ended.detail
+    assert ended.swept is not None
+    assert ended.value == ended.swept.value

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import csv
+import json
+import multiprocessing
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hpo.launchers.forkserver import ForkserverLauncher
+from hpo.training import environment
+
+
+def test_the_environment_holds_a_font_and_turns_the_network_off(tmp_path: Path) -> None:
+    variables = environment.prepare(tmp_path)
+    assert (Path(variables["YOLO_CONFIG_DIR"]) / "Ultralytics" / "Arial.ttf").stat().st_size > 100_000
+    assert variables["YOLO_OFFLINE"] == "true"
+    assert variables["YOLO_AUTOINSTALL"] == "false"
+
+
+def test_a_label_cache_is_whole_at_any_moment(launcher: ForkserverLauncher, tmp_path: Path) -> None:
+    """Four processes write one cache file over and over while each reads it: no torn file, none missing."""
+    path = tmp_path / "labels.cache"
+    answers = [launcher.call(_write_and_read, str(path), 120)]
+    context = multiprocessing.get_context("forkserver")
+    pipes = [context.Pipe() for _ in range(3)]
+    children = [context.Process(target=_write_and_read, args=(str(path), theirs, None)) for _, theirs in pipes]
+    for child in children:
+        child.start()
+    answers += [ours.recv_bytes().decode() for ours, _ in pipes]
+    for child in children:
+        child.join()
+    assert [json.loads(answer) for answer in answers] == [{"reads": 100}] * 4
+
+
+def _write_and_read(path: str, pipe: Any, _lifeline: Any) -> None:
+    from hpo.training.ultralytics_internals.patches import save_label_cache
+
+    reads = 0
+    for number in range(100):
+        save_label_cache("", Path(path), {"labels": list(range(2000)), "number": number}, "1.0")
+        reads += len(np.load(path, allow_pickle=True).item()["labels"]) == 2000
+    pipe.send_bytes(json.dumps({"reads": reads}).encode())
+
+
+def test_suppression_has_no_time_limit(launcher: ForkserverLauncher) -> None:
+    assert launcher.call(_time_limit, "", 60) == "1000000000.0"
+
+
+def _time_limit(_request: str, pipe: Any, _lifeline: Any) -> None:
+    import ultralytics.utils.nms
+
+    from hpo.training.ultralytics_internals import patches
+
+    patches.apply(threads=1)
+    pipe.send_bytes(str(ultralytics.utils.nms.non_max_suppression.keywords["max_time_img"]).encode())
+
+
+def test_a_training_has_the_threads_that_it_is_given(launcher: ForkserverLauncher) -> None:
+    """Ultralytics counts the machine's cores, whatever the process may use, and sets them anew at each training."""
+    assert launcher.call(_threads_of_a_training, "", 60) == "3"
+
+
+def _threads_of_a_training(_request: str, pipe: Any, _lifeline: Any) -> None:
+    import torch
+    from ultralytics.utils.torch_utils import select_device
+
+    from hpo.training.ultralytics_internals import patches
+
+    patches.apply(threads=3)
+    select_device("cpu")
+    pipe.send_bytes(str(torch.get_num_threads()).encode())
+
+
+def test_results_are_read_as_polars_reads_them(tmp_path: Path) -> None:
+    import polars
+
+    from hpo.training.ultralytics_internals.yolo import columns
+
+    table = tmp_path / "results.csv"
+    table.write_text("epoch,time,train/box_loss,metrics/mAP50(B)\n1,1.5,3.7,0\n2,3,1e-05,0\n")
+    with table.open(newline="") as file:
+        ours = columns(csv.DictReader(file))
+    assert ours == polars.read_csv(table, infer_schema_length=None).to_dict(as_series=False)
+    assert [type(column[0]) for column in ours.values()] == [int, float, float, int]
+
+
+def test_a_read_only_dataset_is_no_error(tmp_path: Path) -> None:
+    launched = tmp_path / "nowhere" / "labels.cache"
+    from hpo.training.ultralytics_internals.patches import save_label_cache
+
+    save_label_cache("", launched, {}, "1.0")
+    assert not launched.exists()
+
+
+@pytest.mark.parametrize(
+    ("sharing", "threads", "loaders"), [(1, 8, 8), (2, 7, 8), (5, 3, 4), (10, 1, 2), (16, 1, 1), (64, 1, 1)]
+)
+def test_trials_that_are_trained_side_by_side_share_the_cores(
+    monkeypatch: pytest.MonkeyPatch, sharing: int, threads: int, loaders: int
+) -> None:
+    from hpo.training.ultralytics_internals import patches
+
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(16)))
+    assert patches.threads_per_trial(sharing) == threads
+    assert patches.loaders_per_trial(sharing) == loaders
