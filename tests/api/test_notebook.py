@@ -23,6 +23,7 @@ def test_the_notebook_runs_to_its_end_and_shows_its_progress(home: Path, monkeyp
     assert "2/2 trials" in shown[1]
     assert "trial 1: " in shown[1]
     assert "'finished', 2" in shown[3]
+    assert "Warning" not in "".join(shown)
     assert (home / "studies" / "notebook").is_dir()
 
 
