@@ -3,10 +3,8 @@
 ``import hpo`` loads none of it: a public name is imported when it is used for the first time.
 """
 
-import importlib as _importlib
-from typing import TYPE_CHECKING as _TYPE_CHECKING
-
-if _TYPE_CHECKING:
+TYPE_CHECKING = False  # type checkers take it for true; importing typing would double the time of this file
+if TYPE_CHECKING:
     from hpo.api.data import demo_data
     from hpo.api.running import run
     from hpo.api.study import Study, load
@@ -70,7 +68,9 @@ _PLACES = {
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module 'hpo' has no attribute {name!r}")
-    value: object = getattr(_importlib.import_module(_PLACES.get(name, "hpo.errors")), name)
+    import importlib
+
+    value: object = getattr(importlib.import_module(_PLACES.get(name, "hpo.errors")), name)
     globals()[name] = value
     return value
 

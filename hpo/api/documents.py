@@ -39,7 +39,7 @@ def trial_json(row: TrialRow) -> dict[str, Any]:
         "value": row.value,
         "params": row.params,
         "metrics": {name: row.metrics.get(name) for name in METRICS},
-        "reason": row.reason,
+        "reason": None if row.reason is None else str(row.reason),
         "epochs": row.epochs,
         "worker": row.worker,
         "started": row.started,
@@ -62,7 +62,7 @@ def status_json(row: StatusRow, stage: Stage | None = None) -> dict[str, Any]:
     """Return a study's status as ``hpo status --json`` prints it."""
     return {
         "study": row.name,
-        "state": row.state,
+        "state": str(row.state),
         "budget": vars(row.budget),
         "counts": {state.value.lower(): count for state, count in row.counts.items()},
         "best": None if row.best is None else trial_json(row.best),

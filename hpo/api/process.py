@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -55,7 +56,7 @@ def _enter(home: Path) -> None:
                 "or use another process"
             )
         if not _users:
-            for context in (_environment(), _log_levels(), redaction.records_redacted(), as_guest()):
+            for context in (_environment(), _log_levels(), _warnings(), redaction.records_redacted(), as_guest()):
                 _left.enter_context(context)
         _users.append(home)
 
@@ -76,6 +77,14 @@ def _environment() -> Iterator[None]:
         for name in set(os.environ) - set(before):
             del os.environ[name]
         os.environ.update(before)
+
+
+@contextmanager
+def _warnings() -> Iterator[None]:
+    """In a notebook tqdm would ask for ipywidgets when a library imports it; nothing here shows its bars."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        yield
 
 
 @contextmanager

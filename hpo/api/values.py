@@ -65,7 +65,7 @@ class Best:
     value: float | None
     """The study's objective, larger is better."""
     params: dict[str, Any]
-    """What the sampler chose; empty for the baseline."""
+    """What the sampler chose; of the baseline what it was trained with, where the space names it."""
     metrics: dict[str, float | None]
     operating_point: dict[str, Any] | None
     sweep: dict[str, Any] | None

@@ -67,7 +67,8 @@ def slices(report: Report) -> str:
     columns = min(4, len(names))
     lines = -(-len(names) // columns)
     figure, grid = _figure(8, 2.2 * lines, lines, columns)
-    for axes, name in zip(grid.flat, names, strict=False):
+    cells = [grid] if len(names) == 1 else list(grid.flat)
+    for axes, name in zip(cells, names, strict=False):
         rows = [row for row in complete if name in row.params]
         domain = domains[name]
         values: list[Any] = [row.params[name] for row in rows]
@@ -81,7 +82,7 @@ def slices(report: Report) -> str:
         if report.winner is not None and name in report.winner.params:
             best: Any = report.winner.params[name]
             axes.plot([str(best) if isinstance(domain, Choices) else best], [report.winner.value], "*", color=DEFAULT)
-    for axes in list(grid.flat)[len(names) :]:
+    for axes in cells[len(names) :]:
         axes.set_visible(False)
     return _svg(figure)
 

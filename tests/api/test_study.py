@@ -59,7 +59,7 @@ def test_saving_writes_what_ultralytics_reads(mine: hpo.Study, tmp_path: Path) -
     saved = mine.save(tmp_path / "winner")
     assert saved.weights == tmp_path / "winner" / "best.pt"
     assert saved.hyperparameters is not None
-    assert "lr0" in saved.hyperparameters.read_text()
+    assert "epochs: 2" in saved.hyperparameters.read_text()
     assert saved.predict is not None
     assert saved.predict.is_file()
 
