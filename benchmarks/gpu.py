@@ -45,7 +45,7 @@ budget: {{trials: {trials}}}
 
 @dataclass
 class Load:
-    """Of the first GPU and of the machine while the block runs, sampled twenty times a second."""
+    """Use of the first GPU and of the machine while the block runs, sampled twenty times a second."""
 
     gpu: list[float] = field(default_factory=list)
     """Percent of the time."""

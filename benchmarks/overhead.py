@@ -84,7 +84,7 @@ postprocess: none
 
 @dataclass
 class Figures:
-    """Of one whole process and all that it started."""
+    """CPU time of one whole process and all that it started."""
 
     wall_s: float
     cpu_s: float

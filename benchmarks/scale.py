@@ -35,7 +35,7 @@ from tests.study.support import FACTS, IDENTITY
 
 @dataclass
 class Outcome:
-    """Of one run: what all workers did."""
+    """What all workers of one run did."""
 
     trials: int = 0
     seconds: float = 0.0

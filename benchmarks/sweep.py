@@ -43,7 +43,7 @@ from hpo.detection.predictions import ImagePredictions, Predictions, collect
 from hpo.detection.sweep import sweep
 from hpo.training.ultralytics_internals import patches, weights
 from hpo.training.ultralytics_internals.candidates import NETWORK_PIXELS, candidates_of
-from hpo.training.ultralytics_internals.capture import Pass, capture
+from hpo.training.ultralytics_internals.capture import InferencePass, capture
 from hpo.trial.kinds import Kind
 from hpo.trial.objective import parse
 from hpo.trial.operating_point import SweepPlan
@@ -196,7 +196,7 @@ def compare(asked: argparse.Namespace, data: Path, folder: Path) -> None:
     val |= {"verbose": False, "project": str(folder), "exist_ok": True}
     model.val(validator=Raw, **val)
     raw: Raw = Raw.last
-    over = Pass(data=data, split="val", imgsz=asked.imgsz, device="cpu")
+    over = InferencePass(data=data, split="val", imgsz=asked.imgsz, device="cpu")
     captured = capture(loaded.model, "deploy", over)
     wide, objective = SweepPlan(), parse("f1")
     found: dict[str, tuple[int, int]] = {}

@@ -20,7 +20,7 @@ from hpo.evidence.dunnett import critical
 
 CANDIDATES = 3
 GAIN = 3.0
-"""Of a candidate that is better, in standard deviations (root of the groups' mean variance)."""
+"""Gain of a candidate that is better, in standard deviations (root of the groups' mean variance)."""
 NOISES = ("equal", "noisy baseline", "noisy candidate", "skewed low", "skewed high")
 TRUTHS = ("none better", "one better", "all better")
 COVERAGE, FALSE = 0.94, 0.05

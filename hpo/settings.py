@@ -33,7 +33,7 @@ _TELLING = "PASSWORD|PASSWD|PASSFILE|PASSPHRASE|SECRETS?|TOKEN|CREDENTIALS?|APIK
 _SECRET_NAME = re.compile(
     rf"(HPO_STORAGE|MLFLOW_TRACKING_|PG(PASSWORD|PASSFILE|SERVICEFILE)$)|(.*_)?({_TELLING})(_.*|$)"
 )
-"""Of a variable: where our stores are and how to enter them, and whatever is named like a secret."""
+"""Names of variables that say where our stores are and how to enter them, or that are named like a secret."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What tests of several rooms share: a tiny real dataset, the smallest model, a preloaded forkserver."""
+"""What tests of several packages share: a tiny real dataset, the smallest model, a preloaded forkserver."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ class Talk:
                 process.answer(answers.get(message.epoch, Answer.GO_ON))
 
     def hear(self, message: Message) -> None:
-        """Of each message, before it is answered."""
+        """Told each message, before it is answered."""
 
     def all(self, kind: type[Any]) -> list[Any]:
         return [message for message in self.messages if isinstance(message, kind)]

@@ -66,7 +66,7 @@ def main() -> int:
 
 
 def _make_venv() -> Path:
-    """Its own packages come first, then this interpreter's and the checkout."""
+    """The Python of a venv whose own packages come first, then this interpreter's and the checkout."""
     shutil.rmtree(NEXT, ignore_errors=True)
     venv.create(NEXT, with_pip=False)
     python = NEXT / "bin" / "python"

@@ -88,7 +88,7 @@ class Server:
 
 @contextmanager
 def server_url() -> Iterator[str]:
-    """Of ``HPO_TEST_POSTGRES`` (a role that may create databases), else of a server that lives as long as this."""
+    """URL from ``HPO_TEST_POSTGRES`` (its role may create databases), else of a server that lives as long as this."""
     given = os.environ.get("HPO_TEST_POSTGRES")
     if given:
         yield given

@@ -1,4 +1,4 @@
-"""Finished searches without a training, for what comes after a search: fixtures that a room's conftest imports."""
+"""Finished searches without a training, for what comes after a search: fixtures that a package's conftest imports."""
 
 from __future__ import annotations
 

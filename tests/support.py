@@ -1,4 +1,4 @@
-"""Values that tests of several rooms need, without anything heavy."""
+"""Values that tests of several packages need, without anything heavy."""
 
 from __future__ import annotations
 

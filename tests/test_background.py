@@ -17,7 +17,7 @@ from hpo.background import Job, Queue
 from hpo.retry import Backoff
 
 LONGEST_S = 60.0
-"""Of waiting for what must happen."""
+"""Longest wait for what must happen."""
 NEVER_S = 3600.0
 QUICK = Backoff(0.001, 0.002)
 

@@ -73,7 +73,7 @@ def sync(settings: Settings, storage: Storage, study: StudyRow) -> Sync:
     search = wiring.projector(settings, storage, study)
     done = search.everything()
     runs = [wiring.projector(settings, storage, stage).everything() for stage in _stage(storage, study)]
-    registered, problems = registering.catch_up(storage, study, wiring.bench(settings, study, "auto"), who())
+    registered, problems = registering.catch_up(storage, study, wiring.weights_process(settings, study, "auto"), who())
     undrawn = _draw(search)  # last: nothing else hangs on it
     place = without_password(settings.tracking_uri, settings.tracking_uri)
     return Sync(study, place, done, runs[0] if runs else None, list(registered), list(map(str, problems)), undrawn)

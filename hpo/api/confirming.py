@@ -22,7 +22,7 @@ class ConfirmPlan:
     """Which study is confirmed, how, and on what."""
 
     study: str
-    """Its name or its file."""
+    """The study's name or its file."""
     top: int | None = None
     """So many of the best trials, from 1; None: the study file's, or 3."""
     seeds: int | None = None
@@ -55,7 +55,7 @@ def confirm(plan: ConfirmPlan, settings: Settings, stop: StopRequest, view: View
     from hpo.api.finding import name_of
 
     name = name_of(plan.study)
-    with wiring.joined(name, plan.data, settings, wiring.Offer(plan.gpus, 1)) as search:
+    with wiring.joined(name, plan.data, settings, wiring.SlotRequest(plan.gpus, 1)) as search:
         status = search.status()
         if status.finished is None:
             done = f"{status.budget.counted} of {status.budget.trials} trials"

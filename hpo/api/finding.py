@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hpo.study.records import StudyRow
 
 ENDINGS = (".yaml", ".yml")
-"""Of a study file; everything else is a study's name."""
+"""What a study file's name ends in; everything else is a study's name."""
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from hpo.errors import StorageUnavailable
 if TYPE_CHECKING:
     from hpo.api.searching import Obey
     from hpo.orchestration.stop import StopRequest
-    from hpo.promotion.promote import Asked, Promoted
+    from hpo.promotion.promote import Promoted, PromotionRequest
     from hpo.promotion.registering import Registered
     from hpo.promotion.training import Trained
     from hpo.settings import Settings
@@ -67,7 +67,7 @@ class PromotionView:
 class PromotionResult:
     """What has come out."""
 
-    asked: Asked
+    asked: PromotionRequest
     made: Promoted
     registered: Registered | None
     outage: StorageUnavailable | None
@@ -112,10 +112,10 @@ class Promoting:
         """
         from hpo import wiring
         from hpo.api.finding import who
-        from hpo.promotion.promote import Asked, chosen_exports
+        from hpo.promotion.promote import PromotionRequest, chosen_exports
 
         output = plan.output.expanduser().absolute()
-        asked = Asked(output, plan.trial, plan.with_val, chosen_exports(plan.exports), plan.register)
+        asked = PromotionRequest(output, plan.trial, plan.with_val, chosen_exports(plan.exports), plan.register)
         promotion = wiring.promotion(self.storage, self.study, asked, self.settings, (plan.data, plan.device, who()))
         self.view.planned(promotion)
         trained = self._train(promotion)

@@ -30,7 +30,7 @@ class Winner:
     files: Handover | None
     """What was saved of the trial, where it was asked for."""
     weights: Path | None
-    """Its best.pt; None where it is on another machine or no longer kept."""
+    """Path of the trial's best.pt; None where it is on another machine or no longer kept."""
 
 
 def best(storage: Storage, study: StudyRow, folder: Path | None = None) -> Winner:

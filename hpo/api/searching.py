@@ -75,8 +75,8 @@ def search(plan: SearchPlan, settings: Settings, stop: StopRequest, view: View, 
             "--slots-per-gpu auto: each of several workers would take all memory for its own: leave --workers out, or "
             "use one worker for all GPUs: hpo worker STUDY --gpus all --slots-per-gpu auto"
         )
-    offer = wiring.Offer(plan.device, plan.slots)
-    with wiring.opened(plan.study, plan.overrides, settings, offer) as local:
+    slot_request = wiring.SlotRequest(plan.device, plan.slots)
+    with wiring.opened(plan.study, plan.overrides, settings, slot_request) as local:
         view.opened(local, local.known_trials())
         with local.more_workers(plan.workers - 1, plan.device, plan.slots or 1) as others:
             view.workers_started(local, plan.workers)

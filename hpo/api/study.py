@@ -76,7 +76,7 @@ class Study:
             run: The run of the study in this process, if there is one.
         """
         self.name = name
-        """Its name in the database."""
+        """The study's name in the database."""
         self._run = run
 
     @override

@@ -106,7 +106,7 @@ class Status:
     """Where a study stands, with the fields of ``hpo status --json``."""
 
     study: str
-    """Its name."""
+    """The study's name."""
     state: str
     """``empty``, ``running``, ``paused``, ``stopped``, ``cancelled``, ``waiting`` (nobody works on it) or
     ``finished``."""
@@ -125,7 +125,7 @@ class Status:
     device_hours: float
     """Hours in attempts, summed over all slots."""
     wasted_hours: dict[str, float]
-    """Of these, hours in attempts that came to nothing, by why."""
+    """The part of the device hours in attempts that came to nothing, by reason."""
     left_s: float | None
     """Expected seconds to the end of the budget; None where nothing tells."""
     confirm: dict[str, Any] | None

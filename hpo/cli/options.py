@@ -93,7 +93,7 @@ def _use_storage(_context: click.Context, _option: click.Parameter, url: str | N
     use_storage(url)
 
 
-class Slots(click.ParamType[int | None]):
+class SlotsType(click.ParamType[int | None]):
     """A whole number from 1, or ``auto`` (None)."""
 
     name = "N|auto"
@@ -111,7 +111,7 @@ def slots_option(command: Command) -> Command:
     """``--slots-per-gpu``: the command's ``slots_per_gpu``, None for as many as memory allows."""
     return click.option(
         "--slots-per-gpu",
-        type=Slots(),
+        type=SlotsType(),
         metavar="N|auto",
         default="1",
         show_default=True,

@@ -20,9 +20,9 @@ class Groups:
     baseline: list[Run]
     candidates: list[list[Run]]
     numbers: list[int]
-    """Of the search's trials that the candidates repeat."""
+    """Numbers of the search's trials that the candidates repeat."""
     means: list[float]
-    """Of each candidate's values on val."""
+    """Mean of each candidate's values on val."""
     left_out: dict[str, str]
     """Number of a candidate that has no value for one of its seeds -> why."""
 
@@ -33,7 +33,7 @@ class Groups:
 
 
 def grouped(stage: StudyRow, rows: list[TrialRow], weights: Callable[[TrialRow], Path]) -> Groups:
-    """Of a finished stage. A configuration that failed with one of its seeds is not confirmed.
+    """Groups the runs of a finished stage. A configuration that failed with one of its seeds is not confirmed.
 
     ``weights``: of a complete run. Raises ``HpoError`` where the baseline or every candidate failed, and what
     ``weights`` raises.

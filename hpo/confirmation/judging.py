@@ -37,9 +37,9 @@ class Judgement:
     images: Interval
     """The same difference, with its interval over images."""
     training: float
-    """Of the difference: what the weights gain, both at Ultralytics' defaults."""
+    """The part of the difference that the weights gain, both at Ultralytics' defaults."""
     operating_point: float
-    """Of the difference: what the setting gains, on the winner's weights."""
+    """The part of the difference that the setting gains, on the winner's weights."""
     baseline: float
     """Mean of the baseline over its seeds."""
 
@@ -55,7 +55,7 @@ def judge(study: tuple[StudySpec, StagePlan], groups: Groups, split: str, captur
     candidates: list[list[float]] = []
     ours: list[Drawn] = []
     plain: list[float] = []
-    """Of the winner's runs at the defaults."""
+    """Values of the winner's runs at the defaults."""
     for index, group in enumerate(groups.candidates):
         candidates.append([])
         for row, weights in group:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hpo.confirmation import record
 from hpo.confirmation.groups import grouped
-from hpo.confirmation.weights import Weights
+from hpo.confirmation.weights import RunWeights
 from hpo.evidence.document import VerdictDocument
 from hpo.settings import Settings
 from hpo.study.database.storage import Storage
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Bench:
+class MeasurementSetup:
     """Where predictions are made."""
 
     settings: Settings
@@ -33,7 +33,7 @@ class Bench:
     """Told runs done, and runs in all."""
 
 
-def reach(storage: Storage, stage: StudyRow, bench: Bench) -> VerdictDocument:
+def reach(storage: Storage, stage: StudyRow, setup: MeasurementSetup) -> VerdictDocument:
     """The stage's verdict; computed at the first call, stored, and read ever after.
 
     So the test split is looked at once: a second look at other seeds would need another stage, and is counted.
@@ -44,29 +44,29 @@ def reach(storage: Storage, stage: StudyRow, bench: Bench) -> VerdictDocument:
     from hpo.confirmation.judging import Measurement, document, judge
     from hpo.evidence.verdict import within_noise
 
-    groups = grouped(stage, snapshot.trials(storage, stage), Weights(bench.settings, stage).of)
+    groups = grouped(stage, snapshot.trials(storage, stage), RunWeights(setup.settings, stage).of)
     split = "test" if "test" in stage.facts.dataset["splits"] else "val"
-    look = record.look(storage, stage, split, bench.by)
-    found = judge((stage.spec, stage.plan), groups, split, _capture(stage, bench))
+    look = record.look(storage, stage, split, setup.by)
+    found = judge((stage.spec, stage.plan), groups, split, _capture(stage, setup))
     search = lifecycle.load(storage, stage.searched_name)
     values = [row.value for row in snapshot.trials(storage, search) if row.value is not None and row.counts]
     measurement = Measurement(split, look, within_noise(values, found.verdict.sd))
     told = document(stage.spec, groups, found, measurement)
-    record.keep(storage, stage, told, bench.by)
+    record.keep(storage, stage, told, setup.by)
     return told
 
 
-def _capture(stage: StudyRow, bench: Bench) -> Callable[[Path, str], Predictions]:
+def _capture(stage: StudyRow, setup: MeasurementSetup) -> Callable[[Path, str], Predictions]:
     """Predictions as ``model.predict`` makes them; on val those that a swept training left are used."""
-    from hpo.training.measuring.predictions import Wanted, captured
+    from hpo.training.measuring.predictions import PredictionsRequest, captured
 
     runs, seen = len(stage.plan), 0
 
     def capture(weights: Path, split: str) -> Predictions:
         nonlocal seen
-        bench.progress(seen, runs)
+        setup.progress(seen, runs)
         seen += 1
-        wanted = Wanted(weights, bench.data, split, None, "deploy", bench.device)
-        return captured(wanted, bench.settings, keep=stage.spec.keep.caches)[0]
+        wanted = PredictionsRequest(weights, setup.data, split, None, "deploy", setup.device)
+        return captured(wanted, setup.settings, keep=stage.spec.keep.caches)[0]
 
     return capture

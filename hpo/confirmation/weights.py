@@ -17,13 +17,13 @@ PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True)
-class Weights:
+class RunWeights:
     settings: Settings
     stage: StudyRow
     patience_s: float = PATIENCE_S
 
     def of(self, row: TrialRow) -> Path:
-        """Of a complete run. Raises ``HpoError`` where they can't be had, also ``StorageUnavailable`` of MLflow."""
+        """The weights of a complete run. Raises ``HpoError`` where they can't be had, also ``StorageUnavailable``."""
         newest = row.attempts[-1]
         paths = AttemptPaths(Path(newest.folder))
         if paths.belongs_to(newest.token) and paths.best.is_file():

@@ -12,7 +12,7 @@ from hpo.dataset.images import images_of, label_of
 from hpo.dataset.source import read
 
 MOST_IMAGES = 2000
-"""Of a split whose sizes are looked at, evenly spread."""
+"""Images of a split whose sizes are looked at, evenly spread."""
 SMALL, MEDIUM = 32**2, 96**2
 """Areas in pixels that bound COCO's small and medium objects."""
 _PICTURE_PX = 320
@@ -21,7 +21,7 @@ _COLOURS = ("#c2571a", "#0b6e99", "#3a7d44", "#7a4ea3", "#b3333e", "#8a6d1d")
 
 @dataclass(frozen=True)
 class BoxFacts:
-    """Of the training split's labels."""
+    """What the training split's labels hold."""
 
     by_class: dict[str, int]
     """Boxes of each class, in the order of the names."""

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hpo.dataset.hash_cache import Entry, HashCache
+from hpo.dataset.hash_cache import CachedHash, HashCache
 from hpo.dataset.labels import LabelFacts, parse
 from hpo.errors import Problem
 
@@ -31,7 +31,7 @@ class Contents:
     labels: dict[str, tuple[bytes, LabelFacts]] = field(default_factory=dict)
     """sha256 and facts of each label file."""
     problems: list[Problem] = field(default_factory=list)
-    fresh: dict[str, Entry] = field(default_factory=dict)
+    fresh: dict[str, CachedHash] = field(default_factory=dict)
     """What the cache did not know."""
 
 
@@ -56,7 +56,7 @@ def read_contents(images: Iterable[str], labels: Iterable[str], nc: int, cache: 
     return contents
 
 
-def _read_batch(files: list[tuple[str, bool]], nc: int, known: Mapping[str, Entry]) -> Contents:
+def _read_batch(files: list[tuple[str, bool]], nc: int, known: Mapping[str, CachedHash]) -> Contents:
     """``files`` are (path, whether it is a label file)."""
     part = Contents()
     for path, is_label in files:
@@ -70,13 +70,13 @@ def _read_batch(files: list[tuple[str, bool]], nc: int, known: Mapping[str, Entr
     return part
 
 
-def _read_file(path: str, part: Contents, entry: Entry | None, nc: int | None) -> None:
+def _read_file(path: str, part: Contents, entry: CachedHash | None, nc: int | None) -> None:
     """Put one file's content into ``part``, from ``entry`` where it still holds; ``nc`` is None for an image."""
     file = Path(path)
     status = file.stat()
     if entry is None or (entry.size, entry.mtime_ns) != (status.st_size, status.st_mtime_ns) or not _fits(entry, nc):
         content = file.read_bytes()
-        entry = Entry(status.st_size, status.st_mtime_ns, hashlib.sha256(content).digest())
+        entry = CachedHash(status.st_size, status.st_mtime_ns, hashlib.sha256(content).digest())
         if nc is not None:
             facts = parse(content.decode("utf-8-sig"), nc)
             if not isinstance(facts, LabelFacts):
@@ -91,6 +91,6 @@ def _read_file(path: str, part: Contents, entry: Entry | None, nc: int | None) -
         part.labels[path] = entry.sha256, LabelFacts(entry.boxes, entry.polygons, entry.top_class)
 
 
-def _fits(entry: Entry, nc: int | None) -> bool:
+def _fits(entry: CachedHash, nc: int | None) -> bool:
     """Whether the entry is of the kind that is asked for; a label file's class may be unknown under other names."""
     return entry.top_class is None if nc is None else entry.top_class is not None and entry.top_class < nc

@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS content (
 _WAIT_S = 30.0
 
 
-class Entry(NamedTuple):
+class CachedHash(NamedTuple):
     """A file as it was read."""
 
     size: int
@@ -41,19 +41,19 @@ class HashCache:
     def __init__(self, folder: Path) -> None:
         self._file = folder / _FILE
 
-    def load(self, folders: Iterable[str]) -> dict[str, Entry]:
+    def load(self, folders: Iterable[str]) -> dict[str, CachedHash]:
         """All entries of files that lie directly in one of ``folders``."""
-        known: dict[str, Entry] = {}
+        known: dict[str, CachedHash] = {}
         with self._logged(), self._connection() as database:
             for folder in folders:
                 rows = database.execute(
                     "SELECT name, size, mtime_ns, sha256, boxes, polygons, top_class FROM content WHERE folder = ?",
                     (folder,),
                 )
-                known |= {f"{folder}{os.sep}{row[0]}": Entry(*row[1:]) for row in rows}
+                known |= {f"{folder}{os.sep}{row[0]}": CachedHash(*row[1:]) for row in rows}
         return known
 
-    def save(self, entries: Mapping[str, Entry]) -> None:
+    def save(self, entries: Mapping[str, CachedHash]) -> None:
         """Add or replace, all at once."""
         if entries:
             with self._logged(), self._connection() as database, database:

@@ -15,7 +15,7 @@ from hpo.trial.operating_point import OperatingPoint
 
 @dataclass(frozen=True)
 class Detections:
-    """Of one image, in falling order of score."""
+    """The detections of one image, in falling order of score."""
 
     boxes: NDArray[np.float32]
     """(n, 4) x1, y1, x2, y2 in the truth's pixels; under ``deploy`` clipped to the image."""
@@ -40,7 +40,7 @@ def _of_block(predictions: Predictions, point: OperatingPoint, first: int, last:
     true = np.zeros((len(rows), 10), np.bool_)
     true[rows >= 0] = hits[rows[rows >= 0]] != 0
     thresholds = np.asarray(point.per_class_conf or [point.conf] * len(predictions.names), np.float32)
-    kept = (block.words != 0) & (block.scores > thresholds[block.classes])
+    kept = (block.masks != 0) & (block.scores > thresholds[block.classes])
     found = []
     for image in range(last - first):
         begin, end = block.offsets[image], block.offsets[image + 1]

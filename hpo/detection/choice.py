@@ -24,7 +24,7 @@ class Choice:
 
     point: OperatingPoint
     value: float
-    """Of the objective; 0 where its conditions are not met."""
+    """Value of the objective; 0 where its conditions are not met."""
     violation: float = 0.0
     """By how much the conditions are missed, summed; 0 where they are met."""
     points: int = 0
@@ -143,7 +143,7 @@ class Chooser:
 
 @dataclass(frozen=True)
 class ClassRates:
-    """Of one class, at each of its distinct scores, from the highest down."""
+    """Rates of one class, at each of its distinct scores, from the highest down."""
 
     scores: Vector
     hits: Vector
@@ -172,7 +172,7 @@ class ClassRates:
 
 def class_rates(events: Events, bit: int, labels: Labels, cls: int) -> ClassRates:
     """Counts of class ``cls`` on the images of ``labels``, at IoU 0.5."""
-    kept = (events.classes == cls) & labels.used[events.images] & _has(events.words, bit)
+    kept = (events.classes == cls) & labels.used[events.images] & _has(events.masks, bit)
     rows, scores = events.rows[kept], events.scores[kept].astype(np.float64)
     hit = np.zeros(len(rows), np.bool_)
     hit[rows >= 0] = _has(events.hits[rows[rows >= 0], 0], bit)
@@ -181,8 +181,8 @@ def class_rates(events: Events, bit: int, labels: Labels, cls: int) -> ClassRate
     return ClassRates(scores[last], np.cumsum(hit)[last].astype(float), found[last], int(labels.counts[cls]))
 
 
-def _has(words: NDArray[np.uint64], bit: int) -> NDArray[np.bool_]:
-    found: NDArray[np.bool_] = (words >> np.uint64(bit)) & np.uint64(1) != 0
+def _has(masks: NDArray[np.uint64], bit: int) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = (masks >> np.uint64(bit)) & np.uint64(1) != 0
     return found
 
 

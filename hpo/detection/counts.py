@@ -43,7 +43,7 @@ class Picked:
 
 def pick(events: Events, bit: int, point: OperatingPoint, images: NDArray[np.bool_]) -> Picked:
     """What ``events.settings[bit]`` keeps on ``images`` (a mask), all confidences."""
-    kept = np.flatnonzero(((events.words >> np.uint64(bit)) & np.uint64(1) != 0) & images[events.images])
+    kept = np.flatnonzero(((events.masks >> np.uint64(bit)) & np.uint64(1) != 0) & images[events.images])
     rows = events.rows[kept]
     return Picked(
         scores=events.scores[kept],
@@ -55,10 +55,10 @@ def pick(events: Events, bit: int, point: OperatingPoint, images: NDArray[np.boo
     )
 
 
-def _bits(words: NDArray[np.uint64], rows: NDArray[np.int32], bit: int) -> NDArray[np.bool_]:
+def _bits(masks: NDArray[np.uint64], rows: NDArray[np.int32], bit: int) -> NDArray[np.bool_]:
     out = np.zeros((len(rows), 10), np.bool_)
     some = rows >= 0
-    out[some] = (words[rows[some]] >> np.uint64(bit)) & np.uint64(1) != 0
+    out[some] = (masks[rows[some]] >> np.uint64(bit)) & np.uint64(1) != 0
     return out
 
 
@@ -108,7 +108,7 @@ def values(picked: Picked, truths: Truths, objective: Objective, weights: Weight
 def _rates(
     hits: NDArray[np.int64], found: NDArray[np.int64], labels: NDArray[np.int64], objective: Objective
 ) -> NDArray[np.float64]:
-    """Of (B, C) counts."""
+    """Rates from (B, C) counts: resamples by classes."""
     if objective.average is Average.MICRO:
         return _rate(hits.sum(1), found.sum(1), labels.sum(1), objective)
     present = labels > 0

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from hpo.detection.events import Events
 from hpo.detection.kernel import compiled
 from hpo.detection.predictions import Predictions
-from hpo.detection.suppression import Words
+from hpo.detection.suppression import Masks
 from hpo.trial.operating_point import FLOOR
 
 Vector = NDArray[np.float64]
@@ -28,7 +28,7 @@ Counts = NDArray[np.int64]
 
 _GRID: Vector = np.linspace(0, 1, 101)
 _WEIGHTS: Vector = np.convolve(np.diff(_GRID), [0.5, 0.5])
-"""Of the trapezoidal rule."""
+"""Weights of the trapezoidal rule."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,9 @@ class Curve:
 def curve(events: Events, bit: int, labels: Labels, beta: float = 1.0, *, ap: bool = True) -> Curve:
     """Every confidence threshold of ``events.settings[bit]`` on the images of ``labels``; without ``ap`` AP stays 0."""
     steps, starts = labels.steps
-    rows = _count(events.words, events.images, np.uint64(bit), labels.used)
+    rows = _count(events.masks, events.images, np.uint64(bit), labels.used)
     rates, counts = np.zeros((6, rows)), np.zeros((2, rows), np.int64)
-    arrays = (events.scores, events.classes, events.images, events.words, events.rows)
+    arrays = (events.scores, events.classes, events.images, events.masks, events.rows)
     used = _curve(
         arrays, events.hits, np.uint64(bit), labels.used, labels.counts, (steps, starts), beta * beta, ap, rates, counts
     )
@@ -106,10 +106,10 @@ def curve(events: Events, bit: int, labels: Labels, beta: float = 1.0, *, ap: bo
 
 
 @compiled
-def _count(words: Words, images: NDArray[np.int32], bit: np.uint64, used: NDArray[np.bool_]) -> int:
+def _count(masks: Masks, images: NDArray[np.int32], bit: np.uint64, used: NDArray[np.bool_]) -> int:
     total = 0
-    for e in range(len(words)):
-        total += ((words[e] >> bit) & np.uint64(1) != 0) and used[images[e]]
+    for e in range(len(masks)):
+        total += ((masks[e] >> bit) & np.uint64(1) != 0) and used[images[e]]
     return total
 
 
@@ -128,8 +128,8 @@ def _push(levels: Vector, reach: Vector, first: int, depth: int, precision: floa
 
 @compiled
 def _curve(  # noqa: C901  (one pass over all detections: splitting it would walk them twice)
-    arrays: tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32], Words, NDArray[np.int32]],
-    hits: Words,
+    arrays: tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32], Masks, NDArray[np.int32]],
+    hits: Masks,
     bit: np.uint64,
     used: NDArray[np.bool_],
     labels: Counts,
@@ -139,7 +139,7 @@ def _curve(  # noqa: C901  (one pass over all detections: splitting it would wal
     rates: NDArray[np.float64],
     counts: NDArray[np.int64],
 ) -> int:
-    scores, classes, images, words, rows = arrays
+    scores, classes, images, masks, rows = arrays
     steps, starts = grid
     n_classes, one = len(labels), np.uint64(1)
     present = 0
@@ -155,7 +155,7 @@ def _curve(  # noqa: C901  (one pass over all detections: splitting it would wal
     all_true, all_found, row = 0, 0, -1
     last = np.float32(-1.0)
     for e in range(len(scores)):
-        if (words[e] >> bit) & one == 0 or not used[images[e]]:
+        if (masks[e] >> bit) & one == 0 or not used[images[e]]:
             continue
         if scores[e] != last:
             row += 1
@@ -205,7 +205,7 @@ def average_precisions(events: Events, bit: int, labels: Labels) -> NDArray[np.f
     What ``events.ignored`` marks counts neither as a hit nor as a false positive.
     """
     steps, starts = labels.steps
-    arrays = (events.classes, events.images, events.words, events.rows)
+    arrays = (events.classes, events.images, events.masks, events.rows)
     return _average_precisions(
         arrays, (events.hits, events.ignored), np.uint64(bit), labels.used, labels.counts, (steps, starts)
     )
@@ -213,14 +213,14 @@ def average_precisions(events: Events, bit: int, labels: Labels) -> NDArray[np.f
 
 @compiled
 def _average_precisions(
-    arrays: tuple[NDArray[np.int32], NDArray[np.int32], Words, NDArray[np.int32]],
-    results: tuple[Words, Words],
+    arrays: tuple[NDArray[np.int32], NDArray[np.int32], Masks, NDArray[np.int32]],
+    results: tuple[Masks, Masks],
     bit: np.uint64,
     used: NDArray[np.bool_],
     labels: Counts,
     grid: tuple[Vector, Counts],
 ) -> NDArray[np.float64]:
-    classes, images, words, rows = arrays
+    classes, images, masks, rows = arrays
     steps, starts = grid
     n_classes, one = len(labels), np.uint64(1)
     found, true = np.zeros((n_classes, 10), np.int64), np.zeros((n_classes, 10), np.int64)
@@ -228,7 +228,7 @@ def _average_precisions(
     depths, areas = np.zeros((n_classes, 10), np.int64), np.zeros((n_classes, 10))
     for e in range(len(classes)):
         c = classes[e]
-        if (words[e] >> bit) & one == 0 or not used[images[e]] or labels[c] == 0:
+        if (masks[e] >> bit) & one == 0 or not used[images[e]] or labels[c] == 0:
             continue
         for t in range(10):
             found[c, t] += 1

@@ -17,7 +17,7 @@ from hpo.detection import matching
 from hpo.detection.kernel import compiled
 from hpo.detection.kinds import Candidates, Group, groups
 from hpo.detection.predictions import Predictions
-from hpo.detection.suppression import Words
+from hpo.detection.suppression import Masks
 from hpo.trial.kinds import Kind
 from hpo.trial.operating_point import OperatingPoint, SweepPlan
 
@@ -35,19 +35,19 @@ class _Part:
     """(E,) confidences."""
     classes: NDArray[np.int32]
     images: NDArray[np.int32]
-    words: Words
+    masks: Masks
     """(E,) which settings keep it."""
     rows: NDArray[np.int32]
     """(E,) its row in ``hits`` and ``ignored``, or -1: then neither holds anywhere."""
-    hits: Words
+    hits: Masks
     """(R, 10) in which settings it is a true positive, at each of ``matching.IOUS``."""
-    ignored: Words
+    ignored: Masks
     """(R, 10) in which settings it is no false positive either (see ``matching.match``)."""
 
 
 @dataclass(frozen=True)
 class Events(_Part):
-    """E kept detections, ``scores`` falling, ties in order of image; bit b of the words belongs to ``settings[b]``."""
+    """E kept detections, ``scores`` falling, ties in order of image; bit b of the masks belongs to ``settings[b]``."""
 
     settings: tuple[OperatingPoint, ...]
     """At ``conf`` = ``FLOOR``."""
@@ -82,7 +82,7 @@ def _plan_of(point: OperatingPoint) -> SweepPlan:
 
 def matched_block(
     predictions: Predictions, point: OperatingPoint, first: int, last: int
-) -> tuple[Candidates, NDArray[np.int32], Words]:
+) -> tuple[Candidates, NDArray[np.int32], Masks]:
     """The images ``first:last`` at one setting: what is left of them, and the rows of ``hits`` as in ``Events``."""
     _, suppress = next(groups(_plan_of(point), point.kind, point.max_det))
     block = suppress(predictions, first, last)[0]
@@ -138,19 +138,19 @@ def _scales(predictions: Predictions, area: NDArray[np.float64]) -> NDArray[np.f
 def _matched(predictions: Predictions, block: Candidates, truth: _Truth, first: int, areas: Areas) -> _Part:
     n = len(block.offsets) - 1
     rows, (hits, ignored) = _match(predictions, block, truth, first, areas)
-    kept = np.flatnonzero(block.words)
+    kept = np.flatnonzero(block.masks)
     images = np.repeat(np.arange(first, first + n, dtype=np.int32), np.diff(block.offsets))
-    return _Part(block.scores[kept], block.classes[kept], images[kept], block.words[kept], rows[kept], hits, ignored)
+    return _Part(block.scores[kept], block.classes[kept], images[kept], block.masks[kept], rows[kept], hits, ignored)
 
 
 def _match(
     predictions: Predictions, block: Candidates, truth: _Truth, first: int, areas: Areas
-) -> tuple[NDArray[np.int32], tuple[Words, Words]]:
+) -> tuple[NDArray[np.int32], tuple[Masks, Masks]]:
     n = len(block.offsets) - 1
     rows = np.full(len(block.scores), -1, np.int32)
     results = (np.zeros((len(rows), 10), np.uint64), np.zeros((len(rows), 10), np.uint64))
     used = _match_block(
-        (block.boxes, block.classes, block.words, block.offsets),
+        (block.boxes, block.classes, block.masks, block.offsets),
         predictions.frames[first : first + n],
         (truth.boxes, truth.classes, truth.ignored),
         predictions.truth_offsets[first : first + n + 1],
@@ -164,22 +164,22 @@ def _match(
 
 @compiled
 def _match_block(
-    block: tuple[NDArray[np.float32], NDArray[np.int32], Words, NDArray[np.int64]],
+    block: tuple[NDArray[np.float32], NDArray[np.int32], Masks, NDArray[np.int64]],
     frames: NDArray[np.float32],
     truth: tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.bool_]],
     truth_offsets: NDArray[np.int64],
     areas: tuple[float, float],
     scale: NDArray[np.float64],
     rows: NDArray[np.int32],
-    results: tuple[Words, Words],
+    results: tuple[Masks, Masks],
 ) -> int:
-    boxes, classes, words, offsets = block
+    boxes, classes, masks, offsets = block
     used = 0
     for image in range(len(offsets) - 1):
         used = matching.match(
             boxes,
             classes,
-            words,
+            masks,
             (offsets[image], offsets[image + 1]),
             frames[image],
             truth,
@@ -202,7 +202,7 @@ def _merged(settings: tuple[OperatingPoint, ...], parts: list[_Part]) -> Events:
         scores=scores[order],
         classes=np.concatenate([part.classes for part in parts])[order],
         images=np.concatenate([part.images for part in parts])[order],
-        words=np.concatenate([part.words for part in parts])[order],
+        masks=np.concatenate([part.masks for part in parts])[order],
         rows=np.concatenate(rows).astype(np.int32)[order],
         hits=np.concatenate([part.hits for part in parts]),
         ignored=np.concatenate([part.ignored for part in parts]),

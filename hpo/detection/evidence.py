@@ -77,7 +77,7 @@ def value(picked: Picked, predictions: Predictions, objective: Objective) -> flo
 
 
 @dataclass(frozen=True)
-class Opponent:
+class Reference:
     """A setting that others are compared with, on resampled images."""
 
     predictions: Predictions
@@ -90,18 +90,18 @@ class Opponent:
     """(1 + B,) its own values."""
 
     @staticmethod
-    def of(predictions: Predictions, point: OperatingPoint, objective: Objective, bootstrap: Bootstrap) -> Opponent:
+    def of(predictions: Predictions, point: OperatingPoint, objective: Objective, bootstrap: Bootstrap) -> Reference:
         picked, truths = at(predictions, point, objective), Truths.of(predictions, areas_of(objective))
         n = len(predictions)
         once = np.ones((1, n), np.int64)
         weights = np.concatenate([once, bootstrap.weights(n, len(picked.scores), objective)])
-        return Opponent(predictions, objective, truths, picked, weights, values(picked, truths, objective, weights))
+        return Reference(predictions, objective, truths, picked, weights, values(picked, truths, objective, weights))
 
     @property
     def value(self) -> float:
         return float(self.drawn[0])
 
-    def beaten_by(self, ours: Picked) -> Interval:
+    def gain_of(self, ours: Picked) -> Interval:
         """How much better ``ours`` is in the objective's metric, with the percentile interval over images.
 
         Both are resampled together (paired), so that images that are hard for both do not widen it. One image alone

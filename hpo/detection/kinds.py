@@ -17,24 +17,24 @@ from numpy.typing import NDArray
 from hpo.detection import fusion, soft, suppression
 from hpo.detection.kernel import compiled
 from hpo.detection.predictions import Predictions
-from hpo.detection.suppression import Words
+from hpo.detection.suppression import Masks
 from hpo.trial.kinds import Axis, Kind
 from hpo.trial.operating_point import FLOOR, MAX_IOUS, OperatingPoint, SweepPlan
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """Of a block of images after suppression, in falling order of score within each."""
+    """The boxes of a block of images after suppression, in falling order of score within each image."""
 
     boxes: NDArray[np.float32]
     scores: NDArray[np.float32]
     classes: NDArray[np.int32]
     offsets: NDArray[np.int64]
-    words: Words
+    masks: Masks
 
 
 Suppress = Callable[[Predictions, int, int], list[Candidates]]
-"""Of the images ``first:last``: one value for each tuple of settings of a group."""
+"""Suppresses the images ``first:last``, and gives one value for each tuple of settings of a group."""
 Group = tuple[list[tuple[OperatingPoint, ...]], Suppress]
 
 
@@ -44,21 +44,21 @@ class Suppressor:
 
     run: Callable[[Predictions, int, int, Sequence[OperatingPoint]], list[Candidates]]
     """(predictions, first, last, points): the images ``first:last`` at some settings, ``conf`` of which is the floor.
-    One value a setting; with ``in_words`` a single one, where bit b of a word stands for ``points[b]``."""
+    One value a setting; with ``in_masks`` a single one, where bit b of a word stands for ``points[b]``."""
     at_once: int = 1
     """Settings that share a pass, at most."""
-    in_words: bool = False
+    in_masks: bool = False
 
 
 def suppressor(kind: Kind) -> Suppressor:  # noqa: PLR0911  (one a kind)
     """What does ``kind``; the type checker names a kind that is missing here."""
     match kind:
         case Kind.HARD:
-            return Suppressor(partial(_greedy, mode=_BY_CLASS), MAX_IOUS, in_words=True)
+            return Suppressor(partial(_greedy, mode=_BY_CLASS), MAX_IOUS, in_masks=True)
         case Kind.AGNOSTIC:
-            return Suppressor(partial(_greedy, mode=_TOGETHER), MAX_IOUS, in_words=True)
+            return Suppressor(partial(_greedy, mode=_TOGETHER), MAX_IOUS, in_masks=True)
         case Kind.DIOU:
-            return Suppressor(partial(_greedy, mode=_BY_DISTANCE), MAX_IOUS, in_words=True)
+            return Suppressor(partial(_greedy, mode=_BY_DISTANCE), MAX_IOUS, in_masks=True)
         case Kind.SOFT:
             return Suppressor(partial(_soft, gaussian=True), MAX_IOUS)
         case Kind.SOFT_LINEAR:
@@ -77,7 +77,7 @@ def groups(plan: SweepPlan, kind: Kind, max_det: int) -> Iterator[Group]:
     points = [_at(base, axes, each) for each in values]
     for first in range(0, len(points), how.at_once):
         some = tuple(points[first : first + how.at_once])
-        yield [some] if how.in_words else [(point,) for point in some], partial(_run, how, some)
+        yield [some] if how.in_masks else [(point,) for point in some], partial(_run, how, some)
 
 
 def _at(base: OperatingPoint, axes: tuple[Axis, ...], values: tuple[float, ...]) -> OperatingPoint:
@@ -100,7 +100,7 @@ def _greedy(
     thresholds = np.array([point.iou for point in points], np.float64)
     block = _block(predictions, first, last)
     grid, limit = (thresholds, suppression.bins(thresholds)), points[0].max_det
-    _greedy_block(block.boxes, block.classes, block.offsets, len(predictions.names), mode, grid, limit, block.words)
+    _greedy_block(block.boxes, block.classes, block.offsets, len(predictions.names), mode, grid, limit, block.masks)
     return [block]
 
 
@@ -113,22 +113,22 @@ def _greedy_block(
     mode: int,
     grid: suppression.Grid,
     limit: int,
-    words: Words,
+    masks: Masks,
 ) -> None:
     for image in range(len(offsets) - 1):
         span = (offsets[image], offsets[image + 1])
         if mode == _BY_DISTANCE:
-            suppression.diou_words(boxes, classes, span, n_classes, grid, words)
+            suppression.diou_masks(boxes, classes, span, n_classes, grid, masks)
         else:
-            suppression.hard_words(boxes, classes, span, n_classes, mode == _BY_CLASS, grid, words)
-        suppression.close(words, span, limit)
+            suppression.hard_masks(boxes, classes, span, n_classes, mode == _BY_CLASS, grid, masks)
+        suppression.close(masks, span, limit)
 
 
 def _all(predictions: Predictions, first: int, last: int, points: Sequence[OperatingPoint]) -> list[Candidates]:
     block = _block(predictions, first, last)
-    block.words[:] = 1
+    block.masks[:] = 1
     for image in range(last - first):
-        suppression.close(block.words, (block.offsets[image], block.offsets[image + 1]), points[0].max_det)
+        suppression.close(block.masks, (block.offsets[image], block.offsets[image + 1]), points[0].max_det)
     return [block]
 
 

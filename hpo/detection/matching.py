@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpo.detection.kernel import compiled
-from hpo.detection.suppression import Span, Words
+from hpo.detection.suppression import Masks, Span
 
 IOUS = np.linspace(0.5, 0.95, 10, dtype=np.float32)
 """As Ultralytics' validator has them, in fp32."""
 _EPS = np.float32(1e-7)
-"""Of Ultralytics' ``box_iou``."""
+"""The epsilon of Ultralytics' ``box_iou``."""
 
 
 @compiled
@@ -62,19 +62,19 @@ def _candidates_for(
 def match(  # noqa: C901  (the loop over labels is the rule itself)
     boxes: NDArray[np.float32],
     classes: NDArray[np.int32],
-    words: Words,
+    masks: Masks,
     span: Span,
     frame: NDArray[np.float32],
     truth: tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.bool_]],
     truth_span: Span,
     areas: tuple[float, float, float],
     rows: NDArray[np.int32],
-    results: tuple[Words, Words],
+    results: tuple[Masks, Masks],
     used: int,
 ) -> int:
-    """Matches one image. ``rows[i]`` is where candidate i's words stand in ``results``, or -1 where all would be 0.
+    """Matches one image. ``rows[i]`` is where candidate i's masks stand in ``results``, or -1 where all would be 0.
 
-    ``results``: (R, 10) words, one a threshold: where the candidate is a true positive, and where it is neither that
+    ``results``: (R, 10) masks, one a threshold: where the candidate is a true positive, and where it is neither that
     nor a false positive. The latter is COCO's rule for a range of sizes: labels with ``truth[2]`` (outside the range)
     count neither way, nor do the detections that find nothing better than those; nor unmatched detections outside
     ``areas`` = (low, high, square pixels of the original image in one of the truth's). Returns the rows used so far.
@@ -86,7 +86,7 @@ def match(  # noqa: C901  (the loop over labels is the rule itself)
     box, nothing = np.empty(4, np.float32), np.uint64(0)
     for row in range(span[0], span[1]):
         rows[row] = -1
-        if words[row] == 0:
+        if masks[row] == 0:
             continue
         to_truth(boxes[row], frame, box)
         count = _candidates_for(box, classes[row], (truth_boxes, truth_classes), truth_span, found)
@@ -96,7 +96,7 @@ def match(  # noqa: C901  (the loop over labels is the rule itself)
             continue
         any_hit = nothing
         for t in range(10):
-            hit, ignored, open_ = nothing, nothing, words[row]
+            hit, ignored, open_ = nothing, nothing, masks[row]
             for ignoring in range(2):
                 for k in range(count):
                     g = found[1][k]

@@ -44,7 +44,7 @@ class Predictions:
     images: tuple[str, ...]
     """Names, for people."""
     names: tuple[str, ...]
-    """Of the classes, by index."""
+    """Names of the classes, by index."""
     capture: str
     """``deploy`` or ``val``."""
     suppressed: bool = False

@@ -78,7 +78,7 @@ def scores_at(events: Events, bit: int, labels: Labels, point: OperatingPoint) -
 
 
 def _above(events: Events, mask: NDArray[np.bool_]) -> Events:
-    fields = ("scores", "classes", "images", "words", "rows")
+    fields = ("scores", "classes", "images", "masks", "rows")
     return replace(events, **{name: getattr(events, name)[mask] for name in fields})
 
 

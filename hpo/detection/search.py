@@ -29,7 +29,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Search:
+class SettingsSearch:
     """Goes through the settings of a kind, with every subset of images at once."""
 
     predictions: Predictions
@@ -43,14 +43,14 @@ class Search:
     @staticmethod
     def of(
         predictions: Predictions, plan: SweepPlan, objective: Objective, fold: NDArray[np.int64] | None, threads: int
-    ) -> Search:
+    ) -> SettingsSearch:
         masks: list[NDArray[np.bool_] | None] = [None]
         if fold is not None and len(predictions) > 1:
             masks += [fold != k for k in range(int(fold.max()) + 1)]
         areas = areas_of(objective)
         subsets = tuple((Labels.of(predictions, mask), Labels.of(predictions, mask, areas)) for mask in masks)
         chooser = Chooser(objective, plan.conf, predictions.names, plan.per_class)
-        return Search(predictions, plan, objective, chooser, subsets, threads)
+        return SettingsSearch(predictions, plan, objective, chooser, subsets, threads)
 
     def run(self, kind: Kind) -> Found:
         best: list[Chosen | None] = [None] * len(self.subsets)

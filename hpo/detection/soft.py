@@ -22,12 +22,15 @@ Sides = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDA
 _BELOW_ZERO = -1e-300
 """The logarithm of a score of 1, for ``_best``."""
 _DENSE = 2048
-"""Of more candidates of a class in an image, overlaps are computed anew for each setting: the table takes 32 MiB."""
+"""Above so many candidates of a class in an image, overlaps are computed anew for each setting.
+
+The table of overlaps takes 32 MiB at this size.
+"""
 
 
 @compiled
 def _ious(sides: Sides, one: int, out: NDArray[np.float64]) -> None:
-    """Of box ``one`` with all boxes of its class; 0 for boxes without area."""
+    """IoU of box ``one`` with all boxes of its class; 0 for boxes without area."""
     left, top, right, bottom, area = sides
     x1, y1, x2, y2, own = left[one], top[one], right[one], bottom[one], area[one]
     for k in range(np.uint64(len(out))):

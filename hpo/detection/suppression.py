@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from hpo.detection.kernel import compiled
 
-Words = NDArray[np.uint64]
+Masks = NDArray[np.uint64]
 Kept = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
 """x1, y1, x2, y2 and area of kept boxes, an array each."""
 Box = tuple[Any, Any, Any, Any, Any]
@@ -68,7 +68,7 @@ def class_order(classes: NDArray[np.int32], first: int, last: int, n_classes: in
 
 @compiled
 def _ious(kept: Kept, begin: int, end: int, box: Box, out: NDArray[np.float32], least: np.float32) -> bool:
-    """Of ``box`` with the kept ones ``begin:end``, as torchvision's NMS has it; whether any is above ``least``.
+    """IoU of ``box`` with the kept ones ``begin:end``, as torchvision's NMS has it; whether any is above ``least``.
 
     Unsigned indices need no check for negative ones: without that, no vector instructions come out.
     """
@@ -108,30 +108,30 @@ def _dious(kept: Kept, begin: int, end: int, box: Box, out: NDArray[np.float64],
 
 @compiled
 def _remaining(
-    overlaps: NDArray[Any], count: int, kept_words: Words, begin: int, word: np.uint64, grid: Grid, least: Any
+    overlaps: NDArray[Any], count: int, kept_masks: Masks, begin: int, word: np.uint64, grid: Grid, least: Any
 ) -> np.uint64:
     """``word`` without the thresholds at which one of the kept boxes from ``begin`` on suppresses it."""
     ious, starts = grid
     everything = np.uint64(0xFFFFFFFFFFFFFFFF)
     for k in range(count):
-        if overlaps[k] > least and kept_words[begin + k] & word != 0:
+        if overlaps[k] > least and kept_masks[begin + k] & word != 0:
             below = thresholds_below(overlaps[k], ious, starts)
             if below > 0:
-                word &= ~(kept_words[begin + k] & (everything >> np.uint64(64 - below)))
+                word &= ~(kept_masks[begin + k] & (everything >> np.uint64(64 - below)))
     return word
 
 
 @compiled
-def hard_words(
+def hard_masks(
     boxes: NDArray[np.float32],
     classes: NDArray[np.int32],
     span: Span,
     n_classes: int,
     by_class: bool,
     grid: Grid,
-    words: Words,
+    masks: Masks,
 ) -> None:
-    """Fills ``words`` for the candidates ``span`` of one image, with IoU as torchvision's NMS computes it, in fp32.
+    """Fills ``masks`` for the candidates ``span`` of one image, with IoU as torchvision's NMS computes it, in fp32.
 
     ``by_class``: only boxes of one class suppress each other.
     """
@@ -143,7 +143,7 @@ def hard_words(
         order, begins = np.arange(first, last), np.array([0, n])
     least = _below(ious[0])
     left, top, right, bottom, area = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.float32)  # fmt: skip  # noqa: E501
-    kept_words, overlaps = np.empty(n, np.uint64), np.empty(_BLOCK, np.float32)
+    kept_masks, overlaps = np.empty(n, np.uint64), np.empty(_BLOCK, np.float32)
     for group in range(len(begins) - 1):
         shift = np.float32(group * CLASS_SHIFT_PX) if by_class else np.float32(0.0)
         count = 0
@@ -156,25 +156,25 @@ def hard_words(
             while begin < count and word != 0:
                 end = min(begin + _BLOCK, count)
                 if _ious((left, top, right, bottom, area), begin, end, (x1, y1, x2, y2, own), overlaps, least):
-                    word = _remaining(overlaps, end - begin, kept_words, begin, word, grid, least)
+                    word = _remaining(overlaps, end - begin, kept_masks, begin, word, grid, least)
                 begin = end
-            words[row] = word
+            masks[row] = word
             if word != 0:
                 left[count], top[count], right[count], bottom[count], area[count] = x1, y1, x2, y2, own
-                kept_words[count] = word
+                kept_masks[count] = word
                 count += 1
 
 
 @compiled
-def diou_words(
-    boxes: NDArray[np.float32], classes: NDArray[np.int32], span: Span, n_classes: int, grid: Grid, words: Words
+def diou_masks(
+    boxes: NDArray[np.float32], classes: NDArray[np.int32], span: Span, n_classes: int, grid: Grid, masks: Masks
 ) -> None:
-    """As ``hard_words`` within each class, with DIoU in place of IoU, in float64."""
+    """As ``hard_masks`` within each class, with DIoU in place of IoU, in float64."""
     first, last = span
     n, ious = last - first, grid[0]
     order, begins = class_order(classes, first, last, n_classes)
     left, top, right, bottom, area = np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n)
-    kept_words, overlaps = np.empty(n, np.uint64), np.empty(_BLOCK)
+    kept_masks, overlaps = np.empty(n, np.uint64), np.empty(_BLOCK)
     for group in range(n_classes):
         count = 0
         for at in range(begins[group], begins[group + 1]):
@@ -186,12 +186,12 @@ def diou_words(
             while begin < count and word != 0:
                 end = min(begin + _BLOCK, count)
                 if _dious((left, top, right, bottom, area), begin, end, (x1, y1, x2, y2, own), overlaps, ious[0]):
-                    word = _remaining(overlaps, end - begin, kept_words, begin, word, grid, ious[0])
+                    word = _remaining(overlaps, end - begin, kept_masks, begin, word, grid, ious[0])
                 begin = end
-            words[row] = word
+            masks[row] = word
             if word != 0:
                 left[count], top[count], right[count], bottom[count], area[count] = x1, y1, x2, y2, own
-                kept_words[count] = word
+                kept_masks[count] = word
                 count += 1
 
 
@@ -203,8 +203,8 @@ def _below(threshold: float) -> np.float32:
 
 
 @compiled
-def close(words: Words, span: Span, max_det: int) -> None:
-    """Of one image, in falling order of score: clears each bit once its threshold has ``max_det`` detections.
+def close(masks: Masks, span: Span, max_det: int) -> None:
+    """Clears each bit of an image once its threshold has ``max_det`` detections, in falling order of score.
 
     The counts of all thresholds go up together: plane p holds bit p of each of the 64 counts.
     """
@@ -214,13 +214,13 @@ def close(words: Words, span: Span, max_det: int) -> None:
     planes = np.zeros(20, np.uint64)
     closed = np.uint64(0)
     for row in range(first, last):
-        words[row] &= ~closed
-        carry, plane = words[row], 0
+        masks[row] &= ~closed
+        carry, plane = masks[row], 0
         while carry != 0:
             both = planes[plane] & carry
             planes[plane] ^= carry
             carry, plane = both, plane + 1
-        full = words[row]  # only what was counted just now can have become full
+        full = masks[row]  # only what was counted just now can have become full
         for plane in range(20):
             full &= planes[plane] if (max_det >> plane) & 1 else ~planes[plane]
         closed |= full

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from hpo.detection import evidence
 from hpo.detection.choice import TOLERANCE
 from hpo.detection.counts import Picked, joined, values
-from hpo.detection.evidence import Bootstrap, Opponent
+from hpo.detection.evidence import Bootstrap, Reference
 from hpo.detection.predictions import Predictions
 from hpo.detection.rating import default_for, measure, violated
-from hpo.detection.search import Found, Search
+from hpo.detection.search import Found, SettingsSearch
 from hpo.errors import UsageError
 from hpo.trial.kinds import Kind
 from hpo.trial.objective import Objective
@@ -41,7 +41,7 @@ def sweep(
     kinds = _kinds(predictions, plan)
     check(objective, plan, predictions.names)
     fold = evidence.folds(len(predictions), plan.folds, plan.seed)
-    search = Search.of(predictions, plan, objective, fold, threads)
+    search = SettingsSearch.of(predictions, plan, objective, fold, threads)
     account = _Account.of(predictions, plan, objective, fold)
     found = [search.run(kind) for kind in kinds]
     by_kind = [account.rate(one) for one in found]
@@ -71,7 +71,7 @@ def sweep(
 
 def best_value(predictions: Predictions, plan: SweepPlan, objective: Objective, *, threads: int = 1) -> float:
     """The objective at the best setting of these very predictions: optimistic, good for comparing epochs."""
-    search = Search.of(predictions, plan, objective, None, threads)
+    search = SettingsSearch.of(predictions, plan, objective, None, threads)
     return max(search.run(kind).whole.choice.value for kind in _kinds(predictions, plan))
 
 
@@ -110,12 +110,12 @@ class _Account:
     objective: Objective
     fold: NDArray[np.int64]
     bootstrap: Bootstrap
-    default: Opponent
+    default: Reference
 
     @staticmethod
     def of(predictions: Predictions, plan: SweepPlan, objective: Objective, fold: NDArray[np.int64]) -> _Account:
         bootstrap = Bootstrap(plan.resamples, plan.seed)
-        default = Opponent.of(predictions, default_for(predictions), objective, bootstrap)
+        default = Reference.of(predictions, default_for(predictions), objective, bootstrap)
         return _Account(predictions, objective, fold, bootstrap, default)
 
     def rate(self, found: Found) -> KindResult:
@@ -140,9 +140,9 @@ class _Account:
         return best[0], self._gain(stitched)
 
     def _gain(self, ours: Picked) -> Gain:
-        gain = self.default.beaten_by(ours)
+        gain = self.default.gain_of(ours)
         return Gain(str(self.objective), gain.value, gain.low, gain.high)
 
     def on_test(self, test: Predictions, point: OperatingPoint) -> Interval:
-        default = Opponent.of(test, default_for(test), self.objective, self.bootstrap)
-        return default.beaten_by(evidence.at(test, point, self.objective))
+        default = Reference.of(test, default_for(test), self.objective, self.bootstrap)
+        return default.gain_of(evidence.at(test, point, self.objective))

@@ -16,12 +16,15 @@ _ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class Verdict:
-    """Of one candidate, the winner, against the defaults. Differences are in the metric's own unit, 0 to 1."""
+    """What was found of one candidate, the winner, against the defaults.
+
+    Differences are in the metric's own unit, 0 to 1.
+    """
 
     claim: Finding
     difference: float
     low: float
-    """Of Dunnett's two-sided 95% interval, simultaneous over all candidates."""
+    """Lower end of Dunnett's two-sided 95% interval, simultaneous over all candidates."""
     high: float
     seeds: int
     """Trainings of the winner."""
@@ -40,7 +43,7 @@ class Verdict:
 
     @staticmethod
     def from_dict(raw: dict[str, Any]) -> Verdict:
-        """Of ``to_dict``; further keys are left alone."""
+        """The value that ``to_dict`` gave; further keys are left alone."""
         known = {name: raw[name] for name in Verdict.__dataclass_fields__}
         return Verdict(**{**known, "claim": Finding(raw["claim"])})
 

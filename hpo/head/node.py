@@ -20,12 +20,12 @@ from hpo.head.backup import dump
 from hpo.head.postgres import OWNER, Cluster, Listening
 from hpo.servers import Address, check_free, tail
 from hpo.settings import Settings
-from hpo.study.database.roles import Kind, Role
+from hpo.study.database.roles import Role, RoleKind
 from hpo.study.studies import setup
 from hpo.tracking import ui
 
 DATABASE = "hpo"
-ROLES = {Kind.WORKER: "hpo_worker", Kind.READER: "hpo_reader", Kind.MLFLOW: "mlflow"}
+ROLES = {RoleKind.WORKER: "hpo_worker", RoleKind.READER: "hpo_reader", RoleKind.MLFLOW: "mlflow"}
 _OPTIONS = ("-c", "max_connections=200", "-c", "idle_in_transaction_session_timeout=60s")
 _POLL_S = 0.2
 
@@ -57,7 +57,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Node:
+class HeadNode:
     """Both servers, answering."""
 
     plan: Plan
@@ -83,7 +83,7 @@ class Node:
 
 
 @contextmanager
-def up(plan: Plan, *, upgrade: bool) -> Iterator[Node]:
+def up(plan: Plan, *, upgrade: bool) -> Iterator[HeadNode]:
     """Starts both servers; makes what is missing, reuses what is there; ends both after the block.
 
     With ``upgrade`` older tables are dumped and brought up to date first. Raises HeadBusy where another one serves the
@@ -97,7 +97,7 @@ def up(plan: Plan, *, upgrade: bool) -> Iterator[Node]:
             secrets = {role: passwords.kept(plan.folder / "secrets", role) for role in (OWNER, *ROLES.values())}
             cluster = Cluster(plan.folder / "postgres", _postgres_log(plan))
             cluster.make(secrets[OWNER])
-            remote = (ROLES[Kind.WORKER], ROLES[Kind.READER])
+            remote = (ROLES[RoleKind.WORKER], ROLES[RoleKind.READER])
             with cluster.serving(plan.postgres, remote_roles=remote, options=_OPTIONS) as postgres:
                 _prepare(plan, secrets, upgrade=upgrade)
                 with _mlflow(plan, secrets, upgrade=upgrade) as mlflow:
@@ -117,7 +117,7 @@ def _prepare(plan: Plan, secrets: Mapping[str, str], *, upgrade: bool) -> None:
 
 @contextmanager
 def _mlflow(plan: Plan, secrets: Mapping[str, str], *, upgrade: bool) -> Iterator[subprocess.Popen[bytes]]:
-    role = ROLES[Kind.MLFLOW]
+    role = ROLES[RoleKind.MLFLOW]
     store = plan.url(role, "", _HERE, database=role).replace("postgresql:", "postgresql+psycopg:", 1)
     # the password travels beside the address: no message of MLflow's can quote it
     variables = {"PGPASSWORD": secrets[role], "MLFLOW_SERVER_ALLOWED_HOSTS": _allowed_hosts(plan)}
@@ -142,9 +142,9 @@ def _upgrade_mlflow(store: str, variables: Mapping[str, str]) -> None:
 
 def _node(
     plan: Plan, secrets: Mapping[str, str], postgres: subprocess.Popen[bytes], mlflow: subprocess.Popen[bytes]
-) -> Node:
+) -> HeadNode:
     worker_env, owner_env = plan.folder / "worker.env", plan.folder / "owner.env"
-    worker = ROLES[Kind.WORKER]
+    worker = ROLES[RoleKind.WORKER]
     uri = Address(plan.advertise, plan.mlflow_port).url
     for path, comment, role, host in (
         (worker_env, "for every node; keep it at mode 600", worker, plan.advertise),
@@ -155,7 +155,7 @@ def _node(
             "MLFLOW_TRACKING_URI": uri,
         }
         passwords.write_env_file(path, comment, variables)
-    return Node(plan, worker_env, owner_env, uri, postgres, mlflow)
+    return HeadNode(plan, worker_env, owner_env, uri, postgres, mlflow)
 
 
 def _allowed_hosts(plan: Plan) -> str:

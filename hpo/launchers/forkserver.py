@@ -20,7 +20,7 @@ from hpo.trial.request import TrialRequest
 Entry = Callable[[str, Connection, Connection], None]
 JOIN_S = 5.0
 NAME = "hpo"
-"""Of every process that is started here."""
+"""Title of every process that is started here."""
 
 
 class ForkserverLauncher(Launcher):

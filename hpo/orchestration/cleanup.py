@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from hpo.study.studies.standing import Standing
+from hpo.study.studies.leaderboard import Placement
 from hpo.trial import checkpoints
 from hpo.trial.paths import AttemptPaths
 
@@ -14,13 +14,13 @@ _ATTEMPT = re.compile(r"(\d+)-\d+")
 
 
 class Cleaner:
-    """Of one study's folder on this machine, which several workers may share.
+    """Cleans one study's folder on this machine, which several workers may share.
 
     What an attempt left is looked at until nothing of it can go any more: in a long study a look at every folder after
     every trial would take longer than a training.
     """
 
-    def __init__(self, study_folder: Path, ask: Callable[[Collection[int]], Standing]) -> None:
+    def __init__(self, study_folder: Path, ask: Callable[[Collection[int]], Placement]) -> None:
         """``ask``: where these trials stand now, and which best ones keep their weights."""
         self._trials = study_folder / "trials"
         self._ask = ask
@@ -32,15 +32,15 @@ class Cleaner:
         Logs, args.yaml, results.csv and plots always stay.
         """
         found = self._attempts()
-        standing = self._ask(set(found.values()))
+        placement = self._ask(set(found.values()))
         gone = []
         for name, number in sorted(found.items()):
-            if number not in standing.ended:
+            if number not in placement.ended:
                 continue
             paths = AttemptPaths(self._trials / name)
             paths.last.unlink(missing_ok=True)
             checkpoints.remove(paths.checkpoints)
-            if standing.best.get(number) == str(paths.folder):
+            if placement.best.get(number) == str(paths.folder):
                 continue  # until others are better
             if paths.best.exists():
                 paths.best.unlink(missing_ok=True)

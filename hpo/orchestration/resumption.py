@@ -18,7 +18,7 @@ from hpo.trial.ports import CheckpointStore
 
 log = logging.getLogger(__name__)
 BACKOFF = Backoff(first_s=1.0, longest_s=1.0)
-"""Of fetching a checkpoint from a store that does not answer."""
+"""Pauses in fetching a checkpoint from a store that does not answer."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Start:
     """Epochs that the checkpoint holds."""
     checkpoint: Path | None = None
     known: int = 0
-    """Of these, epochs that stand in the database; the others are reported first."""
+    """Epochs of the checkpoint that stand in the database; the others are reported first."""
 
 
 Wait = Callable[[float], bool]

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from hpo.orchestration.room import Room
-from hpo.study.records import Proposal, Solitude
+from hpo.orchestration.memory_admission import MemoryAdmission
+from hpo.study.records import Exclusive, Proposal
 from hpo.study.session.peaks import Load
 
 
@@ -15,7 +15,7 @@ from hpo.study.session.peaks import Load
 class _Busy:
     thread: threading.Thread
     load: Load
-    alone: Solitude
+    exclusive: Exclusive
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class _Held:
 class Slots:
     """Slot number -> trial. For one thread, the worker's."""
 
-    def __init__(self, devices: Sequence[str], room: Room | None = None) -> None:
-        """``devices``: of each slot. With ``room`` there are more slots as memory allows, round after round of
+    def __init__(self, devices: Sequence[str], memory: MemoryAdmission | None = None) -> None:
+        """``devices``: of each slot. With ``memory`` there are more slots as memory allows, round after round of
         ``devices``, and at least one a device.
         """
         self.devices = list(devices)
         self._round = tuple(dict.fromkeys(devices))
-        self._room = room
+        self._memory = memory
         self._busy: dict[int, _Busy] = {}
         self._held: _Held | None = None
 
@@ -54,7 +54,7 @@ class Slots:
 
     def hold(self, proposal: Proposal, slot: int) -> bool:
         """Whether ``proposal`` has to wait for others to end first; meanwhile nothing new begins beside it."""
-        if not self._disturbs(proposal.alone, slot):
+        if not self._disturbs(proposal.exclusive, slot):
             return False
         self._held = _Held(proposal, slot)
         return True
@@ -62,7 +62,7 @@ class Slots:
     def ready(self) -> tuple[Proposal, int] | None:
         """The held trial and its slot, once nothing disturbs it; it is held no more."""
         held = self._held
-        if held is None or self._disturbs(held.proposal.alone, held.slot):
+        if held is None or self._disturbs(held.proposal.exclusive, held.slot):
             return None
         self._held = None
         return held.proposal, held.slot
@@ -72,16 +72,16 @@ class Slots:
         held, self._held = self._held, None
         return None if held is None else held.proposal
 
-    def enter(self, slot: int, train: Callable[[], None], alone: Solitude, load: Load) -> None:
+    def enter(self, slot: int, train: Callable[[], None], exclusive: Exclusive, load: Load) -> None:
         """Starts ``train`` in a thread of the slot's own."""
         while slot >= len(self.devices):
             self.devices += self._round
         thread = threading.Thread(target=train, name=f"slot-{slot}")
-        self._busy[slot] = _Busy(thread, load, alone)
+        self._busy[slot] = _Busy(thread, load, exclusive)
         thread.start()
 
     def _exists(self, slot: int) -> bool:
-        return slot < len(self.devices) or self._room is not None
+        return slot < len(self.devices) or self._memory is not None
 
     def _device(self, slot: int) -> str:
         return self.devices[slot] if slot < len(self.devices) else self._round[slot - len(self.devices)]
@@ -91,17 +91,21 @@ class Slots:
 
     def _takes(self, device: str) -> bool:
         here, held = self._on(device), self._held
-        if any(busy.alone for busy in here) or any(busy.alone is Solitude.MACHINE for busy in self._busy.values()):
+        if any(busy.exclusive for busy in here) or any(
+            busy.exclusive is Exclusive.MACHINE for busy in self._busy.values()
+        ):
             return False
-        if held is not None and (held.proposal.alone is Solitude.MACHINE or self._device(held.slot) == device):
+        if held is not None and (held.proposal.exclusive is Exclusive.MACHINE or self._device(held.slot) == device):
             return False
-        return not here or self._room is None or self._room.fits(device, [busy.load for busy in here], len(self._busy))
+        return (
+            not here or self._memory is None or self._memory.fits(device, [busy.load for busy in here], len(self._busy))
+        )
 
-    def _disturbs(self, alone: Solitude, slot: int) -> bool:
-        match alone:
-            case Solitude.NOTHING:
+    def _disturbs(self, exclusive: Exclusive, slot: int) -> bool:
+        match exclusive:
+            case Exclusive.NOTHING:
                 return False
-            case Solitude.DEVICE:
+            case Exclusive.DEVICE:
                 return bool(self._on(self._device(slot)))
-            case Solitude.MACHINE:
+            case Exclusive.MACHINE:
                 return bool(self._busy)

@@ -142,7 +142,7 @@ def _signal_text(code: int | None) -> str:
 
 
 def _host_oom_kills() -> int:
-    """Of this control group, so far; 0 where it can't be read."""
+    """Processes of this control group that were killed for memory so far; 0 where it can't be read."""
     try:
         lines = CGROUP_EVENTS.read_text().splitlines()
     except OSError:

@@ -86,7 +86,7 @@ class _Attempt:
     due: float
     """Monotonic time of its next upload."""
     epoch: int = 0
-    """Of the newest upload that is in the database."""
+    """Epoch of the newest upload that is in the database."""
     stored: Upload | None = None
     """Lies in the store, not yet in the database."""
     urgent: bool = False

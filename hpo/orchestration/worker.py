@@ -26,8 +26,8 @@ from hpo.study.records import Proposal, StudyRow
 from hpo.study.session.peaks import Load
 from hpo.study.session.recording import Place
 from hpo.study.session.worker_session import WorkerSession
+from hpo.study.studies.leaderboard import Leaderboard
 from hpo.study.studies.progress import Control, finished
-from hpo.study.studies.standing import Ranking
 from hpo.trial import checkpoints, results
 from hpo.trial.messages import Ended
 from hpo.trial.paths import AttemptPaths
@@ -46,14 +46,14 @@ FRUITLESS = 3
 
 
 @dataclass(frozen=True)
-class Company:
+class Services:
     """Who a worker works with."""
 
     session: WorkerSession
     launcher: Launcher
     mirror: Mirror
     watcher: Watcher
-    ranking: Ranking
+    leaderboard: Leaderboard
     store: CheckpointStore | None = None
     """Takes checkpoints where other machines can fetch them; None keeps them on this one."""
 
@@ -61,19 +61,19 @@ class Company:
 class Worker:
     """Fills its slots with trials, from the study's database to the study's database."""
 
-    def __init__(self, study: StudyRow, workspace: Workspace, company: Company, stop: StopRequest) -> None:
+    def __init__(self, study: StudyRow, workspace: Workspace, services: Services, stop: StopRequest) -> None:
         self._study = study
         self._workspace = workspace
-        self._with = company
+        self._with = services
         self._stop = stop
         recovery = study.spec.recovery
         self._patience = Patience(recovery.patience_s, recovery.grace_s, stop)
-        self._orders = Orders(stop, lambda: company.session.control is Control.CANCEL, recovery.grace_s)
-        self._slots = Slots(workspace.devices, workspace.room)
+        self._orders = Orders(stop, lambda: services.session.control is Control.CANCEL, recovery.grace_s)
+        self._slots = Slots(workspace.devices, workspace.memory)
         self._uploads: Uploading = NoUploads()
-        self._cleaner = Cleaner(workspace.folder, company.ranking.standing)
+        self._cleaner = Cleaner(workspace.folder, services.leaderboard.placement)
         self._settling = threading.Lock()
-        """Of what follows a trial's end, and of the two below."""
+        """Guards ``_fruitless`` and ``_failure``: the slots' threads end trials side by side."""
         self._fruitless = 0
         self._failure: HpoError | None = None
         self._paused = False
@@ -129,7 +129,7 @@ class Worker:
     def _begin(self, proposal: Proposal, slot: int) -> None:
         before = len(self._slots.devices)
         load = Load.of(self._workspace.asked(self._study, proposal)[0])
-        self._slots.enter(slot, lambda: self._occupy(proposal, slot), proposal.alone, load)
+        self._slots.enter(slot, lambda: self._occupy(proposal, slot), proposal.exclusive, load)
         if len(self._slots.devices) > before:
             self._patience.call(lambda: self._with.session.offers(tuple(self._slots.devices)))
 
@@ -198,7 +198,7 @@ class Worker:
         with self._settling:
             process = self._with.launcher.start(request)
         hung_s = self._study.spec.recovery.hung_s
-        left = partial(results.left, paths, proposal.token)
+        left = partial(results.untold, paths, proposal.token)
         ended = Supervisor(process, recorder, self._orders, hung_s, left).follow()
         recorder.settle(self._patience)
         self._settle(proposal, ended, paths)
@@ -220,7 +220,7 @@ class Worker:
                 self._give_up_if_fruitless(ended, paths)
 
     def _give_back(self, proposal: Proposal, ended: Ended, paths: AttemptPaths) -> None:
-        """Its checkpoint goes to the store first: whoever gave a trial back may write nothing more."""
+        """Uploads the checkpoint, then gives the trial back: whoever gave a trial back may write nothing more."""
         self._uploads.hand_over(proposal.token, self._study.spec.recovery.grace_s, lambda: self._stop.now)
         newest = checkpoints.newest(paths.checkpoints, proposal.token)
         epochs, path = (ended.epochs, None) if newest is None else (newest.epoch, str(newest.path))
@@ -255,4 +255,4 @@ class Worker:
         """The plots of a trial may depend on it; None where they don't, or nothing is complete."""
         if self._study.spec.plots != "best":
             return None
-        return self._patience.call(self._with.ranking.best_value)
+        return self._patience.call(self._with.leaderboard.best_value)

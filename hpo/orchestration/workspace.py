@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hpo.orchestration.memory_admission import MemoryAdmission
 from hpo.orchestration.resumption import Start
-from hpo.orchestration.room import Room
 from hpo.study.records import Proposal, StudyRow
 from hpo.studyfile.planning import plan
 from hpo.studyfile.planning.plan import BaselinePlan
@@ -32,7 +32,7 @@ class Workspace:
     """One a slot: each trains one trial at a time."""
     predictions: Path | None = None
     """Where the raw predictions of trained models are kept."""
-    room: Room | None = None
+    memory: MemoryAdmission | None = None
     """Where memory decides how many slots each device has; then ``devices`` names each once."""
 
     def asked(self, study: StudyRow, proposal: Proposal) -> tuple[dict[str, Any], OperatingPoint | None]:

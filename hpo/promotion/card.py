@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hpo.confirmation.words import paragraph
-from hpo.promotion.choice import Choice
+from hpo.promotion.choice import PromotionChoice
 from hpo.promotion.exports import MOST_MISSING
 from hpo.promotion.measured import NAMES, TOLERANCE, Measured
 from hpo.promotion.training import Trained
@@ -24,7 +24,7 @@ class Story:
     """All that a card says."""
 
     study: StudyRow
-    choice: Choice
+    choice: PromotionChoice
     trained: Trained
     found: Measured
     checked: dict[str, Any]
@@ -32,7 +32,7 @@ class Story:
     looks: int
     """At the test split of this data, this one included; 0 where there is none."""
     versions: dict[str, str]
-    """Of the final training."""
+    """Versions that the final training ran with."""
     command: str
     """That makes it again."""
     written_at: datetime

@@ -17,7 +17,7 @@ from hpo.trial.operating_point import OperatingPoint
 
 
 @dataclass(frozen=True)
-class Choice:
+class PromotionChoice:
     """Settings to train with, and why these."""
 
     row: TrialRow
@@ -25,7 +25,7 @@ class Choice:
     why: str
     """One sentence for a person."""
     verdict: VerdictDocument | None
-    """Of the confirmation; None where there was none."""
+    """The confirmation's verdict; None where there was none."""
     baseline: TrialRow | None
     """The search's, where it is complete: what the settings are compared with."""
 
@@ -36,7 +36,7 @@ class Choice:
         return self.row.recommended_point
 
 
-def choose(storage: Storage, study: StudyRow, asked: int | None) -> Choice:
+def choose(storage: Storage, study: StudyRow, asked: int | None) -> PromotionChoice:
     """``asked``: number of a trial; None for the confirmed winner, the baseline where the verdict keeps the defaults,
     or without a verdict the best trial of the search.
 
@@ -53,25 +53,27 @@ def choose(storage: Storage, study: StudyRow, asked: int | None) -> Choice:
     verdict = None if stage is None else stage.verdict
     baseline = next((row for row in complete if row.baseline), None)
     if asked is not None:
-        return Choice(_named(study, rows, complete, asked), f"trial {asked}, as asked for", verdict, baseline)
+        return PromotionChoice(_named(study, rows, complete, asked), f"trial {asked}, as asked for", verdict, baseline)
     if verdict is None:
         done = snapshot.status(storage, study).finished is not None
         why = _unconfirmed(study, complete[0]) + ("" if done else "; and the search is not finished yet")
-        return Choice(complete[0], why, None, baseline)
+        return PromotionChoice(complete[0], why, None, baseline)
     if verdict.claim is Finding.BEATS:
         winner = next(row for row in complete if row.number == verdict.winner)
-        return Choice(winner, f"the confirmed winner, trial {winner.number}: it {verdict.sentence}", verdict, baseline)
+        return PromotionChoice(
+            winner, f"the confirmed winner, trial {winner.number}: it {verdict.sentence}", verdict, baseline
+        )
     if baseline is None:
         raise UsageError(
             f"study {study.name!r}: trial {verdict.winner} {verdict.sentence}; the search has no complete "
             f"baseline to hand over. Name a trial: hpo promote {study.name} --trial {complete[0].number} --output DIR"
         )
     said = f"of trial {verdict.winner} the confirmation says: {verdict.sentence}"
-    return Choice(baseline, f"the defaults (trial {baseline.number}); {said}", verdict, baseline)
+    return PromotionChoice(baseline, f"the defaults (trial {baseline.number}); {said}", verdict, baseline)
 
 
 def training_arguments(spec: StudySpec, row: TrialRow) -> dict[str, Any]:
-    """Of the final training: the trial's, with the epochs of ``final`` and what is tied to them."""
+    """Arguments of the final training: the trial's, with the epochs of ``final`` and what is tied to them."""
     epochs = None if spec.final is None else spec.final.epochs
     if epochs is None or epochs == row.train["epochs"]:
         return dict(row.train)

@@ -18,10 +18,10 @@ TOLERANCE = 0.005
 
 @dataclass(frozen=True)
 class Measured:
-    """Of one set of weights at one operating point."""
+    """Metrics of one set of weights at one operating point."""
 
     point: OperatingPoint
-    """Of a head that needs no suppression without one."""
+    """The operating point; for a head that needs no suppression, one without a suppression."""
     imgsz: int
     splits: dict[str, dict[str, float]]
     """Split -> ``objective`` and ``NAMES``, at the point."""

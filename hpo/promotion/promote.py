@@ -13,12 +13,12 @@ from hpo import files
 from hpo.errors import HpoError
 from hpo.orchestration.workspace import Workspace
 from hpo.promotion import card, folder
-from hpo.promotion.bench import Bench
 from hpo.promotion.card import Story
-from hpo.promotion.choice import Choice
+from hpo.promotion.choice import PromotionChoice
 from hpo.promotion.exports import MOST_MISSING
 from hpo.promotion.measured import Measured, differences, disagreements, measured
 from hpo.promotion.training import Trained
+from hpo.promotion.weights_process import WeightsProcess
 from hpo.study.database.storage import Storage
 from hpo.study.records import Look, StudyRow
 from hpo.study.studies import verdicts
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Asked:
+class PromotionRequest:
     """What a person wants."""
 
     output: Path
@@ -51,7 +51,7 @@ class Asked:
 class Promoted:
     """What lies in the folder now."""
 
-    choice: Choice
+    choice: PromotionChoice
     trained: Trained
     found: Measured
     checked: dict[str, Any]
@@ -64,17 +64,17 @@ class Promoted:
 
 
 @dataclass(frozen=True)
-class Maker:
+class FolderBuilder:
     """Who makes the folder, where, with which versions."""
 
     storage: Storage
     study: StudyRow
     workspace: Workspace
-    bench: Bench
+    weights_process: WeightsProcess
     by: str
     versions: dict[str, str]
 
-    def make(self, asked: Asked, choice: Choice, trained: Trained) -> Promoted:
+    def make(self, asked: PromotionRequest, choice: PromotionChoice, trained: Trained) -> Promoted:
         """Raises ``HpoError`` where the folder does not reproduce its numbers; then nothing is left at its place."""
         predictions = self._predictions(trained)
         found = measured(self.study.spec, predictions, trained.point, int(trained.train["imgsz"]))
@@ -82,8 +82,8 @@ class Maker:
         with folder.aside(asked.output) as draft:
             folder.write(draft, asked.output, self.study, trained, found, self.workspace.data)
             for form in asked.exports:
-                self.bench.export(draft / names.WEIGHTS, form, found.imgsz)
-            checked = self.bench.check(draft)
+                self.weights_process.export(draft / names.WEIGHTS, form, found.imgsz)
+            checked = self.weights_process.check(draft)
             _refuse_unlike(found, checked)
             command, now = asked.command(self.study.name), datetime.now(UTC)
             story = Story(self.study, choice, trained, found, checked, looks, self.versions, command, now)
@@ -93,7 +93,10 @@ class Maker:
     def _predictions(self, trained: Trained) -> dict[str, Predictions]:
         keep = max(self.study.spec.keep.caches, 4)
         splits = [split for split in ("val", "test") if split in self.study.facts.dataset["splits"]]
-        return {split: self.bench.predictions(trained.weights, self.workspace.data, split, keep) for split in splits}
+        return {
+            split: self.weights_process.predictions(trained.weights, self.workspace.data, split, keep)
+            for split in splits
+        }
 
     def _looks(self, trained: Trained) -> int:
         """Notes the look at the test split, once for these weights; how many there were on this data."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.errors import HpoError, StorageUnavailable, UsageError
-from hpo.promotion.bench import Bench
+from hpo.promotion.weights_process import WeightsProcess
 from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow
 from hpo.study.studies import controls
@@ -33,7 +33,7 @@ class Pending:
 
     id: str
     name: str
-    """Of the registered model."""
+    """Name of the registered model."""
     folder: str
     host: str
     """The machine that the folder is on."""
@@ -80,7 +80,9 @@ def note(storage: Storage, study: StudyRow, wanted: Pending, by: str) -> None:
     controls.note(storage, study, by, REGISTER, asdict(wanted))
 
 
-def register(storage: Storage, study: StudyRow, wanted: Pending, bench: Bench, by: str) -> Registered:
+def register(
+    storage: Storage, study: StudyRow, wanted: Pending, weights_process: WeightsProcess, by: str
+) -> Registered:
     """Raises ``StorageUnavailable`` while the registry does not answer, ``UsageError`` where the folder is gone."""
     from hpo.tracking.registry import ModelRegistry
 
@@ -90,25 +92,27 @@ def register(storage: Storage, study: StudyRow, wanted: Pending, bench: Bench, b
             f"{folder} (on {wanted.host}) is not on this machine any more: it can't be registered as {wanted.name!r}; "
             f"run `hpo sync {study.name}` where it is, or promote again"
         )
-    registry, entry = ModelRegistry(bench.settings), _entry(study, wanted, folder)
+    registry, entry = ModelRegistry(weights_process.settings), _entry(study, wanted, folder)
     known = registry.version_of(entry)
     with tempfile.TemporaryDirectory() as place:
         there = registry.champion(wanted.name, Path(place))
         again = known is not None and there is not None and there.version == known
-        alias, why = ("champion", "it is it already") if again else _compared(study, wanted, there, bench)
+        alias, why = ("champion", "it is it already") if again else _compared(study, wanted, there, weights_process)
     version = registry.add(study, entry, alias)
     done = Registered(wanted.name, version, alias, why)
     controls.note(storage, study, by, REGISTERED, {"id": wanted.id, **asdict(done)})
     return done
 
 
-def catch_up(storage: Storage, study: StudyRow, bench: Bench, by: str) -> tuple[list[Registered], list[str]]:
+def catch_up(
+    storage: Storage, study: StudyRow, weights_process: WeightsProcess, by: str
+) -> tuple[list[Registered], list[str]]:
     """What is pending, registered now; and for what can't be, why. Raises ``StorageUnavailable``."""
     done: list[Registered] = []
     problems: list[str] = []
     for wanted in pending(storage, study):
         try:
-            done.append(register(storage, study, wanted, bench, by))
+            done.append(register(storage, study, wanted, weights_process, by))
         except StorageUnavailable:
             raise
         except HpoError as error:
@@ -117,7 +121,7 @@ def catch_up(storage: Storage, study: StudyRow, bench: Bench, by: str) -> tuple[
 
 
 def _entry(study: StudyRow, wanted: Pending, folder: Path) -> Any:
-    from hpo.tracking.registry import Entry
+    from hpo.tracking.registry import RegistryEntry
 
     told = json.loads((folder / names.METRICS).read_text())
     tags = {
@@ -132,17 +136,19 @@ def _entry(study: StudyRow, wanted: Pending, folder: Path) -> Any:
     }
     metrics = {f"{split}/{name}": value for split, values in told["splits"].items() for name, value in values.items()}
     card = (folder / names.CARD).read_text()
-    return Entry(wanted.id, wanted.name, folder, tags, card[:4000], metrics)
+    return RegistryEntry(wanted.id, wanted.name, folder, tags, card[:4000], metrics)
 
 
-def _compared(study: StudyRow, wanted: Pending, there: Champion | None, bench: Bench) -> tuple[str, str]:
+def _compared(
+    study: StudyRow, wanted: Pending, there: Champion | None, weights_process: WeightsProcess
+) -> tuple[str, str]:
     """The alias, and why."""
     if there is None:
         return "champion", "no other was there"
     if wanted.split == "val" and (wanted.with_val or there.tags.get("hpo.with_val") == "true"):
         return "challenger", "there is no test split, and val was trained on: no split to compare on"
     try:
-        gain = _gain(study, wanted, there, bench)
+        gain = _gain(study, wanted, there, weights_process)
     except UsageError as error:
         return "challenger", f"version {there.version} can't be compared with: {error}"
     told = (
@@ -152,7 +158,7 @@ def _compared(study: StudyRow, wanted: Pending, there: Champion | None, bench: B
     return ("champion" if gain.low > 0 else "challenger"), told
 
 
-def _gain(study: StudyRow, wanted: Pending, there: Champion, bench: Bench) -> Interval:
+def _gain(study: StudyRow, wanted: Pending, there: Champion, weights_process: WeightsProcess) -> Interval:
     """Ours over theirs, each at its own operating point, on the same images (paired)."""
     import numpy as np
 
@@ -166,7 +172,7 @@ def _gain(study: StudyRow, wanted: Pending, there: Champion, bench: Bench) -> In
     for weights, settings in ((Path(wanted.folder) / names.WEIGHTS, Path(wanted.folder) / names.POINT),
                               (there.weights, there.settings)):  # fmt: skip
         point, _ = names.point_of(json.loads(settings.read_text()))
-        found = bench.predictions(weights, Path(wanted.data), wanted.split, keep)
+        found = weights_process.predictions(weights, Path(wanted.data), wanted.split, keep)
         runs.append(drawn(found, point, study.spec.objective, bootstrap))
     count = min(map(len, runs))
     ours, theirs = (np.stack([run[:count]]) for run in runs)

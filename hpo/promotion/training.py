@@ -18,7 +18,7 @@ from hpo.dataset.description import write_resolved
 from hpo.errors import HpoError, StudyBusy
 from hpo.orchestration.trial import Recorder, Stopping, Supervisor
 from hpo.orchestration.workspace import Workspace
-from hpo.promotion.choice import Choice, training_arguments
+from hpo.promotion.choice import PromotionChoice, training_arguments
 from hpo.study.records import StudyRow
 from hpo.studyfile.planning.sweep import sweep_plan
 from hpo.trial import checkpoints, results
@@ -91,7 +91,7 @@ class FinalTraining:
     """One training for one choice of settings; its folder is named by what is trained, so that nothing finished is
     trained twice, and an interrupted training goes on."""
 
-    def __init__(self, study: StudyRow, choice: Choice, workspace: Workspace, *, with_val: bool) -> None:
+    def __init__(self, study: StudyRow, choice: PromotionChoice, workspace: Workspace, *, with_val: bool) -> None:
         self._study = study
         self._choice = choice
         self._workspace = workspace
@@ -119,7 +119,7 @@ class FinalTraining:
         self.paths.claim(self.token)
         self.paths.ended.unlink(missing_ok=True)  # of an earlier try
         process = launcher.start(self._request())
-        left = partial(results.left, self.paths, self.token)
+        left = partial(results.untold, self.paths, self.token)
         ended = Supervisor(process, _Shown(show), stop, self._study.spec.recovery.hung_s, left).follow()
         match ended.reason:
             case Reason.COMPLETE:
@@ -164,7 +164,7 @@ class FinalTraining:
 
     def _finished(self) -> Ended | None:
         """The outcome of an earlier call, where its weights are there."""
-        ended = results.left(self.paths, self.token)
+        ended = results.untold(self.paths, self.token)
         whole = ended is not None and ended.reason is Reason.COMPLETE and self._weights.is_file()
         return ended if whole else None
 

@@ -40,7 +40,7 @@ class Cost:
     failed: float
     """In attempts that ended without a result of their own: failed, killed, given back."""
     gain_per_hour: float | None
-    """Of the objective over the baseline, in points (hundredths) an hour of the whole search."""
+    """Gain of the objective over the baseline, in points (hundredths) per hour of the whole search."""
 
 
 @dataclass(frozen=True)

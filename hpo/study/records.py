@@ -19,7 +19,7 @@ class Identity:
 
     data_fingerprint: str
     model_sha256: str
-    """Of the model YAML's text or of the weights file."""
+    """sha256 of the model YAML's text or of the weights file."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ class Facts:
     dataset: dict[str, Any]
     """``DatasetSummary`` as a dict."""
     versions: dict[str, str]
-    """Of hpo, python, optuna, torch, ultralytics, mlflow."""
+    """Versions of hpo, python, optuna, torch, ultralytics, mlflow."""
     weights: str | None = None
     """Artifact URI of the starting weights, once they are uploaded whole."""
     warm: WarmStart = WarmStart()
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> Facts:
-        """Of ``asdict``; studies that an older version stored have no ``warm``."""
+        """The value that ``asdict`` gave; studies that an older version stored have no ``warm``."""
         return cls(**{**raw, "warm": WarmStart(**raw.get("warm", {}))})
 
 
@@ -73,7 +73,7 @@ class StudyRow:
 
     @property
     def searched_name(self) -> str:
-        """Of the search that a confirmation stage belongs to; a search's own."""
+        """Name of the search that a confirmation stage belongs to; a search's own name."""
         return self.name.removesuffix(STAGE_SUFFIX) if self.plan else self.name
 
 
@@ -86,7 +86,7 @@ class Look:
     """sha256 of the weights that were promoted; None for a confirmation."""
 
 
-class Solitude(IntEnum):
+class Exclusive(IntEnum):
     """What an attempt must have to itself; each holds those before it."""
 
     NOTHING = 0
@@ -127,7 +127,7 @@ class Proposal:
     ordinal: int
     attempt: int
     token: str
-    """Of the attempt; every write carries it."""
+    """Lease token of the attempt; every write carries it."""
     params: dict[str, Scalar]
     """What the sampler (or the baseline, or ``enqueue``) chose, space names only."""
     baseline: bool
@@ -135,12 +135,12 @@ class Proposal:
     resume_epoch: int
     """Epochs that the newest checkpoint holds of which the database knows; 0 to start anew."""
     checkpoint: str | None
-    """Its path where it lies on this machine; None where it was uploaded, or where there is none."""
+    """Path of the newest checkpoint on this machine; None where it was uploaded, or where there is none."""
     earlier: tuple[Earlier, ...] = ()
     """Attempts that began, oldest first."""
     recorded: int = 0
     """Last epoch of the trial's curve as it stands."""
-    alone: Solitude = Solitude.NOTHING
+    exclusive: Exclusive = Exclusive.NOTHING
     """Where an earlier attempt ran out of memory."""
 
 
@@ -159,7 +159,7 @@ class AttemptRow:
     resumed_from: int
     """Epochs taken over from a checkpoint."""
     slot: int = 0
-    """Of its worker."""
+    """Slot of its worker, from 0."""
     device: str = ""
     token: str = ""
     """Under which it owned the trial."""
@@ -204,10 +204,10 @@ class TrialRow:
     train: dict[str, Any]
     """The training arguments that were asked for, complete."""
     folder: str | None
-    """Of the newest attempt."""
+    """Folder of the newest attempt."""
     attempts: tuple[AttemptRow, ...] = field(default=())
     sweep: SweepResult | None = None
-    """Of a complete trial under ``postprocess: swept``, but for the baseline."""
+    """The sweep of a complete trial under ``postprocess: swept``, but for the baseline."""
 
     @property
     def recommended_point(self) -> OperatingPoint:
@@ -273,7 +273,7 @@ class WorkerRow:
     seen_at: datetime
     ended_at: datetime | None
     number: int | None
-    """Of the trial that it trains, the longest running where there are several."""
+    """Number of the trial that it trains, the longest running where there are several."""
     slots: tuple[str, ...] = ()
     """Device of each slot."""
     running: tuple[RunningRow, ...] = ()
@@ -289,7 +289,7 @@ class StatusRow:
     """Why the search is over; None while anything is open or may be proposed."""
     budget: BudgetRow
     counts: dict[TrialState, int]
-    """Of every state, dead trials that were tried again included (FAIL)."""
+    """Trials of every state, dead ones that were tried again included (FAIL)."""
     best: TrialRow | None
     workers: tuple[WorkerRow, ...]
     """Those that live."""
@@ -300,6 +300,6 @@ class StatusRow:
     device_hours: float = 0.0
     """Time in attempts, summed over all slots."""
     wasted_hours: dict[Reason, float] = field(default_factory=dict)
-    """Of these: in attempts that came to nothing, by why."""
+    """The part of ``device_hours`` in attempts that came to nothing, by reason."""
     left_s: float | None = None
     """Expected time to the end of the budget with the slots that live; None where nothing tells."""

@@ -27,7 +27,7 @@ def document(block: object) -> Document:
 
 
 def from_document(cls: type[T], raw: Document) -> T:
-    """Of ``document``. What an older version did not store has its default."""
+    """The value that ``document`` wrote. What an older version did not store has its default."""
     keys = keys_of(cls)
     given = _unfolded(raw, keys)
     values = {

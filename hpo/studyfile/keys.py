@@ -99,7 +99,7 @@ class KeyField(NamedTuple):
     shape: Shape
     required: bool
     default: Any
-    """Of the field; None for a required one."""
+    """Default of the field; None for a required one."""
 
     @property
     def example(self) -> Any:

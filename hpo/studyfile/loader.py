@@ -1,4 +1,4 @@
-"""The door of this room: a study file and overrides to a validated ``StudySpec``, or every problem in one error."""
+"""The door of this package: a study file and overrides to a validated ``StudySpec``, or every problem in one error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hpo.studyfile.text.fields import Field
 from hpo.studyfile.text.mapping import STUDY, read_mapping
 from hpo.studyfile.text.overrides import apply
 from hpo.studyfile.text.places import Folders
-from hpo.studyfile.text.report import Finding, Report
+from hpo.studyfile.text.report import Finding, ProblemReport
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def load(study: Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Load
 
     ``study`` may be what would stand in a file: then its relative paths begin at the working folder.
     """
-    report, working = Report(), Path.cwd()
+    report, working = ProblemReport(), Path.cwd()
     path = study if isinstance(study, Path) else Path(STUDY)
     root = read_document(study, report) if isinstance(study, Path) else read_mapping(study, report)
     if root is None:

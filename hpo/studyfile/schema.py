@@ -19,7 +19,7 @@ from hpo.trial.vocabulary import Postprocess, Scalar
 POSTPROCESSING_NAMES = ("iou", "conf", "max_det", "agnostic_nms")
 Plots = Literal["none", "best", "all"]
 STAGE_SUFFIX = ".confirm"
-"""Of the name of a confirmation stage, which is a study of its own; no other study may have it."""
+"""Ends the name of a confirmation stage, which is a study of its own; no other study's name may end so."""
 LONGEST_NAME = 63
 NAME = re.compile(rf"[a-z0-9][a-z0-9._-]{{0,{LONGEST_NAME - 1}}}")
 

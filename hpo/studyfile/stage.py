@@ -16,7 +16,7 @@ class PlannedRun:
     of: int | None
     """Number of the search's trial that it repeats; None for the baseline."""
     params: tuple[tuple[str, Scalar], ...]
-    """Its values of the space's names."""
+    """The run's values of the space's names."""
     train: tuple[tuple[str, Any], ...]
     """Complete Ultralytics arguments, the fresh seed among them."""
     operating_point: OperatingPoint | None

@@ -23,7 +23,7 @@ class Reader(Protocol):
         """Every epoch of every attempt at the trial."""
 
     def verdict(self) -> VerdictDocument | None:
-        """Of the study's confirmation stage (which may be this one), once it was reached."""
+        """The verdict of the study's confirmation stage (which may be this one), once it was reached."""
 
     def set_run(self, number: int, run_id: str) -> None:
         """Keep the id of the trial's MLflow run."""
@@ -33,7 +33,7 @@ class Reader(Protocol):
 
 
 @dataclass(frozen=True)
-class StudyReader:
+class ProjectionReader:
     """The stored study, read through ``hpo.study``."""
 
     storage: Storage

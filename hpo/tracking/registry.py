@@ -33,17 +33,17 @@ class Champion:
     version: str
     weights: Path
     settings: Path
-    """Its operating_point.json."""
+    """Path of its operating_point.json."""
     tags: dict[str, str]
 
 
 @dataclass(frozen=True)
-class Entry:
+class RegistryEntry:
     """A promoted model as it is to be registered."""
 
     id: str
     name: str
-    """Of the registered model."""
+    """Name of the registered model."""
     folder: Path
     tags: dict[str, str]
     description: str
@@ -73,12 +73,12 @@ class ModelRegistry:
                 return None  # a person has put the alias on a version of another kind
             return Champion(str(version.version), weights, settings, dict(version.tags))
 
-    def version_of(self, entry: Entry) -> str | None:
+    def version_of(self, entry: RegistryEntry) -> str | None:
         """The version that this promotion has made already."""
         with client.reaching(self._settings.tracking_uri):
             return self._version_of(entry)
 
-    def add(self, study: StudyRow, entry: Entry, alias: str) -> str:
+    def add(self, study: StudyRow, entry: RegistryEntry, alias: str) -> str:
         """Registers the folder as a new version under ``alias``, or finds it registered; returns the version."""
         with client.reaching(self._settings.tracking_uri):
             version = self._version_of(entry)
@@ -112,7 +112,7 @@ class ModelRegistry:
                 return None
             raise
 
-    def _version_of(self, entry: Entry) -> str | None:
+    def _version_of(self, entry: RegistryEntry) -> str | None:
         found = self._client.search_model_versions(f"name = '{entry.name}'")
         return next((str(each.version) for each in found if each.tags.get(ID_TAG) == entry.id), None)
 
@@ -125,7 +125,7 @@ class ModelRegistry:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
 
-    def _run(self, study: StudyRow, entry: Entry) -> Run:
+    def _run(self, study: StudyRow, entry: RegistryEntry) -> Run:
         """A run of the study's experiment that holds the model's files; the prepared view leaves it out."""
         experiment_id = experiment.find_or_create(self._client, study, self._settings.artifact_root)
         runs = Runs(self._client, experiment_id)

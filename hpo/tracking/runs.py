@@ -107,8 +107,8 @@ class Runs:
         tags |= always if params or tags or metrics else {}
         while params or tags or metrics:
             some_params, params = params[:_PARAMS_A_BATCH], params[_PARAMS_A_BATCH:]
-            room = _METRICS_A_BATCH - len(some_params) - len(tags)
-            some_metrics, metrics = metrics[:room], metrics[room:]
+            free = _METRICS_A_BATCH - len(some_params) - len(tags)
+            some_metrics, metrics = metrics[:free], metrics[free:]
             self._client.log_batch(
                 run.run_id, metrics=some_metrics, params=some_params, tags=[RunTag(*tag) for tag in tags.items()]
             )

@@ -7,7 +7,7 @@ import resource
 from typing import Any
 
 CONTEXT_MIB = 600.0
-"""Of a CUDA context and the libraries' kernels, where the driver does not say what this process holds."""
+"""Memory of a CUDA context and the libraries' kernels, where the driver does not say what this process holds."""
 MIB = 2**20
 
 

@@ -47,7 +47,7 @@ def _reason(error: BaseException) -> Reason:
 
 
 def _is_full_disk(error: BaseException) -> bool:
-    """Of the error itself or of what led to it: torch and Ultralytics wrap what the disk says."""
+    """Whether the error, or one that led to it, is a full disk: torch and Ultralytics wrap what the disk says."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno in _NO_SPACE:

@@ -30,7 +30,7 @@ class Progress:
     epoch: int
     """The epoch that is being trained, from 1; 0 before the first."""
     fraction: float
-    """Of the epoch or the stage, in [0, 1]."""
+    """The part of the epoch or the stage that is done, in [0, 1]."""
 
 
 @dataclass(frozen=True)

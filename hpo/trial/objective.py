@@ -19,7 +19,7 @@ class Average(StrEnum):
     MACRO = "macro"
     """The mean over the classes that have ground truth."""
     MICRO = "micro"
-    """Of the counts, pooled over classes."""
+    """The counts, pooled over classes."""
 
 
 class Quantity(StrEnum):
@@ -58,9 +58,9 @@ class Objective:
 
     metric: Metric = Metric.MAP50_95
     average: Average = Average.MACRO
-    """Of precision, recall and F; AP is always the mean over classes."""
+    """How precision, recall and F are averaged; AP is always the mean over classes."""
     beta: float = 1.0
-    """Of F-beta, with metric ``f1``: recall weighs beta times as much as precision."""
+    """The beta of F-beta, with metric ``f1``: recall weighs beta times as much as precision."""
     constraints: tuple[Constraint, ...] = ()
 
     @property
@@ -83,7 +83,7 @@ class Objective:
 
 
 def _text(number: float) -> str:
-    """Of every digit, so that ``parse`` gives the number back: ``0.9``, ``2``."""
+    """The number with every digit, so that ``parse`` gives it back: ``0.9``, ``2``."""
     return repr(float(number)).removesuffix(".0")
 
 

@@ -26,7 +26,7 @@ class OperatingPoint:
     """Detections an image, the best scores first."""
     kind: Kind = Kind.HARD
     sigma: float | None = None
-    """Of Gaussian Soft-NMS: a score is multiplied by exp(-IoU^2 / sigma)."""
+    """The width in Gaussian Soft-NMS, above 0: a score is multiplied by exp(-IoU^2 / sigma)."""
     per_class_conf: tuple[float, ...] | None = None
     """Thresholds by class index, in place of ``conf``, which is then their minimum."""
     floor: float = FLOOR
@@ -47,7 +47,7 @@ class OperatingPoint:
 
     @staticmethod
     def from_dict(raw: dict[str, Any]) -> OperatingPoint:
-        """Of ``to_dict``; further keys are left alone."""
+        """The value that ``to_dict`` gave; further keys are left alone."""
         names = OperatingPoint.__dataclass_fields__
         known = {name: value for name, value in raw.items() if name in names}
         thresholds = known.get("per_class_conf")
@@ -73,16 +73,16 @@ class SweepPlan:
     conf: tuple[float, float] = (FLOOR, 1.0)
     """Lowest and highest confidence threshold."""
     sigmas: tuple[float, ...] = DEFAULT_SIGMAS
-    """Of Gaussian Soft-NMS, each above 0."""
+    """Widths of Gaussian Soft-NMS, each above 0."""
     floors: tuple[float, ...] = (FLOOR, 0.01, 0.05, 0.1, 0.25)
-    """Of weighted boxes fusion."""
+    """Score floors of weighted boxes fusion, each in [0, 1]."""
     max_dets: tuple[int, ...] = (300,)
     per_class: bool = False
     """Whether each class gets a confidence threshold of its own."""
     folds: int = 5
-    """Of the cross-validation over images."""
+    """Folds of the cross-validation over images."""
     resamples: int = 2000
-    """Of the paired bootstrap over images."""
+    """Resamples of the paired bootstrap over images."""
     seed: int = 0
 
     def axis(self, axis: Axis) -> tuple[float, ...]:
@@ -130,7 +130,7 @@ class Rated:
 
 @dataclass(frozen=True)
 class Gain:
-    """Of the chosen setting over Ultralytics' defaults, in the objective; on images that did not choose it."""
+    """Gain of the chosen setting over Ultralytics' defaults, in the objective, on images that did not choose it."""
 
     metric: str
     """The objective's text."""
@@ -211,7 +211,7 @@ class SweepResult:
 
     @staticmethod
     def from_dict(raw: dict[str, Any]) -> SweepResult:
-        """Of ``to_dict``; further keys are left alone."""
+        """The value that ``to_dict`` gave; further keys are left alone."""
         fields = {name: raw[name] for name in SweepResult.__dataclass_fields__ if name in raw}
         kinds = tuple(KindResult(_rated(kind), _gain(kind["gain"])) for kind in raw["by_kind"])
         built = {"best": _rated(raw["best"]), "default": _rated(raw["default"]), "gain": _gain(raw["gain"])}

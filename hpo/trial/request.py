@@ -18,7 +18,7 @@ class PredictionFolder:
     folder: str
     """Absolute."""
     keep: int
-    """Of all that lie there, so many stay: those that were used last."""
+    """So many of the files that lie there stay: those that were used last."""
     data: str
     """The dataset's fingerprint, by which they are found again."""
 
@@ -50,7 +50,7 @@ class TrialRequest:
     """Under ``postprocess: swept`` what is tried: after each epoch for the objective that is reported, and after the
     training where no ``operating_point`` is given."""
     predictions: PredictionFolder | None = None
-    """Of what a sweep starts from; None keeps nothing."""
+    """Where the predictions that a sweep starts from are kept; None keeps nothing."""
     plots: Literal["none", "best", "all"] = "none"
     best_value: float | None = None
     """Best value of the study so far; under ``plots: best`` a trial that stays below it draws none."""
@@ -61,7 +61,7 @@ class TrialRequest:
     device: str = "auto"
     """``auto`` (first GPU, else CPU), ``cpu``, or a CUDA index such as ``0``."""
     token: str = ""
-    """Of the attempt: its checkpoints carry it."""
+    """Lease token of the attempt; its checkpoints carry it."""
     sharing: int = 1
     """Trials, this one included, that its worker trains at a time: they share the CPU's cores."""
 

@@ -6,7 +6,7 @@ from hpo.trial.messages import Ended, decode
 from hpo.trial.paths import AttemptPaths
 
 
-def left(paths: AttemptPaths, token: str) -> Ended | None:
+def untold(paths: AttemptPaths, token: str) -> Ended | None:
     """The end of the attempt of this token; None where it has none yet, or lies on another machine."""
     if not paths.belongs_to(token):
         return None

@@ -1,4 +1,4 @@
-"""Words that every room uses: scalars, metrics, reasons, and what a reason leads to."""
+"""Words that every package uses: scalars, metrics, reasons, and what a reason leads to."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ class Reaction:
     """Told with a violated constraint, so that samplers learn to stay away (they learn nothing from FAIL)."""
 
 
-ALONE = Reaction(TrialState.WAITING, RunStatus.RUNNING)
+EXCLUSIVE = Reaction(TrialState.WAITING, RunStatus.RUNNING)
 """To running out of memory beside other trials: the same trial waits for a device of its own, and no retry is used."""
 
 

@@ -1,18 +1,17 @@
 """The composition root: which parts work together. Heavy libraries load here, late."""
 
-from hpo.wiring.machine import Offer, devices, versions
+from hpo.wiring.machine import SlotRequest, devices, versions
 from hpo.wiring.opening import LocalStudy, joined, opened
 from hpo.wiring.projecting import checkpoint_store, projector
-from hpo.wiring.promoting import Promotion, bench, promotion
+from hpo.wiring.promoting import Promotion, promotion, weights_process
 from hpo.wiring.sweeping import SweepRequest, Swept, sweep
 
 __all__ = [
     "LocalStudy",
-    "Offer",
     "Promotion",
+    "SlotRequest",
     "SweepRequest",
     "Swept",
-    "bench",
     "checkpoint_store",
     "devices",
     "joined",
@@ -21,4 +20,5 @@ __all__ = [
     "promotion",
     "sweep",
     "versions",
+    "weights_process",
 ]

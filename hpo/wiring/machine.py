@@ -15,7 +15,7 @@ from hpo.version import __version__
 
 if TYPE_CHECKING:
     from hpo.launchers.forkserver import ForkserverLauncher
-    from hpo.orchestration.room import Room
+    from hpo.orchestration.memory_admission import MemoryAdmission
     from hpo.study.database.storage import Storage
     from hpo.study.records import StudyRow
 
@@ -26,7 +26,7 @@ PROBE_TIMEOUT_S = 600.0
 
 
 @dataclass(frozen=True)
-class Offer:
+class SlotRequest:
     """What a worker trains on."""
 
     gpus: str = "auto"
@@ -35,12 +35,12 @@ class Offer:
     """Slots of each; None: as many as memory allows."""
 
 
-ONE = Offer()
+ONE_SLOT = SlotRequest()
 """A slot on the first GPU, else on the CPU."""
 
 
 def versions() -> dict[str, str]:
-    """Of what a result depends on; read from the installed packages without importing them."""
+    """Versions of what a result depends on, read from the installed packages without importing them."""
     packages = ("optuna", "torch", "torchvision", "ultralytics", "mlflow", "numpy")
     found = {"hpo": __version__, "python": platform.python_version()}
     found |= {name: metadata.version(name) for name in packages}
@@ -59,10 +59,10 @@ def launcher(settings: Settings) -> ForkserverLauncher:
     )
 
 
-def slots(settings: Settings, offer: Offer) -> tuple[str, ...]:
+def slots(settings: Settings, slot_request: SlotRequest) -> tuple[str, ...]:
     """Device of each slot; where memory decides how many there are, each device once."""
-    gpus, each = offer.gpus, offer.each or 1
-    if gpus == "cpu" or (gpus == "auto" and offer.each is not None):
+    gpus, each = slot_request.gpus, slot_request.each or 1
+    if gpus == "cpu" or (gpus == "auto" and slot_request.each is not None):
         return (gpus,) * each
     found = [line.partition(":")[0] for line in devices(settings)]
     named = {"all": found, "auto": found[:1]}
@@ -74,19 +74,23 @@ def slots(settings: Settings, offer: Offer) -> tuple[str, ...]:
     return tuple(index for index in chosen for _ in range(each)) or ("cpu",) * each
 
 
-def room(settings: Settings, storage: Storage, study: StudyRow, devices: tuple[str, ...]) -> Room:
+def memory_admission(
+    settings: Settings, storage: Storage, study: StudyRow, devices: tuple[str, ...]
+) -> MemoryAdmission:
     """By what is free now: to be asked before the first trial."""
-    from hpo.orchestration import room as rooms
+    from hpo.orchestration import memory_admission
     from hpo.study.session import peaks
     from hpo.training import probe
 
-    free = {"cpu": rooms.free_host_mib()}
+    free = {"cpu": memory_admission.free_host_mib()}
     if devices != ("cpu",):
         try:
             free |= json.loads(launcher(settings).call(probe.free_memory, "", PROBE_TIMEOUT_S))
         except (TimeoutError, EOFError) as error:
             raise HpoError(f"--slots-per-gpu auto: the GPUs did not tell their free memory: {error}") from error
-    return rooms.Room(rooms.Memory(free, rooms.cores()), lambda: peaks.seen(storage, study))
+    return memory_admission.MemoryAdmission(
+        memory_admission.FreeMemory(free, memory_admission.cores()), lambda: peaks.seen(storage, study)
+    )
 
 
 def devices(settings: Settings) -> list[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from hpo.errors import SpecError, StudyConflict, UsageError
 from hpo.settings import Settings
 from hpo.wiring import machine, model
-from hpo.wiring.machine import ONE, Offer
+from hpo.wiring.machine import ONE_SLOT, SlotRequest
 from hpo.wiring.projecting import checkpoint_store, projector
 from hpo.wiring.warming import warm_start
 
@@ -64,17 +64,17 @@ class LocalStudy:
         return replace(self, study=study, workspace=workspace, unsynced=0)
 
     def verdict(self, by: str, progress: Callable[[int, int], None]) -> VerdictDocument:
-        """Of this stage, which is finished; computed at the first call."""
+        """The verdict of this stage, which is finished; computed at the first call."""
         from hpo.confirmation import record
-        from hpo.confirmation.verdict import Bench, reach
+        from hpo.confirmation.verdict import MeasurementSetup, reach
         from hpo.training import environment
 
         known = record.stored(self.storage, self.study)
         if known is not None:
             return known
         os.environ.update(environment.kernel_cache(self.settings.home))
-        bench = Bench(self.settings, self.workspace.data, self.workspace.devices[0], by, progress)
-        told = reach(self.storage, self.study, bench)
+        measuring = MeasurementSetup(self.settings, self.workspace.data, self.workspace.devices[0], by, progress)
+        told = reach(self.storage, self.study, measuring)
         self._show_verdict()
         return told
 
@@ -107,11 +107,11 @@ class LocalStudy:
 
     def work(self, watcher: Watcher, stop: StopRequest) -> None:
         """Be one of this study's workers until it is finished or a stop is asked for."""
-        from hpo.orchestration.worker import Company, Worker
+        from hpo.orchestration.worker import Services, Worker
         from hpo.study.session.registry import Life
         from hpo.study.session.worker_session import WorkerSession
         from hpo.study.studies import controls
-        from hpo.study.studies.standing import Ranking
+        from hpo.study.studies.leaderboard import Leaderboard
         from hpo.tracking.thread import ProjectionThread
 
         controls.refuse_if_stopped(self.storage, self.study)
@@ -120,9 +120,9 @@ class LocalStudy:
         session = WorkerSession(self.storage, self.study, life, self.workspace.baseline)
         try:
             store = checkpoint_store(self.settings, self.study)
-            ranking = Ranking(self.storage, self.study)
-            company = Company(session, self.launcher, mirror, watcher, ranking, store)
-            Worker(self.study, self.workspace, company, stop).run()
+            leaderboard = Leaderboard(self.storage, self.study)
+            services = Services(session, self.launcher, mirror, watcher, leaderboard, store)
+            Worker(self.study, self.workspace, services, stop).run()
         finally:
             session.close()
             self.unsynced = mirror.close(DRAIN_S)
@@ -130,7 +130,7 @@ class LocalStudy:
 
 @contextmanager
 def opened(
-    given: Path | Mapping[str, Any], overrides: Sequence[str], settings: Settings, offer: Offer = ONE
+    given: Path | Mapping[str, Any], overrides: Sequence[str], settings: Settings, slot_request: SlotRequest = ONE_SLOT
 ) -> Iterator[LocalStudy]:
     """Check a study (its file, or what would stand in one) against its data and model, then store it or join what is
     stored."""
@@ -161,16 +161,16 @@ def opened(
             model.share_weights(settings, storage, study, Path(found.path))
         folder = settings.study_folder(study.name)
         data = _placed_data(folder, Path(spec.data))
-        devices = machine.slots(settings, offer)
-        room = machine.room(settings, storage, study, devices) if offer.each is None else None
+        devices = machine.slots(settings, slot_request)
+        memory = machine.memory_admission(settings, storage, study, devices) if slot_request.each is None else None
         workspace = Workspace(
-            folder, found.path, data, _baseline(spec, dataset), devices, settings.cache / "predictions", room
+            folder, found.path, data, _baseline(spec, dataset), devices, settings.cache / "predictions", memory
         )
         yield LocalStudy(settings, storage, study, workspace, launcher)
 
 
 @contextmanager
-def joined(name: str, data: Path | None, settings: Settings, offer: Offer) -> Iterator[LocalStudy]:
+def joined(name: str, data: Path | None, settings: Settings, slot_request: SlotRequest) -> Iterator[LocalStudy]:
     """A stored study on a machine that has its data, and nothing else of it.
 
     ``data``: data.yaml where it is not at the place that the study names. Raises StudyConflict where the data or the
@@ -199,12 +199,12 @@ def joined(name: str, data: Path | None, settings: Settings, offer: Offer) -> It
         model.here(launcher, study, settings),
         _placed_data(folder, source),
         _baseline(study.spec, dataset),
-        machine.slots(settings, offer),
+        machine.slots(settings, slot_request),
         settings.cache / "predictions",
     )
     with open_storage(settings.storage_url, create=False, lease_s=study.spec.recovery.lease_s) as storage:
-        if offer.each is None:
-            workspace = replace(workspace, room=machine.room(settings, storage, study, workspace.devices))
+        if slot_request.each is None:
+            workspace = replace(workspace, memory=machine.memory_admission(settings, storage, study, workspace.devices))
         yield LocalStudy(settings, storage, study, workspace, launcher)
 
 

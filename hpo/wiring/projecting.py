@@ -17,10 +17,10 @@ def projector(settings: Settings, storage: Storage, study: StudyRow) -> Projecto
     """The study's projection into MLflow."""
     from hpo.study.studies import lifecycle
     from hpo.tracking.projection import Projector
-    from hpo.tracking.reader import StudyReader
+    from hpo.tracking.reader import ProjectionReader
 
     search = lifecycle.load(storage, study.searched_name) if study.plan else study
-    return Projector(settings, study, StudyReader(storage, study), home=search)
+    return Projector(settings, study, ProjectionReader(storage, study), home=search)
 
 
 def checkpoint_store(settings: Settings, study: StudyRow) -> MlflowStore | None:

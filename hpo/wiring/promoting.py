@@ -14,13 +14,13 @@ from hpo.wiring import machine, model
 if TYPE_CHECKING:
     from hpo.orchestration.stop import StopRequest
     from hpo.orchestration.workspace import Workspace
-    from hpo.promotion.bench import Bench
-    from hpo.promotion.bench import Show as ShowImages
-    from hpo.promotion.choice import Choice
-    from hpo.promotion.promote import Asked, Maker, Promoted
+    from hpo.promotion.choice import PromotionChoice
+    from hpo.promotion.promote import FolderBuilder, Promoted, PromotionRequest
     from hpo.promotion.registering import Pending, Registered
     from hpo.promotion.training import FinalTraining, Trained
     from hpo.promotion.training import Show as ShowEpochs
+    from hpo.promotion.weights_process import Show as ShowImages
+    from hpo.promotion.weights_process import WeightsProcess
     from hpo.study.database.storage import Storage
     from hpo.study.records import StudyRow
     from hpo.trial.ports import Launcher
@@ -32,12 +32,12 @@ class Promotion:
 
     storage: Storage
     study: StudyRow
-    asked: Asked
-    choice: Choice
+    asked: PromotionRequest
+    choice: PromotionChoice
     training: FinalTraining
     launcher: Launcher
     workspace: Workspace
-    maker: Maker
+    builder: FolderBuilder
     by: str
 
     def train(self, stop: StopRequest, show: ShowEpochs) -> Trained:
@@ -49,7 +49,9 @@ class Promotion:
         from hpo.promotion import registering
         from hpo.promotion.registering import Pending
 
-        made = replace(self.maker, bench=replace(self.maker.bench, show=show)).make(self.asked, self.choice, trained)
+        made = replace(self.builder, weights_process=replace(self.builder.weights_process, show=show)).make(
+            self.asked, self.choice, trained
+        )
         if self.asked.register is None:
             return made, None
         row = self.choice.row
@@ -69,12 +71,12 @@ class Promotion:
         """Raises ``StorageUnavailable`` where the registry does not answer."""
         from hpo.promotion import registering
 
-        bench = replace(self.maker.bench, show=show)
-        return registering.register(self.storage, self.study, wanted, bench, self.by)
+        weights_process = replace(self.builder.weights_process, show=show)
+        return registering.register(self.storage, self.study, wanted, weights_process, self.by)
 
 
 def promotion(
-    storage: Storage, study: StudyRow, asked: Asked, settings: Settings, place: tuple[Path | None, str, str]
+    storage: Storage, study: StudyRow, asked: PromotionRequest, settings: Settings, place: tuple[Path | None, str, str]
 ) -> Promotion:
     """Everything that can be wrong is looked at here, before anything is trained.
 
@@ -84,7 +86,7 @@ def promotion(
     from hpo.orchestration.workspace import Workspace
     from hpo.promotion import exports, folder, registering
     from hpo.promotion.choice import choose
-    from hpo.promotion.promote import Maker
+    from hpo.promotion.promote import FolderBuilder
     from hpo.promotion.training import FinalTraining
 
     data, device, by = place
@@ -105,17 +107,17 @@ def promotion(
         predictions=settings.cache / "predictions",
     )
     training = FinalTraining(study, choice, workspace, with_val=asked.with_val)
-    maker = Maker(storage, study, workspace, bench(settings, study, device), by, machine.versions())
-    return Promotion(storage, study, asked, choice, training, launcher, workspace, maker, by)
+    builder = FolderBuilder(storage, study, workspace, weights_process(settings, study, device), by, machine.versions())
+    return Promotion(storage, study, asked, choice, training, launcher, workspace, builder, by)
 
 
-def bench(
+def weights_process(
     settings: Settings, study: StudyRow, device: str, show: Callable[[str, int, int], None] = lambda *_: None
-) -> Bench:
+) -> WeightsProcess:
     """Where weights of ``study`` are looked at."""
-    from hpo.promotion.bench import Bench
+    from hpo.promotion.weights_process import WeightsProcess
 
-    return Bench(settings, device, settings.study_folder(study.name) / "promote" / "log.txt", show)
+    return WeightsProcess(settings, device, settings.study_folder(study.name) / "promote" / "log.txt", show)
 
 
 def refuse_other_data(study: StudyRow, source: Path, settings: Settings) -> None:

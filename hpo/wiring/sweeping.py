@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SweepRequest:
-    """Which predictions are swept (see ``hpo.training.measuring.predictions.Wanted``)."""
+    """Which predictions are swept (see ``hpo.training.measuring.predictions.PredictionsRequest``)."""
 
     weights: Path
     data: Path
@@ -39,13 +39,13 @@ class Swept:
     imgsz: int
 
     def save(self, folder: Path) -> list[Path]:
-        """Its files, in ``folder``."""
+        """Writes the sweep's files into ``folder``."""
         from hpo.training.measuring import sweep_files
 
         weights = self.request.weights.resolve()
         title = f"{weights.name} on {self.request.data}, split {self.request.split}"
         return sweep_files.write(
-            self.result, self.predictions, sweep_files.Source(title, weights, self.imgsz), folder.resolve()
+            self.result, self.predictions, sweep_files.SweepSource(title, weights, self.imgsz), folder.resolve()
         )
 
 
@@ -65,12 +65,12 @@ def sweep(
     """
     from hpo.dataset.description import describe
     from hpo.training import environment
-    from hpo.training.measuring.predictions import Wanted, captured
+    from hpo.training.measuring.predictions import PredictionsRequest, captured
 
     os.environ.update(environment.kernel_cache(settings.home))
 
     def predictions(split: str) -> tuple[Predictions, int]:
-        wanted = Wanted(
+        wanted = PredictionsRequest(
             request.weights, request.data, split, request.imgsz, request.capture, request.device, request.trust
         )
         return captured(wanted, settings, progress=lambda done, images: progress(split, done, images))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hpo.errors import UsageError
 
 if TYPE_CHECKING:
-    from hpo.promotion.choice import Choice
+    from hpo.promotion.choice import PromotionChoice
     from hpo.study.database.storage import Storage
     from hpo.study.records import Identity, StudyRow, WarmStart
     from hpo.studyfile.schema import StudySpec
@@ -20,8 +20,10 @@ _AGREE = ("train", "space", "objective", "postprocess")
 
 
 def warm_start(storage: Storage, spec: StudySpec, identity: Identity) -> WarmStart:
-    """Of each earlier study its confirmed best as a proposal, brought into the space of ``spec``; and where the studies
-    measure the same of the same, its finished trials.
+    """What a new study takes over from the earlier ones that it names.
+
+    Each gives its confirmed best as a proposal, brought into the space of ``spec``. Where the studies measure the same
+    on the same data and model, it also gives its finished trials.
 
     Raises ``UsageError`` for a study that is not in this database, or that has no complete trial.
     """
@@ -48,7 +50,7 @@ def warm_start(storage: Storage, spec: StudySpec, identity: Identity) -> WarmSta
     return taken
 
 
-def _enqueue(proposals: list[dict[str, Scalar]], spec: StudySpec, best: Choice, name: str) -> str:
+def _enqueue(proposals: list[dict[str, Scalar]], spec: StudySpec, best: PromotionChoice, name: str) -> str:
     from hpo.studyfile.planning.clipping import clipped
 
     if best.row.baseline and spec.baseline:
@@ -65,7 +67,7 @@ def _enqueue(proposals: list[dict[str, Scalar]], spec: StudySpec, best: Choice, 
     return f"{name}: trial {best.row.number} enqueued ({best.why}){clip}"
 
 
-def _values(best: Choice) -> dict[str, Scalar]:
+def _values(best: PromotionChoice) -> dict[str, Scalar]:
     """All that the trial was trained and is used with, whether its study sampled, fixed or left it."""
     from hpo.studyfile.arguments import arguments
     from hpo.studyfile.schema import POSTPROCESSING_NAMES

@@ -18,7 +18,7 @@ from hpo.trial.vocabulary import Reason
 from tests.tracking.support import Rows, make_rows, settings_in
 
 LONGEST_MS = 120_000
-"""Of waiting for what must appear, on a machine that has much else to do."""
+"""Longest wait for what must appear, on a machine that has much else to do."""
 
 
 @dataclass(frozen=True)

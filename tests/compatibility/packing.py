@@ -70,7 +70,7 @@ def is_kept(file: Path, parts: tuple[str, ...]) -> bool:
 
 
 def newest_checkpoint(folder: Path) -> str:
-    """Its name without the ending, which its description has, too; nothing goes on from older ones."""
+    """Stem of the newest checkpoint and of its description; nothing goes on from older ones."""
     found = sorted(file.stem for file in folder.glob("checkpoint-*.json"))
     return found[-1] if found else "none"
 

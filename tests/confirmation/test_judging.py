@@ -23,7 +23,7 @@ from tests.study.support import study_spec
 
 POINT = OperatingPoint(0.5, 0.05)
 SKILLS = {"b0": 0.50, "b1": 0.52, "a0": 0.80, "a1": 0.81, "c0": 0.60, "c1": 0.62}
-"""Of each run: two of the baseline, two of each of two candidates."""
+"""Values of each run: two of the baseline, two of each of two candidates."""
 
 
 def stage(objective: str = "f1", point: OperatingPoint | None = POINT) -> tuple[StudySpec, StagePlan]:

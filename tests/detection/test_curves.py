@@ -27,7 +27,7 @@ PLAN = SweepPlan()
 
 def unpacked(events: Events, bit: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Scores, classes and (n, 10) true positives of what one setting keeps."""
-    kept = np.flatnonzero((events.words >> np.uint64(bit)) & np.uint64(1))
+    kept = np.flatnonzero((events.masks >> np.uint64(bit)) & np.uint64(1))
     rows = events.rows[kept]
     hits = np.where(rows[:, None] >= 0, (events.hits[rows] >> np.uint64(bit)) & np.uint64(1), 0) == 1
     return events.scores[kept], events.classes[kept], hits
@@ -72,7 +72,7 @@ def test_average_precision_of_one_class_is_the_interpolated_one(hits: list[bool]
         scores=np.linspace(0.9, 0.1, n).astype(np.float32),
         classes=np.zeros(n, np.int32),
         images=np.zeros(n, np.int32),
-        words=np.ones(n, np.uint64),
+        masks=np.ones(n, np.uint64),
         rows=np.where(hits, np.cumsum(hits) - 1, -1).astype(np.int32),
         hits=np.ones((sum(hits), 10), np.uint64),
         ignored=np.zeros((sum(hits), 10), np.uint64),
@@ -102,7 +102,7 @@ def test_detections_of_equal_score_stay_or_go_together() -> None:
     rounded = Predictions(**{**vars(predictions), "scores": np.round(predictions.scores, 1).clip(0.1)})
     events = next(every(rounded, PLAN, Kind.HARD))
     rows = curve(events, 24, Labels.of(rounded))
-    assert len(rows) == len(np.unique(events.scores[(events.words >> np.uint64(24)) & np.uint64(1) == 1]))
+    assert len(rows) == len(np.unique(events.scores[(events.masks >> np.uint64(24)) & np.uint64(1) == 1]))
     assert (np.diff(rows.scores) < 0).all()
 
 

@@ -56,7 +56,7 @@ def test_a_setting_alone_and_one_of_many_match_alike(seed: int) -> None:
     together = next(every(predictions, SweepPlan(), Kind.HARD))
     for bit in (0, 12, 24, 32):
         alone = single(predictions, together.settings[bit])
-        kept = np.flatnonzero((together.words >> np.uint64(bit)) & np.uint64(1))
+        kept = np.flatnonzero((together.masks >> np.uint64(bit)) & np.uint64(1))
         np.testing.assert_array_equal(together.scores[kept], alone.scores)
         rows = together.rows[kept]
         hits = np.where(rows >= 0, (together.hits[rows, 0] >> np.uint64(bit)) & np.uint64(1), 0)
@@ -96,5 +96,5 @@ def test_threads_change_nothing(threads: int) -> None:
     predictions = make(Scene(images=200, candidates=20))
     events = next(every(predictions, SweepPlan(), Kind.HARD, threads=threads))
     once = next(every(predictions, SweepPlan(), Kind.HARD))
-    for name in ("scores", "classes", "images", "words", "rows", "hits"):
+    for name in ("scores", "classes", "images", "masks", "rows", "hits"):
         np.testing.assert_array_equal(getattr(events, name), getattr(once, name))

@@ -43,7 +43,7 @@ def test_no_more_than_ultralytics_looks_at() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "masks"),
     [
         ({"scores": np.array([0.1, np.nan, 0.3])}, "a.jpg: the detector predicts scores that are no numbers"),
         ({"scores": np.array([0.1, 1.5, 0.3])}, "a.jpg: the detector predicts scores"),
@@ -52,8 +52,8 @@ def test_no_more_than_ultralytics_looks_at() -> None:
         ({"truth_classes": np.array([7])}, "a label of class 7"),
     ],
 )
-def test_what_is_broken_names_the_image(change: dict[str, Any], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
+def test_what_is_broken_names_the_image(change: dict[str, Any], masks: str) -> None:
+    with pytest.raises(ValueError, match=masks):
         collect([replace(ONE, **change)], NAMES, "deploy")
 
 

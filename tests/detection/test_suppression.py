@@ -31,13 +31,13 @@ def candidates(seed: int, most: int = 150, classes: int = 4) -> Candidates:
 
 
 def hard(boxes: Any, classes: Any, *, by_class: bool = True, grid: Any = GRID) -> NDArray[np.uint64]:
-    words = np.zeros(len(boxes), np.uint64)
-    suppression.hard_words(boxes, classes, (0, len(boxes)), int(classes.max()) + 1, by_class, grid, words)
-    return words
+    masks = np.zeros(len(boxes), np.uint64)
+    suppression.hard_masks(boxes, classes, (0, len(boxes)), int(classes.max()) + 1, by_class, grid, masks)
+    return masks
 
 
-def kept(words: NDArray[np.uint64], bit: int) -> list[int]:
-    return [int(i) for i in np.flatnonzero((words >> np.uint64(bit)) & np.uint64(1))]
+def kept(masks: NDArray[np.uint64], bit: int) -> list[int]:
+    return [int(i) for i in np.flatnonzero((masks >> np.uint64(bit)) & np.uint64(1))]
 
 
 @pytest.mark.parametrize("by_class", [True, False])
@@ -46,32 +46,32 @@ def test_every_threshold_keeps_what_torchvision_keeps(classes: int, by_class: bo
     """Bit for bit, also where the shift by class * 7680 px rounds the boxes (class ids near 80)."""
     for seed in range(30):
         boxes, scores, own = candidates(seed, most=500, classes=classes)
-        words = hard(boxes, own, by_class=by_class)
+        masks = hard(boxes, own, by_class=by_class)
         shift = torch.from_numpy(own.astype(np.float32))[:, None] * (7680 if by_class else 0)
         for bit, threshold in enumerate(IOUS):
             theirs = torchvision.ops.nms(torch.from_numpy(boxes) + shift, torch.from_numpy(scores), float(threshold))
-            assert kept(words, bit) == sorted(theirs.tolist())
+            assert kept(masks, bit) == sorted(theirs.tolist())
 
 
 def test_a_grid_of_64_thresholds_takes_one_pass() -> None:
     ious = np.linspace(0.02, 0.99, 64)
     boxes, scores, own = candidates(3)
-    words = hard(boxes, own, grid=(ious, suppression.bins(ious)))
+    masks = hard(boxes, own, grid=(ious, suppression.bins(ious)))
     for bit in (0, 31, 63):
-        assert kept(words, bit) == sorted(reference.greedy(boxes, scores, own, ious[bit]))
+        assert kept(masks, bit) == sorted(reference.greedy(boxes, scores, own, ious[bit]))
 
 
 @given(SEEDS)
 @settings(max_examples=30, deadline=None)
 def test_diou_keeps_what_the_textbook_keeps(seed: int) -> None:
     boxes, scores, own = candidates(seed, most=60)
-    words = np.zeros(len(boxes), np.uint64)
-    suppression.diou_words(boxes, own, (0, len(boxes)), 4, GRID, words)
+    masks = np.zeros(len(boxes), np.uint64)
+    suppression.diou_masks(boxes, own, (0, len(boxes)), 4, GRID, masks)
     exact = boxes.astype(np.float64)
     pairs = [reference.diou(a, b) for i, a in enumerate(exact) for b in exact[:i]]
     for bit in (0, 8, 16, 24, 32):
         if not any(abs(pair - IOUS[bit]) < 1e-9 for pair in pairs):
-            assert kept(words, bit) == sorted(reference.greedy(exact, scores, own, IOUS[bit], reference.diou))
+            assert kept(masks, bit) == sorted(reference.greedy(exact, scores, own, IOUS[bit], reference.diou))
 
 
 @given(SEEDS, st.sampled_from(range(33)))
@@ -87,11 +87,11 @@ def test_suppression_is_idempotent(seed: int, bit: int) -> None:
 @settings(max_examples=50, deadline=None)
 def test_a_threshold_closes_after_max_det_detections(seed: int, max_det: int) -> None:
     boxes, _, own = candidates(seed)
-    words = hard(boxes, own)
-    closed = words.copy()
-    suppression.close(closed, (0, len(words)), max_det)
+    masks = hard(boxes, own)
+    closed = masks.copy()
+    suppression.close(closed, (0, len(masks)), max_det)
     for bit in range(len(IOUS)):
-        assert kept(closed, bit) == kept(words, bit)[:max_det]
+        assert kept(closed, bit) == kept(masks, bit)[:max_det]
 
 
 @given(SEEDS)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpo.detection import evidence
-from hpo.detection.evidence import Bootstrap, Opponent
+from hpo.detection.evidence import Bootstrap, Reference
 from hpo.detection.predictions import Predictions
 from hpo.detection.rating import default_for, measure
 from hpo.detection.sweep import best_value, sweep
@@ -62,7 +62,7 @@ def test_a_value_is_measured_on_images_that_did_not_choose_it() -> None:
 
 
 def test_the_intervals_hold_what_the_setting_gains_on_new_images() -> None:
-    """Of 40 small splits: the gain on 800 new images lies in the 95% interval of almost every one."""
+    """The gain on 800 new images lies in the 95% interval of almost every one of 40 small splits."""
     wide = make(Scene(images=800, candidates=25, seed=99))
     plan = replace(PLAN, kinds=(Kind.HARD,))
     objective = parse("f1")
@@ -115,7 +115,7 @@ def test_a_head_without_nms_has_the_confidence_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "plan", "words"),
+    ("text", "plan", "masks"),
     [
         ("precision", PLAN, "precision at recall >= 0.9"),
         ("f1 at recall[cat] >= 0.5", PLAN, "no class 'cat'"),
@@ -124,8 +124,8 @@ def test_a_head_without_nms_has_the_confidence_alone() -> None:
         ("f1", replace(PLAN, kinds=(Kind.NONE,)), "heads without NMS"),
     ],
 )
-def test_what_does_not_fit_is_refused_with_the_way_out(text: str, plan: SweepPlan, words: str) -> None:
-    with pytest.raises(UsageError, match=words.replace("[", r"\[")):
+def test_what_does_not_fit_is_refused_with_the_way_out(text: str, plan: SweepPlan, masks: str) -> None:
+    with pytest.raises(UsageError, match=masks.replace("[", r"\[")):
         sweep(make(Scene()), plan, parse(text))
 
 
@@ -133,7 +133,7 @@ def test_what_does_not_fit_is_refused_with_the_way_out(text: str, plan: SweepPla
 def test_resampled_values_are_those_of_the_resampled_images(text: str) -> None:
     """Weights stand for images that are there several times: but for the order of equal scores, the same AP."""
     predictions, objective = make(Scene(images=12, candidates=30)), parse(text)
-    other = Opponent.of(predictions, DEFAULT, objective, Bootstrap(20, 0))
+    other = Reference.of(predictions, DEFAULT, objective, Bootstrap(20, 0))
     plain = replace(objective, constraints=())
     for weights, value in zip(other.weights, other.drawn, strict=True):
         images = np.repeat(np.arange(12), weights)

@@ -54,7 +54,7 @@ class Watch:
     processes: set[int] = field(default_factory=set)
     """Descendants of this process that held memory of it."""
     most_at_once: int = 0
-    """Of them."""
+    """How many of them there are."""
     _over: threading.Event = field(default_factory=threading.Event)
 
     @property

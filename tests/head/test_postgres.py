@@ -19,7 +19,7 @@ from hpo.errors import HpoError, UsageError
 from hpo.head import passwords
 from hpo.head.postgres import OWNER, Cluster, Listening
 from hpo.servers import check_free
-from hpo.study.database.roles import Kind, Role
+from hpo.study.database.roles import Role, RoleKind
 from hpo.study.studies import setup
 from tests.head.conftest import free_port
 
@@ -68,7 +68,9 @@ def test_from_other_machines_only_workers_and_readers_get_in_and_only_with_a_pas
     with cluster.serving(Listening("127.0.0.2", port), remote_roles=("hpo_worker",)):
         url = f"postgresql://{OWNER}:ownerpw@127.0.0.1:{port}"
         setup.ensure_database(f"{url}/postgres", "hpo", OWNER)
-        setup.init(f"{url}/hpo", [Role(Kind.WORKER, "hpo_worker", "workerpw"), Role(Kind.MLFLOW, "mlflow", "mlflowpw")])
+        setup.init(
+            f"{url}/hpo", [Role(RoleKind.WORKER, "hpo_worker", "workerpw"), Role(RoleKind.MLFLOW, "mlflow", "mlflowpw")]
+        )
         with seen_from("127.0.0.3", port) as elsewhere:
             connect(elsewhere, "hpo_worker", "workerpw", "hpo")
             for user, password, database, said in (

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from hpo.errors import StorageUnavailable, UsageError
 from hpo.study.database import schema, tables
-from hpo.study.database.roles import Kind, Role
+from hpo.study.database.roles import Role, RoleKind
 from hpo.study.database.storage import SchemaConflict, Storage, open_storage
 from hpo.study.database.tables import SCHEMA_VERSION
 from hpo.study.records import Look, Upload
@@ -25,8 +25,8 @@ from tests.head.conftest import Server
 from tests.searches import verdict
 from tests.study.support import FACTS, IDENTITY, Clock, admit, begin, ended, epoch_report, outlive, run, study_spec
 
-WORKER = Role(Kind.WORKER, "w_ork", "w'orker:p@ss")
-READER = Role(Kind.READER, "reader", "reader-pass")
+WORKER = Role(RoleKind.WORKER, "w_ork", "w'orker:p@ss")
+READER = Role(RoleKind.READER, "reader", "reader-pass")
 IN_URL = {"w_ork": "w%27orker%3Ap%40ss", "reader": "reader-pass"}
 INIT = "import sys; from hpo.study.studies import setup; setup.init(sys.argv[1])"
 
@@ -158,10 +158,10 @@ def test_a_worker_at_a_database_without_tables_says_who_makes_them(
 def test_init_may_be_run_again_and_changes_passwords_only_where_one_is_given(
     server: Server, database: str, owner_url: str, worker_url: str
 ) -> None:
-    done = setup.init(owner_url, [Role(Kind.WORKER, WORKER.name, "")])
+    done = setup.init(owner_url, [Role(RoleKind.WORKER, WORKER.name, "")])
     assert done.before == SCHEMA_VERSION
     execute(worker_url, "SELECT 1")
-    setup.init(owner_url, [Role(Kind.WORKER, WORKER.name, "another")])
+    setup.init(owner_url, [Role(RoleKind.WORKER, WORKER.name, "another")])
     with pytest.raises(StorageUnavailable, match="password authentication failed"):
         open_storage(worker_url, create=False)
     execute(server.url(database, WORKER.name, "another"), "SELECT 1")
@@ -177,18 +177,18 @@ def test_no_password_reaches_the_servers_log(open_folder: Path, owner_url: str) 
 
 def test_a_missing_role_without_a_password_is_an_error_that_names_the_variable(owner_url: str) -> None:
     with pytest.raises(UsageError, match="HPO_WORKER_PASSWORD_FILE"):
-        setup.init(owner_url, [Role(Kind.WORKER, "nobody_yet", "")])
+        setup.init(owner_url, [Role(RoleKind.WORKER, "nobody_yet", "")])
 
 
 @pytest.mark.parametrize("name", ["", "Worker", 'x"; DROP ROLE y', "a-b", "x" * 64])
 def test_a_role_name_that_needs_quoting_is_refused(owner_url: str, name: str) -> None:
     with pytest.raises(UsageError, match="small letters"):
-        setup.init(owner_url, [Role(Kind.WORKER, name, "password")])
+        setup.init(owner_url, [Role(RoleKind.WORKER, name, "password")])
 
 
 def test_mlflows_role_owns_its_database_and_sees_nothing_of_ours(server: Server, database: str, owner_url: str) -> None:
     for _ in range(2):
-        setup.init(owner_url, [Role(Kind.MLFLOW, "mlflow", "mlflow-pass")])
+        setup.init(owner_url, [Role(RoleKind.MLFLOW, "mlflow", "mlflow-pass")])
     execute(server.url("mlflow", "mlflow", "mlflow-pass"), "CREATE TABLE IF NOT EXISTS mine (x int)")
     with pytest.raises(DBAPIError, match="permission denied"):
         execute(server.url(database, "mlflow", "mlflow-pass"), "SELECT * FROM hpo_trials")

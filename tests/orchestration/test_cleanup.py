@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hpo.orchestration.cleanup import Cleaner
-from hpo.study.studies.standing import Standing
+from hpo.study.studies.leaderboard import Placement
 from hpo.trial import checkpoints
 from hpo.trial.paths import AttemptPaths
 
@@ -24,9 +24,9 @@ class Study:
     open: set[int] = field(default_factory=set)
     asked: list[set[int]] = field(default_factory=list)
 
-    def standing(self, numbers: Collection[int]) -> Standing:
+    def standing(self, numbers: Collection[int]) -> Placement:
         self.asked.append(set(numbers))
-        return Standing(self.best, frozenset(numbers) - self.open)
+        return Placement(self.best, frozenset(numbers) - self.open)
 
     def train(self, number: int, attempt: int = 1) -> AttemptPaths:
         """An attempt that has written all its weights."""

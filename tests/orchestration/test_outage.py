@@ -10,14 +10,14 @@ from typing_extensions import override
 
 from hpo.errors import StorageUnavailable
 from hpo.orchestration.stop import StopRequest
-from hpo.orchestration.worker import Company, Worker
+from hpo.orchestration.worker import Services, Worker
 from hpo.orchestration.workspace import Workspace
 from hpo.study.database.storage import Storage, open_storage
 from hpo.study.session.registry import Life
 from hpo.study.session.worker_session import WorkerSession
 from hpo.study.studies import snapshot
+from hpo.study.studies.leaderboard import Leaderboard
 from hpo.study.studies.lifecycle import create_or_join, load
-from hpo.study.studies.standing import Ranking
 from hpo.trial.messages import EpochReport
 from hpo.trial.ports import TrialProcess
 from hpo.trial.request import TrialRequest
@@ -60,8 +60,8 @@ class Cutting(Nobody):
 def work(storage: Storage, folder: Path, launcher: Counting, watcher: Nobody) -> None:
     study = load(storage, "digits")
     session = WorkerSession(storage, study, Life("w", ("cpu",)), None)
-    company = Company(session, launcher, Nobody(), watcher, Ranking(storage, study))
-    Worker(study, Workspace(folder, "m.yaml", folder / "data.yaml", None, ("cpu",)), company, StopRequest()).run()
+    services = Services(session, launcher, Nobody(), watcher, Leaderboard(storage, study))
+    Worker(study, Workspace(folder, "m.yaml", folder / "data.yaml", None, ("cpu",)), services, StopRequest()).run()
 
 
 def test_a_worker_without_a_database_ends_and_its_result_is_told_later(postgres_server: str, tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_an_end_that_was_written_counts_whatever_becomes_of_the_process(
     request: TrialRequest = request_for(study=how)
     paths = AttemptPaths(Path(request.folder))
     paths.claim("token")
-    ended = follow(misbehaving.start(request), hung_s=3.0, left=lambda: results.left(paths, "token"))
+    ended = follow(misbehaving.start(request), hung_s=3.0, left=lambda: results.untold(paths, "token"))
     assert (ended.reason, ended.value) == (Reason.COMPLETE, 0.5)
 
 

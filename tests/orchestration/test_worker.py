@@ -12,16 +12,16 @@ from typing_extensions import override
 
 from hpo.errors import HpoError
 from hpo.orchestration.stop import StopRequest
-from hpo.orchestration.worker import Company, Worker
+from hpo.orchestration.worker import Services, Worker
 from hpo.orchestration.workspace import Workspace
 from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow
 from hpo.study.session.registry import Life
 from hpo.study.session.worker_session import WorkerSession
 from hpo.study.studies import controls, snapshot
+from hpo.study.studies.leaderboard import Leaderboard
 from hpo.study.studies.lifecycle import create_or_join
 from hpo.study.studies.progress import Control
-from hpo.study.studies.standing import Ranking
 from hpo.trial.ports import TrialProcess
 from hpo.trial.request import TrialRequest
 from hpo.trial.vocabulary import Reason
@@ -39,8 +39,8 @@ def study(storage: Storage) -> StudyRow:
 def work(storage: Storage, study: StudyRow, folder: Path, launcher: FakeLauncher, stop: StopRequest) -> None:
     slots = ("cpu", "cpu")
     with WorkerSession(storage, study, Life("w", slots), None) as session:
-        company = Company(session, launcher, Nobody(), Nobody(), Ranking(storage, study))
-        Worker(study, Workspace(folder, "m.yaml", folder / "data.yaml", None, slots), company, stop).run()
+        services = Services(session, launcher, Nobody(), Nobody(), Leaderboard(storage, study))
+        Worker(study, Workspace(folder, "m.yaml", folder / "data.yaml", None, slots), services, stop).run()
 
 
 class Listening(FakeLauncher):

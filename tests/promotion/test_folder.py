@@ -57,7 +57,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next_one(tmp_path: Path) -
 
 
 def test_what_others_left_is_theirs(tmp_path: Path) -> None:
-    """Of a host whose name begins like this one's, or of another target."""
+    """Drafts of a host whose name begins like this one's, or of another target."""
     dead, host = 2**22 + 1, socket.gethostname()  # beyond the highest process number
     for name in (
         f".winner.partial-{dead}-{host}-0-abc",

@@ -66,11 +66,11 @@ class Plan:
     workers: int = 8
     """Nodes in all."""
     real: int = 2
-    """Of them with trainings of YOLO."""
+    """Workers that train YOLO."""
     deaths: int = 20
     """So many trials are to die."""
     restarts: int = 4
-    """Of PostgreSQL and MLflow in turn."""
+    """Restarts of PostgreSQL and MLflow in turn."""
     last: int = 12
     """Trials to be begun after the last harm."""
     seed: int = 0

@@ -43,7 +43,7 @@ class Place:
 
     study: str
     url: str
-    """Of the database, by way of the node's proxy."""
+    """URL of the database, by way of the node's proxy."""
     tracking_uri: str
     folder: Path
     """The node's own, on no shared disk as far as it knows."""

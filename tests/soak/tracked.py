@@ -57,7 +57,7 @@ class Tracking:
         self.__enter__()
 
     def _wait_for_the_port(self) -> None:
-        """Its children end a moment after it."""
+        """Waits until the port is free: the server's children end a moment after it."""
         end = time.monotonic() + 30
         while True:
             with socket.socket() as probe, suppress(OSError):

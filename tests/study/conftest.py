@@ -15,7 +15,7 @@ from hpo.study.session.worker_session import WorkerSession
 from hpo.study.studies.lifecycle import create_or_join
 from hpo.studyfile.schema import StudySpec
 from tests import postgres
-from tests.study.support import FACTS, IDENTITY, Clock, Opened, study_spec
+from tests.study.support import FACTS, IDENTITY, Clock, MakeStudy, study_spec
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgres"])
@@ -35,7 +35,7 @@ def template(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture
 def storage_url(template: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """Of a database with all tables and no study."""
+    """URL of a database with all tables and no study."""
     source = make_url(template).database
     assert source is not None
     if template.startswith("sqlite"):
@@ -50,7 +50,7 @@ def storage_url(template: str, tmp_path: Path, request: pytest.FixtureRequest) -
 
 @pytest.fixture
 def empty_url(template: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """Of a database without any table (SQLite: without file and folder)."""
+    """URL of a database without any table (SQLite: without file and folder)."""
     if template.startswith("sqlite"):
         yield f"sqlite:///{tmp_path / 'deep' / 'hpo.db'}"
         return
@@ -67,7 +67,7 @@ def storage(storage_url: str) -> Iterator[Storage]:
 
 
 @pytest.fixture
-def make_study(storage: Storage) -> Opened:
+def make_study(storage: Storage) -> MakeStudy:
     """Stores a specification in the test's database."""
 
     def make(spec: StudySpec) -> StudyRow:
@@ -77,7 +77,7 @@ def make_study(storage: Storage) -> Opened:
 
 
 @pytest.fixture
-def study(make_study: Opened) -> StudyRow:
+def study(make_study: MakeStudy) -> StudyRow:
     return make_study(study_spec(trials=3))
 
 

@@ -131,7 +131,7 @@ def params_of(proposals: Sequence[Proposal]) -> list[dict[str, Scalar]]:
     return [proposal.params for proposal in proposals]
 
 
-Opened = Callable[[StudySpec], StudyRow]
+MakeStudy = Callable[[StudySpec], StudyRow]
 
 
 def admit(session: WorkerSession, folder: Path | str = "/attempt") -> Proposal:

@@ -92,7 +92,7 @@ def _names() -> st.SearchStrategy[str]:
 
 
 def dimensions() -> st.SearchStrategy[Dimension]:
-    """Of names that no rule forbids together."""
+    """Names that no rule forbids together."""
     floats = st.floats(0.001, 0.5).flatmap(
         lambda low: st.builds(FloatRange, st.just(low), st.floats(low + 0.01, 1.0), st.booleans())
     )

@@ -37,7 +37,7 @@ class Studio:
         return load_file(self.write(text), overrides)
 
     def problems(self, *overrides: str, text: str = MINIMAL) -> list[Problem]:
-        """Of a study that must be refused."""
+        """The problems of a study that must be refused."""
         with pytest.raises(SpecError) as caught:
             self.load(*overrides, text=text)
         return list(caught.value.problems)

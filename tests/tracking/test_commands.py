@@ -1,4 +1,4 @@
-"""``hpo sync`` and ``hpo ui`` on a study that the real study room stored."""
+"""``hpo sync`` and ``hpo ui`` on a study that the real study package stored."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hpo.study.records import StudyRow
 from hpo.study.session.worker_session import WorkerSession
 from hpo.study.studies import lifecycle, snapshot
 from hpo.tracking.projection import Projector
-from hpo.tracking.reader import StudyReader
+from hpo.tracking.reader import ProjectionReader
 from hpo.trial.vocabulary import Reason
 from tests.study.support import FACTS, IDENTITY, begin, ended, epoch_report, study_spec, train
 from tests.tracking.support import runs_by_key, settings_in, shown
@@ -61,7 +61,7 @@ def study(storage: Storage, empty_store: Path, tmp_path: Path) -> StudyRow:
 
 def test_every_stored_trial_is_projected_with_its_curve(storage: Storage, study: StudyRow, tmp_path: Path) -> None:
     settings = settings_in(tmp_path / "runs")
-    Projector(settings, study, StudyReader(storage, study)).everything()
+    Projector(settings, study, ProjectionReader(storage, study)).everything()
     runs = shown(settings)
     assert set(runs_by_key(settings)) == {f"{study.uuid}/{name}" for name in (0, 1, 2, 3, "study")}
     for row in snapshot.trials(storage, study):

@@ -17,21 +17,21 @@ from hpo.servers import Address
 from hpo.settings import Settings
 from hpo.tracking import ui
 from hpo.tracking.client import connect
-from hpo.tracking.registry import CHALLENGER, CHAMPION, Entry, ModelRegistry
+from hpo.tracking.registry import CHALLENGER, CHAMPION, ModelRegistry, RegistryEntry
 from hpo.tracking.runs import Runs
 from hpo.trial import handed_over
 from hpo.trial.operating_point import DEFAULT
 from tests.tracking.support import make_study
 
 
-def promoted(folder: Path, identity: str = "one") -> Entry:
+def promoted(folder: Path, identity: str = "one") -> RegistryEntry:
     """A folder as it is promoted, without a model in its weights: nothing here loads them."""
     folder.mkdir(exist_ok=True)
     (folder / handed_over.WEIGHTS).write_text(identity)
     (folder / handed_over.POINT).write_text(json.dumps(handed_over.document(DEFAULT, 96, "", None)))
     (folder / handed_over.CARD).write_text("# card\n")
     tags = {"hpo.trial_number": "7", "hpo.study_uuid": "u", "hpo.trial_run_id": "r"}
-    return Entry(identity, "cells", folder, tags, "# card", {"test/map50": 0.5})
+    return RegistryEntry(identity, "cells", folder, tags, "# card", {"test/map50": 0.5})
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ PROMPT = Pace(trial_s=0, study_s=0, first_pause_s=0.01, longest_pause_s=0.05)
 NEVER_S = 600.0
 """A pace that only ``close`` overrides."""
 LONGEST_S = 20.0
-"""Of waiting for what must happen."""
+"""Longest wait for what must happen."""
 
 
 class Tracker:

@@ -22,7 +22,7 @@ from tests.training.support import Subject
 
 EXACT = 1e-12
 CLOSE = 1e-5
-"""Of a threshold: batches are inferred with another rounding than single images."""
+"""Tolerance at a threshold: batches are inferred with another rounding than single images."""
 
 
 @dataclass
@@ -89,11 +89,11 @@ def validated(
 
 
 def captured(subject: Subject, mode: str, *, multi_label: bool = True) -> Predictions:
-    from hpo.training.ultralytics_internals.capture import Pass, capture
+    from hpo.training.ultralytics_internals.capture import InferencePass, capture
     from hpo.training.ultralytics_internals.weights import load
 
     weights = load(subject.weights)
-    over = Pass(
+    over = InferencePass(
         subject.data,
         "val",
         subject.imgsz,

@@ -59,7 +59,7 @@ def cropped(data: Path, folder: Path, split: str = "val", most: int = 28) -> Pat
 
 
 def _only(text: str, split: str) -> str:
-    """Its classes, with ``split`` as every split."""
+    """A data.yaml with the classes of ``text`` and with ``split`` as every split."""
     names = text[text.index("names:") :]
     return f"path: .\ntrain: images/{split}\nval: images/{split}\n{names}"
 

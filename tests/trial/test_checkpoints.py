@@ -72,7 +72,7 @@ def test_what_another_study_left_in_a_folder_of_the_same_name_is_not_gone_on_fro
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_writer_killed_at_any_step_leaves_a_whole_one(tmp_path: Path, step: str) -> None:
-    """Of epoch 3 once it is described, of epoch 2 before; the next writer goes on as if nothing had been."""
+    """Epoch 3 is the newest once it is described, epoch 2 before; the next writer goes on as if nothing had been."""
     write(tmp_path, 1, 2)
     code = (
         "import os, sys; from pathlib import Path; from hpo.trial import checkpoints\n"

@@ -20,14 +20,14 @@ def paths(tmp_path: Path) -> AttemptPaths:
 
 
 def test_an_end_is_found_by_the_attempts_own_token(paths: AttemptPaths) -> None:
-    assert results.left(paths, "mine") is None
+    assert results.untold(paths, "mine") is None
     paths.ended.write_bytes(encode(ENDED))
-    assert results.left(paths, "mine") == ENDED
-    assert results.left(paths, "another") is None
-    assert results.left(AttemptPaths(paths.folder / "elsewhere"), "mine") is None
+    assert results.untold(paths, "mine") == ENDED
+    assert results.untold(paths, "another") is None
+    assert results.untold(AttemptPaths(paths.folder / "elsewhere"), "mine") is None
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", encode(ENDED)[:-7], encode(Progress("train", 1, 0.5)), b"[1]"])
 def test_what_is_damaged_or_no_end_is_none(paths: AttemptPaths, damage: bytes) -> None:
     paths.ended.write_bytes(damage)
-    assert results.left(paths, "mine") is None
+    assert results.untold(paths, "mine") is None

@@ -35,10 +35,10 @@ def init(worker_role: str | None, reader_role: str | None, mlflow_role: str | No
     HPO_READER_PASSWORD_FILE and HPO_MLFLOW_PASSWORD_FILE (or the same without _FILE); without one a role must exist
     already, and keeps its password.
     """
-    from hpo.study.database.roles import Kind, Role
+    from hpo.study.database.roles import Role, RoleKind
     from hpo.study.studies import setup
 
-    named = {Kind.WORKER: worker_role, Kind.READER: reader_role, Kind.MLFLOW: mlflow_role}
+    named = {RoleKind.WORKER: worker_role, RoleKind.READER: reader_role, RoleKind.MLFLOW: mlflow_role}
     wanted = [Role(kind, name, role_password(kind.value)) for kind, name in named.items() if name is not None]
     done = setup.init(load_settings().storage_url, wanted)
     if as_json:

@@ -15,7 +15,7 @@ import click
 from hpo.settings import load_settings
 
 if TYPE_CHECKING:
-    from hpo.head.node import Node
+    from hpo.head.node import HeadNode
 
 LOOPBACK = ("127.0.0.1", "::1")
 PORT = click.IntRange(1, 65535)
@@ -51,7 +51,7 @@ def up(
     click.echo(f"ended; the data stays in {place}", err=True)
 
 
-def _say(node: Node) -> None:
+def _say(node: HeadNode) -> None:
     plan = node.plan
     click.echo(f"postgres  {plan.advertise}:{plan.postgres_port}  (log: {plan.folder / 'postgres.log'})")
     click.echo(f"mlflow    {node.tracking_uri}  (log: {plan.folder / 'mlflow-server.log'})")

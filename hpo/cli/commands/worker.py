@@ -34,11 +34,13 @@ def worker(study: str, data: Path | None, gpus: str, slots_per_gpu: int | None, 
     stop, view = StopRequest(), TerminalView(quiet=as_json)
     with (
         on_signals(stop),
-        wiring.joined(study, data, settings, wiring.Offer(gpus, slots_per_gpu)) as local,
+        wiring.joined(study, data, settings, wiring.SlotRequest(gpus, slots_per_gpu)) as local,
     ):
         known = local.known_trials()
         if not as_json:
-            devices = ", ".join(local.workspace.devices) + (" (more as memory allows)" if local.workspace.room else "")
+            devices = ", ".join(local.workspace.devices) + (
+                " (more as memory allows)" if local.workspace.memory else ""
+            )
             click.echo(f"{local.study.name}: {sum(row.counts for row in known)} trials done; slots here: {devices}")
         stages.work(local, stop, view)
         stage = stages.go_on(local, stop, view)

@@ -17,7 +17,7 @@ from hpo.trial import wording
 from hpo.trial.messages import Ended, EpochReport
 from hpo.trial.ports import Watcher
 from hpo.trial.request import TrialRequest
-from hpo.trial.vocabulary import ALONE, Reaction, Reason
+from hpo.trial.vocabulary import EXCLUSIVE, Reaction, Reason
 
 STYLES = {Reason.COMPLETE: "green", Reason.PRUNED: "yellow", Reason.GIVEN_BACK: "cyan"}
 
@@ -97,7 +97,7 @@ class Lines(Watcher):
         detail = f": {ended.detail}" if ended.detail else ""
         left = self.score.left_s()
         again = ", tried again" if reaction.retry else ""
-        if reaction == ALONE and ended.reason is not Reason.GIVEN_BACK:
+        if reaction == EXCLUSIVE and ended.reason is not Reason.GIVEN_BACK:
             again = ", tried again alone"
         self.console.print(
             f"  {which}[{STYLES.get(ended.reason, 'red')}]{ended.reason}[/]{value} after {ended.epochs} epochs, "

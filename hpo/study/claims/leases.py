@@ -1,4 +1,4 @@
-"""Whose lease has run out, as one worker can know it."""
+"""Leases that have run out, as one worker can know it."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ _VERSION_TABLES = ("alembic_version", "version_info", "hpo_alembic_version")
 """Optuna's two and ours: who changes them decides which code may open the database."""
 
 
-class Kind(StrEnum):
+class RoleKind(StrEnum):
     WORKER = "worker"
     READER = "reader"
     MLFLOW = "mlflow"
@@ -30,7 +30,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Role:
-    kind: Kind
+    kind: RoleKind
     name: str
     password: str
     """Empty: the role exists already and keeps its password."""
@@ -50,7 +50,7 @@ def ensure(storage: Storage, roles: list[Role]) -> None:
     with schema.one_at_a_time(storage.engine):
         storage.write(lambda connection: _logins_and_grants(connection, roles))
         for role in roles:
-            if role.kind is Kind.MLFLOW:
+            if role.kind is RoleKind.MLFLOW:
                 ensure_database(storage, role.name, owner=role.name)
 
 
@@ -91,11 +91,11 @@ def _scram(connection: Connection, role: Role) -> str:
 
 
 def _grants(connection: Connection, role: Role) -> list[str]:
-    if role.kind is Kind.MLFLOW:
+    if role.kind is RoleKind.MLFLOW:
         return []
     name = _quote(connection, role.name)
     database = _quote(connection, str(connection.engine.url.database))
-    rights = "SELECT, INSERT, UPDATE" if role.kind is Kind.WORKER else "SELECT"
+    rights = "SELECT, INSERT, UPDATE" if role.kind is RoleKind.WORKER else "SELECT"
     statements = [
         f"GRANT CONNECT ON DATABASE {database} TO {name}",
         f"GRANT USAGE ON SCHEMA public TO {name}",
@@ -103,7 +103,7 @@ def _grants(connection: Connection, role: Role) -> list[str]:
         # tables that a later `hpo db upgrade` makes
         f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT {rights} ON TABLES TO {name}",
     ]
-    if role.kind is Kind.WORKER:
+    if role.kind is RoleKind.WORKER:
         statements += [f"REVOKE INSERT, UPDATE ON {table} FROM {name}" for table in _VERSION_TABLES]
         statements += [
             f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {name}",

@@ -79,7 +79,7 @@ class SearchHistory(_CachedStorage):
         self._notes = notes
         self._earlier = earlier
         self._ids: dict[str, int] = {}
-        """Of studies, by name."""
+        """Ids of studies, by name."""
         self._lists: dict[tuple[int, frozenset[TrialState]], list[FrozenTrial]] = {}
         """What ``get_all_trials`` shows of a study, by states."""
         self.ended = EndedTrials()
@@ -89,7 +89,7 @@ class SearchHistory(_CachedStorage):
         self._own: dict[int, FrozenTrial] = {}
         """Trials of this session: nobody else writes to them, so that they need not be read again."""
         self._drawn: dict[int, Drawn] = {}
-        """Of trials that are not adopted yet."""
+        """Draws of trials that are not adopted yet."""
 
     def own(self, trial_id: int) -> FrozenTrial:
         """A trial of this session, as it stands."""
@@ -157,14 +157,14 @@ class SearchHistory(_CachedStorage):
             study = self._studies.setdefault(study_id, _StudyInfo())
             after, open_ones = study.last_finished_trial_id, study.unfinished_trial_ids
             known = self._settled(study_id)
-            news = self._storage.read(
+            changed = self._storage.read(
                 lambda connection: optuna_trials.read(connection, study_id, after, open_ones, known)
             )
-            for trial in news.values():
+            for trial in changed.values():
                 _drop_void(trial)
-            self._remember(study_id, list(news.values()))
-            ended = {trial_id for trial_id, trial in news.items() if trial.state.is_finished()}
-            study.unfinished_trial_ids = (open_ones | news.keys()) - ended
+            self._remember(study_id, list(changed.values()))
+            ended = {trial_id for trial_id, trial in changed.items() if trial.state.is_finished()}
+            study.unfinished_trial_ids = (open_ones | changed.keys()) - ended
             study.last_finished_trial_id = max(ended | {after})
             self._fresh_until = now + REFRESH_S
 

@@ -43,7 +43,7 @@ class QuickParzenEstimator(_ParzenEstimator):
 
 @dataclass
 class _Choices:
-    """Of a categorical parameter."""
+    """The kernels of a categorical parameter."""
 
     log_weights: Floats
     """Shape (choices, kernels)."""
@@ -60,12 +60,12 @@ class _Choices:
 
 @dataclass
 class _Steps:
-    """Of a parameter with steps. Many kernels are equal there, and many candidates."""
+    """The kernels of a parameter with steps. Many kernels are equal there, and many candidates."""
 
     log_mass: Floats
-    """Of a kernel within half a step of a value: shape (different values, different kernels)."""
+    """Log mass of a kernel within half a step of a value: shape (different values, different kernels)."""
     log_whole: Floats
-    """Of a kernel within the parameter's bounds: shape (different kernels,)."""
+    """Log mass of a kernel within the parameter's bounds: shape (different kernels,)."""
     value: Indices
     """By candidate."""
     kernel: Indices
@@ -91,7 +91,7 @@ class _Steps:
 
 @dataclass
 class _Continuous:
-    """Of all parameters without steps: shape (parameters, kernels) each, where nothing else is said."""
+    """The kernels of all parameters without steps; arrays have shape (parameters, kernels) unless told otherwise."""
 
     mu: Floats
     sigma: Floats
@@ -99,7 +99,7 @@ class _Continuous:
     """Shape (parameters, 1), as ``high``."""
     high: Floats
     log_mass: Floats
-    """Of a normal distribution within the bounds."""
+    """Log mass of a normal distribution within the bounds."""
     log_sigma: Floats
     values: Floats
     """Shape (candidates, parameters, 1)."""

@@ -101,7 +101,7 @@ class QuickTPE(TPESampler):
 
 
 def _is_best(ranks: NDArray[np.float64], count: int) -> NDArray[np.bool_]:
-    """Of each trial, in the order of their numbers: whether it is among the ``count`` best."""
+    """Whether each trial, in the order of their numbers, is among the ``count`` best."""
     best = np.zeros(len(ranks), dtype=bool)
     level = np.arange(len(ranks))
     """Trials that the columns so far do not tell from the last of the best."""

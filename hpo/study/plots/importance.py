@@ -26,7 +26,7 @@ _MOST_TRIALS = 20_000
 
 @dataclass(frozen=True)
 class Importance:
-    """Of one dimension: shares of all, in [0, 1]."""
+    """The importance of one dimension, as shares of all, in [0, 1]."""
 
     name: str
     value: float

@@ -36,7 +36,7 @@ from hpo.trial.vocabulary import TrialState
 MOST_TRIALS = 1000
 """In the plots that draw each trial, the history but for: their size and time stay within bounds."""
 MOST_IN_CONTOUR = 120
-"""Its grid has a cell for each pair of them: 75 MB of page for 1,000."""
+"""Trials in a contour plot: its grid has a cell for each pair of them, 75 MB of page for 1,000."""
 MOST_PARAMS, MOST_IN_CONTOUR_PARAMS = 10, 3
 
 
@@ -47,7 +47,7 @@ class _Plot:
     draw: Callable[[Any], Any]
     """From ``optuna.visualization`` or its ``matplotlib`` to a figure, or axes."""
     size: tuple[float, float] | None = None
-    """Of its picture in inches; as Optuna has it for None."""
+    """Size of its picture in inches; Optuna's own for None."""
 
 
 def draw(drawing: Drawing, folder: Path) -> None:
@@ -111,8 +111,8 @@ def thinned(trials: Sequence[TrialRow], most: int) -> tuple[TrialRow, ...]:
     best = sorted(complete, key=lambda row: (-(row.value or 0.0), row.number))[: most // 2]
     kept = {row.number for row in best}
     rest = [row for row in trials if row.number not in kept]
-    room = most - len(best)
-    spread = [rest[index * len(rest) // room] for index in range(room)]
+    places = most - len(best)
+    spread = [rest[index * len(rest) // places] for index in range(places)]
     return tuple(sorted([*best, *spread], key=lambda row: row.number))
 
 

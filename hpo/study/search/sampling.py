@@ -45,7 +45,7 @@ def distribution(domain: Domain) -> BaseDistribution:
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:
-    """Of every dimension, conditional ones included; fixed values are none of Optuna's business."""
+    """Optuna's distribution of every dimension, conditional ones included; fixed values are none of its business."""
     return {dimension.name: distribution(dimension.domain) for dimension in space.dimensions}
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from hpo.errors import ClaimLost
-from hpo.study.claims import claims, crowding
+from hpo.study.claims import claims
 from hpo.study.claims.claim import Claim
 from hpo.study.claims.claims import owned
 from hpo.study.claims.curve import curve, earlier, resume_point
@@ -19,14 +19,14 @@ from hpo.study.optuna_internals import optuna_rows
 from hpo.study.optuna_internals.history import Drawn
 from hpo.study.records import Proposal
 from hpo.study.session import proposing, registry
-from hpo.study.session.context import Context
+from hpo.study.session.context import SessionContext
 from hpo.study.studies.progress import progress, spent
 
 if TYPE_CHECKING:
     from hpo.studyfile.planning.plan import BaselinePlan
 
 
-def admit(context: Context, baseline: BaselinePlan | None, token: str) -> Proposal | None:
+def admit(context: SessionContext, baseline: BaselinePlan | None, token: str) -> Proposal | None:
     """What waits first (the lowest ordinal before others), then a new ordinal while the budget has one; else None.
 
     The attempt is owned by ``token``. After an error the claim may stand half made: see ``reaping.undo_admission``.
@@ -38,7 +38,7 @@ def admit(context: Context, baseline: BaselinePlan | None, token: str) -> Propos
     return _propose_new(context, claim, baseline) if claim.number is None else _readmit(context, claim)
 
 
-def _claim(context: Context, token: str) -> Claim | None:
+def _claim(context: SessionContext, token: str) -> Claim | None:
     """The row with its unique ordinal is what keeps the budget exact; it stands before Optuna is asked."""
     spec, study_id = context.study.spec, context.study.id
 
@@ -68,7 +68,7 @@ def _claim(context: Context, token: str) -> Claim | None:
             continue  # someone who did not lock the study took this ordinal in between
 
 
-def _propose_new(context: Context, claim: Claim, baseline: BaselinePlan | None) -> Proposal:
+def _propose_new(context: SessionContext, claim: Claim, baseline: BaselinePlan | None) -> Proposal:
     planned = proposing.source(context.study, baseline, claim.ordinal)
     trial_id, number, values = proposing.ask(context, claim.ordinal, claim.token, planned)
     context.failpoint("suggested")
@@ -111,25 +111,25 @@ def _adopt(connection: Connection, token: str, row: dict[str, Any], theirs: tupl
     connection.execute(update(tables.claims).where(tables.claims.c.token == token).values(number=row["number"]))
 
 
-def _readmit(context: Context, claim: Claim) -> Proposal:
+def _readmit(context: SessionContext, claim: Claim) -> Proposal:
     """The same trial again: given back by its worker, or the retry of a dead one."""
     context.failpoint("readmitted")
     mine = (tables.trials.c.study_id == context.study.id) & (tables.trials.c.number == claim.trial_number)
-    row, resume, before, rows, alone = context.storage.read(
+    row, resume, before, rows, exclusive = context.storage.read(
         lambda connection: (
             connection.execute(select(tables.trials).where(mine)).one(),
             resume_point(connection, context.study, claim.ordinal),
             earlier(connection, context.study, claim.ordinal),
             curve(connection, context.study.id, claim.trial_number),
-            crowding.solitude(connection, context.study.id, claim.ordinal),
+            exclusive.required_exclusivity(connection, context.study.id, claim.ordinal),
         )
     )
     known = {"number": row.number, "params": row.params, "baseline": row.baseline}
     proposal = _proposal(context, claim, known, resume)
-    return replace(proposal, earlier=before, recorded=rows[-1].epoch if rows else 0, alone=alone)
+    return replace(proposal, earlier=before, recorded=rows[-1].epoch if rows else 0, exclusive=exclusive)
 
 
-def _proposal(context: Context, claim: Claim, row: dict[str, Any], resume: tuple[int, str | None]) -> Proposal:
+def _proposal(context: SessionContext, claim: Claim, row: dict[str, Any], resume: tuple[int, str | None]) -> Proposal:
     return Proposal(
         number=row["number"],
         ordinal=claim.ordinal,

@@ -30,7 +30,7 @@ def utc_now() -> datetime:
 
 
 @dataclass(frozen=True)
-class Context:
+class SessionContext:
     storage: Storage
     study: StudyRow
     worker: str

@@ -14,7 +14,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy import Connection, Row, and_, insert, select, update
 
-from hpo.study.claims import crowding
+from hpo.study.claims import exclusive
 from hpo.study.claims.claim import Claim
 from hpo.study.claims.claims import owned, release
 from hpo.study.claims.curve import curve, resume_point
@@ -23,7 +23,7 @@ from hpo.study.optuna_internals import optuna_rows
 from hpo.study.optuna_internals.attributes import CLAIM, REASON, RETRY_OF
 from hpo.study.records import EpochRow
 from hpo.study.session.admission import FRESH_TRIAL
-from hpo.study.session.context import Context
+from hpo.study.session.context import SessionContext
 from hpo.trial import vocabulary
 from hpo.trial.messages import Ended
 from hpo.trial.operating_point import DEFAULT
@@ -33,7 +33,7 @@ _CONSTRAINT = "constraints:failure"
 """What ``Trial.set_constraint("failure", ...)`` writes; diverged and out-of-memory trials violate it."""
 
 
-def end(context: Context, token: str, ended: Ended) -> Reaction:
+def end(context: SessionContext, token: str, ended: Ended) -> Reaction:
     """Raises ``ClaimLost`` when the attempt is someone else's; then nothing was written."""
     if ended.reason is Reason.GIVEN_BACK:
         return give_back(context, token, ended.epochs, None)
@@ -47,7 +47,7 @@ def end(context: Context, token: str, ended: Ended) -> Reaction:
     return reaction
 
 
-def give_back(context: Context, token: str, epochs: int, checkpoint: str | None) -> Reaction:
+def give_back(context: SessionContext, token: str, epochs: int, checkpoint: str | None) -> Reaction:
     """The same trial waits for its next attempt; only for who ends its own attempt, never for a death."""
     kept = {} if checkpoint is None else {"checkpoint_epoch": epochs, "checkpoint_path": checkpoint}
 
@@ -66,7 +66,7 @@ def give_back(context: Context, token: str, epochs: int, checkpoint: str | None)
     return vocabulary.reaction(Reason.GIVEN_BACK, retries_left=0)
 
 
-def settle(context: Context, token: str) -> None:
+def settle(context: SessionContext, token: str) -> None:
     """What follows from a recorded outcome: the end of the ordinal, or its next trial."""
     claim, outcome = context.storage.read(lambda connection: _recorded(connection, token))
     if outcome.counts:
@@ -84,9 +84,9 @@ def _finite(ended: Ended) -> Ended:
     return replace(ended, reason=Reason.DIVERGED, detail=detail, value=None)
 
 
-def _record(context: Context, connection: Connection, token: str, ended: Ended) -> Reaction:
+def _record(context: SessionContext, connection: Connection, token: str, ended: Ended) -> Reaction:
     claim = owned(connection, token)
-    if crowding.is_tried_alone(connection, claim, ended):
+    if exclusive.is_tried_exclusively(connection, claim, ended):
         return _put_back(context, connection, claim, ended)
     retries_left = context.study.spec.recovery.retries - claim.retries
     reaction = vocabulary.reaction(ended.reason, retries_left=retries_left)
@@ -111,14 +111,14 @@ def _record(context: Context, connection: Connection, token: str, ended: Ended) 
     return reaction
 
 
-def _put_back(context: Context, connection: Connection, claim: Claim, ended: Ended) -> Reaction:
+def _put_back(context: SessionContext, connection: Connection, claim: Claim, ended: Ended) -> Reaction:
     """The same trial waits for an attempt with its device to itself; its process has ended, and no retry is used."""
     _close_attempt(connection, claim, ended.reason, ended.detail, datetime.fromtimestamp(ended.recorded_at, UTC))
     epochs, _ = resume_point(connection, context.study, claim.ordinal)
     connection.execute(update(tables.trials).where(_trial(claim)).values(epochs=epochs))
     optuna_rows.set_waiting(connection, optuna_rows.trial_id(connection, claim.study_id, claim.trial_number))
     release(connection, claim.token)
-    return vocabulary.ALONE
+    return vocabulary.EXCLUSIVE
 
 
 def _swept(ended: Ended) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def _tell(connection: Connection, claim: Claim, ended: Ended, reaction: Reaction
     optuna_rows.finish(connection, trial_id, state, value)
 
 
-def _requeue(context: Context, claim: Claim, outcome: Row[Any]) -> None:
+def _requeue(context: SessionContext, claim: Claim, outcome: Row[Any]) -> None:
     """A new trial of the same ordinal with the same values; the dead one's handle can write nothing into it."""
     trial_id = context.trial_id(outcome.number)
     dead = context.storage.call_optuna(lambda rdb: rdb.get_trial(trial_id))
@@ -195,7 +195,7 @@ def _requeue(context: Context, claim: Claim, outcome: Row[Any]) -> None:
     context.failpoint("requeued")
 
 
-def _taken_over(context: Context, connection: Connection, claim: Claim) -> tuple[int, list[EpochRow]]:
+def _taken_over(context: SessionContext, connection: Connection, claim: Claim) -> tuple[int, list[EpochRow]]:
     """The checkpoint's epoch, and the dead trial's curve up to it and no further."""
     epoch, _ = resume_point(connection, context.study, claim.ordinal)
     return epoch, [row for row in curve(connection, claim.study_id, claim.trial_number) if row.epoch <= epoch]

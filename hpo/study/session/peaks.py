@@ -12,19 +12,19 @@ from hpo.study.claims.claims import owned
 from hpo.study.database import tables
 from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow
-from hpo.study.session.context import Context
+from hpo.study.session.context import SessionContext
 
 
 @dataclass(frozen=True)
 class Load:
-    """Of what a training's memory depends most, beside its model."""
+    """What a training's memory depends on most, beside its model."""
 
     batch: Any
     imgsz: Any
 
     @staticmethod
     def of(train: Mapping[str, Any]) -> Load:
-        """Of training arguments; Ultralytics' defaults where they name neither."""
+        """The load of training arguments; Ultralytics' defaults where they name neither."""
         return Load(train.get("batch", 16), train.get("imgsz", 640))
 
 
@@ -35,7 +35,7 @@ class Peak:
     mib: float
 
 
-def write(context: Context, token: str, mib: float) -> None:
+def write(context: SessionContext, token: str, mib: float) -> None:
     """Raises ``ClaimLost`` where the attempt is someone else's."""
     mine = tables.attempts.c.token == token
 
@@ -47,7 +47,7 @@ def write(context: Context, token: str, mib: float) -> None:
 
 
 def seen(storage: Storage, study: StudyRow) -> list[Peak]:
-    """Of every attempt at training this model, in whatever study of this database."""
+    """Peak memory of every attempt at training this model, in whatever study of this database."""
     studies, attempts = tables.studies, tables.attempts
     mine = (
         select(attempts.c.effective, attempts.c.peak_mib)

@@ -13,7 +13,7 @@ from optuna.trial import TrialState, create_trial
 from hpo.study.optuna_internals.attributes import BASELINE, CLAIM, FIXED_PARAMS, ORDINAL, OUTSIDE
 from hpo.study.records import StudyRow
 from hpo.study.search.sampling import build_sampler, suggest
-from hpo.study.session.context import Context
+from hpo.study.session.context import SessionContext
 from hpo.studyfile.methods.samplers import SAMPLERS
 from hpo.studyfile.planning import grid
 from hpo.studyfile.space import Space, contains
@@ -26,7 +26,7 @@ Params = dict[str, Scalar]
 
 
 @dataclass(frozen=True)
-class Source:
+class ProposalSource:
     """What is settled about a proposal before a sampler is asked."""
 
     given: Params
@@ -36,28 +36,28 @@ class Source:
     """A baseline that the space can't hold."""
 
 
-def source(study: StudyRow, baseline: BaselinePlan | None, ordinal: int) -> Source:
+def source(study: StudyRow, baseline: BaselinePlan | None, ordinal: int) -> ProposalSource:
     """A planned run where there is a plan. Else the baseline first, then ``search.enqueue`` in its order and what was
     taken over from earlier studies, then the grid's points or the sampler's choice.
     """
     spec = study.spec
     if study.plan:
         run = study.plan[ordinal]
-        return Source(dict(run.params), baseline=run.baseline, outside=run.baseline)
+        return ProposalSource(dict(run.params), baseline=run.baseline, outside=run.baseline)
     if ordinal == 0 and spec.baseline:
         if baseline is None:
             raise ValueError(f"study {spec.name}: the baseline's plan is needed to propose ordinal 0")
-        return Source(dict(baseline.params), baseline=True, outside=not baseline.in_space)
+        return ProposalSource(dict(baseline.params), baseline=True, outside=not baseline.in_space)
     queue = [*map(dict, spec.search.enqueue), *study.facts.warm.proposals]
     queued = ordinal - int(spec.baseline)
     if queued < len(queue):
-        return Source(queue[queued])
+        return ProposalSource(queue[queued])
     if SAMPLERS[spec.search.sampler.name].enumerates:
-        return Source(grid.points(spec)[ordinal - grid.given_first(spec)])
-    return Source({})
+        return ProposalSource(grid.points(spec)[ordinal - grid.given_first(spec)])
+    return ProposalSource({})
 
 
-def ask(context: Context, ordinal: int, token: str, planned: Source) -> tuple[int, int, Params]:
+def ask(context: SessionContext, ordinal: int, token: str, planned: ProposalSource) -> tuple[int, int, Params]:
     """A new RUNNING trial of Optuna's: its id, its number and its values.
 
     The trial carries its ordinal and its claim's token from its first transaction on: once the claim is lost, everyone
@@ -87,7 +87,7 @@ def ask(context: Context, ordinal: int, token: str, planned: Source) -> tuple[in
     return trial_id, trial.number, params
 
 
-def forget(context: Context, trial_id: int) -> None:
+def forget(context: SessionContext, trial_id: int) -> None:
     """A trial that nobody may train, since its claim was lost meanwhile: told FAIL, and never counted."""
     context.history.forget(trial_id)
     with suppress(UpdateFinishedTrialError):  # someone else saw it first

@@ -19,14 +19,14 @@ from hpo.study.claims.curve import curve
 from hpo.study.database import optuna_tables, tables
 from hpo.study.optuna_internals.attributes import CLAIM
 from hpo.study.session import ending, proposing
-from hpo.study.session.context import Context
+from hpo.study.session.context import SessionContext
 from hpo.trial import results
 from hpo.trial.messages import Ended
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.vocabulary import Reason
 
 _DIED = "its worker ended without a result (killed, crashed or lost power)"
-Hold = Callable[[str], AbstractContextManager[None]]
+KeepLease = Callable[[str], AbstractContextManager[None]]
 """Keeps the lease of a token alive within the block."""
 
 
@@ -43,7 +43,7 @@ class Dead:
         return claim.token not in self.own and _is_gone(claim)
 
 
-def reap(context: Context, dead: Dead, hold: Hold) -> tuple[int, ...]:
+def reap(context: SessionContext, dead: Dead, keep_lease: KeepLease) -> tuple[int, ...]:
     """Settles every trial whose owner is dead, or that was ended with other tools.
 
     Safe while others do the same: who seizes a claim first settles it, and a death in the middle is settled by the next
@@ -53,11 +53,11 @@ def reap(context: Context, dead: Dead, hold: Hold) -> tuple[int, ...]:
     touched: list[int] = []
     for claim in found:
         if claim.token is None or dead.expired.get(claim.token) == claim.beat or dead.has_lost(claim):
-            touched += _take_over(context, claim, hold)
+            touched += _take_over(context, claim, keep_lease)
     return tuple(touched)
 
 
-def fail_orphans(context: Context) -> None:
+def fail_orphans(context: SessionContext) -> None:
     """Asked or requeued by someone who lost the claim before the trial was the claim's: told FAIL, never counted."""
     theirs, ours, attributes = optuna_tables.trials, tables.trials, optuna_tables.user_attributes
     mine = and_(ours.c.study_id == theirs.c.study_id, ours.c.number == theirs.c.number)
@@ -78,7 +78,7 @@ def fail_orphans(context: Context) -> None:
         context.failpoint("orphan")
 
 
-def undo_admission(context: Context, token: str) -> None:
+def undo_admission(context: SessionContext, token: str) -> None:
     """Frees what an admission of this worker that ended in an error left half made; nothing if it left nothing."""
     mine = tables.claims.c.token == token
     for claim in context.storage.read(lambda connection: claims.unsettled(connection, context.study.id, mine)):
@@ -93,13 +93,13 @@ def _owned_or_ended() -> Any:
 
 
 def _is_gone(claim: Unsettled) -> bool:
-    """Its worker left, or ran on this machine and is no more: no lease needs to run out for it."""
+    """Whether the claim's worker left, or ran on this machine and is no more: then no lease needs to run out."""
     return claim.worker_ended_at is not None or (claim.process is not None and liveness.is_gone(claim.process))
 
 
-def _take_over(context: Context, claim: Unsettled, hold: Hold) -> list[int]:
+def _take_over(context: SessionContext, claim: Unsettled, keep_lease: KeepLease) -> list[int]:
     token = str(uuid.uuid4())
-    with hold(token):
+    with keep_lease(token):
         if not context.storage.write(lambda connection: claims.seize(connection, claim, context.owner(token))):
             return []  # alive after all, or someone else was quicker
         context.failpoint("seized")
@@ -109,7 +109,7 @@ def _take_over(context: Context, claim: Unsettled, hold: Hold) -> list[int]:
             return []  # this worker was slow, and someone else took it over
 
 
-def _settle(context: Context, claim: Unsettled, token: str) -> list[int]:
+def _settle(context: SessionContext, claim: Unsettled, token: str) -> list[int]:
     if claim.number is None or (claim.state == "WAITING" and claim.recorded_at is None):
         # the attempt never began: its ordinal or its waiting trial is taken again
         context.storage.write(lambda connection: _free(connection, claim, token))
@@ -121,7 +121,7 @@ def _settle(context: Context, claim: Unsettled, token: str) -> list[int]:
     return [claim.number]
 
 
-def _ended(context: Context, claim: Unsettled) -> Ended:
+def _ended(context: SessionContext, claim: Unsettled) -> Ended:
     """The result that the trial's process left, or its death."""
     attempts = tables.attempts
     mine = and_(
@@ -131,7 +131,7 @@ def _ended(context: Context, claim: Unsettled) -> Ended:
         attempts.c.number == claim.number,
     )
     attempt = context.storage.read(lambda connection: connection.execute(select(attempts).where(mine)).one_or_none())
-    left = None if attempt is None else results.left(AttemptPaths(Path(attempt.folder)), attempt.token)
+    left = None if attempt is None else results.untold(AttemptPaths(Path(attempt.folder)), attempt.token)
     epochs, at = context.storage.read(lambda connection: _last_sign(connection, claim, attempt))
     seconds = (at or context.clock()).timestamp()
     if attempt is not None and attempt.reason == Reason.GIVEN_BACK:

@@ -20,7 +20,7 @@ from hpo.study.claims.claims import owned
 from hpo.study.database import optuna_tables, statements, tables
 from hpo.study.optuna_internals import optuna_rows
 from hpo.study.records import Proposal
-from hpo.study.session.context import Context
+from hpo.study.session.context import SessionContext
 from hpo.study.studies.progress import Control
 from hpo.studyfile.planning.rungs import PruningPlan
 from hpo.trial.messages import EpochReport
@@ -62,7 +62,7 @@ class Place:
     slot: int = 0
 
 
-def write_attempt(context: Context, active: Active, place: Place, planned: dict[str, Any]) -> None:
+def write_attempt(context: SessionContext, active: Active, place: Place, planned: dict[str, Any]) -> None:
     """Opens the attempt's row and stores what it will train (columns ``train`` and ``operating_point``).
 
     What stands of the trial beyond the epoch that the attempt goes on from is part of its curve no more.
@@ -98,7 +98,7 @@ def write_attempt(context: Context, active: Active, place: Place, planned: dict[
     context.failpoint("begun")
 
 
-def write_effective(context: Context, active: Active, effective: dict[str, Scalar], resumed_from: int) -> None:
+def write_effective(context: SessionContext, active: Active, effective: dict[str, Scalar], resumed_from: int) -> None:
     """``resumed_from`` is less than was planned where the training found that it can't use its checkpoint."""
     proposal = active.proposal
 
@@ -115,12 +115,12 @@ def write_effective(context: Context, active: Active, effective: dict[str, Scala
     context.storage.write(action)
 
 
-def write_checkpoint(context: Context, token: str, epoch: int, path: str) -> None:
+def write_checkpoint(context: SessionContext, token: str, epoch: int, path: str) -> None:
     _update_attempt(context, token, checkpoint_epoch=epoch, checkpoint_path=path)
     context.failpoint("checkpointed")
 
 
-def write_epoch(context: Context, active: Active, report: EpochReport) -> Control:
+def write_epoch(context: SessionContext, active: Active, report: EpochReport) -> Control:
     """Ours and Optuna's row of an epoch, in one transaction; what is wanted of the study at that moment.
 
     An epoch that is trained anew replaces what stood there.
@@ -194,7 +194,7 @@ def _wanted(active: Active, found: CursorResult[Any]) -> Control:
     return Control(row.control)
 
 
-def should_prune(context: Context, pruner: BasePruner, trial_id: int, epoch: int) -> bool:
+def should_prune(context: SessionContext, pruner: BasePruner, trial_id: int, epoch: int) -> bool:
     """The pruner sees the trial up to this epoch: a resumed one may still hold values of epochs that it trains anew."""
 
     def ask() -> bool:
@@ -208,7 +208,7 @@ def should_prune(context: Context, pruner: BasePruner, trial_id: int, epoch: int
         raise ClaimLost(f"trial {trial_id} was ended by someone else; its result is dropped") from error
 
 
-def _update_attempt(context: Context, token: str, **values: Any) -> None:
+def _update_attempt(context: SessionContext, token: str, **values: Any) -> None:
     def action(connection: Connection) -> None:
         owned(connection, token)
         connection.execute(update(tables.attempts).where(tables.attempts.c.token == token).values(values))
@@ -216,5 +216,5 @@ def _update_attempt(context: Context, token: str, **values: Any) -> None:
     context.storage.write(action)
 
 
-def _trial(context: Context, number: int) -> Any:
+def _trial(context: SessionContext, number: int) -> Any:
     return (tables.trials.c.study_id == context.study.id) & (tables.trials.c.number == number)

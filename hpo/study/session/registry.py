@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, selec
 from hpo.study.claims import liveness
 from hpo.study.database import tables
 from hpo.study.database.storage import Storage
-from hpo.study.session.context import Context
+from hpo.study.session.context import SessionContext
 from hpo.study.studies.progress import Control
 
 
@@ -46,7 +46,7 @@ def seen(connection: Connection, worker_id: int, now: ColumnElement[datetime]) -
     connection.execute(update(tables.workers).where(tables.workers.c.id == worker_id).values(seen_at=now))
 
 
-def offers(context: Context, slots: tuple[str, ...]) -> None:
+def offers(context: SessionContext, slots: tuple[str, ...]) -> None:
     me = tables.workers.c.id == context.worker_id
     statement = update(tables.workers).where(me).values(slots=list(slots))
     context.storage.write(lambda connection: connection.execute(statement))
@@ -62,7 +62,7 @@ def control(connection: Connection, study_id: int) -> Control:
     return Control(connection.execute(wanted).scalar_one())
 
 
-def give_up(context: Context, because: str) -> bool:
+def give_up(context: SessionContext, because: str) -> bool:
     """Notes why a worker takes no more trials.
 
     Pauses the study where another one that worked at the same time has given up too, and nothing has been trained

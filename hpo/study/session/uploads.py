@@ -16,10 +16,10 @@ from hpo.study.claims.claims import owned
 from hpo.study.database.storage import Storage
 from hpo.study.database.tables import attempts, claims
 from hpo.study.records import StudyRow, Upload
-from hpo.study.session.context import Context
+from hpo.study.session.context import SessionContext
 
 
-def add(context: Context, token: str, upload: Upload) -> list[Upload]:
+def add(context: SessionContext, token: str, upload: Upload) -> list[Upload]:
     """Adds it to the attempt's row; returns what is superseded. Raises ``ClaimLost``.
 
     Two stay of an ordinal: the newest of this attempt, and of the others the one that holds the most epochs.
@@ -39,7 +39,7 @@ def add(context: Context, token: str, upload: Upload) -> list[Upload]:
     return superseded
 
 
-def forget(context: Context, token: str, gone: list[Upload]) -> None:
+def forget(context: SessionContext, token: str, gone: list[Upload]) -> None:
     """``gone`` leave the rows of the attempts at the ordinal that ``token`` owns. Raises ``ClaimLost``."""
     locations = {upload.location for upload in gone}
 
@@ -51,7 +51,7 @@ def forget(context: Context, token: str, gone: list[Upload]) -> None:
     context.storage.write(action)
 
 
-def left(context: Context) -> dict[int, list[Upload]]:
+def left(context: SessionContext) -> dict[int, list[Upload]]:
     """What rows still name of ordinals that are closed."""
     over = and_(claims.c.study_id == attempts.c.study_id, claims.c.ordinal == attempts.c.ordinal, ~claims.c.open)
     named = (
@@ -71,7 +71,7 @@ def named(storage: Storage, study: StudyRow) -> list[Upload]:
     return [each for row in storage.read(lambda connection: connection.execute(mine).all()) for each in _uploads(row)]
 
 
-def clear(context: Context, ordinal: int) -> None:
+def clear(context: SessionContext, ordinal: int) -> None:
     """Only for a closed ordinal, which nobody owns; by whoever has emptied its place in the store."""
     closed = select(claims.c.ordinal).where(claims.c.study_id == context.study.id, ~claims.c.open)
     mine = and_(attempts.c.study_id == context.study.id, attempts.c.ordinal == ordinal, attempts.c.ordinal.in_(closed))

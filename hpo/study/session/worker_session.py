@@ -23,11 +23,11 @@ from hpo.study.records import Finish, Proposal, StudyRow, Upload
 from hpo.study.search import warm
 from hpo.study.search.pruning import build_pruner, keeps_notes
 from hpo.study.session import admission, ending, peaks, reaping, recording, registry, uploads
-from hpo.study.session.context import Context, Failpoint, no_failpoint, utc_now
+from hpo.study.session.context import Failpoint, SessionContext, no_failpoint, utc_now
 from hpo.study.session.recording import Active, Answered, Place
 from hpo.study.session.registry import Life
 from hpo.study.studies import progress
-from hpo.study.studies.progress import Control, Progress
+from hpo.study.studies.progress import Control, StudyProgress
 from hpo.studyfile.planning import rungs
 from hpo.trial.messages import Ended, EpochReport
 from hpo.trial.operating_point import OperatingPoint
@@ -68,7 +68,7 @@ class WorkerSession:
         """Tokens whose leases this session keeps alive."""
         self._lost: set[str] = set()
         self._guard = threading.Lock()
-        """Of ``_held`` and ``_lost``."""
+        """Guards ``_held`` and ``_lost``."""
         self._admitting: str | None = None
         """Token of an admission that has not come to its end."""
         self._orphans_due = float("-inf")
@@ -79,7 +79,9 @@ class WorkerSession:
         life = Life(worker) if isinstance(worker, str) else worker
         worker_id = registry.enter(storage, study.id, life, now())
         history = SearchHistory(storage, warm.trials(storage, study), notes=keeps_notes(study.spec))
-        self._context = Context(storage, study, life.worker, worker_id, clock or utc_now, now, failpoint, history)
+        self._context = SessionContext(
+            storage, study, life.worker, worker_id, clock or utc_now, now, failpoint, history
+        )
 
     @property
     def beat_every_s(self) -> float:
@@ -149,7 +151,7 @@ class WorkerSession:
             self._active[token] = Active(proposal, self._context.trial_id(proposal.number))
         return proposal
 
-    def progress(self) -> Progress:
+    def progress(self) -> StudyProgress:
         study = self._context.study
         now = self._context.storage.read(lambda connection: progress.progress(connection, study.id))
         self.control = now.control

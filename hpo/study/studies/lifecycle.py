@@ -62,7 +62,7 @@ def is_stored(storage: Storage, name: str) -> bool:
 
 
 def names(storage: Storage) -> list[str]:
-    """Of all searches, the oldest first; their confirmation stages are part of them."""
+    """Names of all searches, the oldest first; their confirmation stages are part of them."""
     searches = select(tables.studies.c.name).where(~tables.studies.c.name.endswith(STAGE_SUFFIX, autoescape=True))
     ordered = searches.order_by(tables.studies.c.created_at, tables.studies.c.id)
     return storage.read(lambda connection: list(connection.scalars(ordered)))

@@ -37,7 +37,7 @@ class Control(StrEnum):
 
 
 @dataclass(frozen=True)
-class Progress:
+class StudyProgress:
     issued: int
     """Ordinals handed out; each ends in exactly one counting trial."""
     counted: int
@@ -52,7 +52,7 @@ class Progress:
     control_reason: str
 
 
-def progress(connection: Connection, study_id: int, *, hours: bool = True) -> Progress:
+def progress(connection: Connection, study_id: int, *, hours: bool = True) -> StudyProgress:
     """``hours``: whether the live hours are wanted; always where the budget is one of hours."""
     leases, studies = tables.claims, tables.studies
     mine = leases.c.study_id == study_id
@@ -62,7 +62,7 @@ def progress(connection: Connection, study_id: int, *, hours: bool = True) -> Pr
     ).one()
     names = (studies.c.budget_trials, studies.c.budget_hours, studies.c.control, studies.c.control_reason)
     wanted = connection.execute(select(*names).where(studies.c.id == study_id)).one()
-    return Progress(
+    return StudyProgress(
         issued=issued,
         counted=issued - still_open,
         open=still_open,
@@ -73,7 +73,7 @@ def progress(connection: Connection, study_id: int, *, hours: bool = True) -> Pr
     )
 
 
-def spent(spec: StudySpec, now: Progress) -> Finish | None:
+def spent(spec: StudySpec, now: StudyProgress) -> Finish | None:
     """Why no new ordinal is handed out, or None when one may be."""
     points = grid.limit(spec)
     if now.issued >= now.budget.trials:
@@ -85,7 +85,7 @@ def spent(spec: StudySpec, now: Progress) -> Finish | None:
     return None
 
 
-def finished(spec: StudySpec, now: Progress) -> Finish | None:
+def finished(spec: StudySpec, now: StudyProgress) -> Finish | None:
     """Why the search is over, or None while anything is left to do."""
     return None if now.open else spent(spec, now)
 

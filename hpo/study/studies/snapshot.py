@@ -26,7 +26,7 @@ from hpo.study.records import (
     TrialRow,
     WorkerRow,
 )
-from hpo.study.studies.progress import Control, Progress, finished, progress
+from hpo.study.studies.progress import Control, StudyProgress, finished, progress
 from hpo.trial import vocabulary
 from hpo.trial.vocabulary import Reason, TrialState
 
@@ -247,7 +247,7 @@ def _hours(connection: Connection, study_id: int) -> dict[Reason | None, float]:
     return hours
 
 
-def _left_s(now: Progress, rows: list[TrialRow], workers: tuple[WorkerRow, ...]) -> float | None:
+def _left_s(now: StudyProgress, rows: list[TrialRow], workers: tuple[WorkerRow, ...]) -> float | None:
     durations = [row.duration_s for row in rows if row.counts and row.duration_s]
     slots = sum(len(worker.slots) for worker in workers)
     if not durations or not slots:
@@ -268,7 +268,7 @@ def _study_state(
     return StudyState.WAITING if rows else StudyState.EMPTY
 
 
-def _budget(now: Progress) -> BudgetRow:
+def _budget(now: StudyProgress) -> BudgetRow:
     return BudgetRow(
         trials=now.budget.trials,
         hours=now.budget.hours,

@@ -215,7 +215,7 @@ class DatasetFacts(Protocol):
     def splits(self) -> Mapping[str, SplitFacts]: ...
     @property
     def names(self) -> Sequence[str]:
-        """Of the classes."""
+        """Names of the classes."""
         ...
 
 

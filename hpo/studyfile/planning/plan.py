@@ -27,7 +27,7 @@ class BaselinePlan:
     train: dict[str, Any]
     """Complete Ultralytics training arguments, the optimizer resolved."""
     params: dict[str, Scalar]
-    """Its values of the space's active dimensions."""
+    """The baseline's values of the space's active dimensions."""
     in_space: bool
     """Whether a trial of the search with ``params`` would be the same training at the same operating point."""
     operating_point: OperatingPoint | None
@@ -35,7 +35,7 @@ class BaselinePlan:
 
 
 def search_args(spec: StudySpec, params: Mapping[str, Scalar]) -> dict[str, Any]:
-    """Ultralytics training arguments of a trial that was proposed ``params``, without what the training room owns.
+    """Ultralytics training arguments of a trial that was proposed ``params``, without what the training package owns.
 
     Unless given, ``nbs`` follows ``batch`` (else Ultralytics accumulates gradients over 64 images, a few steps an epoch
     in a small dataset) and ``close_mosaic`` is a tenth of the epochs, at most 10 (its default of 10 would switch mosaic

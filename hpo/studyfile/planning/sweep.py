@@ -48,7 +48,7 @@ def check(spec: StudySpec) -> Iterator[Finding]:
 
 
 def _domain(spec: StudySpec, name: str) -> Domain | None:
-    """Of a fixed name its one value; None where the space does not have it."""
+    """The domain of a name, a fixed one's single value included; None where the space does not have it."""
     fixed = dict(spec.space.fixed)
     dimension = spec.space.get(name)
     if dimension is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hpo.studyfile.arguments import arguments
-from hpo.studyfile.reading.ranges import Entry, Fixed, read_entry
+from hpo.studyfile.reading.ranges import Fixed, SpaceEntry, read_entry
 from hpo.studyfile.schema import POSTPROCESSING_NAMES
 from hpo.studyfile.space import Choices, Condition, Dimension, Space
 from hpo.studyfile.text.document import read_document
@@ -22,7 +22,7 @@ _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
-class Context:
+class SpaceContext:
     """What the space is read against."""
 
     folders: Folders
@@ -34,12 +34,12 @@ class Context:
 
 @dataclass(frozen=True)
 class _Placed:
-    entry: Entry
+    entry: SpaceEntry
     part: str | None
     """Name of the part it comes from, None for the study file itself."""
 
 
-def compose(field: Field, context: Context, fields: dict[str, Field]) -> Space:
+def compose(field: Field, context: SpaceContext, fields: dict[str, Field]) -> Space:
     """The space of ``space:``; problems go to the field's report, the field of each name into ``fields``."""
     placed: dict[str, _Placed] = {}
     for layer, part in _layers(field, context):
@@ -53,7 +53,7 @@ def compose(field: Field, context: Context, fields: dict[str, Field]) -> Space:
     return _resolve(_ordered(placed), context)
 
 
-def _entry(field: Field, name: str, epochs: int) -> Entry | None:
+def _entry(field: Field, name: str, epochs: int) -> SpaceEntry | None:
     if name not in POSTPROCESSING_NAMES:
         refused = arguments.refusal(name)
         if name in {"epochs", "seed"}:
@@ -70,7 +70,7 @@ _WHY = {
 }
 
 
-def _layers(field: Field, context: Context) -> Iterable[tuple[Field, str | None]]:
+def _layers(field: Field, context: SpaceContext) -> Iterable[tuple[Field, str | None]]:
     """The mappings that ``space:`` is made of, each with the name of its part."""
     for item in field.items if field.items is not None else [field]:
         layer = Field(item.node, field.path, field.report)
@@ -84,7 +84,7 @@ def _layers(field: Field, context: Context) -> Iterable[tuple[Field, str | None]
             item.fail(f"must be the name of a part or a mapping of names to ranges, not {shown(item.node)}")
 
 
-def _part(field: Field, name: str, context: Context) -> Field | None:
+def _part(field: Field, name: str, context: SpaceContext) -> Field | None:
     path = _find_part(name, context)
     if path is None:
         known = {file.stem for folder in shipped("spaces") for file in folder.glob("*.yaml")}
@@ -100,7 +100,7 @@ def _part(field: Field, name: str, context: Context) -> Field | None:
     return part
 
 
-def _find_part(name: str, context: Context) -> Path | None:
+def _find_part(name: str, context: SpaceContext) -> Path | None:
     if not _PART.fullmatch(name):
         return None
     for folder in (context.folders.study, *shipped("spaces")):
@@ -128,7 +128,7 @@ def _ordered(placed: Mapping[str, _Placed]) -> list[_Placed]:
     return done
 
 
-def _resolve(ordered: list[_Placed], context: Context) -> Space:
+def _resolve(ordered: list[_Placed], context: SpaceContext) -> Space:
     known = _Known({}, dict(context.train), set())
     fixed: dict[str, Scalar] = {}
     for item in ordered:

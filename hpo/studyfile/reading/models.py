@@ -10,7 +10,7 @@ from hpo.studyfile.checks.rules import ModelFacts
 from hpo.studyfile.text.document import OVERRIDE, read_document
 from hpo.studyfile.text.fields import Field, plain, text
 from hpo.studyfile.text.places import Folders, shipped
-from hpo.studyfile.text.report import Report, nearest
+from hpo.studyfile.text.report import ProblemReport, nearest
 
 _TASKS = {
     "cls": "classification",
@@ -85,7 +85,7 @@ def facts(model: str) -> ModelFacts | None:
     path = Path(model) if Path(model).is_absolute() and not model.endswith(".pt") else _in_package(Path(model).name)
     if path is None or (Path(model).is_absolute() and model.endswith(".pt")):
         return None
-    node = read_document(path, Report())
+    node = read_document(path, ProblemReport())
     content = plain(node) if node is not None else None
     head = _last_module(content)
     if not isinstance(content, dict) or head is None:

@@ -50,7 +50,7 @@ class Fixed:
 
 
 @dataclass(frozen=True)
-class Entry:
+class SpaceEntry:
     """A readable entry of a space, before its conditions are resolved."""
 
     name: str
@@ -59,7 +59,7 @@ class Entry:
     field: Field
 
 
-def read_entry(field: Field, name: str, epochs: int) -> Entry | None:
+def read_entry(field: Field, name: str, epochs: int) -> SpaceEntry | None:
     """None after a problem was reported. ``epochs`` resolves bounds such as ``high: {epochs: 0.3}``."""
     before = len(field.report.problems)
     entries = field.entries
@@ -71,7 +71,7 @@ def read_entry(field: Field, name: str, epochs: int) -> Entry | None:
         when = ()
     if content is None or len(field.report.problems) > before:
         return None
-    return Entry(name, content, when, field)
+    return SpaceEntry(name, content, when, field)
 
 
 def _fixed(field: Field, name: str) -> Fixed:

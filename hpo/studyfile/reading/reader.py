@@ -10,7 +10,7 @@ from typing import Any
 from hpo.studyfile.arguments import arguments
 from hpo.studyfile.keys import Form, KeyField, keys_of
 from hpo.studyfile.reading import forms, methods, shapes
-from hpo.studyfile.reading.compose import Context, compose
+from hpo.studyfile.reading.compose import SpaceContext, compose
 from hpo.studyfile.reading.models import read_model
 from hpo.studyfile.reading.proposals import read_proposals
 from hpo.studyfile.schema import POSTPROCESSING_NAMES, StudySpec
@@ -89,7 +89,7 @@ class StudyReader:
         place = self._later.get("space")
         if place is None:
             return Space()
-        context = Context(self.folders, self.file, int(train.get("epochs", arguments.defaults()["epochs"])), train)
+        context = SpaceContext(self.folders, self.file, int(train.get("epochs", arguments.defaults()["epochs"])), train)
         named: dict[str, Field] = {}
         space = compose(place, context, named)
         self.places.update({path: child.node for path, child in named.items()})

@@ -18,7 +18,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from hpo.errors import Problem
-from hpo.studyfile.text.report import Report
+from hpo.studyfile.text.report import ProblemReport
 from hpo.trial.vocabulary import Scalar
 
 MAX_BYTES = 1 << 20
@@ -42,7 +42,7 @@ class Node:
     """1-based line of the value, of its key where it has one; 0 in an override."""
 
 
-def read_document(path: Path, report: Report, *, shown_as: str | None = None) -> Node | None:
+def read_document(path: Path, report: ProblemReport, *, shown_as: str | None = None) -> Node | None:
     """The document of a file, or None with the problems in ``report``."""
     file = shown_as or str(path)
     try:
@@ -60,7 +60,7 @@ def read_document(path: Path, report: Report, *, shown_as: str | None = None) ->
     return None
 
 
-def parse(text: str, file: str, report: Report) -> Node | None:
+def parse(text: str, file: str, report: ProblemReport) -> Node | None:
     """The document as nodes; None where there is none or its syntax is broken (the problem is in ``report``)."""
     try:
         root = YAML(typ="rt").compose(text)
@@ -83,7 +83,7 @@ class _TooMuch(Exception):
 
 
 class _Builder:
-    def __init__(self, file: str, report: Report) -> None:
+    def __init__(self, file: str, report: ProblemReport) -> None:
         self._file = file
         self._report = report
         self._values = 0

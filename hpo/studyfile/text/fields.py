@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from hpo.errors import Problem
 from hpo.studyfile.text.document import Node, number
-from hpo.studyfile.text.report import Report, nearest
+from hpo.studyfile.text.report import ProblemReport, nearest
 
 T = TypeVar("T")
 
@@ -20,7 +20,7 @@ class Field:
 
     node: Node
     path: str
-    report: Report
+    report: ProblemReport
 
     def fail(self, message: str) -> None:
         self.report.add(Problem(self.node.file, self.node.line, self.path, message))

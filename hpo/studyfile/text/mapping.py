@@ -8,18 +8,18 @@ from typing import Any
 
 from hpo.errors import Problem
 from hpo.studyfile.text.document import MAX_DEPTH, Node
-from hpo.studyfile.text.report import Report
+from hpo.studyfile.text.report import ProblemReport
 
 STUDY = "study"
 """Stands where a problem of a file names the file."""
 
 
-def read_mapping(study: Mapping[str, Any], report: Report) -> Node | None:
+def read_mapping(study: Mapping[str, Any], report: ProblemReport) -> Node | None:
     """The document of ``study``; None where it is empty. What YAML could not hold is a problem in ``report``."""
     return _node(study, "", 0, report) if study else None
 
 
-def _node(value: Any, path: str, depth: int, report: Report) -> Node:
+def _node(value: Any, path: str, depth: int, report: ProblemReport) -> Node:
     if depth > MAX_DEPTH:
         report.add(Problem(STUDY, 0, path, f"nested deeper than {MAX_DEPTH} levels"))
         return Node(None, STUDY, 0)

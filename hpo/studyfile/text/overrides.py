@@ -9,12 +9,12 @@ from hpo.errors import Problem
 from hpo.studyfile.keys import words
 from hpo.studyfile.schema import StudySpec
 from hpo.studyfile.text.document import OVERRIDE, Node, parse
-from hpo.studyfile.text.report import Report
+from hpo.studyfile.text.report import ProblemReport
 
 _NAMED = words(StudySpec)
 
 
-def apply(root: Node, overrides: Sequence[str], report: Report) -> Node:
+def apply(root: Node, overrides: Sequence[str], report: ProblemReport) -> Node:
     """The document with every override set, in their order; values are YAML (``space.lr0={low: 1e-4, high: 1e-2}``)."""
     for override in overrides:
         key, equals, text = override.partition("=")

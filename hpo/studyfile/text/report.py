@@ -24,7 +24,7 @@ class Finding:
 
 
 @dataclass
-class Report:
+class ProblemReport:
     """Problems in the order in which they were met."""
 
     problems: list[Problem] = field(default_factory=list)

@@ -15,7 +15,7 @@ from hpo.trial.operating_point import DEFAULT, OperatingPoint
 
 
 def predict_arguments(weights: Path, imgsz: int, point: OperatingPoint) -> dict[str, Any]:
-    """Of ``yolo predict`` with ``weights`` at ``point``, which must be plain (raises ValueError)."""
+    """Arguments of ``yolo predict`` with ``weights`` at ``point``, which must be plain (raises ValueError)."""
     kind = point.kind.row.predict
     if kind is None or not point.is_plain:
         raise ValueError(f"yolo predict knows no suppression {point.kind} and no confidence a class: use hpo.deploy")

@@ -43,7 +43,7 @@ def _of(predictions: Predictions, image: int) -> _Image:
 
 
 def _differences(one: _Image, other: _Image, conf: float) -> list[float | None]:
-    """Of each detection of ``one`` that is clearly above ``conf``: by how much the score of its match differs."""
+    """By how much the score of its match differs, for each detection of ``one`` that is clearly above ``conf``."""
     boxes, scores, classes = other
     free = scores > conf - SCORE
     found: list[float | None] = []

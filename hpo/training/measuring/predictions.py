@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PredictionsRequest:
     """Which predictions."""
 
     weights: Path
@@ -42,7 +42,7 @@ class Wanted:
 
 
 def captured(
-    wanted: Wanted, settings: Settings, *, keep: int = 5, progress: Callable[[int, int], None] | None = None
+    wanted: PredictionsRequest, settings: Settings, *, keep: int = 5, progress: Callable[[int, int], None] | None = None
 ) -> tuple[Predictions, int]:
     """The predictions, which are then cached (of all that are, the ``keep`` used last stay), and their image size, px.
 
@@ -67,10 +67,13 @@ def captured(
 
 
 def _inferred(
-    wanted: Wanted, dataset: DatasetSummary, cache: PredictionCache, progress: Callable[[int, int], None] | None
+    wanted: PredictionsRequest,
+    dataset: DatasetSummary,
+    cache: PredictionCache,
+    progress: Callable[[int, int], None] | None,
 ) -> tuple[Predictions, int]:
     from hpo.training.ultralytics_internals import patches
-    from hpo.training.ultralytics_internals.capture import Pass, capture
+    from hpo.training.ultralytics_internals.capture import InferencePass, capture
     from hpo.training.ultralytics_internals.weights import check_classes, load
 
     patches.apply(patches.threads_per_trial())
@@ -80,7 +83,7 @@ def _inferred(
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data.yaml"
         write_resolved(wanted.data, data)
-        over = Pass(
+        over = InferencePass(
             data=data,
             split=wanted.split,
             imgsz=imgsz,

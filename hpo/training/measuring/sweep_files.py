@@ -19,7 +19,7 @@ OPERATING_POINT, PREDICT, PLOT = "operating_point.json", "predict.yaml", "sweep.
 
 
 @dataclass(frozen=True)
-class Source:
+class SweepSource:
     """What was swept."""
 
     title: str
@@ -29,7 +29,7 @@ class Source:
     """Pixels."""
 
 
-def write(result: SweepResult, predictions: Predictions, source: Source, folder: Path) -> list[Path]:
+def write(result: SweepResult, predictions: Predictions, source: SweepSource, folder: Path) -> list[Path]:
     """Writes ``operating_point.json``, ``predict.yaml`` and ``sweep.png`` into ``folder``; returns what was written.
 
     ``predict.yaml`` holds the recommended setting. Where ``yolo predict`` can't do that one, there is none (a former

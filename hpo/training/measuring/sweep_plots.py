@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 BEST, DEFAULT = "#0b6e99", "#c2571a"
 _MOST_POINTS = 2000
-"""Of a drawn curve; more can't be told apart."""
+"""Points of a drawn curve; more can't be told apart."""
 
 
 def write_plots(result: SweepResult, predictions: Predictions, path: Path) -> None:

@@ -36,7 +36,7 @@ class Settled:
 
 
 def settle(run: TrialRun, plan: SweepPlan, progress: Progress) -> Settled:
-    """Of best.pt, which Ultralytics has just validated; writes what it finds into the attempt's folder.
+    """Sweep best.pt, which Ultralytics has just validated, and write what is found into the attempt's folder.
 
     A training is worth more than what is measured after it: where the capture or the sweep fails, what comes back is
     what that validation saw at Ultralytics' defaults.
@@ -72,10 +72,10 @@ def _at_defaults(run: TrialRun) -> Settled:
 
 def _captured(run: TrialRun, progress: Progress) -> Predictions:
     from hpo.training.ultralytics_internals import weights
-    from hpo.training.ultralytics_internals.capture import Pass, capture
+    from hpo.training.ultralytics_internals.capture import InferencePass, capture
 
     loaded = weights.load(run.paths.best)
-    over = Pass(
+    over = InferencePass(
         data=Path(run.request.data),
         split="val",
         imgsz=run.args.imgsz,
@@ -126,7 +126,7 @@ def metrics(rated: Rated) -> dict[str, float]:
 
 
 def _write(result: SweepResult, predictions: Predictions, run: TrialRun) -> None:
-    from hpo.training.measuring.sweep_files import Source, write
+    from hpo.training.measuring.sweep_files import SweepSource, write
 
     title = f"trial {run.request.number} of study {run.request.study}"
-    write(result, predictions, Source(title, run.paths.best, run.args.imgsz), run.paths.folder)
+    write(result, predictions, SweepSource(title, run.paths.best, run.args.imgsz), run.paths.folder)

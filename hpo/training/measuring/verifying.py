@@ -19,7 +19,7 @@ from hpo.detection.rating import measure
 from hpo.training.measuring.agreement import agreement
 from hpo.training.ultralytics_internals import patches
 from hpo.training.ultralytics_internals.candidates import areas, common_folder, in_pixels, name_of
-from hpo.training.ultralytics_internals.capture import Pass, dataset_of
+from hpo.training.ultralytics_internals.capture import InferencePass, dataset_of
 from hpo.training.ultralytics_internals.predictor import Detector, ExportedDetector
 from hpo.training.ultralytics_internals.weights import Weights, load
 from hpo.trial import handed_over
@@ -78,21 +78,21 @@ def verify(path: Path, device: str, progress: Progress) -> dict[str, Any]:
 
 
 def metrics(found: Predictions, point: OperatingPoint, objective: str) -> dict[str, float]:
-    """Of detections that are suppressed already."""
+    """Metrics of detections that are suppressed already."""
     done = OperatingPoint(None, point.conf, point.max_det, Kind.NONE, per_class_conf=point.per_class_conf)
     rated, value = measure(found, done, parse(objective))
     return {"objective": value, **rated.scores}
 
 
 def _detected(folder: _Folder, detector: Detector, split: str, progress: Progress) -> Predictions:
-    over = Pass(
+    over = InferencePass(
         folder.path / handed_over.DATA, split, folder.imgsz, single_cls=folder.weights.single_cls, progress=progress
     )
     images = sorted(_of_images(detector, over, len(folder.weights.names)), key=lambda image: image.name)
     return collect(images, folder.weights.names, "deploy", suppressed=True)
 
 
-def _of_images(detector: Detector, over: Pass, classes: int) -> Iterator[ImagePredictions]:
+def _of_images(detector: Detector, over: InferencePass, classes: int) -> Iterator[ImagePredictions]:
     dataset = dataset_of(over, classes)
     folder = common_folder(dataset.im_files)
     for done, label in enumerate(dataset.labels, start=1):

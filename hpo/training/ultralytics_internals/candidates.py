@@ -34,7 +34,7 @@ NETWORK_PIXELS = (1.0, 1.0, 0.0, 0.0, float("inf"), float("inf"))
 
 
 def candidates_of(output: Any, *, multi_label: bool, end2end: bool) -> list[Candidates]:
-    """Of each image of a batch, every box with a score above ``FLOOR``.
+    """Every box with a score above ``FLOOR``, image by image of a batch.
 
     ``output``: what the model returns, (B, 4 + classes, anchors) with x, y, width, height, or for a head that needs no
     suppression (``end2end``) (B, n, 6) with x1, y1, x2, y2, score, class. ``multi_label``: every class of a box whose
@@ -108,7 +108,7 @@ class CandidateKeeper:
         return len(self._images)
 
     def predictions(self) -> Predictions:
-        """Of all images so far, in the order of their names; raises ValueError as ``collect`` does (broken weights)."""
+        """All images so far, in the order of their names; raises ValueError as ``collect`` does (broken weights)."""
         names = self._validator.names
         images = sorted(self._images, key=lambda image: image.name)
         of_classes = [str(names[index]) for index in range(len(names))]

@@ -55,7 +55,7 @@ def _silent(_done: int, _images: int) -> None:
 
 
 @dataclass(frozen=True)
-class Pass:
+class InferencePass:
     """What a pass runs over, and how."""
 
     data: Path
@@ -75,7 +75,7 @@ class Pass:
     progress: Progress = _silent
 
 
-def capture(model: Any, mode: str, over: Pass) -> Predictions:
+def capture(model: Any, mode: str, over: InferencePass) -> Predictions:
     """The predictions of ``model`` (Ultralytics' ``DetectionModel``, left as it is) in ``mode``: ``deploy`` or ``val``.
 
     Images come in the order of their names. Raises UsageError for a split that the data.yaml does not name, an image
@@ -86,7 +86,7 @@ def capture(model: Any, mode: str, over: Pass) -> Predictions:
     return _deploy(model, over) if mode == "deploy" else _val(model, over)
 
 
-def _deploy(model: Any, over: Pass) -> Predictions:
+def _deploy(model: Any, over: InferencePass) -> Predictions:
     with tempfile.TemporaryDirectory() as folder:
         predictor = DetectionPredictor(overrides=_arguments(over, folder, mode="predict", conf=0.25))
     predictor.setup_model(model=model, verbose=False)
@@ -111,7 +111,7 @@ def broken_weights_named() -> Iterator[None]:
 
 
 @torch.inference_mode()
-def _predicted(predictor: DetectionPredictor, dataset: Any, over: Pass) -> Iterator[ImagePredictions]:
+def _predicted(predictor: DetectionPredictor, dataset: Any, over: InferencePass) -> Iterator[ImagePredictions]:
     """Images of one input shape share a batch: the network sees each as if it were alone, to within its rounding."""
     folder = common_folder(dataset.im_files)
     batches: dict[tuple[int, ...], list[_Waiting]] = {}
@@ -128,7 +128,7 @@ def _predicted(predictor: DetectionPredictor, dataset: Any, over: Pass) -> Itera
 
 
 def batch_size(pixels: torch.Tensor) -> int:
-    """Of images like ``pixels`` (1, 3, h, w)."""
+    """How many images like ``pixels`` (1, 3, h, w) are inferred at once."""
     if pixels.device.type != "cpu":
         return MOST
     return min(MOST, max(1, CPU_BATCH_PIXELS // (pixels.shape[2] * pixels.shape[3])))
@@ -168,7 +168,7 @@ def frame(network: Sequence[int], original: tuple[int, int]) -> tuple[float, flo
     return width / original[1], height / original[0], pad_x, pad_y, original[1], original[0]
 
 
-def dataset_of(over: Pass, classes: int) -> Any:
+def dataset_of(over: InferencePass, classes: int) -> Any:
     """Ultralytics' dataset of the split, of which the labels are used and not the images that it would resize.
 
     ``classes``: as many as the weights know.
@@ -181,7 +181,7 @@ def dataset_of(over: Pass, classes: int) -> Any:
     return dataset
 
 
-def _described(over: Pass) -> dict[str, Any]:
+def _described(over: InferencePass) -> dict[str, Any]:
     described: dict[str, Any] = check_det_dataset(str(over.data), autodownload=False)
     if not described.get(over.split):
         raise UsageError(f"{over.data}: there is no split {over.split!r}; add the key, or choose another split")
@@ -191,7 +191,7 @@ def _described(over: Pass) -> dict[str, Any]:
 class _Capture(DetectionValidator):
     """A validation that ends where Ultralytics' suppression would begin."""
 
-    def __init__(self, over: Pass, **arguments: Any) -> None:
+    def __init__(self, over: InferencePass, **arguments: Any) -> None:
         super().__init__(**arguments)
         self._over = over
 
@@ -223,7 +223,7 @@ class _Capture(DetectionValidator):
         return
 
 
-def _val(model: Any, over: Pass) -> Predictions:
+def _val(model: Any, over: InferencePass) -> Predictions:
     _described(over)
     with tempfile.TemporaryDirectory() as folder:
         arguments = _arguments(over, folder, mode="val", batch=VAL_BATCH, data=str(over.data), split=over.split)
@@ -233,7 +233,7 @@ def _val(model: Any, over: Pass) -> Predictions:
         return validator.candidates.predictions()
 
 
-def _arguments(over: Pass, folder: str, **further: Any) -> dict[str, Any]:
+def _arguments(over: InferencePass, folder: str, **further: Any) -> dict[str, Any]:
     return {
         "task": "detect",
         "imgsz": over.imgsz,

@@ -23,7 +23,7 @@ class Patch:
     reason: str
     """What differs here and why, or what here relies on it."""
     digest: str
-    """Of the target's code in ``RELEASE``."""
+    """Digest of the target's code in ``RELEASE``."""
 
 
 PATCHES = (

@@ -32,7 +32,7 @@ class Weights:
     model: Any
     """Ultralytics' ``DetectionModel``, fp32, in evaluation mode, on the CPU, layers not fused."""
     names: tuple[str, ...]
-    """Of the classes, by index."""
+    """Names of the classes, by index."""
     imgsz: int
     """Image size of the training, in pixels."""
     single_cls: bool

@@ -72,10 +72,10 @@ class TrialValidator(DetectionValidator):
 
 
 class SweptValidator(TrialValidator, KeepsCandidates):
-    """Of a trial whose post-processing is swept: keeps what a sweep starts from."""
+    """Keeps what a sweep starts from, for a trial whose post-processing is swept."""
 
     def taken_predictions(self) -> Predictions:
-        """Of the last validation, once: they may be large. Raises ValueError where the model predicts no numbers."""
+        """The last validation's predictions, given out once: they may be large. Raises ValueError for broken scores."""
         kept = self.candidates
         del self.candidates
         return kept.predictions()

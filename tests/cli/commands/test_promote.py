@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from hpo.tracking.registry import Entry, ModelRegistry
+from hpo.tracking.registry import ModelRegistry, RegistryEntry
 from tests.cli.conftest import LONGEST_S, STUDY, Shell, with_test_split
 from tests.shared import copy_of
 from tests.tracking.support import make_study, settings_in
@@ -184,7 +184,7 @@ def test_a_folder_with_other_weights_does_not_pass_the_check(promoted: Promoted,
     shutil.copytree(promoted.folder, tmp_path / "tampered")
     shutil.copyfile(next(plain.home.glob("studies/*/trials/*/weights/best.pt")), tmp_path / "tampered" / "best.pt")
     request = json.dumps({"folder": str(tmp_path / "tampered"), "device": "cpu"})
-    command = [sys.executable, "-m", "hpo.training.bench", "check", request]
+    command = [sys.executable, "-m", "hpo.training.weights_process", "check", request]
     done = subprocess.run(command, env=promoted.shell.environment, capture_output=True, text=True, check=True)
     found = json.loads(done.stdout.splitlines()[-1])["result"]
     from hpo.promotion.measured import differences, disagreements
@@ -228,7 +228,7 @@ def test_a_better_model_becomes_champion(promoted: Promoted, tmp_path: Path) -> 
     command = [sys.executable, "-c", forget, str(tmp_path / "weak" / "best.pt")]
     subprocess.run(command, env=variables, check=True, capture_output=True)
     registry = ModelRegistry(settings_in(promoted.shell.home))
-    entry = Entry("weak", "contested", tmp_path / "weak", {}, "", {})
+    entry = RegistryEntry("weak", "contested", tmp_path / "weak", {}, "", {})
     assert registry.add(make_study(uuid="another", name="another"), entry, "champion") == "1"
     told = promoted.shell.json("promote", "small", "--output", "better", "--register", "contested")["registered"]
     assert (told["version"], told["alias"]) == ("2", "champion"), told["why"]

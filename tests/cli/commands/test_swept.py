@@ -151,6 +151,6 @@ def test_validate_says_what_is_swept_and_over_what(study: Callable[..., Path]) -
 
 @pytest.mark.long
 def test_a_study_from_scratch_is_swept_too(shell: Shell, study: Callable[..., Path]) -> None:
-    """Its first epochs predict next to nothing."""
+    """The first epochs predict next to nothing."""
     shell.run("run", study(), *SPACE, "budget.trials=2", "train.epochs=2", "baseline=false")
     assert [trial["state"] for trial in shell.json("trials")] == ["COMPLETE"] * 2

@@ -11,10 +11,10 @@ from optuna_dashboard import wsgi
 
 from hpo.study.database.storage import Storage
 from hpo.study.session.worker_session import WorkerSession
-from tests.study.support import Opened, run, study_spec
+from tests.study.support import MakeStudy, run, study_spec
 
 
-def test_the_dashboard_shows_the_study_and_its_trials(storage: Storage, make_study: Opened) -> None:
+def test_the_dashboard_shows_the_study_and_its_trials(storage: Storage, make_study: MakeStudy) -> None:
     study = make_study(study_spec("seen"))
     with WorkerSession(storage, study, "worker", None) as session:
         run(session)

@@ -24,7 +24,7 @@ from hpo.study.studies.lifecycle import create_or_join, load
 from tests import postgres
 from tests.soak.proxy import Proxy
 from tests.study.session import invariants
-from tests.study.support import FACTS, IDENTITY, Opened, admit, run, study_spec
+from tests.study.support import FACTS, IDENTITY, MakeStudy, admit, run, study_spec
 
 OPEN = "import sys; from hpo.study.database.storage import open_storage; open_storage(sys.argv[1], create=True).optuna"
 
@@ -75,7 +75,7 @@ def test_migrations_and_tables_agree(storage: Storage) -> None:
 
 
 def test_a_study_of_the_version_before_goes_on_after_the_upgrade(
-    storage: Storage, make_study: Opened, session: WorkerSession
+    storage: Storage, make_study: MakeStudy, session: WorkerSession
 ) -> None:
     run(session, at_most=2)
     given_back = admit(session)

@@ -21,7 +21,7 @@ from hpo.study.studies import controls, snapshot, verdicts
 from hpo.trial.kinds import Kind
 from hpo.trial.operating_point import OperatingPoint
 from tests.searches import verdict
-from tests.study.support import Opened, run, study_spec
+from tests.study.support import MakeStudy, run, study_spec
 from tests.support import swept
 
 AT = datetime(2026, 3, 1, 12, 0, 0, 123456, UTC)
@@ -71,7 +71,7 @@ def rows(storage: Storage, sql: str) -> Sequence[Any]:
 
 
 @pytest.fixture
-def old(storage: Storage, make_study: Opened) -> StudyRow:
+def old(storage: Storage, make_study: MakeStudy) -> StudyRow:
     """A study of version 0003 with rows of every shape."""
     study = make_study(study_spec(trials=6))
     with WorkerSession(storage, study, "w", None) as session:

@@ -11,14 +11,14 @@ from optuna.trial import TrialState, create_trial
 from hpo.study.database.storage import Storage
 from hpo.study.optuna_internals.attributes import OUTSIDE
 from hpo.study.optuna_internals.history import SearchHistory
-from tests.study.support import Opened, study_spec
+from tests.study.support import MakeStudy, study_spec
 
 STATES = [None, (TrialState.COMPLETE,), (TrialState.COMPLETE, TrialState.PRUNED), (TrialState.RUNNING,)]
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_lists_are_those_of_the_database_however_trials_come_and_end(
-    storage: Storage, make_study: Opened, seed: int
+    storage: Storage, make_study: MakeStudy, seed: int
 ) -> None:
     study = make_study(study_spec(trials=3))
     rng, history, rdb = random.Random(seed), SearchHistory(storage), storage.optuna
@@ -42,7 +42,7 @@ def test_lists_are_those_of_the_database_however_trials_come_and_end(
             assert history.get_all_trials(study.id, states=states) == wanted
 
 
-def test_what_is_shown_is_the_callers_to_change(storage: Storage, make_study: Opened) -> None:
+def test_what_is_shown_is_the_callers_to_change(storage: Storage, make_study: MakeStudy) -> None:
     study, history = make_study(study_spec(trials=3)), SearchHistory(storage)
     history.create_new_trial(study.id)
     history.get_all_trials(study.id, deepcopy=False).clear()

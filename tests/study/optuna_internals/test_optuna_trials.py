@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from hpo.study.database.storage import Storage
 from hpo.study.optuna_internals import optuna_trials
 from hpo.study.records import StudyRow
-from tests.study.support import Opened, study_spec
+from tests.study.support import MakeStudy, study_spec
 
 DISTRIBUTIONS = {
     "lr0": FloatDistribution(1e-5, 1e-1, log=True),
@@ -40,7 +40,7 @@ def _kinds() -> list[FrozenTrial]:
 
 
 @pytest.fixture
-def study(storage: Storage, make_study: Opened) -> StudyRow:
+def study(storage: Storage, make_study: MakeStudy) -> StudyRow:
     made = make_study(study_spec(trials=3))
     optuna.load_study(study_name=made.name, storage=storage.optuna).add_trials(_kinds())
     return made
@@ -64,7 +64,7 @@ def test_every_kind_of_trial_is_read_as_optuna_reads_it(
 
 
 def test_new_ones_and_those_asked_for_are_read_and_none_of_another_study(
-    storage: Storage, study: StudyRow, make_study: Opened
+    storage: Storage, study: StudyRow, make_study: MakeStudy
 ) -> None:
     other = make_study(study_spec("other", trials=3))
     optuna.load_study(study_name="other", storage=storage.optuna).add_trials(_kinds())
@@ -96,7 +96,7 @@ def _compared(trial: FrozenTrial) -> list[tuple[str, Any]]:
     return sorted((name, value) for name, value in vars(trial).items() if name not in apart)
 
 
-def test_the_first_trial_has_number_0_and_none_is_given_twice(storage: Storage, make_study: Opened) -> None:
+def test_the_first_trial_has_number_0_and_none_is_given_twice(storage: Storage, make_study: MakeStudy) -> None:
     empty = make_study(study_spec(trials=3))
     template = create_trial(state=TrialState.RUNNING)
     made = [storage.write(lambda connection: optuna_trials.insert(connection, empty.id, template))[1] for _ in range(3)]

@@ -20,7 +20,7 @@ from tests.study.support import (
     INSIDE,
     OUTSIDE,
     SPACE,
-    Opened,
+    MakeStudy,
     begin,
     epoch_report,
     params_of,
@@ -50,7 +50,7 @@ def _spec(sampler: str, name: str, seed: int = 7) -> Any:
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_what_is_proposed_is_of_pythons_own_types(storage: Storage, make_study: Opened, sampler: str) -> None:
+def test_what_is_proposed_is_of_pythons_own_types(storage: Storage, make_study: MakeStudy, sampler: str) -> None:
     """Ultralytics refuses numpy's numbers, or takes them and fails when it writes args.yaml."""
     with WorkerSession(storage, make_study(_spec(sampler, "types")), "w", INSIDE) as session:
         proposals = params_of(run(session, at_most=8))
@@ -59,7 +59,7 @@ def test_what_is_proposed_is_of_pythons_own_types(storage: Storage, make_study: 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_one_seed_gives_one_sequence_also_across_a_stop_and_a_restart(
-    storage: Storage, make_study: Opened, sampler: str
+    storage: Storage, make_study: MakeStudy, sampler: str
 ) -> None:
     straight, broken, other = (
         make_study(_spec(sampler, name, seed)) for name, seed in (("straight", 7), ("broken", 7), ("other", 8))
@@ -84,7 +84,7 @@ def test_one_seed_gives_one_sequence_also_across_a_stop_and_a_restart(
         assert params_of(run(session))[1:] != expected[1:]
 
 
-def test_values_are_pythons_own_types_and_lie_in_their_domains(storage: Storage, make_study: Opened) -> None:
+def test_values_are_pythons_own_types_and_lie_in_their_domains(storage: Storage, make_study: MakeStudy) -> None:
     space = Space((*SPACE.dimensions, Dimension("cos_lr", Choices((True, False, None, "x", 3)))), (("lrf", 0.1),))
     with WorkerSession(storage, make_study(study_spec(space=space, trials=8)), "w", None) as session:
         for params in params_of(run(session)):
@@ -94,7 +94,9 @@ def test_values_are_pythons_own_types_and_lie_in_their_domains(storage: Storage,
                 assert contains(dimension.domain, params[dimension.name])
 
 
-def test_a_conditional_dimension_is_asked_only_where_its_condition_holds(storage: Storage, make_study: Opened) -> None:
+def test_a_conditional_dimension_is_asked_only_where_its_condition_holds(
+    storage: Storage, make_study: MakeStudy
+) -> None:
     study = make_study(study_spec(sampler="tpe", space=CONDITIONAL, trials=16))
     with WorkerSession(storage, study, "w", None) as session:
         seen = params_of(run(session))
@@ -102,7 +104,7 @@ def test_a_conditional_dimension_is_asked_only_where_its_condition_holds(storage
     assert all(("warmup_momentum" in params) == (params["optimizer"] == "SGD") for params in seen)
 
 
-def test_a_condition_on_a_fixed_value_holds(storage: Storage, make_study: Opened) -> None:
+def test_a_condition_on_a_fixed_value_holds(storage: Storage, make_study: MakeStudy) -> None:
     momentum = Dimension("warmup_momentum", FloatRange(0.0, 0.9), (Condition("optimizer", ("SGD",)),))
     study = make_study(study_spec(space=Space((momentum,), (("optimizer", "SGD"),)), trials=1))
     with WorkerSession(storage, study, "w", None) as session:
@@ -123,7 +125,7 @@ def test_tpe_groups_dimensions_where_there_are_conditions(space: Space, grouped:
     assert sampling.build_sampler(study_spec(sampler="tpe", space=space), 0)._group is grouped  # type: ignore[attr-defined]
 
 
-def test_enqueued_proposals_come_in_order_and_are_filled_up(storage: Storage, make_study: Opened) -> None:
+def test_enqueued_proposals_come_in_order_and_are_filled_up(storage: Storage, make_study: MakeStudy) -> None:
     whole = (("lr0", 0.02), ("mosaic", 0.5), ("batch", 8))
     study = make_study(study_spec(sampler="tpe", enqueue=(whole, (("lr0", 0.05),)), trials=3, baseline=True))
     with WorkerSession(storage, study, "w", INSIDE) as session:
@@ -135,7 +137,7 @@ def test_enqueued_proposals_come_in_order_and_are_filled_up(storage: Storage, ma
 
 
 def test_a_baseline_outside_the_space_is_a_trial_for_people_and_none_for_samplers(
-    storage: Storage, make_study: Opened
+    storage: Storage, make_study: MakeStudy
 ) -> None:
     study = make_study(study_spec(sampler="tpe", pruner="hyperband", baseline=True, trials=3))
     with WorkerSession(storage, study, "w", OUTSIDE) as session:
@@ -150,7 +152,7 @@ def test_a_baseline_outside_the_space_is_a_trial_for_people_and_none_for_sampler
     assert baseline.params == {"mosaic": 1.0, "batch": 16}  # lr0 0.9 lies outside its range
 
 
-def test_a_baseline_inside_the_space_teaches_the_sampler(storage: Storage, make_study: Opened) -> None:
+def test_a_baseline_inside_the_space_teaches_the_sampler(storage: Storage, make_study: MakeStudy) -> None:
     study = make_study(study_spec(sampler="tpe", baseline=True, trials=2))
     with WorkerSession(storage, study, "w", INSIDE) as session:
         run(session)

@@ -37,7 +37,7 @@ from tests.study.support import (
 
 @pytest.fixture
 def earlier(storage: Storage) -> StudyRow:
-    """Of 14 trials: a baseline outside the space, one pruned and one failed for good among them."""
+    """A study of 14 trials: a baseline outside the space, one pruned and one failed for good among them."""
     spec = study_spec("earlier", sampler="random", baseline=True, trials=14, retries=0)
     study = create_or_join(storage, spec, IDENTITY, FACTS)
     with WorkerSession(storage, study, "w", OUTSIDE) as session:

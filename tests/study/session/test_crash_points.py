@@ -15,7 +15,7 @@ from hpo.study.session.worker_session import WorkerSession
 from hpo.study.studies import snapshot
 from hpo.trial.vocabulary import Reason, TrialState
 from tests.study.session import invariants
-from tests.study.support import OUTSIDE, Opened, run, study_spec
+from tests.study.support import OUTSIDE, MakeStudy, run, study_spec
 
 RUNNING = ["adopted", "begun", "epoch", "checkpointed", "uploaded"]
 """Points at which a trial runs that has no result: its death uses a retry."""
@@ -24,7 +24,7 @@ POINTS += ["given_back"]
 
 
 @pytest.fixture
-def study(make_study: Opened) -> StudyRow:
+def study(make_study: MakeStudy) -> StudyRow:
     return make_study(study_spec(pruner="hyperband", trials=4, retries=2, baseline=True))
 
 

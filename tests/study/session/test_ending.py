@@ -14,7 +14,7 @@ from hpo.study.studies import snapshot
 from hpo.trial.vocabulary import Reason, TrialState
 from tests.study.session import invariants
 from tests.study.support import (
-    Opened,
+    MakeStudy,
     admit,
     begin,
     ended,
@@ -26,7 +26,7 @@ from tests.study.support import (
 
 @pytest.mark.parametrize("reason", [Reason.KILLED, Reason.HUNG, Reason.CRASH, Reason.HOST_OOM, Reason.DISK])
 def test_a_death_is_tried_again_until_the_retries_are_spent(
-    storage: Storage, make_study: Opened, reason: Reason
+    storage: Storage, make_study: MakeStudy, reason: Reason
 ) -> None:
     study = make_study(study_spec(trials=1, retries=2))
     with WorkerSession(storage, study, "w", None) as session:
@@ -41,7 +41,7 @@ def test_a_death_is_tried_again_until_the_retries_are_spent(
     invariants.check_end(storage, study)
 
 
-def test_bad_data_fails_once_and_counts(storage: Storage, make_study: Opened) -> None:
+def test_bad_data_fails_once_and_counts(storage: Storage, make_study: MakeStudy) -> None:
     study = make_study(study_spec(trials=1))
     with WorkerSession(storage, study, "w", None) as session:
         session.end(admit(session).token, ended(Reason.DATA, epochs=0, detail="no images"))

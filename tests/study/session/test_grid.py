@@ -8,7 +8,7 @@ from hpo.study.records import Finish
 from hpo.study.session.worker_session import WorkerSession
 from hpo.studyfile.space import Dimension, FloatRange, IntRange, Space
 from hpo.trial.vocabulary import Reason
-from tests.study.support import INSIDE, Opened, begin, ended, params_of, run, study_spec
+from tests.study.support import INSIDE, MakeStudy, begin, ended, params_of, run, study_spec
 
 SPACE = Space(
     (Dimension("lr0", FloatRange(0.1, 0.3, step=0.1)), Dimension("batch", IntRange(4, 16, step=8))),
@@ -20,7 +20,7 @@ def _sorted(points: list[Any]) -> list[Any]:
     return sorted(points, key=lambda point: list(point.values()))
 
 
-def test_a_grid_ends_when_every_point_was_tried_once(storage: Storage, make_study: Opened) -> None:
+def test_a_grid_ends_when_every_point_was_tried_once(storage: Storage, make_study: MakeStudy) -> None:
     enqueue = ((("lr0", 0.2), ("batch", 4)),)
     spec = study_spec(sampler="grid", space=SPACE, trials=50, baseline=True, enqueue=enqueue)
     inside = dataclasses.replace(INSIDE, params={"lr0": 0.1, "batch": 4})
@@ -34,7 +34,7 @@ def test_a_grid_ends_when_every_point_was_tried_once(storage: Storage, make_stud
     assert _sorted(params_of(proposals[1:])) == SIX
 
 
-def test_a_retry_costs_no_point(storage: Storage, make_study: Opened) -> None:
+def test_a_retry_costs_no_point(storage: Storage, make_study: MakeStudy) -> None:
     with WorkerSession(storage, make_study(study_spec(sampler="grid", space=SPACE, trials=50)), "w", None) as session:
         dead = session.admit()
         assert dead is not None

@@ -18,7 +18,7 @@ from hpo.study.session.worker_session import WorkerSession
 from hpo.study.studies import snapshot
 from tests.study.session import invariants
 from tests.study.session.stopped_worker import finish
-from tests.study.support import Opened, study_spec
+from tests.study.support import MakeStudy, study_spec
 
 LEASE_S = 2.0
 STOPPED_S = 3 * LEASE_S
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.mark.parametrize("point", ["counted", "claimed", pytest.param("asked", marks=pytest.mark.long)])
 def test_the_budget_is_exact_whoever_was_stopped_and_continued(
-    storage_url: str, make_study: Opened, point: str
+    storage_url: str, make_study: MakeStudy, point: str
 ) -> None:
     """``counted`` is within the transaction that counts: SQLite's holder blocks everyone until it goes on, and
     PostgreSQL ends the transaction of the one that is stopped.

@@ -21,7 +21,7 @@ from hpo.studyfile.space import Choices, Dimension, FloatRange, Space
 from hpo.trial.kinds import Kind
 from hpo.trial.operating_point import DEFAULT, OperatingPoint
 from hpo.trial.vocabulary import Postprocess, Reason
-from tests.study.support import INSIDE, Opened, admit, ended, run, study_spec
+from tests.study.support import INSIDE, MakeStudy, admit, ended, run, study_spec
 from tests.support import swept
 
 SPACE = Space(
@@ -39,7 +39,7 @@ def _spec(**changes: object) -> StudySpec:
 
 
 @pytest.fixture
-def study(make_study: Opened) -> StudyRow:
+def study(make_study: MakeStudy) -> StudyRow:
     return make_study(_spec())
 
 
@@ -88,7 +88,7 @@ def test_where_the_sweep_failed_the_trial_was_measured_at_the_defaults(
     assert (row.operating_point, row.sweep, row.value) == (DEFAULT, None, 0.4)
 
 
-def test_the_baseline_keeps_the_defaults_that_it_is_measured_at(storage: Storage, make_study: Opened) -> None:
+def test_the_baseline_keeps_the_defaults_that_it_is_measured_at(storage: Storage, make_study: MakeStudy) -> None:
     study = make_study(_spec(baseline=True))
     plan: BaselinePlan = replace(INSIDE, params={"lr0": 0.01}, in_space=False, operating_point=DEFAULT)
     with WorkerSession(storage, study, "w", plan) as session:

@@ -13,11 +13,11 @@ from hpo.study.session.recording import Active
 from hpo.study.session.worker_session import WorkerSession
 from hpo.trial.vocabulary import Reason
 from tests.study.session import invariants
-from tests.study.support import Opened, admit, admit_only, ended, epoch_report, study_spec
+from tests.study.support import MakeStudy, admit, admit_only, ended, epoch_report, study_spec
 
 
 @pytest.fixture
-def study(make_study: Opened) -> StudyRow:
+def study(make_study: MakeStudy) -> StudyRow:
     return make_study(study_spec(trials=3, retries=2))
 
 

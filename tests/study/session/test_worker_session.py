@@ -20,7 +20,7 @@ from tests.study.session import invariants
 from tests.study.support import (
     INSIDE,
     Clock,
-    Opened,
+    MakeStudy,
     admit,
     begin,
     ended,
@@ -47,7 +47,7 @@ def test_a_trial_that_runs_keeps_the_search_open(session: WorkerSession) -> None
 
 
 def test_no_new_trial_starts_after_the_hours_but_what_waits_goes_on(
-    storage: Storage, make_study: Opened, clock: Clock
+    storage: Storage, make_study: MakeStudy, clock: Clock
 ) -> None:
     study = make_study(study_spec(trials=50, hours=2.0))
     with WorkerSession(storage, study, "a", None, clock=clock) as session:
@@ -199,7 +199,7 @@ def test_a_repeated_report_replaces_the_first(storage: Storage, study: StudyRow,
     assert invariants.optuna_trials(storage, study)[proposal.number].intermediate_values == {1: 0.2}
 
 
-def test_the_pruner_stops_what_lags_behind_and_never_the_baseline(storage: Storage, make_study: Opened) -> None:
+def test_the_pruner_stops_what_lags_behind_and_never_the_baseline(storage: Storage, make_study: MakeStudy) -> None:
     study = make_study(study_spec(pruner="median", baseline=True, trials=9))
     asked: dict[int, list[bool]] = {}
     with WorkerSession(storage, study, "w", INSIDE) as session:
@@ -217,7 +217,7 @@ def test_the_pruner_stops_what_lags_behind_and_never_the_baseline(storage: Stora
 
 
 def test_a_retry_keeps_the_rungs_that_its_copied_epochs_had_passed(
-    storage: Storage, make_study: Opened, tmp_path: Path
+    storage: Storage, make_study: MakeStudy, tmp_path: Path
 ) -> None:
     halving = Method("sha", (("min_resource", 4), ("reduction_factor", 2)))
     spec = study_spec(search=Search(sampler=Method("random"), pruner=halving), trials=1, train=(("epochs", 40),))

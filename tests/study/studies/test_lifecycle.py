@@ -19,7 +19,7 @@ from hpo.study.session.worker_session import WorkerSession
 from hpo.study.studies import lifecycle
 from hpo.studyfile import serialize
 from hpo.studyfile.schema import Keep
-from tests.study.support import FACTS, IDENTITY, Opened, begin, epoch_report, run, study_spec
+from tests.study.support import FACTS, IDENTITY, MakeStudy, begin, epoch_report, run, study_spec
 
 JOIN = """
 import sys
@@ -31,7 +31,7 @@ with open_storage(sys.argv[1], create=True) as storage:
 """
 
 
-def test_what_was_stored_is_what_is_loaded(storage: Storage, make_study: Opened) -> None:
+def test_what_was_stored_is_what_is_loaded(storage: Storage, make_study: MakeStudy) -> None:
     made = make_study(study_spec(sampler="tpe", trials=7))
     loaded = lifecycle.load(storage, "digits")
     assert loaded == made
@@ -39,18 +39,18 @@ def test_what_was_stored_is_what_is_loaded(storage: Storage, make_study: Opened)
     assert timedelta(0) <= datetime.now(UTC) - loaded.created_at < timedelta(minutes=1)
 
 
-def test_joining_gives_the_study_that_is_there(make_study: Opened) -> None:
+def test_joining_gives_the_study_that_is_there(make_study: MakeStudy) -> None:
     assert make_study(study_spec()) == make_study(study_spec())
 
 
-def test_another_specification_is_refused_with_its_differences(make_study: Opened) -> None:
+def test_another_specification_is_refused_with_its_differences(make_study: MakeStudy) -> None:
     make_study(study_spec(trials=5))
     with pytest.raises(StudyConflict, match=r"budget\.trials: stored 5, asked 9(.|\n)*`hpo delete digits`") as caught:
         make_study(study_spec(trials=9))
     assert caught.value.exit_code == 3
 
 
-def test_a_study_that_was_stored_before_a_key_was_added_is_joined(storage: Storage, make_study: Opened) -> None:
+def test_a_study_that_was_stored_before_a_key_was_added_is_joined(storage: Storage, make_study: MakeStudy) -> None:
     row = make_study(study_spec())
     stored = json.loads(serialize.to_json(row.spec))
     del stored["keep"]["caches"]
@@ -63,14 +63,16 @@ def test_a_study_that_was_stored_before_a_key_was_added_is_joined(storage: Stora
 
 
 @pytest.mark.parametrize(("field", "named"), [("data_fingerprint", "data"), ("model_sha256", "model")])
-def test_other_data_and_another_model_are_refused(storage: Storage, make_study: Opened, field: str, named: str) -> None:
+def test_other_data_and_another_model_are_refused(
+    storage: Storage, make_study: MakeStudy, field: str, named: str
+) -> None:
     make_study(study_spec())
     other: Identity = dataclasses.replace(IDENTITY, **{field: "f" * 64})
     with pytest.raises(StudyConflict, match=named):
         lifecycle.create_or_join(storage, study_spec(), other, FACTS)
 
 
-def test_an_unknown_name_lists_near_ones(storage: Storage, make_study: Opened) -> None:
+def test_an_unknown_name_lists_near_ones(storage: Storage, make_study: MakeStudy) -> None:
     with pytest.raises(UsageError, match="no study yet"):
         lifecycle.load(storage, "digits")
     make_study(study_spec("digits"))
@@ -88,18 +90,18 @@ def test_processes_that_create_a_study_at_once_share_it(storage_url: str) -> Non
     assert len(uuids) == 1
 
 
-def test_a_study_whose_creator_died_half_way_is_completed(storage: Storage, make_study: Opened) -> None:
+def test_a_study_whose_creator_died_half_way_is_completed(storage: Storage, make_study: MakeStudy) -> None:
     optuna.create_study(storage=storage.optuna, study_name="digits", direction="maximize")
     assert make_study(study_spec()).name == "digits"
 
 
-def test_a_study_of_optuna_alone_is_not_taken_over(storage: Storage, make_study: Opened) -> None:
+def test_a_study_of_optuna_alone_is_not_taken_over(storage: Storage, make_study: MakeStudy) -> None:
     optuna.create_study(storage=storage.optuna, study_name="digits", direction="maximize").ask()
     with pytest.raises(StudyConflict, match="made by Optuna alone"):
         make_study(study_spec())
 
 
-def test_optuna_knows_direction_and_fingerprints(storage: Storage, make_study: Opened) -> None:
+def test_optuna_knows_direction_and_fingerprints(storage: Storage, make_study: MakeStudy) -> None:
     row = make_study(study_spec())
     theirs = optuna.load_study(study_name="digits", storage=storage.optuna)
     assert theirs.direction == optuna.study.StudyDirection.MAXIMIZE
@@ -110,7 +112,7 @@ def test_optuna_knows_direction_and_fingerprints(storage: Storage, make_study: O
     }
 
 
-def test_deleting_a_study_leaves_no_row_of_it_and_every_row_of_others(storage: Storage, make_study: Opened) -> None:
+def test_deleting_a_study_leaves_no_row_of_it_and_every_row_of_others(storage: Storage, make_study: MakeStudy) -> None:
     for name in ("digits", "other"):
         with WorkerSession(storage, make_study(study_spec(name, trials=2)), "w", None) as session:
             run(session, at_most=1)
@@ -128,7 +130,7 @@ def test_deleting_a_study_leaves_no_row_of_it_and_every_row_of_others(storage: S
         lifecycle.delete(storage, "digits")
 
 
-def test_the_experiment_is_remembered(storage: Storage, make_study: Opened) -> None:
+def test_the_experiment_is_remembered(storage: Storage, make_study: MakeStudy) -> None:
     row = make_study(study_spec())
     lifecycle.set_experiment(storage, row.id, "17")
     assert lifecycle.load(storage, "digits").mlflow_experiment_id == "17"

@@ -20,10 +20,10 @@ from hpo.study.records import StudyState
 from hpo.study.session.worker_session import WorkerSession
 from hpo.study.studies import snapshot
 from hpo.trial.vocabulary import Reason, TrialState
-from tests.study.support import Opened, begin, ended, epoch_report, run, study_spec
+from tests.study.support import MakeStudy, begin, ended, epoch_report, run, study_spec
 
 
-def test_a_study_is_empty_then_running_then_waiting_then_finished(storage: Storage, make_study: Opened) -> None:
+def test_a_study_is_empty_then_running_then_waiting_then_finished(storage: Storage, make_study: MakeStudy) -> None:
     study = make_study(study_spec(trials=2))
     empty = snapshot.status(storage, study)
     assert (empty.state, empty.best, empty.workers) == (StudyState.EMPTY, None, ())
@@ -52,7 +52,7 @@ def test_a_study_is_empty_then_running_then_waiting_then_finished(storage: Stora
     }
 
 
-def test_a_worker_that_was_not_seen_for_two_leases_does_not_live(storage: Storage, make_study: Opened) -> None:
+def test_a_worker_that_was_not_seen_for_two_leases_does_not_live(storage: Storage, make_study: MakeStudy) -> None:
     study = make_study(study_spec())
     WorkerSession(storage, study, "w", None)
     assert len(snapshot.status(storage, study).workers) == 1
@@ -61,7 +61,9 @@ def test_a_worker_that_was_not_seen_for_two_leases_does_not_live(storage: Storag
     assert snapshot.status(storage, study).workers == ()
 
 
-def test_the_best_is_the_largest_value_and_the_lowest_number_among_equals(storage: Storage, make_study: Opened) -> None:
+def test_the_best_is_the_largest_value_and_the_lowest_number_among_equals(
+    storage: Storage, make_study: MakeStudy
+) -> None:
     study = make_study(study_spec(trials=5))
     with WorkerSession(storage, study, "w", None) as session:
         for value in (0.2, 0.7, 0.7, None, 0.1):
@@ -74,7 +76,7 @@ def test_the_best_is_the_largest_value_and_the_lowest_number_among_equals(storag
     assert (best.number, best.value) == (1, 0.7)
 
 
-def test_epochs_of_a_running_trial_are_those_reported(storage: Storage, make_study: Opened) -> None:
+def test_epochs_of_a_running_trial_are_those_reported(storage: Storage, make_study: MakeStudy) -> None:
     study = make_study(study_spec())
     with WorkerSession(storage, study, "w", None) as session:
         proposal = session.admit()
@@ -90,14 +92,14 @@ def test_epochs_of_a_running_trial_are_those_reported(storage: Storage, make_stu
     assert first.recorded_at == datetime.fromtimestamp(diverging.recorded_at, UTC)
 
 
-def test_an_unknown_trial_is_an_error(storage: Storage, make_study: Opened) -> None:
+def test_an_unknown_trial_is_an_error(storage: Storage, make_study: MakeStudy) -> None:
     study = make_study(study_spec())
     with pytest.raises(UsageError, match="no trial 7"):
         snapshot.trial(storage, study, 7)
     assert snapshot.epochs(storage, study, 7) == []
 
 
-def test_the_projection_remembers_its_run(storage: Storage, make_study: Opened) -> None:
+def test_the_projection_remembers_its_run(storage: Storage, make_study: MakeStudy) -> None:
     study = make_study(study_spec(trials=2))
     with WorkerSession(storage, study, "w", None) as session:
         run(session)
@@ -105,7 +107,7 @@ def test_the_projection_remembers_its_run(storage: Storage, make_study: Opened) 
     assert [row.mlflow_run_id for row in snapshot.trials(storage, study)] == [None, "abc"]
 
 
-def test_optunas_own_command_line_reads_the_study(storage: Storage, make_study: Opened) -> None:
+def test_optunas_own_command_line_reads_the_study(storage: Storage, make_study: MakeStudy) -> None:
     with WorkerSession(storage, make_study(study_spec(trials=3)), "w", None) as session:
         run(session)
     url = storage.url.render_as_string(hide_password=False)
@@ -116,7 +118,7 @@ def test_optunas_own_command_line_reads_the_study(storage: Storage, make_study: 
     assert all(name in listed for name in ('"lr0": ', '"mosaic": ', '"batch": ', '"ordinal": 2'))
 
 
-def test_optunas_dashboard_reads_the_study(storage: Storage, make_study: Opened) -> None:
+def test_optunas_dashboard_reads_the_study(storage: Storage, make_study: MakeStudy) -> None:
     study = make_study(study_spec(trials=2))
     with WorkerSession(storage, study, "w", None) as session:
         run(session)

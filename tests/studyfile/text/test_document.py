@@ -10,12 +10,12 @@ from hpo.errors import SpecError
 from hpo.studyfile.loader import load_file
 from hpo.studyfile.text.document import MAX_BYTES, number, parse, scalar
 from hpo.studyfile.text.fields import plain
-from hpo.studyfile.text.report import Report
+from hpo.studyfile.text.report import ProblemReport
 from tests.studyfile.conftest import MINIMAL, Studio
 
 
 def _read(text: str) -> object:
-    report = Report()
+    report = ProblemReport()
     node = parse(text, "f.yaml", report)
     assert not report.problems
     return None if node is None else plain(node)
@@ -56,7 +56,7 @@ def test_a_number_in_a_text_is_recognised_and_a_text_is_not() -> None:
 
 
 def test_every_duplicate_key_is_reported_with_both_lines() -> None:
-    report = Report()
+    report = ProblemReport()
     parse("a: 1\nb: {c: 1, c: 2}\na: 2\n", "f.yaml", report)
     assert [str(problem) for problem in report.problems] == [
         "f.yaml:2: b.c: given twice (first in line 2): keep one",
@@ -81,7 +81,7 @@ def test_every_duplicate_key_is_reported_with_both_lines() -> None:
     ],
 )
 def test_what_is_no_plain_document_is_a_problem(text: str, message: str) -> None:
-    report = Report()
+    report = ProblemReport()
     parse(text, "f.yaml", report)
     assert any(message in problem.message for problem in report.problems), report.problems
 
@@ -89,7 +89,7 @@ def test_what_is_no_plain_document_is_a_problem(text: str, message: str) -> None
 def test_a_yaml_bomb_is_refused_before_it_grows() -> None:
     levels = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     levels += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
-    report = Report()
+    report = ProblemReport()
     parse("\n".join(levels), "f.yaml", report)
     assert "values" in report.problems[0].message
 

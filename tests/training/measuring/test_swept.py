@@ -161,7 +161,7 @@ def test_the_baseline_is_measured_at_ultralytics_defaults_as_it_would_be_deploye
 def test_a_confirmation_is_measured_at_a_kind_that_ultralytics_cannot_do(
     launcher: ForkserverLauncher, request_for: Requests
 ) -> None:
-    """Its validation of each epoch knows no such suppression, and goes on with Ultralytics' own."""
+    """The validation of each epoch knows no such suppression, and goes on with Ultralytics' own."""
     point = example(Kind.SOFT)
     ended = Talk(launcher.start(request_for(objective=F1, sweep=PLAN, operating_point=point))).ended
     assert (ended.reason, ended.detail, ended.operating_point) == (Reason.COMPLETE, "", point)

@@ -19,7 +19,7 @@ from hpo.detection.predictions import MAX_CANDIDATES, Predictions
 from hpo.detection.rating import measure
 from hpo.errors import SpecError, UsageError
 from hpo.settings import Settings, load_settings
-from hpo.training.measuring.predictions import Wanted, captured
+from hpo.training.measuring.predictions import PredictionsRequest, captured
 from hpo.trial.objective import Objective
 from hpo.trial.operating_point import DEFAULT, FLOOR
 from hpo.trial.vocabulary import Metric
@@ -31,10 +31,10 @@ NAMES = ["a", "b", "c"]
 
 
 def captures(weights: Path, data: Path, mode: str, **changes: Any) -> Predictions:
-    from hpo.training.ultralytics_internals.capture import Pass, capture
+    from hpo.training.ultralytics_internals.capture import InferencePass, capture
     from hpo.training.ultralytics_internals.weights import load
 
-    return capture(load(weights).model, mode, replace(Pass(data, "val", 96, "cpu"), **changes))
+    return capture(load(weights).model, mode, replace(InferencePass(data, "val", 96, "cpu"), **changes))
 
 
 @pytest.fixture
@@ -124,13 +124,13 @@ def test_at_most_30000_candidates_an_image_the_best_scores(tmp_path: Path) -> No
 def test_the_model_is_left_as_it_was(odd: Subject, mode: str) -> None:
     import torch
 
-    from hpo.training.ultralytics_internals.capture import Pass, capture
+    from hpo.training.ultralytics_internals.capture import InferencePass, capture
     from hpo.training.ultralytics_internals.weights import load
 
     model = load(odd.weights).model
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    first = capture(model, mode, Pass(odd.data, "val", 96, "cpu"))
-    second = capture(model, mode, Pass(odd.data, "val", 96, "cpu"))
+    first = capture(model, mode, InferencePass(odd.data, "val", 96, "cpu"))
+    second = capture(model, mode, InferencePass(odd.data, "val", 96, "cpu"))
     assert before.keys() == model.state_dict().keys()
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert np.array_equal(first.scores, second.scores)
@@ -206,7 +206,7 @@ def home(folder: Path) -> Settings:
 
 
 def test_the_second_time_nothing_is_inferred(odd: Subject, tmp_path: Path) -> None:
-    wanted = Wanted(odd.weights, odd.data.parent / "original.yaml", device="cpu")
+    wanted = PredictionsRequest(odd.weights, odd.data.parent / "original.yaml", device="cpu")
     told: list[int] = []
     first, imgsz = captured(wanted, home(tmp_path), progress=lambda done, _images: told.append(done))
     assert imgsz == 96
@@ -224,7 +224,7 @@ def test_the_second_time_nothing_is_inferred(odd: Subject, tmp_path: Path) -> No
 
 
 def test_changed_labels_are_captured_anew(odd: Subject, tmp_path: Path) -> None:
-    wanted = Wanted(odd.weights, odd.data, device="cpu")
+    wanted = PredictionsRequest(odd.weights, odd.data, device="cpu")
     before, _ = captured(wanted, home(tmp_path))
     (odd.data.parent / "labels" / "val" / "00.txt").write_text("1 0.5 0.5 0.25 0.25\n")
     after, _ = captured(wanted, home(tmp_path))
@@ -235,11 +235,11 @@ _WITHOUT_TORCH = """
 import sys
 from pathlib import Path
 from hpo.settings import load_settings
-from hpo.training.measuring.predictions import Wanted, captured
+from hpo.training.measuring.predictions import PredictionsRequest, captured
 from hpo.detection.sweep import sweep
 from hpo.trial.objective import Objective
 from hpo.trial.operating_point import SweepPlan
-wanted = Wanted(Path(sys.argv[1]), Path(sys.argv[2]))
+wanted = PredictionsRequest(Path(sys.argv[1]), Path(sys.argv[2]))
 predictions, imgsz = captured(wanted, load_settings({"HPO_HOME": sys.argv[3]}))
 sweep(predictions, SweepPlan(resamples=10), Objective())
 print(imgsz, len(predictions), [name for name in ("torch", "ultralytics", "cv2") if name in sys.modules])
@@ -247,7 +247,7 @@ print(imgsz, len(predictions), [name for name in ("torch", "ultralytics", "cv2")
 
 
 def test_a_cached_sweep_needs_no_torch(odd: Subject, tmp_path: Path) -> None:
-    captured(Wanted(odd.weights, odd.data, device="cpu"), home(tmp_path))
+    captured(PredictionsRequest(odd.weights, odd.data, device="cpu"), home(tmp_path))
     arguments = [str(odd.weights), str(odd.data), str(tmp_path / "home")]
     answer = subprocess.run(
         [sys.executable, "-c", _WITHOUT_TORCH, *arguments], capture_output=True, text=True, check=True
@@ -256,7 +256,7 @@ def test_a_cached_sweep_needs_no_torch(odd: Subject, tmp_path: Path) -> None:
 
 
 def test_what_does_not_fit_is_refused_before_anything_is_inferred(odd: Subject, tmp_path: Path) -> None:
-    wanted = Wanted(odd.weights, odd.data, device="cpu")
+    wanted = PredictionsRequest(odd.weights, odd.data, device="cpu")
     with pytest.raises(UsageError, match=r"nothing\.pt: no such file"):
         captured(replace(wanted, weights=tmp_path / "nothing.pt"), home(tmp_path))
     with pytest.raises(UsageError, match="has no split 'test'; it has train, val"):

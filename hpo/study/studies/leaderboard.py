@@ -16,7 +16,7 @@ _A_BATCH = 500
 
 
 @dataclass(frozen=True)
-class Standing:
+class Placement:
     best: dict[int, str]
     """Number of each of the best trials, and the folder of its newest attempt on whatever machine that was."""
     ended: frozenset[int]
@@ -24,25 +24,25 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Ranking:
-    """Of a study's trials by value, from the database."""
+class Leaderboard:
+    """Ranks a study's trials by value, from the database."""
 
     storage: Storage
     study: StudyRow
 
-    def standing(self, numbers: Collection[int]) -> Standing:
-        """Of the trials whose weights are kept (``keep.weights``; of equals the earlier ones), and of ``numbers``."""
+    def placement(self, numbers: Collection[int]) -> Placement:
+        """Where ``numbers`` stand, and which trials keep their weights (``keep.weights``; of equals the earlier)."""
         count = self.study.spec.keep.weights
-        return self.storage.read(lambda connection: _standing(connection, self.study.id, count, numbers))
+        return self.storage.read(lambda connection: _placement(connection, self.study.id, count, numbers))
 
     def best_value(self) -> float | None:
-        """Of all complete trials; None where there is none."""
+        """The best value of all complete trials; None where there is none."""
         largest = _complete(self.study.id, func.max(tables.trials.c.value))
         found: float | None = self.storage.read(lambda connection: connection.execute(largest).scalar_one())
         return found
 
 
-def _standing(connection: Connection, study_id: int, count: int, numbers: Collection[int]) -> Standing:
+def _placement(connection: Connection, study_id: int, count: int, numbers: Collection[int]) -> Placement:
     trials, attempts, claims = tables.trials, tables.attempts, tables.claims
     first = _complete(study_id, trials.c.number).order_by(trials.c.value.desc(), trials.c.number).limit(count)
     folders = (
@@ -57,7 +57,7 @@ def _standing(connection: Connection, study_id: int, count: int, numbers: Collec
     asked = sorted(numbers)
     for start in range(0, len(asked), _A_BATCH):
         ended |= set(connection.scalars(closed.where(trials.c.number.in_(asked[start : start + _A_BATCH]))))
-    return Standing(best, frozenset(ended))
+    return Placement(best, frozenset(ended))
 
 
 def _complete(study_id: int, column: Any) -> Select[Any]:

@@ -13,23 +13,23 @@ import psutil
 from hpo.study.session.peaks import Load, Peak
 
 SHARE = 0.9
-"""Of the memory that was free when the worker started, so much is used: allocators fragment, and peaks grow."""
+"""This share of the memory that was free when the worker started is used: allocators fragment, and peaks grow."""
 REFRESH_S = 2.0
 CGROUPS = Path("/sys/fs/cgroup")
 _LIMITS = (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"))
-"""Of a control group's memory in versions 2 and 1: limit and use."""
+"""Files with the limit and the use of a control group's memory, in versions 2 and 1."""
 
 
 @dataclass(frozen=True)
-class Memory:
-    """Of each device, free before any trial ran, MiB."""
+class FreeMemory:
+    """What each device had free before any trial ran."""
 
     mib: Mapping[str, float]
     cores: int
     """More trials than these, over all devices, gain nothing."""
 
 
-class Room:
+class MemoryAdmission:
     """Whether one more trial fits beside those that run.
 
     Of a trial that is to come neither batch nor image size is known, so that it is taken for the largest that was seen;
@@ -37,7 +37,7 @@ class Room:
     seen there is room for one trial.
     """
 
-    def __init__(self, memory: Memory, peaks: Callable[[], Sequence[Peak]]) -> None:
+    def __init__(self, memory: FreeMemory, peaks: Callable[[], Sequence[Peak]]) -> None:
         self._memory = memory
         self._peaks = peaks
         self._read: Sequence[Peak] = ()

@@ -9,30 +9,33 @@ from sqlalchemy import Connection, Row, and_, exists, or_, select
 
 from hpo.study.claims.claim import Claim
 from hpo.study.database.tables import attempts
-from hpo.study.records import Solitude
+from hpo.study.records import Exclusive
 from hpo.trial.messages import Ended
 from hpo.trial.vocabulary import Reason
 
-_ALONE = {Reason.OOM: Solitude.DEVICE, Reason.HOST_OOM: Solitude.MACHINE}
+_EXCLUSIVE = {Reason.OOM: Exclusive.DEVICE, Reason.HOST_OOM: Exclusive.MACHINE}
 
 
-def solitude(connection: Connection, study_id: int, ordinal: int) -> Solitude:
+def required_exclusivity(connection: Connection, study_id: int, ordinal: int) -> Exclusive:
     """What the next attempt at an ordinal must have to itself, because an earlier one ran out of it."""
     reasons = select(attempts.c.reason).where(
         attempts.c.study_id == study_id,
         attempts.c.ordinal == ordinal,
-        attempts.c.reason.in_([reason.value for reason in _ALONE]),
+        attempts.c.reason.in_([reason.value for reason in _EXCLUSIVE]),
     )
-    return max((_ALONE[Reason(reason)] for reason in connection.scalars(reasons)), default=Solitude.NOTHING)
+    return max((_EXCLUSIVE[Reason(reason)] for reason in connection.scalars(reasons)), default=Exclusive.NOTHING)
 
 
-def is_tried_alone(connection: Connection, claim: Claim, ended: Ended) -> bool:
+def is_tried_exclusively(connection: Connection, claim: Claim, ended: Ended) -> bool:
     """Whether the claim's attempt ran out of memory beside another one, and none at its ordinal has done so before.
 
     Beside: on the same device of the same machine (``host_oom``: on any of it) at any moment of the attempt, whatever
     worker or study it belongs to.
     """
-    if ended.reason not in _ALONE or solitude(connection, claim.study_id, claim.ordinal) >= _ALONE[ended.reason]:
+    if (
+        ended.reason not in _EXCLUSIVE
+        or required_exclusivity(connection, claim.study_id, claim.ordinal) >= _EXCLUSIVE[ended.reason]
+    ):
         return False
     newest = and_(
         attempts.c.study_id == claim.study_id,

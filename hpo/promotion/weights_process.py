@@ -1,4 +1,4 @@
-"""Asks a process of its own to look at weights (``hpo.training.bench``), so that this one never imports torch."""
+"""Asks a process of its own (``hpo.training.weights_process``) to look at weights: this one never imports torch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TAIL = 15
 
 
 @dataclass(frozen=True)
-class Bench:
+class WeightsProcess:
     settings: Settings
     device: str
     log: Path
@@ -33,12 +33,12 @@ class Bench:
 
     def predictions(self, weights: Path, data: Path, split: str, keep: int) -> Predictions:
         """As ``model.predict`` would make them. ``keep``: of all cached ones so many stay."""
-        from hpo.training.measuring.predictions import Wanted, captured
+        from hpo.training.measuring.predictions import PredictionsRequest, captured
 
         os.environ.update(environment.kernel_cache(self.settings.home))
         asked = {"weights": str(weights), "data": str(data), "split": split, "keep": keep}
         self.ask("predict", {**asked, "home": str(self.settings.home), "device": self.device}, f"predicting {split}")
-        wanted = Wanted(weights, data, split, device=self.device)
+        wanted = PredictionsRequest(weights, data, split, device=self.device)
         return captured(wanted, self.settings, keep=keep)[0]  # from the cache
 
     def check(self, folder: Path) -> dict[str, Any]:
@@ -54,7 +54,7 @@ class Bench:
         """The answer; raises what the process was refused with, as ``UsageError`` or ``HpoError``."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         variables = without_secrets(os.environ) | environment.prepare(self.settings.home)
-        command = [sys.executable, "-m", "hpo.training.bench", task, json.dumps(request)]
+        command = [sys.executable, "-m", "hpo.training.weights_process", task, json.dumps(request)]
         self.show(doing, 0, 0)
         with (
             self.log.open("ab") as log,

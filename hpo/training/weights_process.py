@@ -1,4 +1,4 @@
-"""A process that looks at weights: ``python -m hpo.training.bench TASK REQUEST`` with a JSON object as request.
+"""A process that looks at weights: ``python -m hpo.training.weights_process TASK REQUEST`` (a JSON object).
 
 It says on stdout, a JSON object a line, {done, images} as it goes and in the end {result} or {error, exit_code}. What
 libraries print goes to stderr. So whoever asks never imports torch.
@@ -44,10 +44,10 @@ def main() -> int:
 
 def _predict(asked: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """Predictions into the cache, from which ``captured`` takes them without torch."""
-    from hpo.training.measuring.predictions import Wanted, captured
+    from hpo.training.measuring.predictions import PredictionsRequest, captured
 
     settings = Settings(Path(asked["home"]), "", "", None)
-    wanted = Wanted(Path(asked["weights"]), Path(asked["data"]), asked["split"], device=asked["device"])
+    wanted = PredictionsRequest(Path(asked["weights"]), Path(asked["data"]), asked["split"], device=asked["device"])
     predictions, imgsz = captured(wanted, settings, keep=asked["keep"], progress=progress)
     return {"images": len(predictions), "imgsz": imgsz}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hpo.study.database.storage import Storage
-from hpo.study.records import Proposal, Solitude, StudyRow
+from hpo.study.records import Exclusive, Proposal, StudyRow
 from hpo.study.session.recording import Place
 from hpo.study.session.worker_session import WorkerSession
 from hpo.study.studies import snapshot
@@ -35,11 +35,11 @@ def full(clock: Clock, reason: Reason = Reason.OOM) -> Ended:
 @pytest.mark.parametrize(
     "ends",
     [
-        (Reason.OOM, ("0", "0"), Solitude.DEVICE),
-        (Reason.OOM, ("0", "auto"), Solitude.DEVICE),
-        (Reason.OOM, ("auto", "0"), Solitude.DEVICE),
+        (Reason.OOM, ("0", "0"), Exclusive.DEVICE),
+        (Reason.OOM, ("0", "auto"), Exclusive.DEVICE),
+        (Reason.OOM, ("auto", "0"), Exclusive.DEVICE),
         (Reason.OOM, ("0", "1"), None),
-        (Reason.HOST_OOM, ("0", "1"), Solitude.MACHINE),
+        (Reason.HOST_OOM, ("0", "1"), Exclusive.MACHINE),
     ],
 )
 def test_beside_another_trial_it_is_put_back_once(
@@ -47,7 +47,7 @@ def test_beside_another_trial_it_is_put_back_once(
     study: StudyRow,
     session: WorkerSession,
     clock: Clock,
-    ends: tuple[Reason, tuple[str, str], Solitude | None],
+    ends: tuple[Reason, tuple[str, str], Exclusive | None],
 ) -> None:
     reason, devices, again = ends
     first, beside = (begin_on(session, device) for device in devices)
@@ -59,7 +59,7 @@ def test_beside_another_trial_it_is_put_back_once(
         return
     assert (reaction.state, reaction.counts, reaction.retry) == (TrialState.WAITING, False, False)
     alone = begin_on(session, devices[0])
-    assert (alone.number, alone.attempt, alone.alone) == (first.number, 2, again)
+    assert (alone.number, alone.attempt, alone.exclusive) == (first.number, 2, again)
     assert alone.retries_left == first.retries_left
     session.report(alone.token, epoch_report(1, 0.3))
     reaction = session.end(alone.token, full(clock, reason))  # the other one runs still: once is enough
@@ -76,7 +76,7 @@ def test_alone_it_is_told_at_once(storage: Storage, study: StudyRow, session: Wo
     session.end(before.token, dataclasses.replace(full(clock), reason=Reason.PRUNED))
     clock.pass_(seconds=1)
     proposal = begin_on(session, "0")
-    assert proposal.alone is Solitude.NOTHING
+    assert proposal.exclusive is Exclusive.NOTHING
     assert session.end(proposal.token, full(clock)).state is TrialState.PRUNED
     invariants.check(storage, study)
 
@@ -92,7 +92,7 @@ def test_the_result_of_a_dead_worker_that_says_so_is_put_back_too(
     row = snapshot.trial(storage, study, dead.number)
     assert (row.state, row.attempts[0].reason) == (TrialState.WAITING, Reason.OOM)
     invariants.check(storage, study)
-    assert admit_only(other).alone is Solitude.DEVICE
+    assert admit_only(other).exclusive is Exclusive.DEVICE
 
 
 def test_one_that_was_put_back_may_be_declined(
@@ -106,5 +106,5 @@ def test_one_that_was_put_back_may_be_declined(
     row = snapshot.trial(storage, study, first.number)
     assert (row.state, len(row.attempts)) == (TrialState.WAITING, 1)
     again = admit_only(session)
-    assert (again.number, again.attempt, again.alone) == (first.number, 2, Solitude.DEVICE)
+    assert (again.number, again.attempt, again.exclusive) == (first.number, 2, Exclusive.DEVICE)
     invariants.check(storage, study)

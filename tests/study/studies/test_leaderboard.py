@@ -9,18 +9,18 @@ import pytest
 from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow
 from hpo.study.session.worker_session import WorkerSession
-from hpo.study.studies import snapshot, standing
-from hpo.study.studies.standing import Ranking
+from hpo.study.studies import snapshot
+from hpo.study.studies.leaderboard import Leaderboard
 from hpo.studyfile.schema import Keep
 from hpo.trial.vocabulary import Reason
-from tests.study.support import Opened, admit, ended, study_spec
+from tests.study.support import MakeStudy, admit, ended, study_spec
 
 VALUES = [0.3, 0.5, None, 0.4, 0.4, None, 0.1]
 """None: pruned."""
 
 
 @pytest.fixture
-def study(storage: Storage, make_study: Opened) -> StudyRow:
+def study(storage: Storage, make_study: MakeStudy) -> StudyRow:
     """Seven ended trials, one that runs, and a dead one with its retry."""
     made = make_study(dataclasses.replace(study_spec(trials=9, retries=2), keep=Keep(weights=3)))
     session = WorkerSession(storage, made, "w", None)
@@ -36,18 +36,18 @@ def study(storage: Storage, make_study: Opened) -> StudyRow:
 def test_the_best_and_the_ended_are_told_apart(
     storage: Storage, study: StudyRow, batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(standing, "_A_BATCH", batch)
-    rows, ranking = snapshot.trials(storage, study), Ranking(storage, study)
+    monkeypatch.setattr("hpo.study.studies.leaderboard._A_BATCH", batch)
+    rows, leaderboard = snapshot.trials(storage, study), Leaderboard(storage, study)
     assert [row.ordinal for row in rows] == [*range(9), 8]
-    found = ranking.standing([*range(len(rows)), 99])
+    found = leaderboard.placement([*range(len(rows)), 99])
     best = snapshot.best_first(rows)[:3]
     assert [row.number for row in best] == [1, 3, 4]  # of equals the earlier one
     assert found.best == {row.number: row.folder for row in best}
     assert found.ended == set(range(7))  # not the one that runs, the dead one, its retry, and one that nobody knows
-    assert ranking.standing([5]).ended == {5}
-    assert ranking.standing([]).ended == set()
+    assert leaderboard.placement([5]).ended == {5}
+    assert leaderboard.placement([]).ended == set()
 
 
-def test_the_best_value_is_that_of_complete_trials(storage: Storage, study: StudyRow, make_study: Opened) -> None:
-    assert Ranking(storage, study).best_value() == 0.5
-    assert Ranking(storage, make_study(study_spec("other", trials=3))).best_value() is None
+def test_the_best_value_is_that_of_complete_trials(storage: Storage, study: StudyRow, make_study: MakeStudy) -> None:
+    assert Leaderboard(storage, study).best_value() == 0.5
+    assert Leaderboard(storage, make_study(study_spec("other", trials=3))).best_value() is None
