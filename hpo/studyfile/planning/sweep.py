@@ -36,7 +36,6 @@ def sweep_plan(spec: StudySpec) -> SweepPlan:
 def check(spec: StudySpec) -> Iterator[Finding]:
     """What of the space no sweep could honour."""
     if not spec.is_swept:
-        yield from _without_a_sweep(spec)
         return
     yield from _check_kinds(spec)
     for name, rule in (("iou", _check_iou), ("conf", _check_conf), ("max_det", _check_max_det)):
@@ -97,16 +96,6 @@ def _max_dets(domain: Domain | None) -> tuple[int, ...]:
             return tuple(range(low, high + 1, step))
         case _:
             return ()
-
-
-def _without_a_sweep(spec: StudySpec) -> Iterator[Finding]:
-    for key, given in (("kinds", spec.kinds is not None), ("per_class", spec.per_class)):
-        if given:
-            yield Finding(
-                f"postprocess.{key}",
-                f"is for a sweep, and `mode: {spec.postprocess}` makes none: write `mode: swept`, or drop it",
-                ("postprocess",),
-            )
 
 
 def _check_kinds(spec: StudySpec) -> Iterator[Finding]:
