@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from hpo.api import process
 from hpo.errors import HpoError, UsageError
 from hpo.orchestration.stop import StopRequest, on_signals
-from hpo.settings import load_settings
 
 if TYPE_CHECKING:
     from hpo.api.view import View
@@ -131,7 +130,7 @@ def signals(stop: StopRequest, forward: Callable[[int], None]) -> Iterator[None]
 def stoppable() -> Iterator[StopRequest]:
     """A stop request for a call that trains; KeyboardInterrupt after Ctrl-C, when all was given back."""
     stop = StopRequest()
-    with process.kept(load_settings().home):
+    with process.kept(process.home()):
         try:
             yield stop
         except HpoError:

@@ -281,5 +281,5 @@ class Study:
         Raises:
             StorageUnavailable: MLflow or the database does not answer.
         """
-        with process.kept(load_settings().home), stored() as (settings, storage):
+        with process.kept(process.home()), stored() as (settings, storage):
             return changing.sync(settings, storage, find_study(storage, self.name)).to_dict()
