@@ -12,6 +12,7 @@ from pathlib import Path
 
 from hpo import redaction
 from hpo.errors import HpoError, UsageError
+from hpo.settings import load_settings
 
 _LOGGERS = ("mlflow", "urllib3.connectionpool")
 """Loggers whose level hpo sets."""
@@ -44,6 +45,11 @@ def kept(home: Path) -> Iterator[None]:
         raise
     finally:
         _leave(home)
+
+
+def home() -> Path:
+    """Return ``HPO_HOME`` without a change to the environment, which reading all settings may make."""
+    return load_settings(dict(os.environ)).home
 
 
 def _enter(home: Path) -> None:

@@ -159,7 +159,7 @@ class Run:
 
     def _work(self) -> None:
         try:
-            with process.kept(load_settings(dict(os.environ)).home):
+            with process.kept(process.home()):
                 search(self._plan, load_settings(), self.stop, self._view, self._obey)
         except BaseException as error:  # noqa: BLE001  (raised again in the thread that waits)
             self._error = self._error or error

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from hpo.errors import UsageError
+from hpo.api import process
+from hpo.errors import HpoError, UsageError
 from hpo.orchestration.stop import StopRequest, on_signals
 
 if TYPE_CHECKING:
@@ -21,6 +22,23 @@ if TYPE_CHECKING:
 
 Obey = Callable[[StopRequest, Callable[[int], None]], AbstractContextManager[object]]
 """Makes a stop request follow something (signals) for a while; the second argument passes a signal number on."""
+
+
+class Running(Protocol):
+    """A run of a study in this process."""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it runs in a thread of its own and has not ended."""
+        ...
+
+    def wait(self) -> None:
+        """Return when it has ended, or raise why it did."""
+        ...
+
+    def interrupt(self) -> None:
+        """Stop it as Ctrl-C does."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -106,3 +124,16 @@ def signals(stop: StopRequest, forward: Callable[[int], None]) -> Iterator[None]
         return
     with on_signals(stop, forward):
         yield
+
+
+@contextmanager
+def stoppable() -> Iterator[StopRequest]:
+    """A stop request for a call that trains; KeyboardInterrupt after Ctrl-C, when all was given back."""
+    stop = StopRequest()
+    with process.kept(process.home()):
+        try:
+            yield stop
+        except HpoError:
+            if stop.signal is None:
+                raise
+    raise_signal(stop)

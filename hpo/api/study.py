@@ -4,44 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from typing_extensions import override
 
 from hpo.api import changing, confirming, process, promoting, reading
 from hpo.api.documents import plain, trial_json
 from hpo.api.finding import find_study, stored
-from hpo.api.searching import raise_signal, signals
+from hpo.api.searching import Running, signals, stoppable
 from hpo.api.values import Best, Status
 from hpo.api.view import View
 from hpo.errors import HpoError, UsageError
-from hpo.orchestration.stop import StopRequest
 from hpo.settings import load_settings
 
 if TYPE_CHECKING:
     import pandas
 
     from hpo.study.studies.progress import Control
-
-
-class Running(Protocol):
-    """A run of a study in this process."""
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether it runs in a thread of its own and has not ended."""
-        ...
-
-    def wait(self) -> None:
-        """Return when it has ended, or raise why it did."""
-        ...
-
-    def interrupt(self) -> None:
-        """Stop it as Ctrl-C does."""
-        ...
 
 
 def load(study: str | os.PathLike[str] | None = None) -> Study:
@@ -215,7 +196,7 @@ class Study:
         if (top is not None and top < 1) or (seeds is not None and seeds < 2):
             raise UsageError(f"confirm: top must be at least 1 and seeds at least 2, not {top} and {seeds}")
         plan = confirming.ConfirmPlan(self.name, top, seeds, None if data is None else Path(data), gpus)
-        with _stoppable() as stop:
+        with stoppable() as stop:
             told = confirming.confirm(plan, load_settings(), stop, View(), signals)
         if told is None:
             raise HpoError(f"study {self.name!r}: its confirmation was stopped; the same call goes on")
@@ -284,7 +265,7 @@ class Study:
         name = None if register is False else register or self.name
         place = None if data is None else Path(data)
         plan = promoting.PromotePlan(Path(folder), trial, with_val, tuple(exports), name, place, device)
-        with _stoppable() as stop, stored() as (settings, storage):
+        with stoppable() as stop, stored() as (settings, storage):
             view, row = promoting.PromotionView(), find_study(storage, self.name)
             done = promoting.Promoting(settings, storage, row, stop, view, signals).run(plan)
         if done.outage is not None:
@@ -300,18 +281,5 @@ class Study:
         Raises:
             StorageUnavailable: MLflow or the database does not answer.
         """
-        with process.kept(load_settings().home), stored() as (settings, storage):
+        with process.kept(process.home()), stored() as (settings, storage):
             return changing.sync(settings, storage, find_study(storage, self.name)).to_dict()
-
-
-@contextmanager
-def _stoppable() -> Iterator[StopRequest]:
-    """A stop request for a call that trains; KeyboardInterrupt after Ctrl-C, when all was given back."""
-    stop = StopRequest()
-    with process.kept(load_settings().home):
-        try:
-            yield stop
-        except HpoError:
-            if stop.signal is None:
-                raise
-    raise_signal(stop)

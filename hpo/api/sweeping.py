@@ -161,6 +161,6 @@ def sweep(  # noqa: PLR0913  (as many arguments as the command has options)
 
     options = SweepOptions(kinds, per_class, max_det, objective, with_test)
     request = wiring.SweepRequest(Path(weights), Path(data), split, imgsz, capture, device, trust=trust)
-    settings = load_settings()
-    with process.kept(settings.home):
+    with process.kept(process.home()):
+        settings = load_settings()
         return Sweep(swept(request, options, settings, progress or (lambda _split, _done, _images: None)))
