@@ -9,14 +9,14 @@ COPY requirements-server.lock requirements-head.txt ./
 # What is locked comes before our own code: a change of the code copies no gigabytes.
 FROM build AS worker-build
 RUN uv pip install --no-cache --python /opt/hpo/bin/python --require-hashes --compile-bytecode -r requirements-server.lock
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY configs configs
 COPY hpo hpo
 RUN uv pip install --no-cache --python /opt/hpo/bin/python --no-deps --no-build-isolation --compile-bytecode .
 
 FROM build AS head-build
 RUN uv pip install --no-cache --python /opt/hpo/bin/python --compile-bytecode --constraints requirements-server.lock -r requirements-head.txt
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY configs configs
 COPY hpo hpo
 RUN uv pip install --no-cache --python /opt/hpo/bin/python --no-deps --no-build-isolation --compile-bytecode .

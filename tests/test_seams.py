@@ -27,7 +27,7 @@ PRUNER_ROW = """\
         defaults={"n_startup_steps": Follows.FIRST},
     ),
 """
-PRUNER_CLASS = '    "wilcoxon": optuna.pruners.WilcoxonPruner,\n'
+PRUNER_CLASS = '    "wilcoxon": pruners.WilcoxonPruner,\n'
 KIND_ROW = """\
     GIOU = "giou", KindRow(
         "hard NMS on generalized IoU", paper=("Rezatofighi et al. 2019", "https://arxiv.org/abs/1902.09630")

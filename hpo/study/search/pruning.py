@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from optuna.pruners import (
-    BasePruner,
-    HyperbandPruner,
-    MedianPruner,
-    NopPruner,
-    PatientPruner,
-    PercentilePruner,
-    SuccessiveHalvingPruner,
-    ThresholdPruner,
-)
+from optuna import pruners
+from optuna.pruners import BasePruner
 
 from hpo.study.optuna_internals import substitutes
 from hpo.study.search.sampling import quiet_experiments
@@ -23,13 +15,13 @@ from hpo.studyfile.planning import rungs
 from hpo.studyfile.schema import Method, StudySpec
 
 CLASSES: dict[str, type[BasePruner]] = {
-    "hyperband": HyperbandPruner,
-    "sha": SuccessiveHalvingPruner,
-    "median": MedianPruner,
-    "percentile": PercentilePruner,
-    "patient": PatientPruner,
-    "threshold": ThresholdPruner,
-    "none": NopPruner,
+    "hyperband": pruners.HyperbandPruner,
+    "sha": pruners.SuccessiveHalvingPruner,
+    "median": pruners.MedianPruner,
+    "percentile": pruners.PercentilePruner,
+    "patient": pruners.PatientPruner,
+    "threshold": pruners.ThresholdPruner,
+    "none": pruners.NopPruner,
 }
 """By the names of ``hpo.studyfile.methods.pruners``; a test compares them.
 
