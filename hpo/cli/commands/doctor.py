@@ -16,7 +16,7 @@ from hpo.errors import HpoError
 from hpo.settings import Settings, load_settings
 
 Finding = tuple[str, str]
-"""``ok``, ``warn`` or ``fail``, and one line."""
+"""``ok``, ``warn`` or ``fail``, and a line of text."""
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 GIB = 1024**3
 
