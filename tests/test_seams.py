@@ -1,5 +1,8 @@
-"""A method is added by one row and one implementation, and nothing else: a copy of ``hpo`` gets a pruner and a kind of
-suppression. Without the implementation a check names the place where it is missing."""
+"""A method needs one row and one implementation, nothing else.
+
+A copy of ``hpo`` gets a pruner and a kind of suppression. Without the implementation, a check names the place where it
+is missing.
+"""
 
 from __future__ import annotations
 
@@ -82,7 +85,7 @@ print(detector.point.kind, len(detector.predict(sys.argv[3])))
 
 @dataclass(frozen=True)
 class Copy:
-    """A checkout of its own."""
+    """A separate checkout."""
 
     folder: Path
 
@@ -176,9 +179,9 @@ def test_a_kind_of_suppression_is_added_by_one_row_and_one_function(
 
 
 def _choose(copy: Copy, shell: Shell, data: Path, model: Path) -> None:
-    """A small study of the kind. So few false positives are allowed that Ultralytics' defaults have too many."""
+    """Run a small study of the kind. It allows fewer false positives than Ultralytics' defaults have."""
     more = "postprocess: {mode: swept, kinds: [giou]}\n"
-    if json_schema()["properties"]["postprocess"].keys() == {"enum"}:  # no version so far reads more than the mode
+    if json_schema()["properties"]["postprocess"].keys() == {"enum"}:  # so far no version reads more than the mode
         more = "postprocess: swept\n"
         copy.insert(
             "hpo/studyfile/schema.py", "(Kind.GIOU,)  # ", before='None\n    """Kinds of suppression that a sweep'

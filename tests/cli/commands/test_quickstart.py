@@ -1,4 +1,4 @@
-"""The first study of a newcomer, as it is shipped: from the search to a verdict and a folder that is handed over."""
+"""The shipped first study of a newcomer: from the search to a verdict and a promoted folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def ran(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Shell:
 
 @pytest.fixture(scope="module")
 def verdict(ran: Shell) -> dict[str, Any]:
-    """Six trainings; the defaults lie far behind, but three seeds of so short a training prove it on most days only."""
+    """Run six trainings. The defaults are far behind, but three seeds of a short training prove it only on most
+    days.
+    """
     told: dict[str, Any] = ran.json("confirm", "quickstart", "--top", "1", "--seeds", "3")
     return told
 
@@ -52,7 +54,9 @@ def test_the_best_trials_run_shows_its_curves_its_confusion_matrix_and_what_it_p
     for trial in ran.json("trials", "quickstart"):
         found = {path.name for path in ran.home.glob(f"mlartifacts/*/{trial['mlflow_run_id']}/artifacts/plots/*")}
         pictures[trial["number"]] = drawn <= found
-        assert pictures[trial["number"]] == ((trial["value"] or 0.0) > best), trial["number"]  # the best so far
+        assert pictures[trial["number"]] == ((trial["value"] or 0.0) > best), trial[
+            "number"
+        ]  # the best so far has pictures
         best = max(best, trial["value"] or 0.0)
     assert set(pictures.values()) == {True, False}
 
