@@ -181,7 +181,7 @@ def test_a_kind_of_suppression_is_added_by_one_row_and_one_function(
 def _choose(copy: Copy, shell: Shell, data: Path, model: Path) -> None:
     """Run a small study of the kind. It allows fewer false positives than Ultralytics' defaults have."""
     more = "postprocess: {mode: swept, kinds: [giou]}\n"
-    if json_schema()["properties"]["postprocess"].keys() == {"enum"}:  # so far no version reads more than the mode
+    if json_schema()["properties"]["postprocess"].keys() == {"enum"}:  # no version so far reads more than the mode
         more = "postprocess: swept\n"
         copy.insert(
             "hpo/studyfile/schema.py", "(Kind.GIOU,)  # ", before='None\n    """Kinds of suppression that a sweep'

@@ -54,9 +54,7 @@ def test_the_best_trials_run_shows_its_curves_its_confusion_matrix_and_what_it_p
     for trial in ran.json("trials", "quickstart"):
         found = {path.name for path in ran.home.glob(f"mlartifacts/*/{trial['mlflow_run_id']}/artifacts/plots/*")}
         pictures[trial["number"]] = drawn <= found
-        assert pictures[trial["number"]] == ((trial["value"] or 0.0) > best), trial[
-            "number"
-        ]  # the best so far has pictures
+        assert pictures[trial["number"]] == ((trial["value"] or 0.0) > best), trial["number"]  # the best so far
         best = max(best, trial["value"] or 0.0)
     assert set(pictures.values()) == {True, False}
 
