@@ -1,4 +1,4 @@
-"""What the environment says. The only module that reads ``os.environ`` for the service's own settings.
+"""Settings from the environment. Only this module reads ``os.environ`` for the service's own settings.
 
 Secrets come from the environment, from files that variables name (``HPO_STORAGE_FILE``, ``HPO_STORAGE_PASSWORD_FILE``,
 ``MLFLOW_TRACKING_PASSWORD_FILE``), or, for PostgreSQL, from libpq's own places (``PGPASSFILE``, ``~/.pgpass``).

@@ -1,4 +1,4 @@
-"""From a study to a delivered folder: choose, train, measure, write and check; then rename."""
+"""Promotion of a study: choose, train, measure, write and check the folder; then rename it."""
 
 from __future__ import annotations
 

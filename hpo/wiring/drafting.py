@@ -1,4 +1,4 @@
-"""From a dataset and a few choices to a study file that validates."""
+"""Drafting of a study file that validates, from a dataset and a few choices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From predictions to a verdict: the settings are fixed before, and the parts of the gain add up to it."""
+"""A verdict from predictions: the settings are fixed before, and the parts of the gain add up to it."""
 
 from __future__ import annotations
 

@@ -139,7 +139,9 @@ def test_the_services_run_a_study_natively(tiny: Path, tmp_path: Path, secrets: 
 
 
 def _work(native: Native, worker: dict[str, Any]) -> None:
-    """As the head of docker-compose.yml says; until `hpo worker` exists, `hpo run` takes its place."""
+    """Work on a study as the comment at the top of docker-compose.yml says; `hpo run` takes the place of `hpo worker`
+    until that exists.
+    """
     file = "/studies/composed.yaml"
     if "worker" in COMMANDS:
         native.run("worker", worker, ["hpo", "create", file])

@@ -52,6 +52,6 @@ def mixed_cells(cells: Subject, tmp_path_factory: pytest.TempPathFactory) -> Sub
 
 @pytest.fixture
 def subject(request: pytest.FixtureRequest) -> Subject:
-    """Return the subject whose fixture name is the test's parameter; no other subject is made."""
+    """Return the subject that the test's parameter names (the name of its fixture); no other subject is made."""
     found: Subject = request.getfixturevalue(request.param)
     return found

@@ -1,4 +1,4 @@
-"""``hpo doctor``: what this machine has, and what is in the way."""
+"""``hpo doctor``: the state of this machine, and the problems found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``hpo promote``: the winner, ready to be handed over."""
+"""``hpo promote``: the final training of the winner, and the delivered folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A study whose post-processing is swept, as a user runs it."""
+"""A study with swept post-processing, as a user runs it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""In any order of proposals, heartbeats, reports, ends, deaths, stalls and reaps, the budget is exact and nothing is
-lost.
+"""The budget is exact and nothing is lost, in any order of proposals, heartbeats, reports, ends, deaths, stalls and
+reaps.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""For any file content the result is a study or a ``SpecError``, never another exception."""
+"""Any file content gives a study or a ``SpecError``, never another exception."""
 
 from __future__ import annotations
 
