@@ -1,4 +1,4 @@
-"""Work in the background: a thread that takes one key at a time and never holds up, or ends, whoever asked for it."""
+"""Work in the background: a thread that takes one key at a time and never blocks or fails its caller."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ K = TypeVar("K", bound=Hashable)
 
 @dataclass(frozen=True)
 class Job(Generic[K]):
-    """What a queue does with a key. All are called in its thread, one at a time."""
+    """Callbacks of a queue for a key. The queue's thread calls them, one at a time."""
 
     do: Callable[[K], None]
-    """Does what is newest of the key; may raise any ``Exception``."""
+    """Do the newest work of the key; may raise any ``Exception``."""
     failed: Callable[[K, Exception, bool], float | None]
-    """Told what ``do`` raised, and whether all went well before. Returns the monotonic time before which the key is not
-    tried again; then the whole queue pauses, too. None: the key is dropped and the others go on.
+    """Get the error of ``do``, and whether all work succeeded before. Return the monotonic time of the key's next try;
+    the whole queue pauses until then. With None the key is dropped and the others go on.
     """
     recovered: Callable[[], None]
-    """Told the first success after a pause."""
+    """Called after the first success that follows a pause."""
     order: Callable[[K], int | None]
-    """Place of the key among what is left at the end, lowest first; None: it is left undone."""
+    """Return the key's position among the work left at the end, lowest first; with None it is left undone."""
 
 
 class Queue(Generic[K]):
-    """A daemon thread that works on keys, each when it is due and once for all that was asked in between.
+    """A daemon thread that works on keys. Each is done when it is due, once for all requests in between.
 
-    All calls but ``close`` return at once, and none raises. While work fails, pauses grow as ``backoff`` says.
+    All calls except ``close`` return at once, and none raises. While work fails, pauses grow as ``backoff`` says.
     """
 
     def __init__(self, job: Job[K], backoff: Backoff, name: str) -> None:
@@ -44,14 +44,14 @@ class Queue(Generic[K]):
         self._urgent: dict[K, threading.Event] = {}
         self._in_hand: set[K] = set()
         self._failures = 0
-        """In a row, over all keys."""
+        """Number of failures in a row, over all keys."""
         self._resume_at = 0.0
         self._closing = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def put(self, key: K, due: float = 0.0) -> None:
-        """Have ``key`` worked on from monotonic time ``due`` on, or from the earlier one that it has already.
+        """Schedule ``key`` for monotonic time ``due``, or for its earlier time if it has one.
 
         A key that is being worked on right now is worked on once more. After ``close`` this does nothing.
         """
@@ -61,22 +61,22 @@ class Queue(Generic[K]):
                 self._changed.notify_all()
 
     def urge(self, key: K) -> threading.Event:
-        """Work on ``key`` next, once, also during a pause; the event is set when that was tried."""
+        """Work on ``key`` next, once, also during a pause; return an event that is set after that try."""
         with self._changed:
             tried = self._urgent.setdefault(key, threading.Event())
             self._changed.notify_all()
         return tried
 
     def drop(self, key: K) -> None:
-        """Forget ``key``; work on it that goes on is not interrupted."""
+        """Forget ``key``; work that runs on it is not interrupted."""
         with self._changed:
             self._due.pop(key, None)
 
     def close(self, within_s: float, last: Iterable[K] = ()) -> set[K]:
-        """Do what is left and ``last``, in the job's order and without pauses, and end the thread.
+        """Do the work that is left and ``last``, in the job's order and without pauses, and end the thread.
 
-        Waits for ``within_s`` at most: work that hangs goes on in the daemon thread and ends with the process. One
-        failure that calls for a pause is enough to give up. Returns the keys that were not done.
+        Waits for at most ``within_s`` seconds: work that hangs goes on in the daemon thread and ends with the process.
+        After one failure that calls for a pause, the rest is given up. Returns the keys that were not done.
         """
         with self._changed:
             for key in last:

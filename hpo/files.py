@@ -1,7 +1,7 @@
-"""Files and folders that appear whole or not at all, and the digest of a file.
+"""Files and folders that appear complete or not at all, and the digest of a file.
 
-What is written lies beside its target until it is complete, under a name that nobody can guess, and is then renamed
-into place. So no reader ever sees half of it, and two writers at once leave one whole file.
+New content lies beside its target, under a name that nobody can guess, until it is complete. Then it is renamed into
+place. So no reader sees an incomplete file, and two writers at once leave one complete file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 _SUFFIX = ".tmp"
 _LEFT_BEHIND_S = 3600.0
-"""A half-written file as old as this belongs to no living process."""
+"""Seconds. A half-written file of this age belongs to no living process."""
 
 
 def digest(path: Path) -> str:
@@ -41,9 +41,10 @@ def write_bytes(path: Path, content: bytes, *, mode: int | None = None, flush: b
 def written_aside(path: Path, *, mode: int | None = None, flush: bool = False) -> Iterator[Path]:
     """Give a new file beside ``path``, which takes the place of ``path`` at the block's end.
 
-    Where the block raises, ``path`` is untouched and the new file is removed. ``mode``: permission bits of the new
-    file; without it, those of the file that is replaced, else what the umask leaves. ``flush``: the content is on disk
-    before the rename (its name is there after ``flush_folder``). A link at ``path`` is replaced, never followed.
+    If the block raises, ``path`` is untouched and the new file is removed. ``mode`` sets the permission bits of the new
+    file; without it, they are those of the replaced file, otherwise those that the umask leaves. With ``flush`` the
+    content is on disk before the rename (the name is on disk after ``flush_folder``). A link at ``path`` is replaced,
+    never followed.
     """
     with scratch(path, mode=mode) as aside:
         yield aside
@@ -56,9 +57,9 @@ def written_aside(path: Path, *, mode: int | None = None, flush: bool = False) -
 
 @contextmanager
 def scratch(path: Path, *, mode: int | None = None) -> Iterator[Path]:
-    """Give a new, empty file in the folder of ``path``, which is gone at the block's end unless it was moved.
+    """Give a new, empty file in the folder of ``path``; it is removed at the block's end unless it was moved.
 
-    Removes what killed processes left of the same ``path``, once it is an hour old.
+    Also removes files that killed processes left for the same ``path``, once they are an hour old.
     """
     remove_leftovers(path.parent, f"{glob.escape(path.name)}.*")
     aside = path.with_name(f".{path.name}.{os.urandom(8).hex()}{_SUFFIX}")
@@ -66,14 +67,14 @@ def scratch(path: Path, *, mode: int | None = None) -> Iterator[Path]:
     try:
         yield aside
     finally:
-        with suppress(OSError):  # whatever has ended the block is told, not this
+        with suppress(OSError):  # the error that ended the block is raised, not this one
             aside.unlink(missing_ok=True)
 
 
 def remove_leftovers(folder: Path, names: str = "*", *, older_than_s: float = _LEFT_BEHIND_S) -> None:
-    """Remove half-written files in ``folder`` that have that age.
+    """Remove half-written files in ``folder`` that are at least this old.
 
-    ``names``: a pattern that fits the target's name and ends with ``*``.
+    ``names`` is a pattern that fits the target's name and ends with ``*``.
     """
     for left in folder.glob(f".{names}{_SUFFIX}"):
         with suppress(OSError):  # gone since it was listed, or not ours to remove
@@ -82,16 +83,16 @@ def remove_leftovers(folder: Path, names: str = "*", *, older_than_s: float = _L
 
 
 def flush_folder(folder: Path) -> None:
-    """Put renames in ``folder`` on disk: until then they may be lost with the power."""
+    """Put renames in ``folder`` on disk: until then a power failure may undo them."""
     _flush(folder, os.O_RDONLY)
 
 
 @contextmanager
 def folder_aside(target: Path) -> Iterator[Path]:
-    """Give a new folder beside ``target``, which takes its place at the block's end and vanishes where that raises.
+    """Give a new folder beside ``target``, which replaces it at the block's end and is removed if the block raises.
 
-    ``target`` may be there as an empty folder; where it is anything else, OSError is raised and it stays. Removes what
-    killed processes of this machine left of the same ``target``.
+    ``target`` may exist as an empty folder; if it is anything else, OSError is raised and it stays. Also removes
+    folders that killed processes of this machine left for the same ``target``.
     """
     import shutil
     import socket
@@ -110,7 +111,7 @@ def folder_aside(target: Path) -> Iterator[Path]:
 
 
 def _remove_folders_of_the_dead(folder: Path, prefix: str, host: str) -> None:
-    """Names: the prefix, the number of the process, its host, something random."""
+    """Remove those folders. Their names are the prefix, the process id, its host, and a random part."""
     import shutil
 
     import psutil

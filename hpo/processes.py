@@ -1,4 +1,4 @@
-"""A process that ends when the one it works for does, however that one ends."""
+"""Processes that end when their parent ends, in whatever way."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ _PR_SET_PDEATHSIG = 1
 
 
 def end_with_parent(signum: signal.Signals) -> Callable[[], None]:
-    """Make a ``preexec_fn`` that has the kernel send ``signum`` to the child when its parent ends (Linux).
+    """Return a ``preexec_fn`` that has the kernel send ``signum`` to the child when its parent ends (Linux).
 
-    The kernel ties the child to the thread that starts it, so only the main thread may. The tie stays in force over a
-    change of user, which comes before. A child whose parent is gone already ends at once. Where the system knows no
-    such signal (``prctl``), the function does nothing: the child then outlives a parent that is killed.
+    The kernel binds the child to the thread that starts it, so only the main thread may call this. The binding survives
+    a change of user, which comes before. A child whose parent has ended already ends at once. If the system has no such
+    signal (``prctl``), the function does nothing: the child then outlives a killed parent.
     """
-    prctl = _prctl()  # loaded here: after the fork nothing may be imported
+    prctl = _prctl()  # loaded here, because nothing may be imported after the fork
     parent = os.getpid()
 
     def tie() -> None:
         if prctl is None:
             return
         prctl(_PR_SET_PDEATHSIG, signum, 0, 0, 0)
-        if os.getppid() != parent:  # it ended before the kernel was asked
+        if os.getppid() != parent:  # the parent ended before the kernel got the request
             os._exit(1)
 
     return tie
 
 
 def end_with_pipe(lifeline: Connection) -> None:
-    """Lead a new session, be deaf to Ctrl-C, and kill the whole group when the other end of ``lifeline`` is closed.
+    """Lead a new session, ignore Ctrl-C, and kill the whole group when the other end of ``lifeline`` is closed.
 
-    For a child of a forkserver, where the signal of a parent's death does not help: the forkserver is the parent. So
-    the worker holds the only write end of a pipe, and a thread here waits for its end-of-file.
+    This is for a child of a forkserver: the forkserver is its parent, so a signal at the parent's death does not help.
+    The worker holds the only write end of a pipe, and a thread in the child waits for its end-of-file.
     """
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with suppress(OSError):  # the kernel's out-of-memory killer shall take the trial, not the worker
+    with suppress(OSError):  # the kernel's out-of-memory killer should take the trial, not the worker
         Path("/proc/self/oom_score_adj").write_text("500")
     threading.Thread(target=_kill_group_at_end_of_file, args=(lifeline.fileno(),), name="lifeline", daemon=True).start()
 

@@ -1,7 +1,7 @@
 """Passwords that a process knows never leave it: not in log records, traces or messages.
 
-Two nets: every password that was read is remembered and replaced wherever it occurs, and whatever looks like
-``://user:password@`` loses its password even if nobody remembered it.
+Two rules do this. Every password that was read is remembered and replaced wherever it occurs. And ``://user:password@``
+loses its password even if the password was not remembered.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ from urllib.parse import quote, quote_plus, unquote
 
 MASK = "***"
 SHORTEST = 4
-"""Characters; a shorter password is not remembered, since hiding it would garble words that hold it by chance."""
+"""Number of characters. A shorter password is not remembered: hiding it would damage words that contain it by
+chance.
+"""
 
 _known: set[str] = set()
 _IN_URL = re.compile(r"(?P<head>\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@'\"]*):(?P<password>[^\s/'\"]+)@")
 
 
 def remember(password: str | None) -> None:
-    """From now on ``redact`` hides ``password``, also as it is written in URLs and in Python's ``repr``."""
+    """Hide ``password`` in ``redact`` from now on, also as it is written in URLs and in Python's ``repr``."""
     if password is None or len(password) < SHORTEST:
         return
     plain = {password, unquote(password)}
@@ -34,22 +36,22 @@ def remember(password: str | None) -> None:
 
 
 def redact(text: str) -> str:
-    """``text`` with every known password, and every password in a URL, replaced by ``***``."""
+    """Return ``text`` with every known password, and every password in a URL, replaced by ``***``."""
     for password in sorted(_known, key=len, reverse=True):
         text = text.replace(password, MASK)
     return _IN_URL.sub(rf"\g<head>:{MASK}@", text)
 
 
 def trace(error: BaseException) -> str:
-    """The trace of ``error`` and its causes as it may be shown."""
+    """Return the trace of ``error`` and its causes, without passwords."""
     return redact("".join(traceback.format_exception(error)))
 
 
 def install() -> None:
-    """Redacts all log records of this process, whichever library's handler writes them, and uncaught errors.
+    """Redact all log records of this process, whichever library's handler writes them, and uncaught errors.
 
-    Filters on the root logger miss the records of other loggers, and libraries (Optuna, MLflow) bring handlers of their
-    own: so the records are redacted where they are made, their trace included.
+    Filters on the root logger miss the records of other loggers, and libraries (Optuna, MLflow) add their own handlers.
+    So records, with their trace, are redacted where they are made.
     """
     before = logging.getLogRecordFactory()
     if not isinstance(before, _Records):
@@ -60,7 +62,9 @@ def install() -> None:
 
 @contextmanager
 def records_redacted() -> Iterator[None]:
-    """Redacts log records for a while, in a program that is not ours; its handlers and hooks stay as they are."""
+    """Redact log records until the block ends, in a program that is not ours; its handlers and hooks stay as
+    they are.
+    """
     before = logging.getLogRecordFactory()
     logging.setLogRecordFactory(_Records(before))
     try:
@@ -70,7 +74,7 @@ def records_redacted() -> Iterator[None]:
 
 
 class _Records:
-    """Makes log records without passwords."""
+    """Factory of log records without passwords."""
 
     def __init__(self, make: object) -> None:
         self._make = make
@@ -79,7 +83,7 @@ class _Records:
         record: logging.LogRecord = self._make(*args, **kwargs)  # type: ignore[operator]
         _redact_message(record)
         if record.exc_info and record.exc_info[1] is not None:
-            # formatters write exc_text where it is there, and format exc_info themselves only where it is not
+            # formatters write exc_text if it is set, and format exc_info themselves only if it is not
             record.exc_text = trace(record.exc_info[1]).rstrip()
         if record.stack_info:
             record.stack_info = redact(record.stack_info)
@@ -90,7 +94,7 @@ def _redact_message(record: logging.LogRecord) -> None:
     try:
         message = record.getMessage()
     except (TypeError, ValueError):
-        return  # arguments that do not fit their format: logging itself reports that, where the record is written
+        return  # the arguments do not fit the format: logging reports this itself when the record is written
     safe = redact(message)
     if safe != message:
         record.msg, record.args = safe, ()

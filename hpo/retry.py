@@ -1,4 +1,4 @@
-"""Trying again what failed for a while: how long the pauses are, and what ends the waiting."""
+"""Retries after temporary failures: length of the pauses, and the end of the waiting."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Backoff:
     longest_s: float
     factor: float = 2.0
     tries: int | None = None
-    """The most tries, the first one included; None sets no limit."""
+    """Maximum number of tries, the first one included; None sets no limit."""
 
     def pause_s(self, failures: int) -> float:
-        """Return the pause after so many failures in a row, from 1."""
+        """Return the pause in seconds after ``failures`` failures in a row, from 1."""
         try:
             grown = self.first_s * self.factor ** (failures - 1)
         except OverflowError:
@@ -30,13 +30,15 @@ class Backoff:
 
 
 def wait(seconds: float) -> bool:
-    """Sleep; nothing ends it early."""
+    """Sleep; nothing ends the sleep early."""
     time.sleep(seconds)
     return True
 
 
 def until(holds: Callable[[], bool], *, within_s: float, every_s: float) -> bool:
-    """Ask until ``holds`` returns True, at least once and for ``within_s`` at most; return whether it did."""
+    """Call ``holds`` until it returns True, at least once and for at most ``within_s`` seconds; return its last
+    result.
+    """
     deadline = time.monotonic() + within_s
     while not holds():
         if time.monotonic() > deadline:
@@ -46,7 +48,7 @@ def until(holds: Callable[[], bool], *, within_s: float, every_s: float) -> bool
 
 
 def ignore(_error: BaseException, _failures: int) -> None:
-    """Say nothing of a failure."""
+    """Report nothing."""
 
 
 def call(
@@ -59,9 +61,9 @@ def call(
 ) -> T:
     """Call ``what`` until it returns.
 
-    ``again``: whether an error may pass; any other is raised at once. ``waited`` is given the length of a pause and
-    waits for it, or for less; where it returns False, the waiting is over and the last error is raised. ``failed`` is
-    told each error that may pass, with the number of failures so far, before the pause. After the last of
+    ``again`` returns whether an error is temporary; any other error is raised at once. ``waited`` gets the length of a
+    pause in seconds and waits for it, or for less. If it returns False, the waiting is over and the last error is
+    raised. Before each pause ``failed`` gets the temporary error and the number of failures so far. After the last of
     ``backoff.tries`` its error is raised.
     """
     try:
@@ -74,7 +76,7 @@ def call(
 
 
 class _WaitingEnded(Exception):
-    """Nobody wants to wait any longer."""
+    """The caller has ended the waiting."""
 
 
 def _call_after(

@@ -1,4 +1,4 @@
-"""Servers that run as children for as long as a block lasts: where they listen, and whether they answer."""
+"""Servers that run as children until a block ends: their addresses, and the check that they answer."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _POLL_S = 0.1
 
 @dataclass(frozen=True)
 class Address:
-    """Where a server can be reached."""
+    """Address of a server."""
 
     host: str
-    """An address of this machine; ``0.0.0.0`` for all."""
+    """Address of this machine; ``0.0.0.0`` for all its addresses."""
     port: int
 
     @property
     def url(self) -> str:
-        """The address as a browser takes it."""
+        """Return the address for a browser."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
 
@@ -35,14 +35,14 @@ class Starting:
 
     process: subprocess.Popen[bytes]
     name: str
-    """For people."""
+    """Name of the server for people."""
     place: str
-    """Where it is to answer, for people: "on port 5432"."""
+    """Place of the server for people: "on port 5432"."""
     log: Path
-    """What it says; its end is quoted where it fails."""
+    """Log file; its end is quoted in an error."""
 
     def wait(self, answers: Callable[[], bool], within_s: float) -> None:
-        """Wait until it answers. Raises ``HpoError`` where it has ended, or does not answer within that time."""
+        """Wait until the server answers. Raises ``HpoError`` if it has ended, or does not answer within that time."""
 
         def is_up() -> bool:
             if self.process.poll() is not None:
@@ -54,7 +54,7 @@ class Starting:
 
 
 def check_free(at: Address, option: str) -> None:
-    """Raise ``UsageError`` where something listens already. ``option``: of the command, to name another port."""
+    """Raise ``UsageError`` if a process listens there already. ``option`` is the option to choose another port."""
     family = socket.AF_INET6 if ":" in at.host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

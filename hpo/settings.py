@@ -1,4 +1,4 @@
-"""What the environment says. The only module that reads ``os.environ`` for the service's own settings.
+"""Settings from the environment. Only this module reads ``os.environ`` for the service's own settings.
 
 Secrets come from the environment, from files that variables name (``HPO_STORAGE_FILE``, ``HPO_STORAGE_PASSWORD_FILE``,
 ``MLFLOW_TRACKING_PASSWORD_FILE``), or, for PostgreSQL, from libpq's own places (``PGPASSFILE``, ``~/.pgpass``).
@@ -26,14 +26,14 @@ VARIABLES = (
     "HPO_STORAGE_PASSWORD_FILE",
     *(f"HPO_{role}_PASSWORD{suffix}" for role in ("WORKER", "READER", "MLFLOW") for suffix in ("", "_FILE")),
 )
-"""All that hpo itself reads."""
+"""All variables that hpo itself reads."""
 _WITH_PASSWORD = re.compile(r"[\w.+-]+://[^:/@\s]*:(?P<password>\S+)@")
 _WITH_USER = re.compile(r"(?P<head>[\w.+-]+://[^:/@\s]+)@")
 _TELLING = "PASSWORD|PASSWD|PASSFILE|PASSPHRASE|SECRETS?|TOKEN|CREDENTIALS?|APIKEY|API_KEY|ACCESS_KEY|PRIVATE_KEY"
 _SECRET_NAME = re.compile(
     rf"(HPO_STORAGE|MLFLOW_TRACKING_|PG(PASSWORD|PASSFILE|SERVICEFILE)$)|(.*_)?({_TELLING})(_.*|$)"
 )
-"""Names of variables that say where our stores are and how to enter them, or that are named like a secret."""
+"""Names of variables that hold the addresses or credentials of our stores, or that look like the name of a secret."""
 
 
 @dataclass(frozen=True)
@@ -41,34 +41,35 @@ class Settings:
     """Places and addresses, resolved once at start."""
 
     home: Path
-    """Absolute folder of everything that is written (``HPO_HOME``, default ``./runs``)."""
+    """Absolute folder of all written files (``HPO_HOME``, default ``./runs``)."""
     storage_url: str
     """SQLAlchemy URL of the shared database (``HPO_STORAGE``, default SQLite under ``home``)."""
     tracking_uri: str
     """MLflow tracking URI (``MLFLOW_TRACKING_URI``, default SQLite under ``home``)."""
     artifact_root: Path | None
-    """Where new experiments keep artifacts; None leaves it to the tracking server."""
+    """Artifact location of new experiments; with None the tracking server decides."""
 
     @property
     def cache(self) -> Path:
         return self.home / "cache"
 
     def study_folder(self, study: str) -> Path:
-        """Attempts, weights and the resolved data.yaml of one study."""
+        """Return the folder of one study: attempts, weights and the resolved data.yaml."""
         return self.home / "studies" / study
 
 
 def load_settings(environ: MutableMapping[str, str] | None = None) -> Settings:
-    """Raises UsageError where a variable names a file that can't be read, or two sources of one secret.
+    """Read the settings from ``environ``.
 
-    A password for MLflow that came in a file is put into the environment, where MLflow's client looks for it.
+    A password for MLflow from a file is put into the environment, where MLflow's client looks for it. Raises UsageError
+    if a variable names a file that can't be read, or if one secret has two sources.
     """
     env = os.environ if environ is None else environ
     home = Path(env.get("HPO_HOME") or "runs").expanduser().resolve()
     password = secret("MLFLOW_TRACKING_PASSWORD", env)
     if password:
         env["MLFLOW_TRACKING_PASSWORD"] = password
-        env.pop("MLFLOW_TRACKING_PASSWORD_FILE", None)  # read; a second call finds one source
+        env.pop("MLFLOW_TRACKING_PASSWORD_FILE", None)  # it was read; a second call finds one source
     tracking = env.get("MLFLOW_TRACKING_URI") or ""
     storage = storage_url(env)
     for place in (storage, tracking):
@@ -83,14 +84,16 @@ def load_settings(environ: MutableMapping[str, str] | None = None) -> Settings:
 
 
 def storage_url(env: Mapping[str, str]) -> str:
-    """``HPO_STORAGE`` (or what ``HPO_STORAGE_FILE`` holds), with ``HPO_STORAGE_PASSWORD_FILE``; may be empty."""
+    """Return ``HPO_STORAGE`` (or the content of ``HPO_STORAGE_FILE``), with the password of
+    ``HPO_STORAGE_PASSWORD_FILE``; may be empty.
+    """
     url = secret("HPO_STORAGE", env)
     password = secret("HPO_STORAGE_PASSWORD", env)
     return with_password(url, password) if password else url
 
 
 def secret(name: str, env: Mapping[str, str]) -> str:
-    """The variable ``name``, or what the file holds that ``name``_FILE names; empty where neither is set."""
+    """Return the variable ``name``, or the content of the file that ``name``_FILE names; empty if neither is set."""
     value, file = env.get(name, ""), env.get(f"{name}_FILE", "")
     if value and file:
         raise UsageError(f"{name} and {name}_FILE are both set: unset one of them")
@@ -108,9 +111,9 @@ def secret(name: str, env: Mapping[str, str]) -> str:
 
 
 def without_secrets(env: Mapping[str, str]) -> dict[str, str]:
-    """``env`` as a process may have it that opens neither the database nor MLflow: without passwords, tokens and keys.
+    """Return ``env`` without passwords, tokens and keys, for a process that opens neither the database nor MLflow.
 
-    What a variable is named decides, and whether its value holds a password that is known here or stands in a URL.
+    A variable is left out because of its name, or because its value holds a known password or a password in a URL.
     Proxies stay, since weights may be fetched through one.
     """
     return {
@@ -123,18 +126,20 @@ def without_secrets(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def role_password(kind: str, environ: Mapping[str, str] | None = None) -> str:
-    """For the role of this kind (worker, reader, mlflow) when it is made: ``HPO_<KIND>_PASSWORD``; may be empty."""
+    """Return the password for a new role of this kind (worker, reader, mlflow): ``HPO_<KIND>_PASSWORD``; may be
+    empty.
+    """
     return secret(f"HPO_{kind.upper()}_PASSWORD", os.environ if environ is None else environ)
 
 
 def password_in(url: str) -> str | None:
-    """As it is written in ``url``; None where it has none."""
+    """Return the password as it is written in ``url``; None if it has none."""
     found = _WITH_PASSWORD.match(url)
     return found["password"] if found else None
 
 
 def with_password(url: str, password: str) -> str:
-    """``url`` (``postgresql://user@host/name``) with ``password``. Raises UsageError where it has no user."""
+    """Return ``url`` (``postgresql://user@host/name``) with ``password``. Raises UsageError if it has no user."""
     if password_in(url) is not None:
         raise UsageError("HPO_STORAGE has a password, and HPO_STORAGE_PASSWORD_FILE names another: leave one out")
     found = _WITH_USER.match(url)
@@ -144,10 +149,10 @@ def with_password(url: str, password: str) -> str:
 
 
 def read_env_file(path: Path) -> dict[str, str]:
-    """The variables of an env file: lines ``NAME=value``, ``#`` comments; quotes around a value are taken off.
+    """Return the variables of an env file: lines ``NAME=value``, ``#`` comments; quotes around a value are removed.
 
-    Raises UsageError, with the line, on anything else, on a name of ours that nothing reads, and on a file that others
-    than its owner may read: it holds passwords, and whoever reads it can write into every study.
+    Raises UsageError, with the line, for any other line, for a name of ours that nothing reads, and for a file that
+    other users may read: it holds passwords that allow writing to every study.
     """
     try:
         mode = path.stat().st_mode
@@ -162,9 +167,9 @@ def read_env_file(path: Path) -> dict[str, str]:
 
 
 def adopt(values: Mapping[str, str], env: MutableMapping[str, str] | None = None) -> None:
-    """Puts ``values`` into the environment, before what is there: who names a file on the command line means it.
+    """Put ``values`` into the environment, where they replace existing ones: the file was named on the command line.
 
-    The other spelling of a secret (with or without ``_FILE``) is dropped, so that it does not contradict.
+    The other spelling of a secret (with or without ``_FILE``) is removed, so that the two do not conflict.
     """
     target = os.environ if env is None else env
     for name, value in values.items():
@@ -177,7 +182,7 @@ def adopt(values: Mapping[str, str], env: MutableMapping[str, str] | None = None
 
 
 def use_storage(url: str, env: MutableMapping[str, str] | None = None) -> None:
-    """Takes ``url`` (without a password) for the database; a password that was given in a file stays with it."""
+    """Use ``url`` (without a password) as the database; a password from a file still applies."""
     target = os.environ if env is None else env
     target.pop("HPO_STORAGE_FILE", None)
     target["HPO_STORAGE"] = url

@@ -1,4 +1,4 @@
-"""What tests of several packages share: a tiny real dataset, the smallest model, a preloaded forkserver."""
+"""Fixtures for the tests of several packages: a tiny real dataset, the smallest model, a preloaded forkserver."""
 
 from __future__ import annotations
 
@@ -42,14 +42,16 @@ TRAIN: dict[str, Scalar] = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """All but tests/gpu is trained on the CPU, also where there is a GPU: there results are the same bit for bit."""
+    """Train on the CPU in all tests except tests/gpu, even if there is a GPU: results on the CPU are equal bit
+    for bit.
+    """
     if not any("tests/gpu" in argument for argument in config.args):
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """A headless Chromium. Of each module its own: a process can drive one at a time."""
+    """Give a headless Chromium. Each module has its own, because a process can drive only one at a time."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         pytest.skip("no Chromium on this machine: apt-get install chromium")
@@ -64,20 +66,20 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a role that may create databases."""
+    """Give the URL of a role that may create databases."""
     with postgres.shared_url(place(tmp_path_factory)) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """data.yaml of the whole demo set."""
+    """Return the data.yaml of the whole demo set."""
     return made_once(tmp_path_factory, "scenes", lambda folder: digits.make(folder / "digits")) / "digits" / "data.yaml"
 
 
 @pytest.fixture(scope="session")
 def tiny(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """data.yaml of the first few scenes, with an absolute path as the worker writes it."""
+    """Return the data.yaml of the first few scenes, with an absolute path as the worker writes it."""
 
     def make(folder: Path) -> None:
         for split, count in TINY.items():
@@ -96,13 +98,13 @@ def tiny(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def launcher(tmp_path_factory: pytest.TempPathFactory) -> ForkserverLauncher:
-    """Real trial processes from one preloaded forkserver."""
+    """Start real trial processes from one preloaded forkserver."""
     home = tmp_path_factory.mktemp("home")
     return ForkserverLauncher(child.main, "hpo.training.ultralytics_internals.preload", environment.prepare(home))
 
 
 class Requests:
-    """Makes requests for attempts in ``folder``; keywords change the request, ``train`` is merged."""
+    """Factory of requests for attempts in ``folder``; keywords change the request, ``train`` is merged."""
 
     def __init__(self, data: Path, folder: Path) -> None:
         self._data = data
@@ -128,13 +130,13 @@ class Requests:
 
 @pytest.fixture
 def request_for(tiny: Path, tmp_path: Path) -> Requests:
-    """Makes requests for attempts in the test's folder."""
+    """Return a factory of requests for attempts in the test's folder."""
     return Requests(tiny, tmp_path)
 
 
 @pytest.fixture(scope="session")
 def trained(launcher: ForkserverLauncher, scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights (.pt) that have learned something: sixteen epochs on the whole demo set."""
+    """Return weights (.pt) that have learned something: sixteen epochs on the whole demo set."""
 
     def make(folder: Path) -> None:
         train: dict[str, Any] = {**TRAIN, "epochs": 16, "imgsz": 96, "lr0": 0.01}
@@ -151,7 +153,7 @@ def trained(launcher: ForkserverLauncher, scenes: Path, tmp_path_factory: pytest
 
 
 class Talk:
-    """A conversation with a trial's process to its end; ``answers`` maps an epoch to what it is told."""
+    """A conversation with a trial's process until it ends; ``answers`` maps an epoch to the answer that it gets."""
 
     def __init__(self, process: TrialProcess, answers: dict[int, Answer] | None = None) -> None:
         self.messages: list[Message] = []
@@ -175,7 +177,7 @@ class Talk:
                 process.answer(answers.get(message.epoch, Answer.GO_ON))
 
     def hear(self, message: Message) -> None:
-        """Told each message, before it is answered."""
+        """Get each message before it is answered."""
 
     def all(self, kind: type[Any]) -> list[Any]:
         return [message for message in self.messages if isinstance(message, kind)]

@@ -1,7 +1,7 @@
-"""``make test-next``: parity and patches on the newest Ultralytics, in a venv that sees the locked packages besides.
+"""``make test-next``: parity and patches on the newest Ultralytics, in a venv that also sees the locked packages.
 
-Prints what failed, in words. Exit code 0 where everything passed or there is no newer release, 1 where a test failed, 2
-where nothing could be tested (no network, no index). With a release as argument that one is tested instead.
+Prints which checks failed. The exit code is 0 if everything passed or there is no newer release, 1 if a test failed, 2
+if nothing could be tested (no network, no index). A release as argument is tested instead of the newest.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ for text in metadata.requires("ultralytics") or ():
 
 
 def main() -> int:
-    """Returns the exit code."""
+    """Return the exit code."""
     python = _make_venv()
     locked = _said(Path(sys.executable), VERSION)
     asked = f"ultralytics=={sys.argv[1]}" if len(sys.argv) > 1 else "ultralytics"
@@ -66,7 +66,7 @@ def main() -> int:
 
 
 def _make_venv() -> Path:
-    """The Python of a venv whose own packages come first, then this interpreter's and the checkout."""
+    """Return the Python of a venv; its own packages come first, then this interpreter's and the checkout."""
     shutil.rmtree(NEXT, ignore_errors=True)
     venv.create(NEXT, with_pip=False)
     python = NEXT / "bin" / "python"
@@ -77,7 +77,7 @@ def _make_venv() -> Path:
 
 
 def _install(python: Path, packages: list[str]) -> bool:
-    """Only these: what they depend on is there, or asked for in its turn."""
+    """Install only these packages: their dependencies are there already, or are named separately."""
     uv = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv") or "uv"
     command = [uv, "pip", "install", "--quiet", "--python", str(python), "--no-deps", "--upgrade", *packages]
     try:

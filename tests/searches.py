@@ -1,4 +1,4 @@
-"""Finished searches without a training, for what comes after a search: fixtures that a package's conftest imports."""
+"""Finished searches without a training, for tests of the later steps: fixtures that a package's conftest imports."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Search = Callable[..., StudyRow]
 
 
 def judged(storage: Storage, search: StudyRow, claim: str) -> TrialRow:
-    """The trial that a noted verdict speaks of: the worst one, which no search would name the best."""
+    """Return the trial that the stored verdict names: the worst one, which no search would call the best."""
     confirmed = stage.begin(storage, search, Confirm(top=3, seeds=2))
     worst = min((row for row in snapshot.trials(storage, search) if not row.baseline), key=lambda row: row.value or 0.0)
     record.keep(storage, confirmed, verdict(claim, winner=worst.number), "me")
@@ -33,7 +33,7 @@ def judged(storage: Storage, search: StudyRow, claim: str) -> TrialRow:
 
 
 def verdict(claim: str, winner: int = 1, sentence: str = "SAID") -> VerdictDocument:
-    """A whole verdict, as an earlier version stored it."""
+    """Return a whole verdict, as an earlier version stored it."""
     return VerdictDocument.from_dict(
         {
             "claim": claim,
@@ -75,7 +75,7 @@ def storage(template: Path, tmp_path: Path) -> Iterator[Storage]:
 
 @pytest.fixture
 def searched(storage: Storage) -> Search:
-    """A search that is run to its end, the baseline first."""
+    """Return a factory of searches that are run to their end, the baseline first."""
 
     def make(trials: int = 5, **changes: Any) -> StudyRow:
         spec = study_spec(trials=trials, baseline=True, sampler="tpe", **changes)

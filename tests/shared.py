@@ -1,4 +1,4 @@
-"""What takes long to make is made once in a test run and shared by its processes (the workers of pytest-xdist)."""
+"""Slow fixtures: made once in a test run and shared by its processes (the workers of pytest-xdist)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from filelock import FileLock
 
 
 def place(factory: pytest.TempPathFactory) -> Path:
-    """The folder that all processes of this test run see."""
+    """Return the folder that all processes of this test run see."""
     base = factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
     folder.mkdir(exist_ok=True)
@@ -20,12 +20,12 @@ def place(factory: pytest.TempPathFactory) -> Path:
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
-    """The folder ``name`` as ``make`` fills it: whoever comes first makes it, the others wait for it."""
+    """Return the folder ``name`` filled by ``make``: the first process makes it, the others wait for it."""
     folder = place(factory) / name
     made = folder.with_name(f"{name}.made")
     with FileLock(f"{folder}.lock"):
         if not made.exists():
-            shutil.rmtree(folder, ignore_errors=True)  # of a maker that failed
+            shutil.rmtree(folder, ignore_errors=True)  # left by a process whose ``make`` failed
             folder.mkdir()
             make(folder)
             made.touch()
@@ -33,8 +33,8 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 
 
 def copy_of(data: Path, folder: Path) -> Path:
-    """data.yaml of the shared dataset's copy in ``folder``, which a test may change."""
-    # no label caches: trainings beside this one write and rename them
+    """Return the data.yaml of a copy of the shared dataset in ``folder``; a test may change this copy."""
+    # no label caches: trainings that run at the same time write and rename them
     shutil.copytree(data.parent, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.cache*"))
     copied = folder / data.name
     copied.write_text(data.read_text().replace(str(data.parent), str(folder)))

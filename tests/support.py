@@ -1,4 +1,4 @@
-"""Values that tests of several packages need, without anything heavy."""
+"""Values for the tests of several packages, without heavy imports."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def swept(
     gain: Gain = Gain("f1", 0.03, 0.01, 0.05),  # noqa: B008
     value: float = 0.53,
 ) -> SweepResult:
-    """What a sweep might find."""
+    """Return a possible result of a sweep."""
     rated, other = Rated(best, SCORES), Rated(OperatingPoint(0.6, 0.4, kind=Kind.AGNOSTIC), SCORES)
     return SweepResult(
         capture="deploy",
@@ -49,7 +49,7 @@ def swept(
 
 
 def example(kind: Kind, conf: float = 0.1) -> OperatingPoint:
-    """A setting of ``kind`` with all that its row says it needs."""
+    """Return a setting of ``kind`` with every value that its row requires."""
     usual = {Axis.IOU: 0.5, Axis.SIGMA: 0.5, Axis.FLOOR: 0.01}
     chosen: dict[str, Any] = {axis.value: usual[axis] for axis in kind.row.axes}
     return replace(OperatingPoint(None, conf, kind=kind), **chosen)

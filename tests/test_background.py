@@ -1,4 +1,4 @@
-"""The queue of work in the background: what is asked for is done or named, and nobody waits for it."""
+"""The queue of background work: each request is done or reported as left, and no caller waits for it."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from hpo.background import Job, Queue
 from hpo.retry import Backoff
 
 LONGEST_S = 60.0
-"""Longest wait for what must happen."""
+"""Longest wait in seconds for an expected event."""
 NEVER_S = 3600.0
 QUICK = Backoff(0.001, 0.002)
 
 
 class Away(Exception):
-    """Calls for a pause."""
+    """An error that calls for a pause."""
 
 
 class Refused(Exception):
-    """Says something of one key alone."""
+    """An error that concerns one key only."""
 
 
 class Work:
-    """What a queue is made for here: it can be away, refuse a key, or hang."""
+    """A queue's work in these tests: it can be down, refuse a key, or hang."""
 
     def __init__(self, backoff: Backoff = QUICK) -> None:
         self.away = False
@@ -41,9 +41,9 @@ class Work:
         self.failures: list[tuple[int, bool]] = []
         self.recoveries = 0
         self.asked: Counter[int] = Counter()
-        """How often each key was put."""
+        """Key -> number of times that it was put."""
         self.seen: dict[int, int] = {}
-        """How often each had been put when it was last done."""
+        """Key -> number of times that it had been put when it was last done."""
         self.undone: set[int] = set()
         """Keys that are left at the end."""
         self.open = threading.Event()
@@ -210,7 +210,7 @@ def test_work_that_hangs_holds_up_the_end_no_longer_than_allowed(work: Work) -> 
 
 
 class Machine(RuleBasedStateMachine):
-    """Whatever happens in between: what was asked for last is done after it was asked for, or named as left."""
+    """In any order of events, the newest request of a key is done after it was made, or reported as left."""
 
     keys = st.integers(0, 3)
 

@@ -15,7 +15,7 @@ from typing_extensions import override
 ROOT = Path(__file__).parents[1]
 LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "link": "href", "object": "data"}
 MADE = {"genindex.html", "py-modindex.html", "search.html"}
-"""Pages that Sphinx makes by itself."""
+"""Pages that Sphinx generates by itself."""
 ELSEWHERE = re.compile(r"\s*(?:https?:)?//", re.IGNORECASE)
 
 pytestmark = pytest.mark.long
@@ -43,7 +43,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The pages as ``make docs`` builds them."""
+    """Return the pages that ``make docs`` builds."""
     folder = tmp_path_factory.mktemp("docs")
     done = _build(ROOT / "docs", folder)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""Files and folders appear whole or not at all, under a name that nobody could have put a trap at."""
+"""Files and folders appear complete or not at all, under a name that nobody can prepare a trap for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 
 
 class Refused(Exception):
-    """What a block raises in these tests."""
+    """The error that a block raises in these tests."""
 
 
 def fail_after_writing(path: Path) -> None:
@@ -61,7 +61,7 @@ def test_no_name_is_used_twice_and_each_holds_64_random_bits(tmp_path: Path) -> 
 
 
 def test_a_name_that_is_taken_is_never_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even if the name were guessed: a file or a link that waits there is left alone, and so is what it points to."""
+    """If the name were guessed, a file or a link there would be left alone, and so would the link's target."""
     monkeypatch.setattr(os, "urandom", bytes)
     with files.scratch(tmp_path / "result.json") as guessed:
         pass

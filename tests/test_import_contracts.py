@@ -1,4 +1,4 @@
-"""Each import contract of pyproject.toml holds something: broken in a copy of ``hpo/``, lint-imports names it."""
+"""Each import contract of pyproject.toml has an effect: if a copy of ``hpo/`` breaks it, lint-imports names it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _lines(contract: dict[str, Any]) -> dict[str, str]:
-    """By module of the copy, new or known: the lines that break the contract."""
+    """Return the lines that break the contract, by module of the copy, new or known."""
     match contract["type"]:
         case "layers":
             return dict(_upwards(contract))
@@ -52,14 +52,14 @@ def _lines(contract: dict[str, Any]) -> dict[str, str]:
 
 
 def _upwards(contract: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """The lowest layer imports the highest one."""
+    """Make the lowest layer import the highest one."""
     prefix = f"{contract['containers'][0]}." if contract.get("containers") else ""
     highest, lowest = (re.findall(r"\w+(?:\.\w+)*", contract["layers"][place])[0] for place in (0, -1))
     yield f"{prefix}{lowest}", f"import {prefix}{highest}\n"
 
 
 def _outside(allowed: list[str]) -> str:
-    """A module of ours in a package that may not."""
+    """Return a module of ours in a package that may not import the library."""
     packages = sorted(path.parent.name for path in (ROOT / "hpo").glob("*/__init__.py"))
     others = (f"hpo.{name}.breaks" for name in packages)
     return next(module for module in others if not any(_is_within(module, name) for name in allowed))
@@ -70,14 +70,14 @@ def _is_within(module: str, package: str) -> bool:
 
 
 def _package(name: str) -> str:
-    """``name``, or the first package in it that holds no further one, so that nothing else is broken."""
+    """Return ``name``, or the first package in it without further packages, so that no other contract breaks."""
     folder = ROOT.joinpath(*name.split("."))
     inner = sorted(path.parent.name for path in folder.glob("*/__init__.py"))
     return _package(f"{name}.{inner[0]}") if inner else name
 
 
 def _lint(folder: Path) -> tuple[int, dict[str, str], str]:
-    """Exit code, verdict by contract, output."""
+    """Return the exit code, the verdict by contract, and the output."""
     environ = {**os.environ, "PYTHONPATH": str(folder), "COLUMNS": "200"}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], cwd=folder, env=environ, check=False, capture_output=True, text=True

@@ -1,4 +1,4 @@
-"""A child ends with its parent, whenever that dies."""
+"""A child ends with its parent, at whatever moment the parent dies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A password never leaves the process, whichever way it is written."""
+"""A password never leaves the process, in whatever form it is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trying again: as often and as long as the caller said, and no longer."""
+"""Retries: as many and as long as the caller said, and no more."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 
 
 class Away(Exception):
-    """An error that may pass."""
+    """A temporary error."""
 
 
 def is_away(error: BaseException) -> bool:
@@ -24,7 +24,7 @@ def is_away(error: BaseException) -> bool:
 
 
 def failing(times: int, error: type[Exception] = Away) -> tuple[Callable[[], str], list[int]]:
-    """What fails so many times, and the list of its calls."""
+    """Return a function that fails the first ``times`` times, and the list of its calls."""
     calls: list[int] = []
 
     def what() -> str:

@@ -1,5 +1,8 @@
-"""A method is added by one row and one implementation, and nothing else: a copy of ``hpo`` gets a pruner and a kind of
-suppression. Without the implementation a check names the place where it is missing."""
+"""A method needs one row and one implementation, nothing else.
+
+A copy of ``hpo`` gets a pruner and a kind of suppression. Without the implementation, a check names the place where it
+is missing.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +84,7 @@ print(detector.point.kind, len(detector.predict(sys.argv[3])))
 
 @dataclass(frozen=True)
 class Copy:
-    """A checkout of its own."""
+    """A separate checkout."""
 
     folder: Path
 
@@ -174,8 +177,8 @@ def test_a_kind_of_suppression_is_added_by_one_row_and_one_function(
     _is_handed_over(copy, shell, tiny)
 
 
-def _choose(shell: Shell, data: Path, model: Path) -> None:
-    """A small study of the kind. So few false positives are allowed that Ultralytics' defaults have too many."""
+def _choose(copy: Copy, shell: Shell, data: Path, model: Path) -> None:
+    """Run a small study of the kind. It allows fewer false positives than Ultralytics' defaults have."""
     more = "postprocess: {mode: swept, kinds: [giou]}\n"
     study = STUDY.format(name="small", data=data, model=model, more=more)
     changes = {

@@ -1,4 +1,4 @@
-"""What a server that does not come up says, and an address that is taken."""
+"""Error messages for a server that does not start, and for an address that is taken."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One version, in one place, and the commit with it."""
+"""The version is defined in one place, and the commit is shown with it."""
 
 from __future__ import annotations
 

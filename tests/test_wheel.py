@@ -1,4 +1,4 @@
-"""The built wheel, as its users have it: outside a checkout, from an empty folder, to the end of a study."""
+"""The built wheel as its users have it: outside a checkout, from an empty folder, to the end of a study."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _install(python: Path, wheel: Path) -> None:
 
 @pytest.fixture
 def beside(wheel: Path, tmp_path: Path) -> Installed:
-    """The wheel alone in an environment that sees the installed libraries, and not the checkout."""
+    """Install only the wheel, in an environment that sees the installed libraries but not the checkout."""
     venv.create(tmp_path / "venv", with_pip=False)
     python = tmp_path / "venv" / "bin" / "python"
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"

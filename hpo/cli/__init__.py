@@ -1,6 +1,6 @@
-"""The ``hpo`` command: options in, exit codes and printed text out.
+"""The ``hpo`` command: it reads options, prints text and sets exit codes.
 
-It may import every other package; nobody imports it but ``hpo.__main__``. click and rich are imported here alone, and
-heavy libraries only inside the functions that need them, so that ``hpo --help`` stays quick. Public: ``main.main``, the
-entry point. The rest is for this package.
+It may import every other package; only ``hpo.__main__`` imports it. Only this package imports click and rich. Heavy
+libraries load inside the functions that need them, so that ``hpo --help`` stays quick. Public: ``main.main``, the entry
+point. The rest is for this package.
 """

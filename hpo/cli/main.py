@@ -1,4 +1,4 @@
-"""The ``hpo`` command. Subcommands load when they are called, and heavy libraries inside them."""
+"""The ``hpo`` command. Subcommands load when they are called, and they load heavy libraries."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ COMMANDS = {
 
 
 class LazyGroup(click.Group):
-    """Knows its commands by name, in the order of a user's work, and imports one when it is asked for."""
+    """Group that knows its commands by name, in the order of a user's work, and imports a command when it is needed."""
 
     @override
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -95,7 +95,7 @@ def _print_version(context: click.Context) -> None:
 
 
 def main() -> None:
-    """Entry point: exit codes come from the error's class (2 wrong input, 3 conflict, 4 storage, 1 the rest)."""
+    """Run the command; the class of an error sets the exit code (2 wrong input, 3 conflict, 4 storage, 1 the rest)."""
     redaction.install()
     try:
         sys.exit(cli.main(prog_name="hpo", standalone_mode=False) or 0)
@@ -104,7 +104,7 @@ def main() -> None:
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)
-        click.echo(redaction.redact(shown.getvalue()), err=True, nl=False)  # it quotes arguments
+        click.echo(redaction.redact(shown.getvalue()), err=True, nl=False)  # the message quotes arguments
         sys.exit(error.exit_code)
     except click.Abort:
         click.echo("aborted", err=True)

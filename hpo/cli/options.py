@@ -1,4 +1,4 @@
-"""What every command shares: which study, where it is stored, and how facts are printed."""
+"""Options that commands share: the study, its store, and the form of the output."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def complete_study(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Stored names, and YAML files."""
+    """Return stored names, and YAML files."""
     from hpo.errors import HpoError
 
     files = [CompletionItem(incomplete, type="file")]
@@ -37,12 +37,12 @@ def complete_study(_context: click.Context, _parameter: click.Parameter, incompl
 
 
 def study_argument(command: Command) -> Command:
-    """``STUDY``: a name or a study file; optional where the store holds one study."""
+    """Add ``STUDY``: a name or a study file; optional if the store holds one study."""
     return click.argument("study", required=False, metavar="[STUDY]", shell_complete=complete_study)(command)
 
 
 def file_arguments(command: Command) -> Command:
-    """``FILE [KEY=VALUE]...``: the command's ``file`` and ``overrides``."""
+    """Add ``FILE [KEY=VALUE]...``: the command's ``file`` and ``overrides``."""
     file = click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
     return file(click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")(command))
 
@@ -52,7 +52,7 @@ def json_option(command: Command) -> Command:
 
 
 def store_options(command: Command) -> Command:
-    """``--env-file`` and ``--storage``: where studies are stored, for any command that opens the database.
+    """Add ``--env-file`` and ``--storage`` to a command that opens the database.
 
     The command needs no parameter for them: they go into the environment, from which ``load_settings`` reads.
     """
@@ -68,7 +68,7 @@ def store_options(command: Command) -> Command:
         metavar="FILE",
         type=click.Path(path_type=Path, dir_okay=False),
         expose_value=False,
-        is_eager=True,  # so that --storage comes after it and wins, in whatever order they are written
+        is_eager=True,  # so that --storage is read later and wins, in any order on the command line
         callback=_use_env_file,
         help="Take HPO_STORAGE, MLFLOW_TRACKING_URI and other variables from FILE (mode 600).",
     )
@@ -94,7 +94,7 @@ def _use_storage(_context: click.Context, _option: click.Parameter, url: str | N
 
 
 class SlotsType(click.ParamType[int | None]):
-    """A whole number from 1, or ``auto`` (None)."""
+    """An integer from 1, or ``auto`` (None)."""
 
     name = "N|auto"
 
@@ -108,7 +108,7 @@ class SlotsType(click.ParamType[int | None]):
 
 
 def slots_option(command: Command) -> Command:
-    """``--slots-per-gpu``: the command's ``slots_per_gpu``, None for as many as memory allows."""
+    """Add ``--slots-per-gpu``: the command's ``slots_per_gpu``, None for as many as memory allows."""
     return click.option(
         "--slots-per-gpu",
         type=SlotsType(),
@@ -120,21 +120,23 @@ def slots_option(command: Command) -> Command:
 
 
 def device_option(command: Command) -> Command:
-    """``--device``: the one device that a command computes on."""
+    """Add ``--device``: the only device that a command computes on."""
     return click.option("--device", default="auto", show_default=True, help="auto, cpu, or a CUDA index such as 0.")(
         command
     )
 
 
 def gpus_option(command: Command) -> Command:
-    """``--gpus``: the devices that a worker trains on."""
+    """Add ``--gpus``: the devices that a worker trains on."""
     return click.option(
         "--gpus", default="all", show_default=True, help="all (the CPU where there is none), cpu, or 0,1,..."
     )(command)
 
 
 def data_option(*, checked: bool = False) -> Callable[[Command], Command]:
-    """``--data``: the study's dataset on this machine; ``checked`` where the help says that its content must match."""
+    """Add ``--data``: the study's dataset on this machine. With ``checked`` the help says that its content must
+    match.
+    """
     text = "The data.yaml, where it lies elsewhere."
     if checked:
         text = "The study's data.yaml on this machine, where it lies elsewhere. Its images and labels must be the same."
@@ -142,14 +144,14 @@ def data_option(*, checked: bool = False) -> Callable[[Command], Command]:
 
 
 def worker_options(command: Command) -> Command:
-    """What every command takes that trains trials of a stored study: ``--data`` and ``--gpus``."""
+    """Add the options of every command that trains trials of a stored study: ``--data`` and ``--gpus``."""
     return data_option(checked=True)(gpus_option(command))
 
 
 def again(command: str | None = None, *, of: str = "") -> str:
-    """The command line that this process was called with, all options included; with ``command`` in place of ``of``.
+    """Return the command line of this process with all options; ``command`` replaces ``of``.
 
-    No secret is in it: those are refused as arguments.
+    It contains no secret: arguments with secrets are refused.
     """
     words = sys.argv[1:]
     if command is not None:

@@ -1,6 +1,6 @@
-"""The stage after the search: the best candidates and the baseline are trained again with fresh seeds, and judged.
+"""The stage after the search: the best candidates and the baseline are trained again with fresh seeds and compared.
 
-It may import ``hpo.study`` (the stage is a study of its own), ``hpo.evidence`` and ``hpo.detection``; it asks
-``hpo.training.measuring`` for predictions and ``hpo.tracking.weights`` for other machines' weights. Public: ``stage``,
+It may import ``hpo.study`` (the stage is a separate study), ``hpo.evidence`` and ``hpo.detection``. It gets predictions
+from ``hpo.training.measuring`` and the weights of other machines from ``hpo.tracking.weights``. Public: ``stage``,
 ``verdict``, ``weights`` and ``words``.
 """

@@ -1,4 +1,4 @@
-"""The stage's runs as groups of equal configurations, and which candidate won on val."""
+"""The stage's runs as groups of equal configurations, and the candidate that won on val."""
 
 from __future__ import annotations
 
@@ -24,19 +24,21 @@ class Groups:
     means: list[float]
     """Mean of each candidate's values on val."""
     left_out: dict[str, str]
-    """Number of a candidate that has no value for one of its seeds -> why."""
+    """Number of a candidate that has no value for one of its seeds -> the reason."""
 
     @property
     def winner(self) -> int:
-        """Index of the candidate of the largest mean on val; of equals the one that the search had ranked first."""
+        """Return the index of the candidate with the largest mean on val; among equal ones, the one that the search
+        ranked first.
+        """
         return max(range(len(self.means)), key=lambda index: (self.means[index], -index))
 
 
 def grouped(stage: StudyRow, rows: list[TrialRow], weights: Callable[[TrialRow], Path]) -> Groups:
-    """Groups the runs of a finished stage. A configuration that failed with one of its seeds is not confirmed.
+    """Group the runs of a finished stage. A configuration that failed with one of its seeds is not confirmed.
 
-    ``weights``: of a complete run. Raises ``HpoError`` where the baseline or every candidate failed, and what
-    ``weights`` raises.
+    ``weights`` returns the weights of a complete run. Raises ``HpoError`` if the baseline or every candidate failed,
+    and any error of ``weights``.
     """
     ends = {row.ordinal: row for row in rows if row.counts}
     by_trial: dict[int | None, list[TrialRow]] = {}
@@ -62,6 +64,6 @@ def grouped(stage: StudyRow, rows: list[TrialRow], weights: Callable[[TrialRow],
 
 
 def _failure(group: list[TrialRow]) -> str:
-    """Why a configuration has no value for each of its seeds; empty where it has."""
+    """Return the reason why a configuration lacks a value for one of its seeds; empty if it lacks none."""
     bad = [row for row in group if row.state is not TrialState.COMPLETE or row.value is None]
     return f"{len(bad)} of {len(group)} runs came to nothing (run {bad[0].number}: {bad[0].reason})" if bad else ""

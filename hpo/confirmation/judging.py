@@ -1,4 +1,4 @@
-"""From the stage's finished runs to its verdict, on the test split where there is one."""
+"""Computation of the verdict from the stage's finished runs, on the test split if there is one."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ from hpo.trial.operating_point import Interval, OperatingPoint
 
 RESAMPLES = 2000
 Drawn = NDArray[np.float64]
-"""A run's value on all images, then on each resample."""
+"""Value of a run on all images, then on each resample."""
 Capture = Callable[[Path, str], Predictions]
-"""Predictions of weights over a split."""
+"""Function that returns the predictions of weights on a split."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdict with all that is said beside it. Differences are in the metric's own unit, 0 to 1."""
+    """The verdict with its further facts. Differences are in the metric's own unit, 0 to 1."""
 
     verdict: Verdict
     images: Interval
     """The same difference, with its interval over images."""
     training: float
-    """The part of the difference that the weights gain, both at Ultralytics' defaults."""
+    """The part of the difference that comes from the weights, both at Ultralytics' defaults."""
     operating_point: float
-    """The part of the difference that the setting gains, on the winner's weights."""
+    """The part of the difference that comes from the setting, on the winner's weights."""
     baseline: float
     """Mean of the baseline over its seeds."""
 
 
 def judge(study: tuple[StudySpec, StagePlan], groups: Groups, split: str, capture: Capture) -> Judgement:
-    """Every run on ``split``, each at the setting that was fixed before; the winner was chosen before, too.
+    """Evaluate every run on ``split``, each at its setting; settings and winner were chosen before.
 
-    All candidates are looked at, since Dunnett's intervals pool their noise; only the winner is spoken of.
+    All candidates are evaluated, since Dunnett's intervals pool their noise; the result is about the winner only.
     """
     spec, plan = study
     bootstrap = Bootstrap(RESAMPLES, spec.search.seed)
@@ -77,30 +77,32 @@ def _drawn(
 
 
 def _paired(ours: list[Drawn], theirs: list[Drawn]) -> Interval:
-    """AP of many detections is resampled less often; the first so many resamples are the same for all."""
+    """Return the paired interval. AP of many detections has fewer resamples, so only the resamples common to
+    all count.
+    """
     count = min(len(run) for run in (*ours, *theirs))
     return paired(np.stack([run[:count] for run in ours]), np.stack([run[:count] for run in theirs]))
 
 
 def metric_name(spec: StudySpec) -> str:
-    """As people call it."""
+    """Return the usual name of the metric."""
     plain = spec.objective.is_plain and not spec.objective.constraints
     return (spec.objective.metric.row.title if plain else None) or str(spec.objective)
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """Where the runs were measured."""
+    """Data on which the runs were measured."""
 
     split: str
     look: int
-    """Which look at this split of this data it was."""
+    """Number of this look at this split of this data, from 1."""
     within_noise: int
-    """Other trials of the search that lie within the noise of its best."""
+    """Number of other trials of the search that lie within the noise of its best."""
 
 
 def document(spec: StudySpec, groups: Groups, found: Judgement, measurement: Measurement) -> VerdictDocument:
-    """All that is said of the winner, as it is stored."""
+    """Return the stored document about the winner."""
     won = found.verdict
     return VerdictDocument(
         claim=won.claim,

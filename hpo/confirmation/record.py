@@ -1,4 +1,4 @@
-"""What is stored of a verdict: each look at a split, and what came of it."""
+"""Stored facts of a verdict: each look at a split, and its result."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from hpo.study.studies import lifecycle, snapshot, verdicts
 
 @dataclass(frozen=True)
 class Stage:
-    """Where the confirmation of a search stands."""
+    """State of a search's confirmation."""
 
     study: StudyRow
     status: StatusRow
     verdict: VerdictDocument | None
 
     def to_dict(self) -> dict[str, Any]:
-        """The documented JSON form."""
+        """Return the documented JSON form."""
         done, planned = self.status.budget.counted, self.status.budget.trials
         verdict = None if self.verdict is None else self.verdict.to_dict()
         return {"state": self.status.state, "runs": planned, "done": done, "verdict": verdict}
 
 
 def stage_of(storage: Storage, search: StudyRow) -> Stage | None:
-    """None before the stage has begun."""
+    """Return the state, or None before the stage has begun."""
     study = lifecycle.confirmation(storage, search.name)
     return None if study is None else Stage(study, snapshot.status(storage, study), stored(storage, study))
 
 
 def stored(storage: Storage, stage: StudyRow) -> VerdictDocument | None:
-    """The verdict of the stage; None before it was computed."""
+    """Return the verdict of the stage, or None before it was computed."""
     return verdicts.stored(storage, stage)
 
 
 def look(storage: Storage, stage: StudyRow, split: str, by: str) -> int:
-    """Notes a look at ``split`` before it is taken; which one it is of those at this split of this data."""
+    """Record a look at ``split`` before it is taken; return its number among the looks at this split of this data."""
     verdicts.note_look(storage, stage, by, Look(split))
     return sum(each.split == split for each in verdicts.looks(storage, stage.identity.data_fingerprint))
 
 
 def keep(storage: Storage, stage: StudyRow, verdict: VerdictDocument, by: str) -> None:
-    """Stores the verdict of the stage."""
+    """Store the verdict of the stage."""
     verdicts.keep(storage, stage, by, verdict)

@@ -1,4 +1,4 @@
-"""The stage after the search: the best trials and the baseline once more, with fresh seeds, as a study of its own."""
+"""Creation of the stage after the search: the best trials and the baseline, with fresh seeds, as a separate study."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ log = logging.getLogger(__name__)
 
 
 def begin(storage: Storage, search: StudyRow, wanted: Confirm | None = None) -> StudyRow:
-    """The stored stage of ``search``, made from the search's best trials if there is none.
+    """Return the stored stage of ``search``; if there is none, make it from the search's best trials.
 
-    ``wanted``: as on the command line; None for what is stored, else the study file's. Raises ``UsageError`` where the
-    search is a stage itself or has no complete trial beside its baseline, and ``StudyConflict`` where another stage is
-    stored.
+    ``wanted`` holds the options of the command line; with None the stored ones apply, otherwise those of the study
+    file. Raises ``UsageError`` if the search is a stage itself or has no complete trial besides its baseline, and
+    ``StudyConflict`` if another stage is stored.
     """
     if search.plan:
         raise UsageError(f"study {search.name!r} is a confirmation stage itself: hpo confirm {search.searched_name}")
@@ -58,12 +58,12 @@ def begin(storage: Storage, search: StudyRow, wanted: Confirm | None = None) -> 
 
 
 def candidates(trials: list[TrialRow], top: int) -> list[TrialRow]:
-    """The ``top`` best complete trials, the best first; the baseline is what they are compared with."""
+    """Return the ``top`` best complete trials, the best first, without the baseline, which they are compared with."""
     return [row for row in snapshot.best_first(trials) if not row.baseline][:top]
 
 
 def staged(search: StudyRow, best: list[TrialRow], chosen: Confirm) -> tuple[StudySpec, StagePlan]:
-    """The stage as a study, and what it trains: planned, seed by seed; nothing is pruned and all weights are kept."""
+    """Return the stage as a study, and its plan, seed by seed. Nothing is pruned, and all weights are kept."""
     dataset = search.facts.dataset
     images = dataset["splits"]["train"]["images"]
     baseline = plan.baseline(search.spec, nc=len(dataset["names"]), train_images=images)
@@ -79,17 +79,17 @@ def staged(search: StudyRow, best: list[TrialRow], chosen: Confirm) -> tuple[Stu
         name=f"{search.name}{STAGE_SUFFIX}",
         search=Search(Method("random"), Method("none"), search.spec.search.seed),
         budget=Budget(trials=len(planned)),
-        baseline=False,  # the search's rule for ordinal 0; here it is planned
+        baseline=False,  # this rule of the search is for ordinal 0; here the baseline is planned
         keep=Keep(weights=len(planned), caches=max(search.spec.keep.caches, len(planned))),
         confirm=chosen,
         warm_start=(),
-        plots="all" if search.spec.plots == "all" else "none",  # no run of it is the best one of anything
+        plots="all" if search.spec.plots == "all" else "none",  # no run is the best one of anything
     )
     return spec, planned
 
 
 def _point(row: TrialRow) -> Any:
-    """What would be handed over: what a sweep found only where its gain is proven."""
+    """Return the operating point that would be promoted: a swept one only if its gain is proven."""
     return row.operating_point if row.sweep is None else row.sweep.recommended_point
 
 

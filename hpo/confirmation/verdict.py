@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MeasurementSetup:
-    """Where predictions are made."""
+    """Paths and callbacks for the computation of predictions."""
 
     settings: Settings
     data: Path
     device: str
     by: str
-    """Who looks."""
+    """Name of the process that looks at the split."""
     progress: Callable[[int, int], None]
-    """Told runs done, and runs in all."""
+    """Callback that gets the number of runs done, and of all runs."""
 
 
 def reach(storage: Storage, stage: StudyRow, setup: MeasurementSetup) -> VerdictDocument:
-    """The stage's verdict; computed at the first call, stored, and read ever after.
+    """Return the stage's verdict. The first call computes and stores it; later calls read it.
 
-    So the test split is looked at once: a second look at other seeds would need another stage, and is counted.
+    So the test split is looked at once: a second look at other seeds needs another stage, and is counted.
     """
     known = record.stored(storage, stage)
     if known is not None:
@@ -57,7 +57,9 @@ def reach(storage: Storage, stage: StudyRow, setup: MeasurementSetup) -> Verdict
 
 
 def _capture(stage: StudyRow, setup: MeasurementSetup) -> Callable[[Path, str], Predictions]:
-    """Predictions as ``model.predict`` makes them; on val those that a swept training left are used."""
+    """Return a function for predictions as ``model.predict`` makes them; on val, those of a swept training are
+    reused.
+    """
     from hpo.training.measuring.predictions import PredictionsRequest, captured
 
     runs, seen = len(stage.plan), 0

@@ -1,4 +1,4 @@
-"""Where the weights of a stage's runs are: on this machine, or brought here from the run of whoever trained them."""
+"""Weights of a stage's runs: found on this machine, or fetched from the MLflow run of the worker that trained them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hpo.trial.paths import AttemptPaths
 
 _POLL_S = 2.0
 PATIENCE_S = 60.0
-"""So long is waited for what a worker that has just ended its run is uploading."""
+"""Seconds to wait for the uploads of a worker that has just ended its run."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,9 @@ class RunWeights:
     patience_s: float = PATIENCE_S
 
     def of(self, row: TrialRow) -> Path:
-        """The weights of a complete run. Raises ``HpoError`` where they can't be had, also ``StorageUnavailable``."""
+        """Return the weights of a complete run. Raises ``HpoError`` if they can't be had, also
+        ``StorageUnavailable``.
+        """
         newest = row.attempts[-1]
         paths = AttemptPaths(Path(newest.folder))
         if paths.belongs_to(newest.token) and paths.best.is_file():
@@ -39,7 +41,7 @@ class RunWeights:
 
     def _brought(self, row: TrialRow, target: Path) -> bool:
         if self.settings.artifact_root is not None:
-            return False  # MLflow's store is this machine's own
+            return False  # MLflow's store is on this machine
         from hpo.tracking.weights import fetch
 
         return retry.until(lambda: fetch(self.settings, row, target), within_s=self.patience_s, every_s=_POLL_S)

@@ -1,4 +1,4 @@
-"""A stored verdict in words."""
+"""Text of a stored verdict."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hpo.evidence.verdict import points
 
 
 def lines(told: VerdictDocument) -> list[str]:
-    """For a terminal; the sentence is the last line."""
+    """Return lines for a terminal; the sentence is the last one."""
     look = f", look {told.look} at this split" if told.split == "test" else ""
     return [
         f"winner   trial {told.winner}, compared with the defaults on {told.split}{look}",
@@ -20,7 +20,7 @@ def lines(told: VerdictDocument) -> list[str]:
 
 
 def paragraph(told: VerdictDocument) -> tuple[str, ...]:
-    """For a report; the sentence comes first."""
+    """Return sentences for a report; the verdict comes first."""
     left_out = tuple(f"Left out: {one}." for one in _left_out(told))
     return (
         f"Trial {told.winner} {told.sentence}.",

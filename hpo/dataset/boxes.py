@@ -1,4 +1,4 @@
-"""What the labels hold: boxes by class, sizes of objects, and a few labelled images to look at."""
+"""Facts of the labels: boxes by class, sizes of objects, and a few labelled images."""
 
 from __future__ import annotations
 
@@ -12,31 +12,33 @@ from hpo.dataset.images import images_of, label_of
 from hpo.dataset.source import read
 
 MOST_IMAGES = 2000
-"""Images of a split whose sizes are looked at, evenly spread."""
+"""Number of images of a split whose sizes are read, evenly spread."""
 SMALL, MEDIUM = 32**2, 96**2
-"""Areas in pixels that bound COCO's small and medium objects."""
+"""Areas in pixels: upper bounds of COCO's small and medium objects."""
 _PICTURE_PX = 320
 _COLOURS = ("#c2571a", "#0b6e99", "#3a7d44", "#7a4ea3", "#b3333e", "#8a6d1d")
 
 
 @dataclass(frozen=True)
 class BoxFacts:
-    """What the training split's labels hold."""
+    """Facts of the training split's labels."""
 
     by_class: dict[str, int]
-    """Boxes of each class, in the order of the names."""
+    """Number of boxes of each class, in the order of the names."""
     small: int
     medium: int
     large: int
-    """By COCO's areas (below 32 x 32, below 96 x 96, above), in pixels of the original images that were looked at."""
+    """Number of boxes by COCO's areas (below 32 x 32, below 96 x 96, above), in pixels of the original images that were
+    read.
+    """
     sides: tuple[float, float, float]
     """10%, 50% and 90% quantile of sqrt(box area / image area): a box's side as a share of the image's."""
     images: int
-    """Images whose sizes were looked at."""
+    """Number of images whose sizes were read."""
 
 
 def box_facts(yaml: Path, split: str = "train") -> BoxFacts | None:
-    """None where the split has no boxes. Raises SpecError as ``describe`` does for the data.yaml."""
+    """Return the facts, or None if the split has no boxes. Raises SpecError as ``describe`` does for the data.yaml."""
     source = read(yaml)
     images, _ = images_of(source.splits[split])
     counts: Counter[int] = Counter()
@@ -61,14 +63,14 @@ def box_facts(yaml: Path, split: str = "train") -> BoxFacts | None:
 
 
 def longest_side(yaml: Path, split: str = "train") -> int:
-    """Median over the split's images (at most 2,000, evenly spread) of the longer side, in pixels."""
+    """Return the median of the longer side in pixels, over at most 2,000 evenly spread images of the split."""
     images, _ = images_of(read(yaml).splits[split])
     sides = sorted(max(_size(image)) for image in _spread(images, MOST_IMAGES))
     return sides[len(sides) // 2]
 
 
 def pictures(yaml: Path, count: int = 6, split: str = "train") -> tuple[str, ...]:
-    """Labelled images, evenly spread over the split, with their boxes drawn, as data URIs of JPEGs."""
+    """Return labelled images, evenly spread over the split, with their boxes drawn, as data URIs of JPEGs."""
     images, _ = images_of(read(yaml).splits[split])
     return tuple(map(_picture, _spread([image for image in images if _rows(image)], count)))
 
@@ -90,7 +92,7 @@ def _picture(image: str) -> str:
 
 
 def _rows(image: str) -> list[tuple[int, float, float, float, float]]:
-    """Class and box (centre and size, fractions of the image) of each row; a polygon's box is the one around it."""
+    """Return class and box (centre and size, fractions of the image) of each row; for a polygon, the box around it."""
     try:
         text = Path(label_of(image)).read_text()
     except FileNotFoundError:
@@ -108,7 +110,7 @@ def _rows(image: str) -> list[tuple[int, float, float, float, float]]:
 
 
 def _size(image: str) -> tuple[int, int]:
-    """Width and height in pixels, as shown: EXIF may turn a picture."""
+    """Return width and height in pixels as displayed: EXIF may rotate an image."""
     from PIL import Image
 
     with Image.open(image) as opened:

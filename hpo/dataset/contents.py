@@ -1,4 +1,4 @@
-"""What the image and label files hold: a hash of each, read once and then known by (path, size, modification time)."""
+"""Content of the image and label files: a hash of each, read once and cached by path, size and modification time."""
 
 from __future__ import annotations
 
@@ -15,16 +15,20 @@ from hpo.dataset.labels import LabelFacts, parse
 from hpo.errors import Problem
 
 _RACY_NS = 2 * 10**9
-"""A file as new as this may change again without a new time stamp (FAT counts in 2 s), so it is not cached yet."""
+"""Nanoseconds. A file as new as this may change again without a new time stamp (FAT counts in 2 s), so it is not cached
+yet.
+"""
 _BATCH = 128
-"""Files a task: the pool's own cost vanishes, and all threads still have work."""
+"""Number of files per task: large enough to hide the pool's own cost, small enough for all threads to have work."""
 _THREADS = 4
-"""A network disk is mostly waited for; more threads hinder each other where nothing needs reading (measured)."""
+"""Number of threads. Reading a network disk is mostly waiting; with no reads needed, more threads slow each other
+(measured).
+"""
 
 
 @dataclass
 class Contents:
-    """Files by absolute path; a file with a problem, or a label file that does not exist, is absent."""
+    """Contents by absolute path; a file with a problem, or a label file that does not exist, is absent."""
 
     images: dict[str, bytes] = field(default_factory=dict)
     """sha256 of each image."""
@@ -32,7 +36,7 @@ class Contents:
     """sha256 and facts of each label file."""
     problems: list[Problem] = field(default_factory=list)
     fresh: dict[str, CachedHash] = field(default_factory=dict)
-    """What the cache did not know."""
+    """Entries that the cache lacked."""
 
 
 def read_contents(images: Iterable[str], labels: Iterable[str], nc: int, cache: Path | None) -> Contents:
@@ -57,7 +61,7 @@ def read_contents(images: Iterable[str], labels: Iterable[str], nc: int, cache: 
 
 
 def _read_batch(files: list[tuple[str, bool]], nc: int, known: Mapping[str, CachedHash]) -> Contents:
-    """``files`` are (path, whether it is a label file)."""
+    """Read a batch; ``files`` are pairs (path, whether it is a label file)."""
     part = Contents()
     for path, is_label in files:
         try:
@@ -71,7 +75,7 @@ def _read_batch(files: list[tuple[str, bool]], nc: int, known: Mapping[str, Cach
 
 
 def _read_file(path: str, part: Contents, entry: CachedHash | None, nc: int | None) -> None:
-    """Put one file's content into ``part``, from ``entry`` where it still holds; ``nc`` is None for an image."""
+    """Put one file's content into ``part``, from ``entry`` if that is still valid; ``nc`` is None for an image."""
     file = Path(path)
     status = file.stat()
     if entry is None or (entry.size, entry.mtime_ns) != (status.st_size, status.st_mtime_ns) or not _fits(entry, nc):
@@ -92,5 +96,5 @@ def _read_file(path: str, part: Contents, entry: CachedHash | None, nc: int | No
 
 
 def _fits(entry: CachedHash, nc: int | None) -> bool:
-    """Whether the entry is of the kind that is asked for; a label file's class may be unknown under other names."""
+    """Return whether the entry is of the requested kind; a label file's class may be unknown with other names."""
     return entry.top_class is None if nc is None else entry.top_class is not None and entry.top_class < nc

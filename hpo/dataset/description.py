@@ -1,4 +1,4 @@
-"""What a dataset is, told without a framework: counts, everything that is wrong, and a fingerprint of its content."""
+"""Description of a dataset, without a framework: counts, all problems, and a fingerprint of its content."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from hpo.dataset.summary import DatasetSummary, SplitSummary
 from hpo.errors import Problem, SpecError
 
 _MOST_PROBLEMS = 100
-"""In files of the dataset; what remains is counted, so that 100,000 wrong labels stay readable."""
+"""Number of problems in files of the dataset that are listed; the rest is counted, so that 100,000 wrong labels stay
+readable.
+"""
 
 
 def describe(yaml: Path, cache: Path | None = None) -> DatasetSummary:
@@ -45,11 +47,11 @@ def describe(yaml: Path, cache: Path | None = None) -> DatasetSummary:
 
 
 def write_resolved(yaml: Path, to: Path, *, val_too: bool = False) -> None:
-    """Write ``to``: the data.yaml as every reader understands it alike, wherever it starts.
+    """Write ``to``, a data.yaml that every reader understands alike, from any working folder.
 
     ``path`` and the splits are absolute, and all text is quoted: PyYAML, which Ultralytics uses, would read a class
-    ``no`` as false. With ``val_too`` the images of val are trained on, too.
-    ``to`` is renamed into place. Raises SpecError as ``describe`` does for the data.yaml.
+    ``no`` as false. With ``val_too`` the images of val are also training images. ``to`` is renamed into place. Raises
+    SpecError as ``describe`` does for the data.yaml.
     """
     source = read(yaml)
     keys: dict[str, Any] = {"path": str(source.root)}
@@ -104,7 +106,7 @@ def _fingerprint(source: Source, images: dict[str, list[str]], contents: Content
     digest = hashlib.sha256(json.dumps(source.names).encode())
     for split, listed in images.items():
         digest.update(f"\n{split}\n".encode())
-        ends = (listed[0], listed[-1])  # of a sorted list: what they share, all share
+        ends = (listed[0], listed[-1])  # the list is sorted: a prefix common to these two is common to all
         common = os.path.commonpath([image.rpartition(os.sep)[0] for image in ends])
         for image in listed:
             label = contents.labels.get(label_of(image))

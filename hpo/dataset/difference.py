@@ -1,4 +1,4 @@
-"""What differs between a dataset as it was stored and as it is, for a person who has to find out why."""
+"""Differences between a dataset as it was stored and as it is, for a person who looks for the cause."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ _COUNTS = ("images", "labelled", "background", "boxes", "polygons")
 
 
 def differences(stored: Mapping[str, Any], now: DatasetSummary) -> list[str]:
-    """One line each; ``stored``: a ``DatasetSummary`` as a dict. Of equal summaries only the fingerprints' line."""
+    """Return a line for each difference. ``stored`` is a ``DatasetSummary`` as a dict. Equal summaries give only the
+    fingerprints' line.
+    """
     found = [
         f"data (content of {now.yaml}): sha256 {now.fingerprint[:12]}, not {str(stored.get('fingerprint', ''))[:12]}"
     ]

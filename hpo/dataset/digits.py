@@ -1,7 +1,8 @@
 """The demo set: scenes composed from scikit-learn's bundled scans of handwritten digits (8x8 px, 43 writers).
 
-Real ink on made-up paper: several sizes, overlaps, clutter (other digits and pieces of them), pictures without any
-digit to find. The scans of training, validation and test are disjoint. The same code makes the same bytes every time.
+The scans are real, the paper is generated. Scenes have several sizes, overlaps, clutter (other digits and pieces of
+them), and some have no digit to find. The scans of training, validation and test are disjoint. The same code makes the
+same bytes every time.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _DIGITS = (0, 1, 4, 7)
 _CLUTTER_DIGITS = (2, 3, 5, 6, 8, 9)
 _SCENES = {"train": 180, "val": 60, "test": 40}
 _SCANS = {"train": (0.0, 0.6), "val": (0.6, 0.8), "test": (0.8, 1.0)}
-"""The share of each digit's scans that a split may use."""
+"""Share of each digit's scans that a split may use."""
 _SIDE_PX = 96
 _SIZES_PX = (22, 46)
 _SEED = 7
@@ -41,9 +42,9 @@ names:
 
 
 def make(folder: Path) -> Path:
-    """Make the demo set in ``folder`` and return its data.yaml; does nothing where it is made already.
+    """Make the demo set in ``folder`` and return its data.yaml; does nothing if it is made already.
 
-    The set appears whole or not at all: it is written beside ``folder`` and renamed. Raises UsageError where ``folder``
+    The set appears complete or not at all: it is written beside ``folder`` and renamed. Raises UsageError if ``folder``
     holds something else.
     """
     yaml = folder / "data.yaml"
@@ -53,7 +54,7 @@ def make(folder: Path) -> Path:
         with files.folder_aside(folder) as draft:
             _write(draft)
     except OSError as error:
-        if not yaml.is_file():  # else another process made it meanwhile
+        if not yaml.is_file():  # otherwise another process made it meanwhile
             raise UsageError(
                 f"{folder}: can't make the demo set here ({error}); free the place or name another folder"
             ) from error
@@ -89,7 +90,7 @@ def _write(folder: Path) -> None:
 
 
 def _load() -> dict[str, _Scans]:
-    """Scans by split; no scan is in two of them."""
+    """Return the scans by split; no scan is in two of them."""
     import numpy as np
     from sklearn.datasets import load_digits
 
@@ -105,7 +106,7 @@ def _load() -> dict[str, _Scans]:
 
 
 def _scene(scans: _Scans, rng: np.random.Generator) -> tuple[Pixels, list[str]]:
-    """One picture, (96, 96, 3) RGB, and its label rows; one scene in ten has no digit to find."""
+    """Return a picture, (96, 96, 3) RGB, and its label rows; one scene in ten has no digit to find."""
     canvas = _paper(rng)
     for _ in range(int(rng.integers(0, 3))):
         _stamp_clutter(canvas, scans, rng)
@@ -125,7 +126,7 @@ def _scene(scans: _Scans, rng: np.random.Generator) -> tuple[Pixels, list[str]]:
 
 
 def _paper(rng: np.random.Generator) -> Pixels:
-    """Tinted paper with a slope of light and grain."""
+    """Return tinted paper with a gradient of light and with grain."""
     import numpy as np
 
     tint = rng.integers(170, 240, 3)
@@ -137,7 +138,7 @@ def _paper(rng: np.random.Generator) -> Pixels:
 
 
 def _stamp_clutter(canvas: Pixels, scans: _Scans, rng: np.random.Generator) -> None:
-    """A piece of a digit that is no class of the set, faint or strong; it carries no label."""
+    """Draw a piece of a digit that is no class of the set, faint or strong; it carries no label."""
     ink = _resize(scans.pick(int(rng.choice(_CLUTTER_DIGITS)), rng), int(rng.integers(*_SIZES_PX)))
     height, width = ink.shape
     piece = ink[: height // 2] if rng.random() < 0.5 else ink[:, : max(1, width // 2)]
@@ -146,7 +147,9 @@ def _stamp_clutter(canvas: Pixels, scans: _Scans, rng: np.random.Generator) -> N
 
 
 def _resize(scan: Pixels, height_px: int) -> Pixels:
-    """The scan's ink box at ``height_px``, aspect kept; Pillow resizes bytes in whole numbers, the same everywhere."""
+    """Return the scan's ink box at ``height_px``, aspect kept; Pillow resizes bytes in integers, equal on all
+    machines.
+    """
     import numpy as np
     from PIL import Image
 
@@ -159,7 +162,7 @@ def _resize(scan: Pixels, height_px: int) -> Pixels:
 def _free_place(
     ink: Pixels, taken: list[tuple[int, int, int, int]], rng: np.random.Generator
 ) -> tuple[int, int, int, int] | None:
-    """A box (x0, y0, x1, y1) in px that covers at most a quarter of another one, or None after 20 tries."""
+    """Return a box (x0, y0, x1, y1) in px that covers at most a quarter of another one, or None after 20 tries."""
     height, width = ink.shape
     for _ in range(20):
         x, y = int(rng.integers(0, _SIDE_PX - width + 1)), int(rng.integers(0, _SIDE_PX - height + 1))
@@ -170,7 +173,7 @@ def _free_place(
 
 
 def _overlap(box: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> float:
-    """Intersection over the smaller of the two boxes."""
+    """Return the intersection divided by the smaller of the two areas."""
     width = min(box[2], other[2]) - max(box[0], other[0])
     height = min(box[3], other[3]) - max(box[1], other[1])
     if width <= 0 or height <= 0:

@@ -1,4 +1,4 @@
-"""Which file had which content: a small SQLite file that all processes of a machine share."""
+"""Cache of file hashes: a small SQLite file that all processes of a machine share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import NamedTuple
 log = logging.getLogger(__name__)
 
 _FILE = "contents-1.db"
-"""The number changes with the table or with what it means; older files are then ignored."""
+"""File name. Its number changes with the table or its meaning; older files are then ignored."""
 _TABLE = """\
 CREATE TABLE IF NOT EXISTS content (
     folder TEXT, name TEXT, size INTEGER, mtime_ns INTEGER, sha256 BLOB,
@@ -24,25 +24,27 @@ _WAIT_S = 30.0
 
 
 class CachedHash(NamedTuple):
-    """A file as it was read."""
+    """Cached facts of a file."""
 
     size: int
     mtime_ns: int
     sha256: bytes
     boxes: int | None = None
-    """This and the next two as in LabelFacts; None for an image."""
+    """Facts of a label file, as in LabelFacts (also the next two fields); None for an image."""
     polygons: int | None = None
     top_class: int | None = None
 
 
 class HashCache:
-    """Entries by absolute path. It only saves time: where its file can't be used, it logs that and knows nothing."""
+    """Entries by absolute path. The cache only saves time: if its file can't be used, it logs that and holds
+    nothing.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / _FILE
 
     def load(self, folders: Iterable[str]) -> dict[str, CachedHash]:
-        """All entries of files that lie directly in one of ``folders``."""
+        """Return all entries of files that lie directly in one of ``folders``."""
         known: dict[str, CachedHash] = {}
         with self._logged(), self._connection() as database:
             for folder in folders:
@@ -54,7 +56,7 @@ class HashCache:
         return known
 
     def save(self, entries: Mapping[str, CachedHash]) -> None:
-        """Add or replace, all at once."""
+        """Add or replace the entries in one transaction."""
         if entries:
             with self._logged(), self._connection() as database, database:
                 rows = ((*os.path.split(path), *entry) for path, entry in entries.items())

@@ -1,4 +1,6 @@
-"""Which images a split has, and where their labels lie, as Ultralytics 8.4.190 has it (data/base.py, data/utils.py)."""
+"""Images of a split and the paths of their labels, by the rules of Ultralytics 8.4.190 (data/base.py,
+data/utils.py).
+"""
 
 from __future__ import annotations
 
@@ -14,16 +16,16 @@ IMAGE_SUFFIXES = frozenset(
 
 
 def images_of(entries: tuple[Path, ...]) -> tuple[list[str], list[Problem]]:
-    """Absolute image paths of a split in Ultralytics' order, and what is wrong with its lists.
+    """Return the absolute image paths of a split in Ultralytics' order, and the problems of its lists.
 
-    Folders are searched to any depth, hidden files left out. An image that is listed twice is there twice (that is how
-    images are oversampled).
+    Folders are searched to any depth, without hidden files. An image that is listed twice is returned twice (lists can
+    oversample images in this way).
     """
     found: list[str] = []
     problems: list[Problem] = []
     for entry in entries:
         if entry.is_dir():
-            # not Path.glob: that takes hidden files and, unlike Ultralytics, goes into no linked folder
+            # not Path.glob: that includes hidden files and, unlike Ultralytics, follows no linked folder
             inside = glob.glob(f"{glob.escape(str(entry))}/**/*.*", recursive=True)  # noqa: PTH207
             found += filter(_is_image, inside)
         else:
@@ -34,7 +36,7 @@ def images_of(entries: tuple[Path, ...]) -> tuple[list[str], list[Problem]]:
 
 
 def label_of(image: str) -> str:
-    """The label file of an image: the last folder named ``images`` becomes ``labels``, the suffix ``.txt``."""
+    """Return the label file of an image: the last folder ``images`` becomes ``labels``, the suffix becomes ``.txt``."""
     head, folder, tail = image.rpartition(f"{os.sep}images{os.sep}")
     moved = f"{head}{os.sep}labels{os.sep}{tail}" if folder else image
     return moved.rsplit(".", 1)[0] + ".txt"
@@ -45,7 +47,7 @@ def _is_image(path: str) -> bool:
 
 
 def _listed(file: Path) -> tuple[list[str], list[Problem]]:
-    """The images of a list, one a line; a path that starts with ``./`` starts at the list's folder."""
+    """Return the images of a list, one per line; a path that starts with ``./`` starts at the list's folder."""
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:

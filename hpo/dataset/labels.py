@@ -1,7 +1,7 @@
-"""One label file: which boxes it holds, and whether Ultralytics 8.4.190 takes it (data/utils.py verify_image_label).
+"""One label file: its boxes, and whether Ultralytics 8.4.190 accepts it (data/utils.py verify_image_label).
 
-Ultralytics leaves an image out of the training, with a warning, where a row of its label file is wrong. Here that is an
-error: a study on other data than its author thinks is worse than none.
+If a row of a label file is wrong, Ultralytics leaves the image out of the training, with a warning. Here that is an
+error: a study on other data than its author expects is worse than none.
 """
 
 from __future__ import annotations
@@ -9,33 +9,33 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 _TOLERANCE = 0.01
-"""Coordinates may leave [0, 1] by so much; Ultralytics accepts the same."""
+"""Distance by which coordinates may leave [0, 1]; Ultralytics accepts the same."""
 
 
 @dataclass(frozen=True)
 class LabelFacts:
-    """What counts of a label file without a problem."""
+    """Facts of a label file without a problem."""
 
     boxes: int
-    """Rows, equal ones once (Ultralytics drops repeated rows)."""
+    """Number of rows; equal rows count once (Ultralytics drops repeated rows)."""
     polygons: int
-    """Rows that are polygons; they are boxes too."""
+    """Number of rows that are polygons; they are boxes too."""
     top_class: int
-    """The largest class index, -1 where there is no row."""
+    """Largest class index, -1 if there is no row."""
 
 
 @dataclass(frozen=True)
 class WrongRow:
     line: int
-    """From 1."""
+    """Line number, from 1."""
     message: str
 
 
 def parse(text: str, nc: int) -> LabelFacts | list[WrongRow]:
-    """Facts of a label file's text, or all its wrong rows.
+    """Return the facts of a label file's text, or all its wrong rows.
 
     A row is ``class x y width height`` (centre and size) or ``class x1 y1 x2 y2 x3 y3 ...`` (a polygon), in fractions
-    of the picture; a file holds one kind of them. Classes are 0 to ``nc`` - 1.
+    of the picture; a file holds only one of these kinds. Classes are 0 to ``nc`` - 1.
     """
     rows = [(number, line.split()) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
     polygons = any(len(row) > 6 for _, row in rows)
@@ -53,7 +53,7 @@ def parse(text: str, nc: int) -> LabelFacts | list[WrongRow]:
 
 
 def _row(row: list[str], nc: int, *, polygons: bool) -> tuple[float, ...]:
-    """The row's numbers; raises ValueError saying what is wrong."""
+    """Return the row's numbers; raise ValueError with the reason if it is wrong."""
     columns = len(row)
     if polygons and columns == 5:
         raise ValueError(
@@ -86,7 +86,7 @@ def _check_box(box: tuple[float, ...]) -> None:
 
 
 def _box_around(points: tuple[float, ...]) -> tuple[float, ...]:
-    """x y width height of the polygon x1 y1 x2 y2 ..."""
+    """Return x y width height of the polygon x1 y1 x2 y2 ..."""
     xs, ys = points[::2], points[1::2]
     left, right, top, bottom = min(xs), max(xs), min(ys), max(ys)
     return (left + right) / 2, (top + bottom) / 2, right - left, bottom - top

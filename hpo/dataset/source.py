@@ -1,6 +1,6 @@
-"""What a data.yaml says, by Ultralytics' rules but one: a relative ``path`` starts at the file's own folder.
+"""Reading of a data.yaml by Ultralytics' rules with one exception: a relative ``path`` starts at the file's own folder.
 
-Ultralytics takes a relative ``path`` from the working folder, or else from a folder of its settings; both differ from
+Ultralytics takes a relative ``path`` from the working folder, or from a folder of its settings; both differ from
 machine to machine. Training therefore reads the copy that ``hpo.dataset.description.write_resolved`` makes.
 """
 
@@ -21,23 +21,23 @@ _OWN_KEYS = frozenset({"path", "train", "val", "validation", "test", "names", "n
 
 @dataclass(frozen=True)
 class Source:
-    """A data.yaml whose keys are right and whose splits exist; what lies in them is not looked at yet."""
+    """A data.yaml with correct keys and existing splits; the content of the splits is not read yet."""
 
     file: Path
-    """As it was asked for; errors name it so."""
+    """Path as the user gave it; errors use it."""
     root: Path
-    """Absolute; what the splits are relative to."""
+    """Absolute folder that the paths of the splits are relative to."""
     names: tuple[str, ...]
     splits: dict[str, tuple[Path, ...]]
-    """``train``, ``val`` and, where the file names it, ``test``: absolute folders of images or lists of images."""
+    """``train``, ``val`` and, if the file has it, ``test``: absolute folders of images or lists of images."""
     lines: dict[str, int]
-    """The line of each split's key, from 1."""
+    """Line of each split's key, from 1."""
     other: dict[str, Any]
-    """All further keys, as they are written."""
+    """All further keys, unchanged."""
 
 
 def read(yaml: Path) -> Source:
-    """Raises SpecError with every problem of the file's keys."""
+    """Read the file. Raises SpecError with every problem of its keys."""
     text = _text(yaml)
     checker = _Checker(yaml, _mapping(yaml, text))
     checker.refuse_unsupported()
@@ -87,7 +87,7 @@ class _Checker:
         return int(self.keys.lc.key(key)[0]) + 1 if key in self.keys else 0
 
     def key_of(self, split: str) -> str:
-        """Ultralytics takes ``validation`` where there is no ``val``."""
+        """Return the key of the split; Ultralytics accepts ``validation`` if there is no ``val``."""
         return "validation" if split == "val" and "val" not in self.keys and "validation" in self.keys else split
 
     def _wrong(self, key: str, message: str) -> None:
@@ -168,7 +168,9 @@ class _Checker:
 
 
 def _whole(value: object) -> int | None:
-    """``3``, ``3.0`` and ``"3"`` as Ultralytics reads a count or an index; None for anything else."""
+    """Return ``3``, ``3.0`` or ``"3"`` as an integer, as Ultralytics reads a count or an index; None for
+    anything else.
+    """
     try:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):

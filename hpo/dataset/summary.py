@@ -1,4 +1,4 @@
-"""What is known of a dataset without a framework: counts, and a fingerprint of its content."""
+"""Summary of a dataset without a framework: counts, and a fingerprint of its content."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 class SplitSummary:
     images: int
     labelled: int
-    """Images with at least one box."""
+    """Number of images with at least one box."""
     background: int
-    """Images without a label file or with an empty one."""
+    """Number of images without a label file or with an empty one."""
     boxes: int
     polygons: int
-    """Labels that are segments (more than four coordinates)."""
+    """Number of labels that are segments (more than four coordinates)."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class DatasetSummary:
     """Absolute path of the data.yaml."""
     names: tuple[str, ...]
     splits: dict[str, SplitSummary]
-    """``train`` and ``val`` always, ``test`` where the file names it."""
+    """``train`` and ``val`` always, and ``test`` if the file has it."""
     fingerprint: str
     """sha256 over names, and over the relative path and content of every image and label file of all splits."""
 

@@ -1,4 +1,4 @@
-"""Dumps of a PostgreSQL database, and back."""
+"""Backup and restore of a PostgreSQL database."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from hpo.study.studies import setup
 
 
 def dump(url: str, folder: Path) -> Path:
-    """A new file in ``folder`` (mode 600) that holds the database at ``url``, in pg_dump's custom format."""
+    """Write the database at ``url`` to a new file in ``folder`` (mode 600), in pg_dump's custom format; return the
+    file.
+    """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     name = url.rpartition("/")[2].partition("?")[0]
     path = folder / f"{name}-{datetime.now(UTC):%Y%m%d-%H%M%S}.dump"
@@ -27,10 +29,10 @@ def dump(url: str, folder: Path) -> Path:
 
 
 def restore(path: Path, url: str) -> None:
-    """Fills the database at ``url`` from ``dump``'s file, all or nothing, in place of what is there.
+    """Fill the database at ``url`` from ``dump``'s file, all or nothing; what is there is replaced.
 
-    Roles must exist before (``hpo up`` and ``hpo db init`` make them): their rights are in the dump.
-    Raises UsageError where the database holds studies: nothing is ever overwritten.
+    Roles must exist before (``hpo up`` and ``hpo db init`` make them): their rights are in the dump. Raises UsageError
+    if the database holds studies: they are never overwritten.
     """
     if setup.holds_studies(url):
         raise UsageError(f"{shown(url)}: already holds studies: restore into a fresh database")
@@ -38,7 +40,7 @@ def restore(path: Path, url: str) -> None:
 
 
 def _run(program: str, url: str, *words: str) -> None:
-    """The password goes by the environment: arguments can be read by every user of the machine."""
+    """Run the program. It gets the password in the environment: every user of the machine can read arguments."""
     if not url.startswith(("postgresql://", "postgres://")):
         raise UsageError("HPO_STORAGE: this is for PostgreSQL; of an SQLite file make a copy with SQLite's .backup")
     password = password_in(url)

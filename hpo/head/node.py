@@ -1,4 +1,4 @@
-"""A head node without Docker: PostgreSQL and MLflow's server, with passwords, for as long as a block runs."""
+"""A head node without Docker: PostgreSQL and MLflow's server, with passwords, until a block ends."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _POLL_S = 0.2
 
 @dataclass(frozen=True)
 class Plan:
-    """What to serve, and where."""
+    """Options of a head node: its folder, addresses and ports."""
 
     folder: Path
-    """Absolute; data, passwords, env files and logs."""
+    """Absolute path of the folder for data, passwords, env files and logs."""
     host: str
     advertise: str
-    """The name or address by which other nodes reach this one."""
+    """Name or address by which other nodes reach this one."""
     postgres_port: int
     mlflow_port: int
 
@@ -58,19 +58,19 @@ class Plan:
 
 @dataclass(frozen=True)
 class HeadNode:
-    """Both servers, answering."""
+    """Both servers, after they have answered."""
 
     plan: Plan
     worker_env: Path
-    """For other nodes, and for commands here that delete nothing."""
+    """Env file for other nodes, and for commands on this machine that delete nothing."""
     owner_env: Path
-    """For `hpo delete` and `hpo db` on this machine."""
+    """Env file for `hpo delete` and `hpo db` on this machine."""
     tracking_uri: str
     postgres: subprocess.Popen[bytes]
     mlflow: subprocess.Popen[bytes]
 
     def wait(self) -> None:
-        """Until the process is interrupted. Raises HpoError when a server ends by itself."""
+        """Wait until the process is interrupted. Raises HpoError if a server ends by itself."""
         logs = {
             "PostgreSQL": (self.postgres, _postgres_log(self.plan)),
             "MLflow": (self.mlflow, _mlflow_log(self.plan)),
@@ -84,10 +84,10 @@ class HeadNode:
 
 @contextmanager
 def up(plan: Plan, *, upgrade: bool) -> Iterator[HeadNode]:
-    """Starts both servers; makes what is missing, reuses what is there; ends both after the block.
+    """Start both servers; make what is missing and reuse what exists; end both after the block.
 
-    With ``upgrade`` older tables are dumped and brought up to date first. Raises HeadBusy where another one serves the
-    folder, SchemaConflict on older tables without ``upgrade``, UsageError where a port is taken.
+    With ``upgrade`` older tables are first backed up and then upgraded. Raises HeadBusy if another head node serves the
+    folder, SchemaConflict for older tables without ``upgrade``, UsageError if a port is taken.
     """
     plan.folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -119,7 +119,7 @@ def _prepare(plan: Plan, secrets: Mapping[str, str], *, upgrade: bool) -> None:
 def _mlflow(plan: Plan, secrets: Mapping[str, str], *, upgrade: bool) -> Iterator[subprocess.Popen[bytes]]:
     role = ROLES[RoleKind.MLFLOW]
     store = plan.url(role, "", _HERE, database=role).replace("postgresql:", "postgresql+psycopg:", 1)
-    # the password travels beside the address: no message of MLflow's can quote it
+    # the password has its own variable, not in the address: no message of MLflow's can quote it
     variables = {"PGPASSWORD": secrets[role], "MLFLOW_SERVER_ALLOWED_HOSTS": _allowed_hosts(plan)}
     if upgrade:
         dump(plan.url(role, secrets[role], _HERE, database=role), plan.folder / "backups")
@@ -159,13 +159,15 @@ def _node(
 
 
 def _allowed_hosts(plan: Plan) -> str:
-    """Names under which MLflow may be asked; others are refused, so that no web page gets at it by its own name."""
+    """Return the host names that MLflow accepts. Others are refused, so no web page can reach it under the page's own
+    name.
+    """
     names = dict.fromkeys(["127.0.0.1", "localhost", "[::1]", Address(plan.advertise, 0).url[7:-2]])
     return ",".join(f"{name}:{plan.mlflow_port}" for name in names)
 
 
 def _end_left_over(plan: Plan) -> None:
-    """MLflow's processes of an `hpo up` that was killed (PostgreSQL ends by itself then)."""
+    """End MLflow's processes that a killed `hpo up` left (PostgreSQL ends by itself then)."""
     try:
         pid, started = _left_over(plan).read_text().split()
         process = psutil.Process(int(pid))

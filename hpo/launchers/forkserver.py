@@ -20,16 +20,20 @@ from hpo.trial.request import TrialRequest
 Entry = Callable[[str, Connection, Connection], None]
 JOIN_S = 5.0
 NAME = "hpo"
-"""Title of every process that is started here."""
+"""Title of every process that this module starts."""
 
 
 class ForkserverLauncher(Launcher):
-    """Starts ``entry`` in forked children. The forkserver's preload begins with the constructor, in the background."""
+    """Launcher that starts ``entry`` in forked children. Its constructor starts the forkserver's preload in the
+    background.
+    """
 
     def __init__(self, entry: Entry, preload: str, environment: Mapping[str, str]) -> None:
-        """``preload``: a module that is importable without this process's changes to ``sys.path``."""
+        """Store the entry. ``preload`` is a module that can be imported without this process's changes to
+        ``sys.path``.
+        """
         self._entry = entry
-        # for the whole process: a forkserver that dies is started anew by the standard library, at the next start
+        # for the whole process: if a forkserver dies, the standard library starts another at the next start
         os.environ.update(environment)
         start_children_without_secrets()
         self._context = multiprocessing.get_context("forkserver")
@@ -41,7 +45,9 @@ class ForkserverLauncher(Launcher):
         return self._spawn(self._entry, request.to_json())
 
     def call(self, entry: Entry, request: str, timeout_s: float) -> str:
-        """Run ``entry`` in a child for its one answer. Raises TimeoutError, or EOFError where it died without one."""
+        """Run ``entry`` in a child and return its only answer. Raises TimeoutError, or EOFError if it died
+        without one.
+        """
         process = self._spawn(entry, request)
         try:
             return process.receive_text(timeout_s)
@@ -60,7 +66,9 @@ class ForkserverLauncher(Launcher):
 
 
 class ForkedProcess(TrialProcess):
-    """The end of the message pipe is the end of the process: a sentinel would also fire when the forkserver dies."""
+    """A forked child. It counts as ended when its message pipe ends: a sentinel would also fire when the forkserver
+    dies.
+    """
 
     def __init__(self, process: ForkServerProcess, pipe: Connection, held: Connection) -> None:
         self._process = process
@@ -90,7 +98,7 @@ class ForkedProcess(TrialProcess):
         try:
             self._pipe.send_bytes(answer.value.encode())
         except (BrokenPipeError, ConnectionResetError):
-            return  # it died while it waited: the next receive says so
+            return  # it died while it waited: the next receive reports it
 
     @override
     def kill(self) -> None:

@@ -12,10 +12,11 @@ from hpo.launchers.forkserver import NAME
 
 @contextmanager
 def as_guest() -> Iterator[None]:
-    """Leave multiprocessing as it was: its start function, its preload, and no forkserver with our environment.
+    """Restore multiprocessing at the block's end: its start function, its preload, and no forkserver with our
+    environment.
 
-    Meanwhile no process of ours imports the user's main module. A script that calls hpo without
-    ``if __name__ == "__main__"`` would otherwise begin anew in every trial.
+    Inside the block no process of ours imports the user's main module. Otherwise a script that calls hpo without ``if
+    __name__ == "__main__"`` would run again in every trial.
     """
     spawned, prepare = util.spawnv_passfds, spawn.get_preparation_data
     preloaded = list(forkserver._forkserver._preload_modules)  # type: ignore[attr-defined]  # noqa: SLF001
@@ -24,7 +25,7 @@ def as_guest() -> Iterator[None]:
         data: dict[str, Any] = prepare(name)
         return {key: value for key, value in data.items() if name != NAME or not key.startswith("init_main_")}
 
-    end_server()  # one of the user's has neither our environment nor our preload
+    end_server()  # a forkserver of the user has neither our environment nor our preload
     spawn.get_preparation_data = without_main
     try:
         yield
@@ -36,5 +37,7 @@ def as_guest() -> Iterator[None]:
 
 
 def end_server() -> None:
-    """End the forkserver of this process, if one runs; the next start makes a new one, with that day's environment."""
+    """End the forkserver of this process, if one runs; the next start makes a new one, with the environment of that
+    time.
+    """
     forkserver._forkserver._stop()  # type: ignore[attr-defined]  # noqa: SLF001  (3.11 to 3.13 have no public way)

@@ -1,4 +1,4 @@
-"""More workers on this machine: processes of ``hpo worker``, which end when asked and when their parent is gone."""
+"""More workers on this machine: processes of ``hpo worker``, which end on request and with their parent."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from hpo.processes import end_with_parent
 
 
 class LocalWorkers:
-    """A context manager; entered from the main thread, since the kernel ties the children to the thread that starts
-    them. At the block's end it waits for them, and on the way out of an error it asks them to stop first.
+    """A context manager for the workers.
+
+    Only the main thread may enter it, since the kernel binds the children to the thread that starts them. At the
+    block's end it waits for the workers; after an error it first asks them to stop.
     """
 
     def __init__(self, study: str, gpus: Sequence[str], slots: int, logs: Path) -> None:
-        """``gpus``: the ``--gpus`` of each worker, ``slots``: on each; its output goes to ``logs/worker-N.log``."""
+        """Store the options. ``gpus`` holds ``--gpus`` of each worker and ``slots`` its number of slots; it logs to
+        ``logs/worker-N.log``.
+        """
         self._study = study
         self._gpus = gpus
         self._slots = ["--slots-per-gpu", str(slots)]
@@ -27,7 +31,9 @@ class LocalWorkers:
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def forward(self, signum: int) -> None:
-        """Fit for a signal handler. The workers lead sessions of their own: Ctrl-C reaches them only so."""
+        """Send the signal to the workers; safe in a signal handler. They lead their own sessions, so Ctrl-C does not
+        reach them.
+        """
         for process in self._processes:
             if process.poll() is None:
                 process.send_signal(signum)

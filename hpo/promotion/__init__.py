@@ -1,5 +1,5 @@
-"""From a finished study to a folder that is handed over: final training, measurement, model card, registry.
+"""Promotion of a finished study to a delivered folder: final training, measurement, model card, registry.
 
-It may import every package but ``hpo.cli``, ``hpo.wiring`` and ``hpo.head``; torch runs only in processes that it
+It may import every package but ``hpo.cli``, ``hpo.wiring`` and ``hpo.head``. torch runs only in processes that it
 starts. Public: ``promote.promote``, ``choice``, ``folder`` and ``registering``.
 """

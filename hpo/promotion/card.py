@@ -1,4 +1,4 @@
-"""The model card: what was asked, what was found, what the weights are worth, and what is not known."""
+"""The model card: settings of the study, its result, the quality of the weights, and what is not known."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from hpo.trial import wording
 
 @dataclass(frozen=True)
 class Story:
-    """All that a card says."""
+    """Facts that a card states."""
 
     study: StudyRow
     choice: PromotionChoice
     trained: Trained
     found: Measured
     checked: dict[str, Any]
-    """See ``hpo.training.measuring.verifying.verify``."""
+    """Result of ``hpo.training.measuring.verifying.verify``."""
     looks: int
-    """At the test split of this data, this one included; 0 where there is none."""
+    """Number of looks at the test split of this data, this one included; 0 if there is none."""
     versions: dict[str, str]
-    """Versions that the final training ran with."""
+    """Versions of the packages that the final training ran with."""
     command: str
-    """That makes it again."""
+    """Command that makes the folder again."""
     written_at: datetime
 
 
 def render(story: Story) -> str:
-    """Markdown; ends with a newline."""
+    """Return the card as Markdown; it ends with a newline."""
     study, found = story.study, story.found
     spec = study.spec
     parts = [
@@ -135,7 +135,7 @@ def _origin(trained: Trained) -> str:
 
 
 def _unlike_predict(found: Measured) -> str:
-    """What a reader must know of a setting that ``yolo predict`` can't do."""
+    """Return the warning about a setting that ``yolo predict`` can't apply."""
     point = found.point
     if point.is_plain:
         return ""

@@ -1,4 +1,4 @@
-"""What is handed over: which trial's settings, and on what evidence."""
+"""Choice of the trial to promote: its settings, and the evidence for them."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from hpo.trial.operating_point import OperatingPoint
 
 @dataclass(frozen=True)
 class PromotionChoice:
-    """Settings to train with, and why these."""
+    """Settings of the final training, and the reason for them."""
 
     row: TrialRow
-    """The trial of the search."""
+    """The chosen trial of the search."""
     why: str
-    """One sentence for a person."""
+    """Reason in one sentence, for a person."""
     verdict: VerdictDocument | None
-    """The confirmation's verdict; None where there was none."""
+    """The confirmation's verdict; None without a confirmation."""
     baseline: TrialRow | None
-    """The search's, where it is complete: what the settings are compared with."""
+    """The search's baseline, which the settings are compared with; None if it is not complete."""
 
     @property
     def fixed_point(self) -> OperatingPoint:
-        """The operating point that stands before the final training: what a sweep found only where its gain was
-        proven."""
+        """Return the operating point known before the final training: a swept one only if its gain was proven."""
         return self.row.recommended_point
 
 
 def choose(storage: Storage, study: StudyRow, asked: int | None) -> PromotionChoice:
-    """``asked``: number of a trial; None for the confirmed winner, the baseline where the verdict keeps the defaults,
-    or without a verdict the best trial of the search.
+    """Choose the trial to promote.
 
-    Raises ``UsageError`` where there is no complete trial, or ``asked`` is none.
+    ``asked`` is the number of a trial. With None, the choice is the confirmed winner, or the baseline if the verdict
+    keeps the defaults, or without a verdict the best trial of the search. Raises ``UsageError`` if no trial is
+    complete, or if ``asked`` names no complete one.
     """
     if study.plan:
         raise UsageError(f"study {study.name!r} is a confirmation stage: hpo promote {study.searched_name}")
@@ -73,7 +73,9 @@ def choose(storage: Storage, study: StudyRow, asked: int | None) -> PromotionCho
 
 
 def training_arguments(spec: StudySpec, row: TrialRow) -> dict[str, Any]:
-    """Arguments of the final training: the trial's, with the epochs of ``final`` and what is tied to them."""
+    """Return the arguments of the final training: the trial's, with the epochs of ``final`` and the keys that follow
+    them.
+    """
     epochs = None if spec.final is None else spec.final.epochs
     if epochs is None or epochs == row.train["epochs"]:
         return dict(row.train)

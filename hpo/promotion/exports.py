@@ -1,4 +1,4 @@
-"""Which export formats this installation can make; asked before anything is trained."""
+"""Check that this installation can make the requested export formats, before anything is trained."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from hpo.errors import UsageError
 
 MOST_MISSING = 0.01
-"""Share of the detections that may differ between an export and its .pt."""
+"""Highest share of detections that may differ between an export and its .pt, in [0, 1]."""
 _NEEDS = {"onnx": ("onnx", "onnxruntime"), "openvino": ("openvino",), "engine": ("onnx", "tensorrt")}
 _WAYS_OUT = {
     "onnx": "install it: pip install 'hpo[export]' (in a clone: make dev)",
@@ -18,7 +18,10 @@ _WAYS_OUT = {
 
 
 def refuse_what_is_missing(formats: Sequence[str]) -> None:
-    """Ultralytics would install packages by itself, in the middle of the work; here nothing is installed unasked."""
+    """Raise ``UsageError`` for missing packages.
+
+    Ultralytics would install them by itself, in the middle of the work; here nothing is installed without a request.
+    """
     for form in formats:
         missing = [name for name in _NEEDS[form] if importlib.util.find_spec(name) is None]
         if missing:

@@ -1,4 +1,4 @@
-"""The folder that is handed over: built aside, checked, then renamed into place."""
+"""The delivered folder: built beside its target, checked, then renamed into place."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hpo.trial import wording
 
 
 def refuse_occupied(target: Path) -> None:
-    """Raises ``UsageError`` where something is there that would be overwritten, and where nothing can be made."""
+    """Raise ``UsageError`` if something is there that would be overwritten, or if the folder can't be made."""
     above = next(folder for folder in target.parents if folder.exists())
     if not (above.is_dir() and os.access(above, os.W_OK | os.X_OK)):
         raise UsageError(f"--output {target}: no folder can be made in {above}; name a place that you may write to")
@@ -35,15 +35,19 @@ def refuse_occupied(target: Path) -> None:
 
 @contextmanager
 def aside(target: Path) -> Iterator[Path]:
-    """A folder beside ``target``, which takes its place at the block's end and vanishes where that raises."""
+    """Give a folder beside ``target``, which replaces ``target`` at the block's end and is removed if the block
+    raises.
+    """
     with files.folder_aside(target) as draft:
         yield draft
         refuse_occupied(target)
 
 
 def write(draft: Path, target: Path, study: StudyRow, trained: Trained, found: Measured, data: Path) -> None:
-    """All but the card and the exports. Paths inside the files are those of ``target``: Ultralytics takes a relative
-    one from the working folder."""
+    """Write all files except the card and the exports.
+
+    Paths inside the files are those of ``target``: Ultralytics takes a relative path from the working folder.
+    """
     shutil.copyfile(trained.weights, draft / names.WEIGHTS)
     write_resolved(data, draft / names.DATA, val_too=trained.with_val)
     spec = study.spec
@@ -55,7 +59,7 @@ def write(draft: Path, target: Path, study: StudyRow, trained: Trained, found: M
     again = f"{title}\nTrain it again: yolo train cfg={names.HYPERPARAMETERS}"
     train = {"task": "detect", "mode": "train", "model": model, "data": str(target / names.DATA), **trained.train}
     write_arguments(draft / names.HYPERPARAMETERS, again, {**train, "patience": 0})
-    if found.point.is_plain:  # else hpo.deploy takes the settings' JSON
+    if found.point.is_plain:  # otherwise hpo.deploy takes the settings' JSON
         use = (
             f"{title}\n{wording.setting(found.point)}: {source}\nUse it: yolo predict cfg={names.PREDICT} source=IMAGES"
         )
@@ -63,7 +67,7 @@ def write(draft: Path, target: Path, study: StudyRow, trained: Trained, found: M
 
 
 def _model(draft: Path, target: Path, study: StudyRow) -> str:
-    """A model YAML lies in the folder, under its own name, which says the scale."""
+    """Return the model; a model YAML is copied into the folder under its own name, since the name says the scale."""
     if study.facts.model_yaml is None:
         return study.spec.model
     name = Path(study.spec.model).name

@@ -1,4 +1,4 @@
-"""What the final weights are worth on the splits of the data, as they are used: at their operating point."""
+"""Metrics of the final weights on the splits of the data, at their operating point."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 NAMES = ("precision", "recall", "f1", "map50", "map50_95", "map50_all", "map50_95_all")
 TOLERANCE = 0.005
-"""Half a point: what a metric may differ by between two looks at the same weights (another batch, another GPU)."""
+"""Half a point: allowed difference of a metric between two measurements of the same weights (another batch, another
+GPU).
+"""
 
 
 @dataclass(frozen=True)
@@ -21,21 +23,21 @@ class Measured:
     """Metrics of one set of weights at one operating point."""
 
     point: OperatingPoint
-    """The operating point; for a head that needs no suppression, one without a suppression."""
+    """The operating point; it has no suppression if the model's head needs none."""
     imgsz: int
     splits: dict[str, dict[str, float]]
-    """Split -> ``objective`` and ``NAMES``, at the point."""
+    """Split -> ``objective`` and ``NAMES``, at the operating point."""
     defaults: dict[str, dict[str, float]]
-    """The same at Ultralytics' conf 0.25 and iou 0.7."""
+    """The same metrics at Ultralytics' conf 0.25 and iou 0.7."""
     images: dict[str, int]
 
     @property
     def finds_nothing(self) -> bool:
-        """Whether no detection at the point is right, on any split."""
+        """Return whether no detection at the operating point is right, on any split."""
         return not any(scores["recall"] for scores in self.splits.values())
 
     def document(self, spec: StudySpec, sha256: str) -> dict[str, Any]:
-        """The JSON form, ``metrics.json``."""
+        """Return the JSON form, which is ``metrics.json``."""
         return {
             "objective": str(spec.objective),
             "weights_sha256": sha256,
@@ -46,7 +48,7 @@ class Measured:
 
 
 def measured(spec: StudySpec, predictions: dict[str, Predictions], point: OperatingPoint, imgsz: int) -> Measured:
-    """``predictions`` by split."""
+    """Measure ``predictions``, a mapping of split to predictions, at ``point``."""
     from hpo.detection.rating import default_for, measure
 
     def at(found: Predictions, used: OperatingPoint) -> dict[str, float]:
@@ -65,7 +67,9 @@ def measured(spec: StudySpec, predictions: dict[str, Predictions], point: Operat
 
 
 def differences(reported: dict[str, dict[str, float]], found: dict[str, dict[str, float]]) -> list[str]:
-    """``test map50: reported 0.5123, measured 0.4871`` wherever they differ by more than ``TOLERANCE``."""
+    """Return a line such as ``test map50: reported 0.5123, measured 0.4871`` for each difference above
+    ``TOLERANCE``.
+    """
     return [
         f"{split} {name}: reported {value:.4f}, measured {found[split][name]:.4f}"
         for split, values in reported.items()
@@ -75,7 +79,7 @@ def differences(reported: dict[str, dict[str, float]], found: dict[str, dict[str
 
 
 def disagreements(exports: dict[str, dict[str, Any]], most: float) -> list[str]:
-    """Exports of which more than the share ``most`` of the detections are not those of the .pt."""
+    """Return the exports with more than the share ``most`` of detections that differ from those of the .pt."""
     return [
         f"{form} on {split}: {each['missing']} of {each['detections']} detections are not those of best.pt"
         for form, splits in exports.items()

@@ -1,4 +1,4 @@
-"""From a study to a folder that is handed over: choose, train, measure, write, check; then rename."""
+"""Promotion of a study: choose, train, measure, write and check the folder; then rename it."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PromotionRequest:
-    """What a person wants."""
+    """Options of a promotion."""
 
     output: Path
-    """Absolute."""
+    """Absolute path of the folder to make."""
     trial: int | None = None
     with_val: bool = False
     exports: tuple[str, ...] = ()
     register: str | None = None
-    """Name of the registered model; None for none."""
+    """Name of the registered model; None to register nothing."""
 
     def command(self, study: str) -> str:
         trial = [] if self.trial is None else ["--trial", str(self.trial)]
@@ -49,7 +49,7 @@ class PromotionRequest:
 
 @dataclass(frozen=True)
 class Promoted:
-    """What lies in the folder now."""
+    """Content of the finished folder."""
 
     choice: PromotionChoice
     trained: Trained
@@ -59,13 +59,13 @@ class Promoted:
 
     @property
     def split(self) -> str:
-        """The one whose images chose nothing, where there is one."""
+        """Return ``test`` if the data has it, since its images chose nothing; otherwise ``val``."""
         return "test" if "test" in self.found.splits else "val"
 
 
 @dataclass(frozen=True)
 class FolderBuilder:
-    """Who makes the folder, where, with which versions."""
+    """Builder of the folder, with the paths and versions that it needs."""
 
     storage: Storage
     study: StudyRow
@@ -75,7 +75,7 @@ class FolderBuilder:
     versions: dict[str, str]
 
     def make(self, asked: PromotionRequest, choice: PromotionChoice, trained: Trained) -> Promoted:
-        """Raises ``HpoError`` where the folder does not reproduce its numbers; then nothing is left at its place."""
+        """Make the folder. Raises ``HpoError`` if it does not reproduce its numbers; then nothing is put in place."""
         predictions = self._predictions(trained)
         found = measured(self.study.spec, predictions, trained.point, int(trained.train["imgsz"]))
         looks = self._looks(trained) if "test" in found.splits else 0
@@ -99,7 +99,7 @@ class FolderBuilder:
         }
 
     def _looks(self, trained: Trained) -> int:
-        """Notes the look at the test split, once for these weights; how many there were on this data."""
+        """Record the look at the test split, once for these weights; return the number of looks on this data."""
         sha256 = files.digest(trained.weights)
         fingerprint = self.study.identity.data_fingerprint
         taken = verdicts.looks(self.storage, fingerprint)
@@ -120,5 +120,5 @@ def _refuse_unlike(found: Measured, checked: dict[str, Any]) -> None:
 
 
 def chosen_exports(exports: Sequence[str]) -> tuple[str, ...]:
-    """Each once, in the order of ``EXPORTS``."""
+    """Return each format once, in the order of ``EXPORTS``."""
     return tuple(form for form in names.EXPORTS if form in exports)

@@ -1,4 +1,4 @@
-"""Into the model registry: champion or challenger, now or, while the registry is down, by ``hpo sync``."""
+"""Registration in the model registry, as champion or challenger: at once, or by ``hpo sync`` after an outage."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ if TYPE_CHECKING:
     from hpo.tracking.registry import Champion
 
 REGISTER, REGISTERED = "register", "registered"
-"""Keys of ``hpo_changes``: a promotion that is to be registered, and one that is."""
+"""Keys of ``hpo_changes``: a promotion that waits for its registration, and a registered one."""
 RESAMPLES = 2000
 _NOT_IN_NAMES = "/:\\"
 
 
 @dataclass(frozen=True)
 class Pending:
-    """A promoted folder that is to be registered; all that another process needs for it."""
+    """A promoted folder that waits for its registration, with all that another process needs for it."""
 
     id: str
     name: str
     """Name of the registered model."""
     folder: str
     host: str
-    """The machine that the folder is on."""
+    """Machine that has the folder."""
     data: str
-    """data.yaml there."""
+    """Path of the data.yaml on that machine."""
     split: str
-    """What it is compared on: test, or val where there is none."""
+    """Split of the comparison: test, or val if there is no test split."""
     trial: int
     run_id: str
-    """MLflow's, of the search's trial."""
+    """Id of the MLflow run of the search's trial."""
     with_val: bool
 
     @staticmethod
@@ -61,7 +61,7 @@ class Registered:
 
 
 def check_name(name: str) -> None:
-    """Raises ``UsageError`` for a name that MLflow's registry would refuse."""
+    """Raise ``UsageError`` for a name that MLflow's registry would refuse."""
     if not name.strip() or any(sign in name for sign in _NOT_IN_NAMES) or "'" in name or len(name) > 250:
         raise UsageError(
             f"--register {name!r}: a registered model's name holds no / : \\ ' and has 1 to 250 characters"
@@ -69,21 +69,23 @@ def check_name(name: str) -> None:
 
 
 def pending(storage: Storage, study: StudyRow) -> list[Pending]:
-    """What was promoted and is not registered yet."""
+    """Return the promotions that are not registered yet."""
     done = {note["id"] for note in controls.notes(storage, study, REGISTERED)}
     wanted = [Pending(**note) for note in controls.notes(storage, study, REGISTER)]
     return [each for each in wanted if each.id not in done]
 
 
 def note(storage: Storage, study: StudyRow, wanted: Pending, by: str) -> None:
-    """Before the attempt, so that nothing that happens meanwhile loses it."""
+    """Store the promotion before the attempt to register it, so that no failure loses it."""
     controls.note(storage, study, by, REGISTER, asdict(wanted))
 
 
 def register(
     storage: Storage, study: StudyRow, wanted: Pending, weights_process: WeightsProcess, by: str
 ) -> Registered:
-    """Raises ``StorageUnavailable`` while the registry does not answer, ``UsageError`` where the folder is gone."""
+    """Register the folder. Raises ``StorageUnavailable`` if the registry does not answer, ``UsageError`` if the folder
+    is gone.
+    """
     from hpo.tracking.registry import ModelRegistry
 
     folder = Path(wanted.folder)
@@ -107,7 +109,10 @@ def register(
 def catch_up(
     storage: Storage, study: StudyRow, weights_process: WeightsProcess, by: str
 ) -> tuple[list[Registered], list[str]]:
-    """What is pending, registered now; and for what can't be, why. Raises ``StorageUnavailable``."""
+    """Register what is pending; return the registered ones, and the reason for each that can't be registered.
+
+    Raises ``StorageUnavailable``.
+    """
     done: list[Registered] = []
     problems: list[str] = []
     for wanted in pending(storage, study):
@@ -142,7 +147,7 @@ def _entry(study: StudyRow, wanted: Pending, folder: Path) -> Any:
 def _compared(
     study: StudyRow, wanted: Pending, there: Champion | None, weights_process: WeightsProcess
 ) -> tuple[str, str]:
-    """The alias, and why."""
+    """Return the alias and the reason for it."""
     if there is None:
         return "champion", "no other was there"
     if wanted.split == "val" and (wanted.with_val or there.tags.get("hpo.with_val") == "true"):
@@ -159,7 +164,7 @@ def _compared(
 
 
 def _gain(study: StudyRow, wanted: Pending, there: Champion, weights_process: WeightsProcess) -> Interval:
-    """Ours over theirs, each at its own operating point, on the same images (paired)."""
+    """Return the paired gain of ours over theirs on the same images, each at its own operating point."""
     import numpy as np
 
     from hpo.detection.evidence import Bootstrap

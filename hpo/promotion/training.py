@@ -1,4 +1,4 @@
-"""The final training: a trial like any other, in a process of its own, that goes on where it was stopped."""
+"""The final training: a trial like any other, in its own process, which resumes after a stop."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from hpo.trial.request import TrialRequest
 from hpo.trial.vocabulary import Reason, Scalar
 
 Show = Callable[[str, int, float], None]
-"""Told the stage, the epoch (from 1) and how much of it is done, in [0, 1]."""
+"""Callback that gets the stage, the epoch (from 1) and the finished share of it, in [0, 1]."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What the final training came to."""
+    """Result of the final training."""
 
     weights: Path
     train: dict[str, Any]
@@ -44,18 +44,18 @@ class Trained:
     with_val: bool
     epochs: int
     best_epoch: int | None
-    """The epoch of the weights, from 1."""
+    """Epoch of the weights, from 1."""
     point: OperatingPoint
     sweep: SweepResult | None
-    """On val, of these weights; None where the point was fixed before."""
+    """Sweep of these weights on val; None if the operating point was fixed before."""
 
 
 class Stopped(HpoError):
-    """The training was stopped, and goes on when the command is run again."""
+    """The training was stopped; it goes on when the command is run again."""
 
 
 class _Shown(Recorder):
-    """Nothing is stored: what an epoch says is shown."""
+    """Recorder that stores nothing and shows each epoch."""
 
     def __init__(self, show: Show) -> None:
         self._show = show
@@ -88,8 +88,10 @@ class _Shown(Recorder):
 
 
 class FinalTraining:
-    """One training for one choice of settings; its folder is named by what is trained, so that nothing finished is
-    trained twice, and an interrupted training goes on."""
+    """One training for one choice of settings.
+
+    Its folder is named after the settings. So a finished training is not repeated, and an interrupted one goes on.
+    """
 
     def __init__(self, study: StudyRow, choice: PromotionChoice, workspace: Workspace, *, with_val: bool) -> None:
         self._study = study
@@ -105,8 +107,10 @@ class FinalTraining:
         return int(self.train["epochs"])
 
     def run(self, launcher: Launcher, stop: Stopping, show: Show) -> Trained:
-        """Train to the end, or find it trained. Raises ``Stopped`` where a stop was asked for, ``StudyBusy`` where
-        another process trains the same, and ``HpoError`` where the training fails.
+        """Train to the end, or find the result of an earlier call.
+
+        Raises ``Stopped`` after a requested stop, ``StudyBusy`` if another process trains the same, and ``HpoError`` if
+        the training fails.
         """
         with self._alone():
             ended = self._finished()
@@ -117,7 +121,7 @@ class FinalTraining:
 
     def _trained(self, launcher: Launcher, stop: Stopping, show: Show) -> Ended:
         self.paths.claim(self.token)
-        self.paths.ended.unlink(missing_ok=True)  # of an earlier try
+        self.paths.ended.unlink(missing_ok=True)  # from an earlier try
         process = launcher.start(self._request())
         left = partial(results.untold, self.paths, self.token)
         ended = Supervisor(process, _Shown(show), stop, self._study.spec.recovery.hung_s, left).follow()
@@ -133,7 +137,9 @@ class FinalTraining:
                 )
 
     def _request(self) -> TrialRequest:
-        """With val in the training nothing is chosen on val: neither the epoch nor the operating point."""
+        """Return the request. If val is part of the training data, neither the epoch nor the operating point is chosen
+        on val.
+        """
         spec, swept = self._study.spec, self._study.spec.is_swept and not self._with_val
         row = self._choice.row
         point = self._choice.fixed_point if self._with_val else row.operating_point if row.sweep is None else None
@@ -163,7 +169,7 @@ class FinalTraining:
         return target
 
     def _finished(self) -> Ended | None:
-        """The outcome of an earlier call, where its weights are there."""
+        """Return the outcome of an earlier call if its weights exist."""
         ended = results.untold(self.paths, self.token)
         whole = ended is not None and ended.reason is Reason.COMPLETE and self._weights.is_file()
         return ended if whole else None

@@ -1,4 +1,4 @@
-"""Asks a process of its own (``hpo.training.weights_process``) to look at weights: this one never imports torch."""
+"""A separate process that loads weights (``hpo.training.weights_process``): this process never imports torch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hpo.detection.predictions import Predictions
 
 Show = Callable[[str, int, int], None]
-"""Told what is done, images done, and images in all."""
+"""Callback that gets the current activity, the number of images done, and the number of all images."""
 _TAIL = 15
 
 
@@ -28,11 +28,11 @@ class WeightsProcess:
     settings: Settings
     device: str
     log: Path
-    """Where what libraries say goes."""
+    """Log file for the output of libraries."""
     show: Show
 
     def predictions(self, weights: Path, data: Path, split: str, keep: int) -> Predictions:
-        """As ``model.predict`` would make them. ``keep``: of all cached ones so many stay."""
+        """Return the predictions that ``model.predict`` would make. ``keep`` is the number of cached ones that stay."""
         from hpo.training.measuring.predictions import PredictionsRequest, captured
 
         os.environ.update(environment.kernel_cache(self.settings.home))
@@ -42,16 +42,16 @@ class WeightsProcess:
         return captured(wanted, self.settings, keep=keep)[0]  # from the cache
 
     def check(self, folder: Path) -> dict[str, Any]:
-        """See ``hpo.training.measuring.verifying.verify``."""
+        """Return the result of ``hpo.training.measuring.verifying.verify``."""
         return self.ask("check", {"folder": str(folder), "device": self.device}, "checking")
 
     def export(self, weights: Path, form: str, imgsz: int) -> Path:
-        """Beside ``weights``."""
+        """Export the weights; return the file, which lies beside ``weights``."""
         asked = {"weights": str(weights), "format": form, "imgsz": imgsz, "device": self.device}
         return weights.with_name(self.ask("export", asked, f"exporting {form}")["file"])
 
     def ask(self, task: str, request: dict[str, Any], doing: str) -> dict[str, Any]:
-        """The answer; raises what the process was refused with, as ``UsageError`` or ``HpoError``."""
+        """Return the answer. Raises the error that the process reported, as ``UsageError`` or ``HpoError``."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         variables = without_secrets(os.environ) | environment.prepare(self.settings.home)
         command = [sys.executable, "-m", "hpo.training.weights_process", task, json.dumps(request)]
@@ -69,12 +69,12 @@ class WeightsProcess:
 
     def _heard(self, process: subprocess.Popen[str], doing: str) -> dict[str, Any]:
         answer: dict[str, Any] = {}
-        assert process.stdout is not None  # noqa: S101  (asked for)
+        assert process.stdout is not None  # noqa: S101  (a pipe, see ask)
         for line in process.stdout:
             try:
                 said = json.loads(line)
             except ValueError:
-                break  # cut off: the process was killed
+                break  # the line is incomplete: the process was killed
             if "done" in said:
                 self.show(doing, said["done"], said["images"])
             else:

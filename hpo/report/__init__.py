@@ -1,5 +1,5 @@
-"""A study as one file to send to a colleague: HTML that needs nothing else, or Markdown.
+"""A study as one file to send to a colleague: HTML that needs no other file, or Markdown.
 
-First all facts are gathered as plain values, then they are written in a form. It may import ``hpo.study`` and what lies
-below; no MLflow, nothing from outside at run time. Public: ``gather``, ``html`` and ``markdown``.
+All facts are first gathered as plain values and then rendered. It may import ``hpo.study`` and the packages below it;
+it imports no MLflow and loads nothing from the network at run time. Public: ``gather``, ``html`` and ``markdown``.
 """

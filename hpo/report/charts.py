@@ -1,4 +1,4 @@
-"""Pictures of a study as SVG text that stands inside a page."""
+"""Charts of a study as SVG text inside a page."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from hpo.trial.vocabulary import TrialState
 
 BEST, DEFAULT, QUIET = "#0b6e99", "#c2571a", "#9aa3ab"
 _SLICES = 8
-"""Dimensions that are drawn against the value, the most important first."""
+"""Number of dimensions that are drawn against the value, the most important first."""
 
 
 def history(report: Report) -> str:
-    """The value of each complete trial in the order of their numbers, the best so far, and the baseline."""
+    """Return a chart of the value of each complete trial in the order of their numbers, the best so far, and the
+    baseline.
+    """
     figure, axes = _figure(8, 3.2)
     complete = _complete(report.trials)
     axes.plot([row.number for row in complete], [row.value for row in complete], "o", color=QUIET, markersize=4)
@@ -41,7 +43,7 @@ def history(report: Report) -> str:
 
 
 def importances(report: Report) -> str:
-    """A bar a dimension, with its interval."""
+    """Return a chart with a bar and its interval for each dimension."""
     shown = report.importances[:15][::-1]
     figure, axes = _figure(8, 0.9 + 0.32 * len(shown))
     lows = [each.value - each.low for each in shown]
@@ -59,7 +61,7 @@ def importances(report: Report) -> str:
 
 
 def slices(report: Report) -> str:
-    """The value over each dimension, the most important ones; darker is later."""
+    """Return charts of the value over each of the most important dimensions; darker points are later trials."""
     order = [each.name for each in report.importances] or list(report.spec.searched.names)
     domains = {dimension.name: dimension.domain for dimension in report.spec.searched.dimensions}
     names = [name for name in order if name in domains][:_SLICES]
@@ -88,7 +90,7 @@ def slices(report: Report) -> str:
 
 
 def classes(report: Report) -> str:
-    """Boxes of each class in the training split."""
+    """Return a chart of the number of boxes of each class in the training split."""
     assert report.boxes is not None  # noqa: S101  (asked only where they were read)
     shown = sorted(report.boxes.by_class.items(), key=lambda item: -item[1])[:20][::-1]
     figure, axes = _figure(8, 0.8 + 0.28 * len(shown))
@@ -106,7 +108,7 @@ def _figure(width: float, height: float, rows: int = 1, columns: int = 1) -> tup
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasSVG(figure)  # without pyplot: no global state
+    FigureCanvasSVG(figure)  # without pyplot, so without global state
     axes = figure.subplots(rows, columns, squeeze=rows * columns == 1)
     for each in axes.flat if rows * columns > 1 else [axes]:
         each.spines[["top", "right"]].set_visible(False)

@@ -1,4 +1,4 @@
-"""All that a report says, as plain values: read once, then written in any form."""
+"""Facts of a report as plain values: read once, then rendered in any form."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from hpo.studyfile.schema import StudySpec
 from hpo.trial.vocabulary import Reason, TrialState
 
 MAX_ROWS = 100
-"""Trials in the table, the best ones first."""
+"""Number of trials in the table, the best ones first."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """An argument that the winner has another value of than the baseline."""
+    """An argument whose value differs between the winner and the baseline."""
 
     name: str
     default: Any
@@ -32,13 +32,13 @@ class Setting:
 
 @dataclass(frozen=True)
 class Cost:
-    """GPU hours (slot hours on CPUs) by what became of them."""
+    """GPU hours (slot hours on CPUs), grouped by the outcome of their trials."""
 
     total: float
     complete: float
     pruned: float
     failed: float
-    """In attempts that ended without a result of their own: failed, killed, given back."""
+    """Hours of attempts that ended without a result: failed, killed, given back."""
     gain_per_hour: float | None
     """Gain of the objective over the baseline, in points (hundredths) per hour of the whole search."""
 
@@ -48,17 +48,17 @@ class Report:
     study: StudyRow
     status: StatusRow
     trials: tuple[TrialRow, ...]
-    """All, by number."""
+    """All trials, by number."""
     winner: TrialRow | None
     baseline: TrialRow | None
-    """Where it is complete."""
+    """The baseline; None if it is not complete."""
     settings: tuple[Setting, ...]
     importances: tuple[Importance, ...]
     cost: Cost
     boxes: BoxFacts | None
-    """None where the data is not on this machine, or another one by now."""
+    """Boxes of the data; None if the data is not on this machine or has changed."""
     verdict: tuple[str, ...] = ()
-    """The confirmation's sentences; empty where there was none."""
+    """Sentences of the confirmation; empty without one."""
     written_at: datetime | None = None
     pictures: tuple[str, ...] = field(default=())
     """A few labelled training images as data URIs."""
@@ -69,18 +69,18 @@ class Report:
 
     @property
     def best_first(self) -> list[TrialRow]:
-        """Complete trials by value, then the others by number; at most ``MAX_ROWS``."""
+        """Return complete trials by value, then the others by number; at most ``MAX_ROWS``."""
         order = sorted(self.trials, key=lambda row: (row.value is None, -(row.value or 0.0), row.number))
         return order[:MAX_ROWS]
 
     @property
     def reasons(self) -> dict[str, int]:
-        """How many trials ended in which way."""
+        """Return the number of trials for each way of ending."""
         return dict(Counter(str(row.reason) for row in self.trials if row.reason is not None))
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """What stands beside the objective in a table."""
+        """Return the metrics that a table shows besides the objective."""
         shown = ("map50", "map50_95", "precision", "recall", "f1")
         return tuple(
             name
@@ -90,8 +90,9 @@ class Report:
 
 
 def settings(spec: StudySpec, winner: TrialRow, baseline: TrialRow | None) -> tuple[Setting, ...]:
-    """Where the winner's training differs from the baseline's (from Ultralytics' defaults where none was trained), and
-    every searched argument whether it differs or not.
+    """Return the winner's arguments that differ from the baseline's, and every searched argument.
+
+    Without a trained baseline the comparison is with Ultralytics' defaults.
     """
     default = {**arguments.defaults(), **spec.train_args, **(baseline.train if baseline is not None else {})}
     searched = set(spec.searched.names)
@@ -119,7 +120,9 @@ def cost(rows: Sequence[TrialRow], winner: TrialRow | None, baseline: TrialRow |
 
 
 def _kind(row: TrialRow, reason: Reason | None) -> str:
-    """Hours of an attempt that was given back are the trial's own where it went on from a checkpoint."""
+    """Return the kind of an attempt's hours. If the trial resumed from its checkpoint, a given-back attempt counts as
+    the trial's own.
+    """
     if row.state is TrialState.COMPLETE and (reason is Reason.COMPLETE or _was_continued(row)):
         return "complete"
     if row.state is TrialState.PRUNED:
@@ -132,6 +135,6 @@ def _was_continued(row: TrialRow) -> bool:
 
 
 def data_is_here(study: StudyRow) -> Path | None:
-    """The study's data.yaml, where it lies on this machine."""
+    """Return the study's data.yaml if it is on this machine, otherwise None."""
     source = Path(study.spec.data)
     return source if source.exists() else None

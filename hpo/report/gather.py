@@ -1,4 +1,6 @@
-"""Reads what a report says from the database and, where they are here, from the data and the winner's files."""
+"""Reading of a report's facts from the database and, if they are on this machine, from the data and the
+winner's files.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +21,10 @@ log = logging.getLogger(__name__)
 
 
 def gather(storage: Storage, study: StudyRow, *, data: Path | None = None, verdict: tuple[str, ...] = ()) -> Report:
-    """``data``: data.yaml where it is not at the place that the study names.
+    """Read the facts of a report.
 
-    Raises ``UsageError`` where no trial is complete: there is nothing to report yet.
+    ``data`` is the data.yaml if it is not at the path that the study names. Raises ``UsageError`` if no trial is
+    complete: there is nothing to report yet.
     """
     rows = snapshot.trials(storage, study)
     status = snapshot.status(storage, study)
@@ -46,7 +49,9 @@ def gather(storage: Storage, study: StudyRow, *, data: Path | None = None, verdi
 
 
 def _look_at_data(yaml: Path) -> tuple[BoxFacts | None, tuple[str, ...]]:
-    """Nothing where the data is not on this machine: a report is written without it, and says so."""
+    """Return facts and pictures of the data; nothing if it is not on this machine: the report then says that it is
+    missing.
+    """
     try:
         return box_facts(yaml), pictures(yaml)
     except (HpoError, OSError) as error:

@@ -1,4 +1,4 @@
-"""A report as one HTML file that needs nothing else: styles, charts and pictures are inside."""
+"""A report as one HTML file that needs no other file: styles, charts and pictures are inside."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TEMPLATE = "report.html.j2"
 
 
 def render(report: Report) -> str:
-    """The page; whatever comes from files or people is escaped by the template."""
+    """Return the page; the template escapes everything that comes from files or people."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 

@@ -1,4 +1,4 @@
-"""A report as Markdown: what the page says, without its pictures."""
+"""A report as Markdown: the content of the page without its pictures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hpo.report.facts import Report
 
 
 def render(report: Report) -> str:
-    """Ends with a newline."""
+    """Return the report; it ends with a newline."""
     objective = str(report.spec.objective)
     names = report.spec.searched.names
     parts = [

@@ -1,4 +1,4 @@
-"""Sentences and numbers as both forms of a report print them."""
+"""Sentences and numbers that both forms of a report print."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hpo.trial.vocabulary import Reason, TrialState
 
 
 def short(value: Any) -> str:
-    """Four significant digits; a dash for None."""
+    """Return four significant digits; a dash for None."""
     if value is None:
         return "-"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
@@ -31,13 +31,13 @@ def question(report: Report) -> str:
 
 
 def _begun(report: Report) -> str:
-    """What a warm start took over."""
+    """Return the sentence about a warm start."""
     told = report.study.facts.warm.told
     return f" Warm start from {'; from '.join(told)}." if told else ""
 
 
 def standing(report: Report) -> str:
-    """How far the search is, and what its best trial is worth as evidence."""
+    """Return how far the search is, and how strong the evidence for its best trial is."""
     budget, winner, baseline = report.status.budget, report.winner, report.baseline
     done = f"{budget.counted} of {budget.trials} trials are done."
     if winner is None:
@@ -61,7 +61,7 @@ def verdict(report: Report) -> tuple[str, ...]:
 
 
 def operating_point(row: TrialRow) -> tuple[str, ...]:
-    """The setting to deploy, and what that rests on."""
+    """Return the setting to deploy, and the evidence for it."""
     if row.operating_point is None:
         return ("Ultralytics' defaults: this study neither samples nor sweeps suppression and confidence.",)
     if row.sweep is None:
@@ -73,7 +73,7 @@ def operating_point(row: TrialRow) -> tuple[str, ...]:
 
 
 def prediction(row: TrialRow | None) -> str:
-    """How the saved winner is used."""
+    """Return how to use the saved winner."""
     if row is None or row.recommended_point.is_plain:
         return "yolo predict cfg=winner/predict.yaml source=IMAGES"
     return f"in Python: {wording.in_python('winner/best.pt', 'winner/operating_point.json')}"
@@ -126,5 +126,5 @@ def mark(report: Report, row: TrialRow) -> str:
 
 
 def study_file(report: Report) -> str:
-    """The study as it was run, as YAML."""
+    """Return the study as it was run, as YAML."""
     return dump_yaml(report.spec)

@@ -1,6 +1,6 @@
-"""MLflow as a projection of the database: what it shows can be made again at any time.
+"""MLflow as a projection of the database: what it shows can be rebuilt at any time.
 
-MLflow is imported here alone, and inside functions, for it takes a second and a half to load. It may import
-``hpo.study`` and what lies below. Public: ``projection``, ``thread``, ``registry``, ``checkpoints``, ``weights`` and
-``ui``.
+Only this package imports MLflow, and only inside functions, because MLflow takes 1.5 s to load. It may import
+``hpo.study`` and the packages below it. Public: ``projection``, ``thread``, ``registry``, ``checkpoints``, ``weights``
+and ``ui``.
 """

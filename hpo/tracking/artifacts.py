@@ -1,4 +1,4 @@
-"""Which files of an attempt belong into its MLflow run, and bringing the run in line with them."""
+"""Choice of the files of an attempt that belong in its MLflow run, and upload and deletion to match them."""
 
 from __future__ import annotations
 
@@ -27,18 +27,19 @@ class Artifact:
     """A file to upload (``content`` is its path) or a text to write."""
 
     path: str
-    """Inside the run's artifacts, with ``/``."""
+    """Path inside the run's artifacts, with ``/``."""
     content: Path | str
     digest: str
     """First 16 hex digits of the sha256."""
 
 
 def of_trial(trial: TrialRow, plots: Plots) -> tuple[Artifact, ...] | None:
-    """What the newest attempt's folder holds of a complete trial: args.yaml, results.csv, best.pt while it is kept,
-    what a sweep found with its picture, and those of the training where the study asks for plots.
+    """Return the artifacts of a complete trial, from the folder of its newest attempt.
 
-    None where that can't be said: the trial is not complete, or the folder of its newest attempt is on another machine
-    (one of the same path that another attempt wrote is not it); then the run's artifacts are left as they are.
+    They are args.yaml, results.csv, best.pt while it is kept, the result of a sweep with its picture, and the pictures
+    of the training if the study asks for plots. Returns None if the artifacts are not known: the trial is not complete,
+    or the folder of its newest attempt is on another machine (a folder with the same path that another attempt wrote
+    does not count). The run's artifacts are then left as they are.
     """
     if trial.state is not TrialState.COMPLETE or not trial.attempts:
         return None
@@ -56,7 +57,7 @@ def of_trial(trial: TrialRow, plots: Plots) -> tuple[Artifact, ...] | None:
 
 
 def of_study(study: StudyRow) -> tuple[Artifact, ...]:
-    """The study as it was asked for: its file, the model's YAML, the dataset's summary."""
+    """Return the artifacts that describe the study: its file, the model's YAML, the dataset's summary."""
     dataset = json.dumps(study.facts.dataset, indent=2, sort_keys=True, default=str)
     texts = {"study.yaml": dump_yaml(study.spec), "dataset.json": dataset, "model.yaml": study.facts.model_yaml}
     return tuple(
@@ -67,12 +68,12 @@ def of_study(study: StudyRow) -> tuple[Artifact, ...]:
 
 
 def manifest(artifacts: tuple[Artifact, ...]) -> str:
-    """The value of ``MANIFEST_TAG``; at most 8000 characters, which 200 files fit into."""
+    """Return the value of ``MANIFEST_TAG``: at most 8000 characters, enough for 200 files."""
     return json.dumps({artifact.path: artifact.digest for artifact in artifacts}, sort_keys=True)
 
 
 def mirror(client: Any, run: Any, artifacts: tuple[Artifact, ...], stored: Mapping[str, str]) -> None:
-    """Uploads what is new or changed against ``stored`` (the run's manifest), deletes what is gone from disk."""
+    """Upload what is new or changed against ``stored`` (the run's manifest), and delete what is gone from disk."""
     for artifact in artifacts:
         if stored.get(artifact.path) != artifact.digest:
             _upload(client, run.run_id, artifact)
@@ -91,7 +92,7 @@ def _upload(client: Any, run_id: str, artifact: Artifact) -> None:
     except FileNotFoundError:
         if artifact.content.exists():
             raise
-        # Cleaned up since it was listed; the clean-up makes the trial due again.
+        # The file was cleaned up after it was listed; the clean-up makes the trial due again.
 
 
 def _delete(client: Any, artifact_uri: str, paths: list[str]) -> None:
@@ -101,7 +102,7 @@ def _delete(client: Any, artifact_uri: str, paths: list[str]) -> None:
 
 
 def file_digest(path: Path) -> str | None:
-    """None where the file is not there (any more)."""
+    """Return the digest, or None if the file does not exist (any more)."""
     try:
         return digest(path)[:16]
     except FileNotFoundError:

@@ -1,6 +1,6 @@
 """Checkpoints and starting weights in MLflow's artifact store.
 
-They lie in the experiment's artifact location, in folders of their own beside those of its runs: no run shows them.
+They lie in the experiment's artifact location, in their own folders beside those of its runs. No run shows them.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _MISSING = 404
 
 
 class MlflowStore:
-    """One study's folder ``root`` in the artifact store (``hpo.trial.ports.CheckpointStore``).
+    """The folder ``root`` of one study in the artifact store (``hpo.trial.ports.CheckpointStore``).
 
-    MLflow is imported and asked with the first call, not before.
+    MLflow is imported and contacted by the first call, not before.
     """
 
     def __init__(self, settings: Settings, study: StudyRow, root: str = CHECKPOINTS) -> None:
@@ -85,4 +85,4 @@ class MlflowStore:
 
 
 class Missing(HpoError):
-    """What was asked for is not in the store."""
+    """The requested file is not in the store."""

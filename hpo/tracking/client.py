@@ -18,13 +18,13 @@ from hpo.errors import HpoError, StorageUnavailable
 
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    # One retry and 10 s instead of seven and 120 s: whoever calls has a back-off of its own, and MLflow's default
-    # holds a single call for four minutes when the server is down.
+    # One retry and 10 s instead of seven and 120 s: the callers have their own backoff. With MLflow's defaults a single
+    # call blocks for four minutes when the server is down.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    # MLflow prints a line to stdout at the end of each run; stdout belongs to a command's result.
+    # MLflow prints a line to stdout at the end of each run; stdout is for a command's result.
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
@@ -35,13 +35,13 @@ _OUTAGE = {
     "UNAUTHENTICATED",
     "PERMISSION_DENIED",
 }
-"""Codes of MlflowException that say something of the server, not of what was asked."""
+"""Codes of MlflowException that concern the server, not the request."""
 
 
 def connect(tracking_uri: str) -> Any:
-    """An ``MlflowClient`` for ``tracking_uri``; makes a SQLite store that is not there yet (1 s, its migrations).
+    """Return an ``MlflowClient`` for ``tracking_uri``; create a SQLite store if it is missing (1 s, its migrations).
 
-    Raises StorageUnavailable where the store can't be opened. An HTTP server is asked with the first call only.
+    Raises StorageUnavailable if the store can't be opened. An HTTP server is contacted only by the first call.
     """
     _load()
     path = _sqlite_path(tracking_uri)
@@ -58,7 +58,7 @@ def connect(tracking_uri: str) -> Any:
 
 @contextmanager
 def reaching(tracking_uri: str) -> Iterator[None]:
-    """Turns what MLflow raises: StorageUnavailable while it is down, HpoError for what it refuses."""
+    """Translate MLflow's errors: StorageUnavailable while it is down, HpoError if it refuses a request."""
     _load()
     from mlflow.exceptions import MlflowException
 
@@ -76,17 +76,17 @@ def reaching(tracking_uri: str) -> Iterator[None]:
 
 
 def _load() -> None:
-    """Imports MLflow in the environment that it shall see; what the user has set stays."""
+    """Import MLflow with the environment variables that it needs; the user's own settings stay."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     importlib.import_module("mlflow")
-    # What fails is raised and told by the caller once; MLflow would print a trace for every attempt.
+    # Failures are raised, and the caller reports them once; MLflow would print a trace for every try.
     logging.getLogger("mlflow").setLevel(logging.CRITICAL)
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 
 def without_password(text: str, tracking_uri: str) -> str:
-    """``text`` as it may be printed, where it may contain ``tracking_uri`` or its ``user:password``."""
+    """Return ``text`` ready for printing: ``tracking_uri`` and its ``user:password`` are replaced."""
     credentials, at, _ = urlsplit(tracking_uri).netloc.rpartition("@")
     return text.replace(f"{credentials}{at}", "***@") if at else text
 
@@ -97,7 +97,7 @@ def _open(tracking_uri: str) -> Any:
     try:
         return MlflowClient(tracking_uri=tracking_uri)
     except Exception as error:
-        # SQLAlchemy's errors come through as they are here, and the database has its only door elsewhere.
+        # SQLAlchemy's errors pass through unchanged here; only hpo.study may import SQLAlchemy.
         raise _unavailable(tracking_uri, error) from error
 
 
@@ -118,7 +118,7 @@ def _sqlite_path(tracking_uri: str) -> Path | None:
 
 
 def _set_wal(path: Path) -> None:
-    """The UI reads while a worker writes; the mode stays with the file."""
+    """Set WAL mode, so that the UI can read while a worker writes; the mode stays with the file."""
     connection = sqlite3.connect(path)
     try:
         connection.execute("PRAGMA journal_mode=WAL")
@@ -127,7 +127,7 @@ def _set_wal(path: Path) -> None:
 
 
 def repository(place: str, tracking_uri: str) -> Any:
-    """MLflow's hand on artifacts below ``place``, for what its client has no call for (3.17)."""
+    """Return MLflow's repository of the artifacts below ``place``, for what its client has no call for (3.17)."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     return get_artifact_repository(place, tracking_uri=tracking_uri)

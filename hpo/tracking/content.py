@@ -1,7 +1,7 @@
-"""What an MLflow run shall hold, computed from rows of the database alone: same rows, same content.
+"""Content of an MLflow run, computed from rows of the database alone: same rows, same content.
 
-Every time stamp is one of the database's, never the clock's, so that writing a content twice changes nothing
-(MLflow drops a metric whose key, value, step and time it already has).
+Every time stamp comes from the database, never from the clock. So writing a content twice changes nothing: MLflow drops
+a metric if its key, value, step and time are there already.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ KEY_TAG = "hpo.trial"
 STUDY_TAG = "hpo.study"
 """Tag of the experiment and of each run: the study's uuid."""
 LEASE_TAG = "token"
-"""Tag of a trial's run: which attempt wrote it last."""
+"""Tag of a trial's run: the attempt that wrote it last."""
 CURVE_TAG = "hpo.curve"
 """Tag of a trial's run: ``<epochs>:<digest>`` of the curve that was written to it."""
 LONGEST_PARAM = 6000
@@ -38,19 +38,19 @@ class Point:
     key: str
     value: float
     time_ms: int
-    """Unix time."""
+    """Unix time in milliseconds."""
     step: int
 
 
 @dataclass(frozen=True)
 class RunContent:
-    """A whole run, but for its artifacts."""
+    """A whole run without its artifacts."""
 
     key: str
     name: str
     started_ms: int
     ended_ms: int | None
-    """None while it runs."""
+    """End of the run; None while it runs."""
     status: RunStatus
     params: dict[str, str]
     tags: dict[str, str]
@@ -59,11 +59,11 @@ class RunContent:
     """Epoch and Unix time in ms of each point of a trial's curve, in order."""
 
     def goes_on_from(self, mark: str) -> bool:
-        """Whether the curve of which a run carries ``mark`` (its ``CURVE_TAG``) is the beginning of this one."""
+        """Return whether this curve continues the one that ``mark`` (a run's ``CURVE_TAG``) describes."""
         return mark == _mark(self.curve[: int(mark.partition(":")[0])])
 
     def digest(self) -> str:
-        """sha256 over everything."""
+        """Return the sha256 of the whole content."""
         points = [(point.key, point.value, point.time_ms, point.step) for point in self.points]
         whole = [self.key, self.name, self.started_ms, self.ended_ms, self.status, self.params, self.tags, points]
         return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
@@ -74,13 +74,15 @@ def _mark(curve: tuple[tuple[int, int], ...]) -> str:
 
 
 def canonical(value: Any) -> str:
-    """The one text form of a parameter; MLflow refuses to change one. Cut to MLflow's limit."""
+    """Return the only text form of a parameter, cut to MLflow's limit; MLflow refuses to change a parameter."""
     text = json.dumps(value, sort_keys=True) if isinstance(value, (list, tuple, dict)) else str(value)
     return text[:LONGEST_PARAM]
 
 
 def metric_name(name: str) -> str:
-    """As Ultralytics' own MLflow callback writes it: ``metrics/mAP50-95(B)`` becomes ``metrics/mAP50-95B``."""
+    """Return the name that Ultralytics' own MLflow callback uses: ``metrics/mAP50-95(B)`` becomes
+    ``metrics/mAP50-95B``.
+    """
     return name.replace("(", "").replace(")", "")
 
 
@@ -97,7 +99,7 @@ def study_key(study: StudyRow) -> str:
 
 
 def trial_content(study: StudyRow, trial: TrialRow, epochs: Iterable[EpochRow]) -> RunContent:
-    """The run of one trial: one point a metric and epoch (step = epoch, from 1), then what the trial came to."""
+    """Return the run of one trial: one point per metric and epoch (step = epoch, from 1), then the final values."""
     started = trial.started or (trial.attempts[0].started_at if trial.attempts else study.created_at)
     running = trial.state in {TrialState.RUNNING, TrialState.WAITING}
     rows = list(epochs)
@@ -116,9 +118,9 @@ def trial_content(study: StudyRow, trial: TrialRow, epochs: Iterable[EpochRow]) 
 
 
 def study_content(study: StudyRow, trials: Iterable[TrialRow], verdict: VerdictDocument | None = None) -> RunContent:
-    """The run of the study as a whole: what was asked for, and the best value so far after each complete trial.
+    """Return the run of the whole study: its settings, and the best value so far after each complete trial.
 
-    ``verdict``: of a confirmation stage.
+    ``verdict`` is the verdict of a confirmation stage.
     """
     rows = list(trials)
     spec = study.spec
@@ -160,7 +162,7 @@ def _status(trial: TrialRow) -> RunStatus:
 
 
 def _trial_params(study: StudyRow, trial: TrialRow) -> dict[str, str]:
-    # a param is never changed: what a sweep finds is known too late, and stands among the metrics
+    # A param never changes: the result of a sweep comes too late for one, so it is among the metrics.
     point = None if study.spec.is_swept else trial.operating_point
     asked: dict[str, Any] = {"model": study.spec.model, "data": study.spec.data, **trial.train, **trial.params}
     if point is not None:
@@ -197,7 +199,7 @@ def _trial_tags(study: StudyRow, trial: TrialRow) -> dict[str, str]:
 
 
 def _changed(asked: Mapping[str, Any], effective: Mapping[str, Scalar]) -> dict[str, list[Any]]:
-    """Arguments that Ultralytics resolved to something else: name -> [asked, trained]."""
+    """Return the arguments that Ultralytics resolved to another value: name -> [asked, trained]."""
     both = [name for name in asked if name in effective]
     return {name: [asked[name], effective[name]] for name in both if asked[name] != effective[name]}
 
@@ -219,7 +221,7 @@ def _study_tags(study: StudyRow, trials: list[TrialRow]) -> dict[str, str]:
 
 
 def _verdict_tags(verdict: VerdictDocument) -> dict[str, str]:
-    """The sentence, and all that stands beside it as JSON."""
+    """Return the verdict's sentence, and its other facts as JSON."""
     return _cut({"verdict": verdict.sentence, "verdict.json": json.dumps(verdict.to_dict(), sort_keys=True)})
 
 
@@ -245,10 +247,12 @@ def _epoch_points(epochs: Iterable[EpochRow]) -> Iterator[Point]:
 
 
 def _final_points(trial: TrialRow) -> Iterator[Point]:
-    """``value`` for complete trials alone, which the prepared view sorts by: a pruned trial's last ``objective`` is
-    what its pruner saw, and no result. ``objective`` gets the value too, one step after the last epoch, because MLflow
-    sorts a metric by its latest step: sorting by ``objective`` ranks complete trials by what they came to. What has one
-    value stands at step 0, where the UI draws bars, not curves of one point.
+    """Yield the points of a trial's final values.
+
+    Only complete trials have ``value``, and the prepared view sorts by it: a pruned trial's last ``objective`` is what
+    its pruner saw, not a result. ``objective`` gets the value too, one step after the last epoch. MLflow sorts a metric
+    by its latest step, so sorting by ``objective`` ranks complete trials by their final values. A metric with one value
+    has step 0: for this the UI draws bars, not curves of one point.
     """
     if trial.finished is None:
         return
@@ -263,7 +267,7 @@ def _final_points(trial: TrialRow) -> Iterator[Point]:
 
 
 def _swept(trial: TrialRow) -> dict[str, float]:
-    """What a sweep chose, and what that gains over Ultralytics' defaults."""
+    """Return the setting that a sweep chose, and its gain over Ultralytics' defaults."""
     sweep = trial.sweep
     if sweep is None:
         return {}
@@ -283,7 +287,7 @@ def _swept(trial: TrialRow) -> dict[str, float]:
 
 
 def _best_points(trials: list[TrialRow]) -> Iterator[Point]:
-    """``best_value`` after the n-th complete trial, at step n, wherever it rose."""
+    """Yield ``best_value`` after the n-th complete trial at step n, wherever it rose."""
     ends = [(row.finished, row.number, row.value) for row in trials if row.state is TrialState.COMPLETE]
     complete = sorted((when, number, value) for when, number, value in ends if when is not None and value is not None)
     best = float("-inf")

@@ -1,4 +1,4 @@
-"""Which MLflow experiment belongs to a study."""
+"""Choice of the MLflow experiment for a study."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from hpo.tracking.content import STUDY_TAG
 
 
 def find_or_create(client: Any, study: StudyRow, artifact_root: Path | None) -> str:
-    """The id of the study's experiment: the stored one, or by name, or a new one.
+    """Return the id of the study's experiment: the stored one, or one found by name, or a new one.
 
-    An experiment belongs to the study whose uuid is in its tag. Where the study's name is taken by another study's
-    experiment, or by one that is none of ours, ``<name>-<first 8 of the uuid>`` is used. A deleted experiment of this
-    very study is restored: MLflow never frees its name.
+    An experiment belongs to the study if the study's uuid is in its tag. If another experiment has the study's name (of
+    another study, or not made by ``hpo``), ``<name>-<first 8 of the uuid>`` is used. A deleted experiment of this study
+    is restored, because MLflow never frees its name.
     """
     if study.mlflow_experiment_id and _is_ours(_get(client, study.mlflow_experiment_id), study):
         return _restored(client, _get(client, study.mlflow_experiment_id))

@@ -1,7 +1,7 @@
-"""The experiment's description, which MLflow's UI shows above the table: what was asked, where it stands, the best.
+"""Description of the experiment, which MLflow's UI shows above the table: question, progress, best trials.
 
-What stands between two marks is written anew; what people write above or below stays, and so does all that they change
-between the marks: then nothing more is written until they take it away.
+The text between two marks is written anew. Text that people write above or below stays. If people change the text
+between the marks, their change stays too, and nothing more is written until they remove it.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from hpo.trial.vocabulary import TrialState
 
 NOTE_TAG = "mlflow.note.content"
 DIGEST_TAG = "hpo.note"
-"""Tag of the experiment: sha256 of what was last written between the marks."""
+"""Tag of the experiment: sha256 of the text that was last written between the marks."""
 BEGIN = "<!-- hpo writes what follows anew, down to the next such line: write above or below -->"
 END = "<!-- hpo: end -->"
 _ROWS, _PARAMS = 5, 5
 
 
 def write(client: Any, experiment_id: str, text: str) -> None:
-    """Brings the description in line; what a person wrote stays as it is."""
+    """Update the description; text that a person wrote stays as it is."""
     tags = client.get_experiment(experiment_id).tags
     whole = merged(tags.get(NOTE_TAG, ""), tags.get(DIGEST_TAG), text)
     if whole is not None and whole != tags.get(NOTE_TAG):
@@ -34,9 +34,9 @@ def write(client: Any, experiment_id: str, text: str) -> None:
 
 
 def merged(stored: str, digest: str | None, text: str) -> str | None:
-    """The whole description with ``text`` in its place; None where a person has taken that place.
+    """Return the whole description with ``text`` between the marks; None if a person has changed that part.
 
-    ``digest``: of what was written there last.
+    ``digest`` is the digest of the text that was last written there.
     """
     if not stored.strip():
         return f"{BEGIN}\n{text}\n{END}"
@@ -48,7 +48,7 @@ def merged(stored: str, digest: str | None, text: str) -> str | None:
 
 
 def text(study: StudyRow, trials: Sequence[TrialRow], verdict: VerdictDocument | None) -> str:
-    """Markdown without an empty line at its ends. ``verdict``: of the confirmation."""
+    """Return Markdown without an empty line at its ends. ``verdict`` is the verdict of the confirmation."""
     spec = study.spec
     best = sorted(_complete(trials), key=lambda row: (-(row.value or 0.0), row.number))[:_ROWS]
     standing = f"best {best[0].value:.4f} (trial {best[0].number})" if best else "nothing complete yet"

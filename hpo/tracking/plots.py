@@ -1,4 +1,4 @@
-"""The plots in a study's own run: drawn by a process of its own, and not again while nothing has ended since."""
+"""Plots in a study's own run, drawn by a separate process; drawn again only after further trials have ended."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ IMPORTANCES_TAG = "importances"
 """Tag of a study's run: JSON object, dimension -> share of the importance, largest first."""
 FOLDER = "plots"
 NEAR_S = 240.0
-"""Another worker's drawing that is younger is not drawn again while the search goes on."""
+"""Seconds. While the search goes on, plots of another worker that are younger than this are not drawn again."""
 _LONGEST_S = 300.0
 
 
 def are_due(tags: Mapping[str, str], ended: int, *, running: bool) -> bool:
-    """Whether a run with ``tags`` shows another number of ended trials, and of long enough ago."""
+    """Return whether the plots of a run with ``tags`` show another number of ended trials and are old enough."""
     if PLOTS_TAG not in tags:
         return True
     shown, drawn_s = json.loads(tags[PLOTS_TAG])
@@ -38,9 +38,9 @@ def are_due(tags: Mapping[str, str], ended: int, *, running: bool) -> bool:
 
 
 def update(client: Any, run_id: str, spec: StudySpec, trials: Sequence[TrialRow]) -> dict[str, str]:
-    """Draws and uploads where ``are_due`` says so and enough is complete; the run's new tags, none otherwise.
+    """Draw and upload the plots if ``are_due`` and enough trials are complete; return the run's new tags, or none.
 
-    Raises HpoError where the drawing fails or takes longer than 5 minutes.
+    Raises HpoError if the drawing fails or takes longer than 5 minutes.
     """
     drawing = Drawing.of(spec, trials)
     if drawing is None:
@@ -60,7 +60,7 @@ def update(client: Any, run_id: str, spec: StudySpec, trials: Sequence[TrialRow]
 
 
 def important(tags: Mapping[str, str]) -> tuple[str, ...]:
-    """Dimensions by importance as the last drawing found them; empty where it could not tell."""
+    """Return the dimensions, the most important first, from the last drawing; empty if it could not tell."""
     return tuple(json.loads(tags.get(IMPORTANCES_TAG, "{}")))
 
 

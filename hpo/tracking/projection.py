@@ -1,7 +1,7 @@
-"""MLflow as a projection of the database: one experiment a study, one plain run a trial, one for the study as a whole.
+"""MLflow as a projection of the database: an experiment per study, a plain run per trial, and a run for the study.
 
-Everything can be written again at any time: a run is found by its key and not made twice, a metric with the database's
-own time stamp is dropped when it is there, an artifact is uploaded when its digest is new.
+Everything can be written again at any time. A run is found by its key and not made twice. A metric with the database's
+own time stamp is dropped if it is there already. An artifact is uploaded if its digest is new.
 """
 
 from __future__ import annotations
@@ -26,20 +26,21 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 DIGEST_TAG = "hpo.projected"
-"""Tag that is written last: digest of all that the run holds. A run that has it needs nothing more."""
+"""Tag that is written last: digest of the run's whole content. A run with this tag is complete."""
 _GONE = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "INVALID_STATE"}
 _RACE = ("UniqueViolation", "UNIQUE constraint failed")
-"""What MLflow's store says where two workers write the same parameter at the same moment: it takes the one, and refuses
-the other's whole batch."""
+"""Errors of MLflow's store when two workers write the same parameter at the same moment: it accepts one, and refuses
+the whole batch of the other.
+"""
 
 
 @dataclass(frozen=True)
 class Synced:
-    """What ``everything`` found and did."""
+    """Result of ``everything``."""
 
     experiment_id: str
     runs: int
-    """Runs of trials that MLflow now shows."""
+    """Number of trials' runs that MLflow now shows."""
     created: int
     updated: int
     unchanged: int
@@ -47,14 +48,14 @@ class Synced:
 
 
 class Projector:
-    """Writes one study's rows to MLflow. MLflow is imported and asked with the first call, not before.
+    """Writer of one study's rows to MLflow. MLflow is imported and contacted by the first call, not before.
 
-    Each method is idempotent and raises StorageUnavailable while MLflow (or the database) does not answer. Not for
-    several threads at once; several processes may project the same study.
+    Each method is idempotent and raises StorageUnavailable while MLflow (or the database) does not answer. An instance
+    is for one thread; several processes may project the same study.
     """
 
     def __init__(self, settings: Settings, study: StudyRow, reader: Reader, home: StudyRow | None = None) -> None:
-        """``home``: the study whose experiment this is, where ``study`` is its confirmation stage."""
+        """``home`` is the study that the experiment belongs to, if ``study`` is its confirmation stage."""
         self._home = home or study
         self._settings = settings
         self._study = study
@@ -64,11 +65,11 @@ class Projector:
         self._known: dict[str, Run] = {}
 
     def trial(self, number: int) -> str:
-        """Brings the trial's run in line with the database and returns the run's id.
+        """Update the trial's run from the database and return the run's id.
 
-        A trial that waits for its first attempt has no run yet: the empty string. Where the trial has got another owner
-        or its end while it was written (this process may have been stopped for hours in between), it is written again:
-        the last word is always the database's.
+        A trial that waits for its first attempt has no run yet: the result is the empty string. The trial may get
+        another owner or its end while it is written (this process may have been stopped for hours). Then it is written
+        again, so the run always ends with the database's newest state.
         """
         row = self._reader.trial(number)
         while True:
@@ -78,7 +79,7 @@ class Projector:
                 return run_id
 
     def study(self) -> str:
-        """Brings the study's own run and the prepared view in line and returns the experiment's id."""
+        """Update the study's own run and the prepared view, and return the experiment's id."""
         trials, verdict = self._reader.trials(), self._reader.verdict()
         wanted = content.study_content(self._study, trials, verdict)
         run = self._asking(lambda: self._project(lambda: wanted, artifacts.of_study(self._study)))
@@ -88,14 +89,16 @@ class Projector:
         return self._asking(lambda: self._write_view(description, plots.important(run.tags)))
 
     def plots(self) -> None:
-        """Draws the plots of the study's own run anew where trials have ended since: 10 to 20 s in another process."""
+        """Draw the plots of the study's own run again if trials have ended since: 10 to 20 s in another process."""
         if not self._study.plan:
             trials = self._reader.trials()
             self._asking(lambda: self._draw(trials))
 
     def everything(self) -> Synced:
-        """All runs from the database: what is missing is made, what is half written completed, what was left RUNNING
-        ended, and of several runs of one trial the oldest stays.
+        """Update all runs from the database.
+
+        Missing runs are made, incomplete ones completed, and runs that were left RUNNING ended. If a trial has several
+        runs, the oldest stays.
         """
         found = self._asking(lambda: self._connected().all())
         before = {key: runs[0].tags.get(DIGEST_TAG) or None for key, runs in found.items()}
@@ -115,7 +118,7 @@ class Projector:
         )
 
     def _trial_in_sync(self, row: TrialRow) -> str:
-        """What has ended stays as it is; of the rest ``row`` may be old when its turn comes."""
+        """Leave an ended trial's run as it is; read any other trial again, since ``row`` may be old by now."""
         return self._trial(row) if row.finished is not None else self.trial(row.number)
 
     def _trial(self, row: TrialRow) -> str:
@@ -136,7 +139,7 @@ class Projector:
         wanted = read()
         run = self._find(wanted)
         if run.holds_other_than(wanted):
-            wanted = read()  # once more, now that the run was seen: another process may have read a newer row
+            wanted = read()  # read again after the run was seen: another process may have read a newer row
             if run.holds_other_than(wanted):
                 runs.delete(run)
                 run = self._known[wanted.key] = runs.find_or_create(wanted)
@@ -145,7 +148,7 @@ class Projector:
             last[DIGEST_TAG] = wanted.digest()
             if runs.has_status(run, wanted) and last.items() <= run.tags.items():
                 return run
-        # whoever dies after this call leaves no digest that vouches for what another one wrote
+        # If this process dies after this call, no digest vouches for what another process wrote.
         runs.write(run, wanted, {DIGEST_TAG: ""})
         if files is not None:
             artifacts.mirror(self._client, run, files, json.loads(run.tags.get(MANIFEST_TAG, "{}")))
@@ -154,7 +157,9 @@ class Projector:
         return run
 
     def _find(self, wanted: RunContent) -> Run:
-        """As this process knows it, unless the trial has got another attempt: others may have written to it then."""
+        """Return the run known to this process; ask MLflow if the trial has a new attempt, since others may have
+        written.
+        """
         run = self._known.get(wanted.key)
         if run is None or run.tags.get(LEASE_TAG) != wanted.tags.get(LEASE_TAG):
             run = self._known[wanted.key] = self._connected().find_or_create(wanted)
@@ -185,8 +190,10 @@ class Projector:
         return self._runs
 
     def _asking(self, call: Callable[[], T]) -> T:
-        """``call``; once more from scratch where the run or the experiment was deleted in MLflow meanwhile, or where
-        another worker wrote the same at the same moment.
+        """Return the result of ``call``.
+
+        Call again from scratch if the run or the experiment was deleted in MLflow meanwhile, or if another worker wrote
+        the same at the same moment.
         """
         with client.reaching(self._settings.tracking_uri):
             from mlflow.exceptions import MlflowException
@@ -203,6 +210,6 @@ class Projector:
 
 
 def _standing(row: TrialRow) -> tuple[object, ...]:
-    """What a trial's owner alone changes: whose it is, and what it came to."""
+    """Return the values that only a trial's owner changes: its owner and its result."""
     token = row.attempts[-1].token if row.attempts else ""
     return row.state, row.reason, row.finished, token, len(row.attempts)

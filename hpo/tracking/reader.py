@@ -1,4 +1,4 @@
-"""What the projection reads from a study, and the two ids that it writes back."""
+"""Reading of a study's rows for the projection, and writing of the two ids that it stores."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from hpo.study.studies import lifecycle, snapshot, verdicts
 
 
 class Reader(Protocol):
-    """One study's rows. Called from the projecting thread alone."""
+    """Rows of one study. Only the projecting thread calls it."""
 
     def trials(self) -> list[TrialRow]:
-        """All trials, by number."""
+        """Return all trials, by number."""
 
     def trial(self, number: int) -> TrialRow: ...
 
     def epochs(self, number: int) -> list[EpochRow]:
-        """Every epoch of every attempt at the trial."""
+        """Return every epoch of every attempt at the trial."""
 
     def verdict(self) -> VerdictDocument | None:
-        """The verdict of the study's confirmation stage (which may be this one), once it was reached."""
+        """Return the verdict of the study's confirmation stage (possibly this study), or None before it was reached."""
 
     def set_run(self, number: int, run_id: str) -> None:
-        """Keep the id of the trial's MLflow run."""
+        """Store the id of the trial's MLflow run."""
 
     def set_experiment(self, experiment_id: str) -> None:
-        """Keep the id of the study's MLflow experiment."""
+        """Store the id of the study's MLflow experiment."""
 
 
 @dataclass(frozen=True)
 class ProjectionReader:
-    """The stored study, read through ``hpo.study``."""
+    """Reader of the stored study through ``hpo.study``."""
 
     storage: Storage
     study: StudyRow

@@ -1,4 +1,4 @@
-"""MLflow's model registry: one registered model a study, a version a promotion, the aliases champion and challenger."""
+"""MLflow's model registry: a registered model per study, a version per promotion, aliases champion and challenger."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from hpo.trial.vocabulary import RunStatus
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 ID_TAG = "hpo.promotion"
-"""Tag of a version and of its run: which promotion made it, so that trying again makes none twice."""
+"""Tag of a version and of its run: the promotion that made it. A retry finds it and makes no second one."""
 _LOADER = "hpo.deploy"
 _MODEL = "model"
 
 
 @dataclass(frozen=True)
 class Champion:
-    """The version that carries the alias, with its files on this machine."""
+    """The version that has the alias champion, with its files on this machine."""
 
     version: str
     weights: Path
@@ -39,7 +39,7 @@ class Champion:
 
 @dataclass(frozen=True)
 class RegistryEntry:
-    """A promoted model as it is to be registered."""
+    """A promoted model, ready to be registered."""
 
     id: str
     name: str
@@ -47,19 +47,21 @@ class RegistryEntry:
     folder: Path
     tags: dict[str, str]
     description: str
-    """Markdown."""
+    """Description in Markdown."""
     metrics: dict[str, float]
 
 
 class ModelRegistry:
-    """Each call raises StorageUnavailable while MLflow does not answer. MLflow is imported with the first one."""
+    """Client of the registry. Each call raises StorageUnavailable while MLflow does not answer; the first imports
+    MLflow.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._connected: Any = None
 
     def champion(self, name: str, folder: Path) -> Champion | None:
-        """Fetches its files into ``folder``; None where the registered model is not there, or has no champion."""
+        """Fetch the champion's files into ``folder``; None if there is no such model or it has no champion."""
         with client.reaching(self._settings.tracking_uri):
             version = self._by_alias(name, CHAMPION)
             if version is None:
@@ -74,12 +76,12 @@ class ModelRegistry:
             return Champion(str(version.version), weights, settings, dict(version.tags))
 
     def version_of(self, entry: RegistryEntry) -> str | None:
-        """The version that this promotion has made already."""
+        """Return the version that this promotion has made already, or None."""
         with client.reaching(self._settings.tracking_uri):
             return self._version_of(entry)
 
     def add(self, study: StudyRow, entry: RegistryEntry, alias: str) -> str:
-        """Registers the folder as a new version under ``alias``, or finds it registered; returns the version."""
+        """Register the folder as a new version under ``alias``, or find it registered; return the version."""
         with client.reaching(self._settings.tracking_uri):
             version = self._version_of(entry)
             if version is None:
@@ -126,7 +128,7 @@ class ModelRegistry:
                 raise
 
     def _run(self, study: StudyRow, entry: RegistryEntry) -> Run:
-        """A run of the study's experiment that holds the model's files; the prepared view leaves it out."""
+        """Return a run of the study's experiment that holds the model's files; the prepared view leaves it out."""
         experiment_id = experiment.find_or_create(self._client, study, self._settings.artifact_root)
         runs = Runs(self._client, experiment_id)
         now = round(time.time() * 1000)
@@ -151,9 +153,9 @@ class ModelRegistry:
 
 
 def _save_model(folder: Path, target: Path) -> None:
-    """As MLflow's flavour ``python_function``: ``mlflow.pyfunc.load_model`` gives a detector at its operating point.
+    """Save MLflow's flavour ``python_function``: ``mlflow.pyfunc.load_model`` gives a detector at its operating point.
 
-    Nothing is pickled, and no model is loaded here: the loader is a module of ours.
+    Nothing is pickled, and no model is loaded here: the loader is a module of ``hpo``.
     """
     from importlib import metadata
 
@@ -178,12 +180,12 @@ def _save_model(folder: Path, target: Path) -> None:
 
 
 def _signature() -> Any:
-    """Images in, detections out."""
+    """Return the signature: images in, detections out."""
     import numpy as np
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
-    images = TensorSpec(np.dtype(np.uint8), (-1, -1, -1, 3))  # without a name it is handed over as it is
+    images = TensorSpec(np.dtype(np.uint8), (-1, -1, -1, 3))  # without a name the array is passed on unchanged
     columns = [ColSpec(DataType.long, "image")]
     columns += [ColSpec(DataType.double, name) for name in ("x1", "y1", "x2", "y2", "score")]
     columns += [ColSpec(DataType.long, "class"), ColSpec(DataType.string, "name")]

@@ -1,4 +1,4 @@
-"""The runs of one experiment: found by key, created once, brought in line with a content."""
+"""Runs of one experiment: found by key, created once, updated to a content."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from hpo.trial.vocabulary import RunStatus
 
 _METRICS_A_BATCH = 1000
 _PARAMS_A_BATCH = 100
-"""MLflow's limits; params and tags count into the 1000."""
+"""MLflow's limits per request; params and tags count towards the 1000."""
 
 
 @dataclass
 class Run:
-    """A run as this process knows it; what it holds is what MLflow was seen to hold or was sent."""
+    """A run as this process knows it: the content that it read from MLflow or sent to it."""
 
     run_id: str
     artifact_uri: str
@@ -29,8 +29,10 @@ class Run:
     """Points that this process wrote; MLflow drops those that it had already."""
 
     def holds_other_than(self, content: RunContent) -> bool:
-        """Whether epochs were written that are no part of the curve any more: an attempt could not use its checkpoint
-        and went on from an earlier epoch. MLflow has no call that takes a point back.
+        """Return whether the run has epochs that no longer belong to the curve.
+
+        This happens when an attempt could not use its checkpoint and went on from an earlier epoch. MLflow has no call
+        that removes a point.
         """
         mark = self.tags.get(CURVE_TAG)
         return mark is not None and not content.goes_on_from(mark)
@@ -50,14 +52,14 @@ class Run:
 
 
 class Runs:
-    """Runs of one experiment. Not for several threads at once."""
+    """Runs of one experiment. An instance is for one thread."""
 
     def __init__(self, client: Any, experiment_id: str) -> None:
         self._client = client
         self.experiment_id = experiment_id
 
     def all(self) -> dict[str, list[Run]]:
-        """Every active run that carries a key, oldest first within a key."""
+        """Return every active run that carries a key, the oldest first within a key."""
         found: dict[str, list[Run]] = defaultdict(list)
         token: str | None = None
         while True:
@@ -70,13 +72,15 @@ class Runs:
                 return {key: sorted(runs, key=_age) for key, runs in found.items()}
 
     def find(self, key: str) -> list[Run]:
-        """The active runs of ``key``, oldest first."""
+        """Return the active runs of ``key``, the oldest first."""
         found = self._client.search_runs([self.experiment_id], f"tags.`{KEY_TAG}` = '{key}'")
         return sorted(map(Run.of, found), key=_age)
 
     def find_or_create(self, content: RunContent) -> Run:
-        """The one run of ``content.key``. Looks again after creating: a request that was sent twice, or another
-        process at the same moment, makes a second run, and everyone keeps the same one of them.
+        """Return the only run of ``content.key``.
+
+        Searches again after creating it: a request that was sent twice, or another process at the same moment, makes a
+        second run. All processes keep the same one of them.
         """
         found = self.find(content.key)
         if not found:
@@ -89,14 +93,15 @@ class Runs:
         self._client.delete_run(run.run_id)
 
     def keep_oldest(self, found: list[Run]) -> Run:
-        """Deletes all but the first of ``found`` and returns that."""
+        """Delete all but the first of ``found`` and return the first."""
         for surplus in found[1:]:
             self.delete(surplus)
         return found[0]
 
     def write(self, run: Run, content: RunContent, always: dict[str, str]) -> None:
-        """Adds the params, tags and points that ``run`` lacks, in one call for most trials; the tags ``always``, if
-        anything is written.
+        """Add the missing params, tags and points to ``run``, in one call for most trials.
+
+        The tags ``always`` are added if anything is written.
         """
         from mlflow.entities import Metric, Param, RunTag
 
@@ -119,12 +124,12 @@ class Runs:
 
     @staticmethod
     def has_status(run: Run, content: RunContent) -> bool:
-        """Whether status and end time are right; MLflow keeps an end time that it was once given."""
+        """Return whether status and end time are right; MLflow never removes an end time."""
         same_end = content.ended_ms is None or run.ended_ms == content.ended_ms
         return run.status == content.status.value and same_end
 
     def set_status(self, run: Run, content: RunContent) -> None:
-        """Status and end time, where they differ."""
+        """Set status and end time if they differ."""
         if self.has_status(run, content):
             return
         if content.status is RunStatus.RUNNING:
@@ -134,7 +139,7 @@ class Runs:
         run.status, run.ended_ms = content.status.value, content.ended_ms
 
     def set_tags(self, run: Run, tags: dict[str, str]) -> None:
-        """Tags that vouch for the rest, hence the last call."""
+        """Set tags. They confirm that the rest is complete, so this is the last call."""
         if tags.items() <= run.tags.items():
             return
         from mlflow.entities import RunTag

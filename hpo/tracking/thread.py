@@ -1,4 +1,4 @@
-"""Projecting in the background: training never waits for MLflow, and never fails because of it."""
+"""Projection in the background: training never waits for MLflow, and never fails because of it."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from hpo.retry import Backoff
 log = logging.getLogger(__name__)
 
 STUDY, PLOTS = -1, -2
-"""Stand for the study's own run and for its plots among the trial numbers."""
+"""Numbers that represent the study's own run and its plots among the trial numbers."""
 _LAST = 2**62
-"""After every trial."""
+"""Position after every trial."""
 PLOTS_SHARE = 50
-"""A drawing may take one core for 2% of the time."""
+"""Ratio of pause to drawing time: drawing may take one core for 2% of the time."""
 
 
 class Projecting(Protocol):
-    """What the thread needs of ``hpo.tracking.projection.Projector``."""
+    """The methods of ``hpo.tracking.projection.Projector`` that the thread calls."""
 
     def trial(self, number: int) -> object: ...
 
@@ -33,26 +33,26 @@ class Projecting(Protocol):
 
 @dataclass(frozen=True)
 class Pace:
-    """How often the thread writes, in seconds."""
+    """Intervals between writes, in seconds."""
 
     trial_s: float = 5.0
-    """From one write of a trial to its next; epochs that end in between share it."""
+    """Seconds between two writes of one trial; epochs that end in between share a write."""
     study_s: float = 30.0
-    """From one write of the study's own run to the next."""
+    """Seconds between two writes of the study's own run."""
     plots_s: float = 300.0
-    """From one drawing of the study's plots to the next, and at least ``PLOTS_SHARE`` times what the last one took. Who
-    worked for less than this draws nothing at its end: waiting for it would be most of a short run.
+    """Seconds between two drawings of the study's plots, and at least ``PLOTS_SHARE`` times the duration of the last
+    one. A worker that ran for less than this draws nothing at its end: waiting would be most of a short run.
     """
     first_pause_s: float = 1.0
     longest_pause_s: float = 60.0
-    """After a failure nothing is written for a pause, which doubles with each further failure up to this."""
+    """Longest pause after a failure, in seconds; the pause doubles with each further failure up to this."""
 
 
 class ProjectionThread:
-    """A daemon thread that projects what is touched, and the study's own run first. MLflow is imported in it.
+    """A daemon thread that projects the touched trials, and first the study's own run. It imports MLflow.
 
-    ``touch`` returns at once and never raises. While MLflow does not answer, the numbers are kept, each once, and tried
-    again; one warning says so, and one line says when it is back. What MLflow refuses is logged once a trial.
+    ``touch`` returns at once and never raises. While MLflow does not answer, each number is kept once and retried. One
+    warning reports the outage, and one line reports its end. A request that MLflow refuses is logged once per trial.
     """
 
     def __init__(self, projector: Projecting, pace: Pace | None = None) -> None:
@@ -62,9 +62,9 @@ class ProjectionThread:
         self._written: dict[int, float] = {PLOTS: self._began}
         """Number -> monotonic time of its last write."""
         self._drawing_s = 0.0
-        """What the last drawing took."""
+        """Duration of the last drawing in seconds."""
         self._draws_last = False
-        """Whether it went on for long enough that the plots are drawn at its end."""
+        """Whether the worker ran long enough for the plots to be drawn at its end."""
         self._refused: set[int] = set()
         job = Job(do=self._write, failed=self._failed, recovered=_say_that_it_is_back, order=self._closing_order)
         backoff = Backoff(self._pace.first_pause_s, self._pace.longest_pause_s)
@@ -72,21 +72,23 @@ class ProjectionThread:
         self._queue.put(STUDY)
 
     def touch(self, number: int) -> None:
-        """The trial's rows have changed."""
+        """Mark the trial's rows as changed."""
         self._plan(number, self._pace.trial_s)
 
     def close(self, timeout_s: float) -> int:
-        """Writes what is left, for at most ``timeout_s``, and ends the thread.
+        """Write what is left, for at most ``timeout_s`` seconds, and end the thread.
 
-        Returns how many runs MLflow does not show in full (the study's own counts too); ``hpo sync`` writes them later.
-        A call that hangs goes on in the daemon thread and ends with the process.
+        Returns the number of runs that MLflow does not show in full (the study's own included); ``hpo sync`` writes
+        them later. A call that hangs goes on in the daemon thread and ends with the process.
         """
         self._draws_last = self._began + self._pace.plots_s <= time.monotonic()
         left = self._queue.close(timeout_s, last=[STUDY, PLOTS, *list(self._refused)]) | self._refused
         return len({STUDY if number == PLOTS else number for number in left})
 
     def _closing_order(self, number: int) -> int | None:
-        """Trials first, then the study's run, which counts them, and its plots, which take longest."""
+        """Return the order at the end: trials, then the study's run, which counts them, then its plots, which take
+        longest.
+        """
         if number == PLOTS:
             return _LAST + 1 if self._draws_last else None
         return _LAST if number == STUDY else number
@@ -113,7 +115,7 @@ class ProjectionThread:
             return 0.0
         is_known = number in self._refused
         self._refused.add(number)
-        if isinstance(error, HpoError):  # its sentence says all; the trace would say nothing more
+        if isinstance(error, HpoError):  # its message is complete; a trace would add nothing
             if not is_known:
                 log.warning("MLflow lacks %s for now, `hpo sync` brings it: %s", _named(number), error)
         elif not is_known:

@@ -1,4 +1,4 @@
-"""MLflow's own web pages, served on this machine for as long as the command runs."""
+"""MLflow's own web pages, served on this machine while the command runs."""
 
 from __future__ import annotations
 
@@ -20,43 +20,43 @@ from hpo.settings import Settings
 from hpo.tracking import view
 
 START_S = 180.0
-"""A first start compiles and imports for half a minute on two slow cores."""
+"""Seconds. A first start compiles and imports for half a minute on two slow cores."""
 _STOP_S = 10.0
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    # The job API runs what it is sent (the class of CVE-2026-0545), and its workers take 3 GiB.
+    # The job API executes what is sent to it (the class of CVE-2026-0545), and its workers take 3 GiB.
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
 }
 
 
 def is_server(tracking_uri: str) -> bool:
-    """Whether MLflow runs as a server already, so that there is nothing to serve."""
+    """Return whether MLflow runs as a server already, so that nothing needs to be served."""
     return urllib.parse.urlsplit(tracking_uri).scheme in {"http", "https"}
 
 
 def without_credentials(uri: str) -> str:
-    """An HTTP address as it may be printed and opened."""
+    """Return an HTTP address without its credentials, to print and to open."""
     parts = urllib.parse.urlsplit(uri)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def page(base: str, experiment_id: str | None) -> str:
-    """The prepared view of an experiment, or the list of experiments where MLflow does not hold it (any more)."""
+    """Return the URL of an experiment's prepared view, or of the list of experiments if MLflow lacks it."""
     if experiment_id is None or not _holds(base, experiment_id):
         return f"{base.rstrip('/')}/#/experiments"
     return f"{base.rstrip('/')}/{view.address(experiment_id)}"
 
 
 def is_view(url: str) -> bool:
-    """Whether ``page`` found the study."""
+    """Return whether ``page`` found the study."""
     return view.VIEW_KEY in url
 
 
 def serve(settings: Settings, address: Address, ready: Callable[[str], None]) -> None:
-    """Serves the store of ``settings`` until the process is asked to end (Ctrl-C, SIGTERM).
+    """Serve the store of ``settings`` until the process is asked to end (Ctrl-C, SIGTERM).
 
-    Calls ``ready`` with the base URL once MLflow answers. Raises UsageError where the port is taken.
+    Calls ``ready`` with the base URL once MLflow answers. Raises UsageError if the port is taken.
     """
     with _until_asked_to_end(), server(settings, address) as process:
         ready(address.url)
@@ -72,7 +72,10 @@ def open_browser(url: str) -> None:
 def server(
     settings: Settings, address: Address, variables: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """An ``mlflow server`` that answers; it and its children are gone at the end. ``variables`` are for it alone."""
+    """Run an ``mlflow server`` until the block ends; it has answered, and its children end with it.
+
+    ``variables`` are environment variables for the server only.
+    """
     check_free(address, "hpo ui --port")
     log = _log(settings)
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -119,7 +122,9 @@ def _answers(url: str) -> bool:
 
 
 def _holds(base: str, experiment_id: str) -> bool:
-    """False only where MLflow says that it has no such experiment; a server that wants a password is believed."""
+    """Return False only if MLflow says that it has no such experiment; a server that asks for a password counts as
+    True.
+    """
     query = urllib.parse.urlencode({"experiment_id": experiment_id})
     try:
         with urllib.request.urlopen(f"{base.rstrip('/')}/api/2.0/mlflow/experiments/get?{query}", timeout=10):  # noqa: S310
@@ -131,7 +136,7 @@ def _holds(base: str, experiment_id: str) -> bool:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Ends the whole session of the server: uvicorn and what it started too."""
+    """End the whole session of the server: uvicorn and the processes that it started."""
     try:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
@@ -145,7 +150,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def _until_asked_to_end() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the block, and that is its regular end."""
+    """End the block in the regular way on Ctrl-C and SIGTERM."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield

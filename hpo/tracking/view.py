@@ -1,7 +1,7 @@
 """The prepared view: what MLflow's UI shows when a study is opened.
 
-The UI keeps a shared view in an experiment tag and opens it by key. The format is the UI's own (MLflow 3.17), not a
-documented one: nothing depends on it, and where a version stops reading it, the UI opens as it always does.
+The UI keeps a shared view in an experiment tag and opens it by key. The format belongs to the UI (MLflow 3.17) and is
+not documented. Nothing depends on it: if a later version can't read it, the UI opens its usual page.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from hpo.studyfile.space import Choices
 VIEW_KEY = "study"
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW_KEY}"
 _SECTION = "comparison"
-"""Sections are sorted by name, and "Comparison" comes before those that the UI makes of metrics' prefixes."""
+"""Title of the section. Sections are sorted by name, and "Comparison" comes before those that the UI makes from
+metrics' prefixes.
+"""
 _SECTION_OF_CARDS = {"uuid": _SECTION, "name": "Comparison", "display": True, "isReordered": False, "columns": 2}
 _SCATTERS, _COLUMNS = 8, 10
 _LINE = {
@@ -33,11 +35,11 @@ _LINE = {
     "useGlobalXaxisKey": True,
     "useGlobalLineSmoothing": True,
 }
-"""What the UI's own line chart carries beside its metric; it does not fill in what is missing."""
+"""Fields of the UI's line chart besides its metric; the UI does not fill in missing ones."""
 
 
 def write(client: Any, experiment_id: str, spec: StudySpec, important: Sequence[str] = ()) -> None:
-    """Sets the experiment's tags; those that are as they should be are left alone."""
+    """Set the experiment's tags; tags that are right already are not written."""
     wanted = {
         VIEW_TAG: json.dumps(state(spec, important)),
         "mlflow.experimentKind": "custom_model_development",
@@ -49,15 +51,15 @@ def write(client: Any, experiment_id: str, spec: StudySpec, important: Sequence[
 
 
 def address(experiment_id: str) -> str:
-    """The view's place below the UI's address."""
+    """Return the view's path below the UI's address."""
     return f"#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={VIEW_KEY}"
 
 
 def state(spec: StudySpec, important: Sequence[str] = ()) -> dict[str, Any]:
-    """The view as the UI's JSON: the search's trials, best first, with what was sampled, and charts of both.
+    """Return the view as the UI's JSON: the search's trials, best first, sampled values, and charts.
 
-    ``important``: dimensions by importance, largest first; of the others those that the space names first come first.
-    Where there are more than ``_COLUMNS``, the rest is left to the UI's own list of columns.
+    ``important`` lists dimensions, the most important first; the other dimensions follow in the order of the space. If
+    there are more than ``_COLUMNS``, the UI's own list of columns has the rest.
     """
     names = sorted(spec.searched.names, key=lambda name: important.index(name) if name in important else len(important))
     params = [f"params.`{name}`" for name in names[:_COLUMNS]]
@@ -80,8 +82,8 @@ def state(spec: StudySpec, important: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def _charts(spec: StudySpec, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Curves of the objective, parallel coordinates of what every trial has, value against each ranged dimension; the
-    first ones of ``names``.
+    """Return the charts: curves of the objective, parallel coordinates of the values that every trial has, and the
+    value against each ranged dimension, for the first ``names``.
     """
     dimensions = sorted(spec.searched.dimensions, key=lambda dimension: names.index(dimension.name))
     always = [dimension.name for dimension in dimensions if not dimension.when][:_COLUMNS]

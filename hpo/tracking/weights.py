@@ -1,4 +1,4 @@
-"""Weights that another machine has trained, from the artifacts of their run."""
+"""Weights that another machine has trained, fetched from the artifacts of their run."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _BEST = "best.pt"
 
 
 def fetch(settings: Settings, trial: TrialRow, target: Path) -> bool:
-    """Puts the trial's best.pt at ``target``, whole, as its worker uploaded it; False where its run does not hold it.
+    """Put the trial's best.pt, complete, as its worker uploaded it, at ``target``; False if its run does not hold it.
 
-    Raises ``StorageUnavailable`` while MLflow is away, and ``HpoError`` where what it holds is damaged.
+    Raises ``StorageUnavailable`` while MLflow does not answer, and ``HpoError`` if the stored file is damaged.
     """
     if trial.mlflow_run_id is None:
         return False

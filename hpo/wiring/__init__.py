@@ -1,4 +1,4 @@
-"""The composition root: which parts work together. Heavy libraries load here, late."""
+"""The composition root: it connects the packages. Heavy libraries load here, late."""
 
 from hpo.wiring.machine import SlotRequest, devices, versions
 from hpo.wiring.opening import LocalStudy, joined, opened

@@ -1,4 +1,4 @@
-"""From a dataset and a few choices to a study file that validates."""
+"""Drafting of a study file that validates, from a dataset and a few choices."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PLACES = ("data.yaml", "*/data.yaml", "data/*/data.yaml", "datasets/*/data.yaml
 
 @dataclass(frozen=True)
 class Drafted:
-    """The file that was written, and what it was written for."""
+    """The written file, and the facts behind it."""
 
     file: Path
     name: str
@@ -32,7 +32,7 @@ class Drafted:
 
 
 def datasets_near(folder: Path) -> list[Path]:
-    """The data.yaml files in and below ``folder`` that a person may mean, nearest first."""
+    """Return the data.yaml files in and below ``folder`` that a person may mean, the nearest first."""
     found = [path for pattern in _PLACES for path in sorted(folder.glob(pattern))]
     return found[:_MOST_FOUND]
 
@@ -40,8 +40,8 @@ def datasets_near(folder: Path) -> list[Path]:
 def draft(file: Path, data: Path, wanted: Draft, settings: Settings) -> Drafted:
     """Look at the dataset, write ``file``, and check that it validates.
 
-    ``wanted.data`` is filled in here; an empty ``wanted.name`` becomes the name of the dataset's folder. Raises
-    UsageError where ``file`` is there already, and SpecError for wrong data or a wrong choice: then nothing is left.
+    This function sets ``wanted.data``; an empty ``wanted.name`` becomes the name of the dataset's folder. Raises
+    UsageError if ``file`` exists already, and SpecError for wrong data or a wrong choice: then no file is left.
     """
     if file.exists() or file.is_symlink():
         raise UsageError(f"{file}: is there already, and is left as it is; name another file: hpo init other.yaml")
@@ -69,14 +69,16 @@ def _facts(data: Path, summary: DatasetSummary) -> DatasetFacts:
 
 
 def _seen_from(file: Path, other: Path) -> str:
-    """``other`` as ``file`` names it: relative where it lies in or below the file's folder, else absolute."""
+    """Return the path of ``other`` for use in ``file``: relative if it lies in or below the file's folder, else
+    absolute.
+    """
     target, folder = other.absolute(), file.absolute().parent
     return str(target.relative_to(folder)) if target.is_relative_to(folder) else os.path.normpath(target)
 
 
 @contextmanager
 def _in_place(file: Path, text: str) -> Iterator[None]:
-    """Put the text where nothing is; a draft that does not validate is taken away again."""
+    """Put the text at a free path; a draft that does not validate is removed again."""
     try:
         with file.open("x", encoding="utf-8") as opened:
             opened.write(text)
@@ -92,7 +94,7 @@ def _in_place(file: Path, text: str) -> Iterator[None]:
 
 
 def _check(file: Path, dataset: DatasetSummary) -> None:
-    """Raise SpecError where the file is not what `hpo validate` accepts."""
+    """Raise SpecError if `hpo validate` would not accept the file."""
     loaded = loader.load(file)
     facts = models.facts(loaded.spec.model)
     problems = loaded.problems(rules.check_facts(loaded.spec, dataset, facts))

@@ -1,4 +1,4 @@
-"""What this machine offers: versions, a forkserver, devices, slots and the memory for them."""
+"""Resources of this machine: versions, a forkserver, devices, slots and the memory for them."""
 
 from __future__ import annotations
 
@@ -20,27 +20,29 @@ if TYPE_CHECKING:
     from hpo.study.records import StudyRow
 
 OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
-"""Packages of which one holds cv2: Ultralytics asks for the first, images for servers have one without windows."""
+"""Alternative packages that hold cv2: Ultralytics requires the first; images for servers have one without windows."""
 PROBE_TIMEOUT_S = 600.0
-"""Weights may have to be downloaded."""
+"""Seconds; weights may have to be downloaded."""
 
 
 @dataclass(frozen=True)
 class SlotRequest:
-    """What a worker trains on."""
+    """Devices and slots of a worker."""
 
     gpus: str = "auto"
-    """``auto`` (the first GPU, else the CPU), ``all`` (the CPU where there is none), ``cpu``, or indices as ``0,1``."""
+    """``auto`` (the first GPU, else the CPU), ``all`` (the CPU if there is no GPU), ``cpu``, or indices such as
+    ``0,1``.
+    """
     each: int | None = 1
-    """Slots of each; None: as many as memory allows."""
+    """Number of slots per device; None for as many as memory allows."""
 
 
 ONE_SLOT = SlotRequest()
-"""A slot on the first GPU, else on the CPU."""
+"""One slot on the first GPU, else on the CPU."""
 
 
 def versions() -> dict[str, str]:
-    """Versions of what a result depends on, read from the installed packages without importing them."""
+    """Return the versions of packages that influence a result, read without importing them."""
     packages = ("optuna", "torch", "torchvision", "ultralytics", "mlflow", "numpy")
     found = {"hpo": __version__, "python": platform.python_version()}
     found |= {name: metadata.version(name) for name in packages}
@@ -60,7 +62,7 @@ def launcher(settings: Settings) -> ForkserverLauncher:
 
 
 def slots(settings: Settings, slot_request: SlotRequest) -> tuple[str, ...]:
-    """Device of each slot; where memory decides how many there are, each device once."""
+    """Return the device of each slot; if memory decides the number of slots, each device once."""
     gpus, each = slot_request.gpus, slot_request.each or 1
     if gpus == "cpu" or (gpus == "auto" and slot_request.each is not None):
         return (gpus,) * each
@@ -77,7 +79,7 @@ def slots(settings: Settings, slot_request: SlotRequest) -> tuple[str, ...]:
 def memory_admission(
     settings: Settings, storage: Storage, study: StudyRow, devices: tuple[str, ...]
 ) -> MemoryAdmission:
-    """By what is free now: to be asked before the first trial."""
+    """Return the memory admission for the memory that is free now; call this before the first trial."""
     from hpo.orchestration import memory_admission
     from hpo.study.session import peaks
     from hpo.training import probe
@@ -94,7 +96,7 @@ def memory_admission(
 
 
 def devices(settings: Settings) -> list[str]:
-    """The GPUs that torch can use here, a line each. Raises HpoError where torch can't even be imported."""
+    """Return a line for each GPU that torch can use here. Raises HpoError if torch can't even be imported."""
     from hpo.training import probe
 
     try:

@@ -1,4 +1,4 @@
-"""The model of a study: a YAML by its text, weights by their content, on this machine and for others."""
+"""The model of a study, on this machine and for others: a YAML is known by its text, weights by their content."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Model:
     path: str
-    """What Ultralytics is given: a file, or a name of its own such as yolov8n.yaml."""
+    """Argument for Ultralytics: a file, or one of its own names, such as yolov8n.yaml."""
     yaml: str | None
     sha256: str
     facts: ModelFacts
 
 
 def look_at(launcher: ForkserverLauncher, loaded: Loaded, settings: Settings) -> Model:
-    """A model YAML is read as text; weights are loaded in a process of their own (and fetched first, by name)."""
+    """Read the model: a YAML as text; weights are loaded in a separate process (after a download, if given by name)."""
     from hpo.studyfile.reading import models
 
     spec = loaded.spec
@@ -68,10 +68,10 @@ def _ask_probe(launcher: ForkserverLauncher, model: str, settings: Settings) -> 
 
 
 def here(launcher: ForkserverLauncher, study: StudyRow, settings: Settings) -> str:
-    """The study's model on this machine: its YAML as stored, or weights of the same content."""
+    """Return the study's model on this machine: its YAML as stored, or weights with the same content."""
     name = Path(study.spec.model).name
     if study.facts.model_yaml is not None:
-        placed = settings.study_folder(study.name) / "model" / name  # the name says the scale
+        placed = settings.study_folder(study.name) / "model" / name  # the name contains the scale
         placed.parent.mkdir(parents=True, exist_ok=True)
         files.write_text(placed, study.facts.model_yaml)
         return str(placed)

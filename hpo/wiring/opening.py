@@ -1,4 +1,4 @@
-"""A stored study on this machine: made from its file, or joined by its name."""
+"""A stored study on this machine: created from its file, or joined by its name."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from hpo.trial.ports import Launcher, Watcher
 
 DRAIN_S = 30.0
-"""For MLflow at a worker's end; what is left then is brought by ``hpo sync``."""
+"""Seconds for MLflow's last writes at a worker's end; ``hpo sync`` writes the rest later."""
 
 
 @dataclass
 class LocalStudy:
-    """A stored study on this machine, ready to be worked on."""
+    """A stored study on this machine, ready for work."""
 
     settings: Settings
     storage: Storage
@@ -43,7 +43,7 @@ class LocalStudy:
     workspace: Workspace
     launcher: Launcher
     unsynced: int = 0
-    """Trials that MLflow had not taken when the work ended; ``hpo sync`` brings them."""
+    """Number of trials that MLflow lacked when the work ended; ``hpo sync`` writes them."""
 
     def known_trials(self) -> list[TrialRow]:
         from hpo.study.studies import snapshot
@@ -56,7 +56,7 @@ class LocalStudy:
         return snapshot.status(self.storage, self.study)
 
     def confirmation(self, wanted: Confirm | None = None) -> LocalStudy:
-        """The stage after this search on the same machine; see ``hpo.confirmation.stage.begin``."""
+        """Return the stage after this search on the same machine; see ``hpo.confirmation.stage.begin``."""
         from hpo.confirmation import stage
 
         study = stage.begin(self.storage, self.study, wanted)
@@ -64,7 +64,7 @@ class LocalStudy:
         return replace(self, study=study, workspace=workspace, unsynced=0)
 
     def verdict(self, by: str, progress: Callable[[int, int], None]) -> VerdictDocument:
-        """The verdict of this stage, which is finished; computed at the first call."""
+        """Return the verdict of this finished stage; the first call computes it."""
         from hpo.confirmation import record
         from hpo.confirmation.verdict import MeasurementSetup, reach
         from hpo.training import environment
@@ -79,24 +79,26 @@ class LocalStudy:
         return told
 
     def _show_verdict(self) -> None:
-        """In MLflow; where that is away, ``hpo sync`` brings it."""
+        """Write the verdict to MLflow; during an outage ``hpo sync`` writes it later."""
         from hpo.errors import StorageUnavailable
         from hpo.study.studies import lifecycle
 
         try:
             projector(self.settings, self.storage, self.study).study()
             search = lifecycle.load(self.storage, self.study.searched_name)
-            projector(self.settings, self.storage, search).study()  # its description tells the verdict too
+            projector(self.settings, self.storage, search).study()  # its description contains the verdict too
         except StorageUnavailable:
             self.unsynced += 1
 
     @property
     def logs(self) -> Path:
-        """Where further workers on this machine write what they say."""
+        """Return the log folder of further workers on this machine."""
         return self.workspace.folder / "workers"
 
     def more_workers(self, count: int, device: str, slots: int) -> LocalWorkers:
-        """``count`` further workers on this machine, on the GPUs after the first in turn, each with ``slots``."""
+        """Return ``count`` further workers on this machine, with ``slots`` each; the GPUs after the first are used in
+        turn.
+        """
         from hpo.launchers.local import LocalWorkers
 
         found = (
@@ -106,7 +108,7 @@ class LocalStudy:
         return LocalWorkers(self.study.name, others if device == "auto" else [device] * count, slots, self.logs)
 
     def work(self, watcher: Watcher, stop: StopRequest) -> None:
-        """Be one of this study's workers until it is finished or a stop is asked for."""
+        """Work on this study until it is finished or a stop is requested."""
         from hpo.orchestration.worker import Services, Worker
         from hpo.study.session.registry import Life
         from hpo.study.session.worker_session import WorkerSession
@@ -132,8 +134,7 @@ class LocalStudy:
 def opened(
     given: Path | Mapping[str, Any], overrides: Sequence[str], settings: Settings, slot_request: SlotRequest = ONE_SLOT
 ) -> Iterator[LocalStudy]:
-    """Check a study (its file, or what would stand in one) against its data and model, then store it or join what is
-    stored."""
+    """Check a study (its file or its mapping) against its data and model; then store it, or join the stored one."""
     from hpo.dataset.description import describe
     from hpo.studyfile import loader
     from hpo.studyfile.checks import rules
@@ -141,7 +142,7 @@ def opened(
     loaded = loader.load(given, overrides)
     spec = loaded.spec
     dataset = describe(Path(spec.data), settings.cache)
-    launcher = machine.launcher(settings)  # its seconds of imports go on beside ours
+    launcher = machine.launcher(settings)  # its imports take seconds and run beside ours
     from hpo.orchestration.workspace import Workspace
     from hpo.study.database.storage import open_storage
     from hpo.study.records import Facts, Identity
@@ -171,10 +172,10 @@ def opened(
 
 @contextmanager
 def joined(name: str, data: Path | None, settings: Settings, slot_request: SlotRequest) -> Iterator[LocalStudy]:
-    """A stored study on a machine that has its data, and nothing else of it.
+    """Join a stored study on a machine that has only its data.
 
-    ``data``: data.yaml where it is not at the place that the study names. Raises StudyConflict where the data or the
-    model is another one.
+    ``data`` is the data.yaml if it is not at the path that the study names. Raises StudyConflict if the data or the
+    model differs.
     """
     from hpo.dataset.description import describe
     from hpo.dataset.difference import differences
@@ -209,7 +210,7 @@ def joined(name: str, data: Path | None, settings: Settings, slot_request: SlotR
 
 
 def _placed_data(folder: Path, source: Path) -> Path:
-    """The data.yaml that trials on this machine are given."""
+    """Return the data.yaml for trials on this machine."""
     from hpo.dataset.description import write_resolved
 
     folder.mkdir(parents=True, exist_ok=True)

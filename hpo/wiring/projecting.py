@@ -1,4 +1,4 @@
-"""What goes to MLflow, and what other machines fetch from there."""
+"""Connections of a study to MLflow: its projection, and files for other machines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def projector(settings: Settings, storage: Storage, study: StudyRow) -> Projector:
-    """The study's projection into MLflow."""
+    """Return the study's projection into MLflow."""
     from hpo.study.studies import lifecycle
     from hpo.tracking.projection import Projector
     from hpo.tracking.reader import ProjectionReader
@@ -24,7 +24,7 @@ def projector(settings: Settings, storage: Storage, study: StudyRow) -> Projecto
 
 
 def checkpoint_store(settings: Settings, study: StudyRow) -> MlflowStore | None:
-    """Where checkpoints go that other machines shall find; None where MLflow's store is this machine's own."""
+    """Return the store of checkpoints for other machines; None if MLflow's store is local to this machine."""
     from hpo.tracking.checkpoints import MlflowStore
 
     return MlflowStore(settings, study) if settings.artifact_root is None else None

@@ -1,4 +1,4 @@
-"""A study's winner, made ready to be handed over on this machine."""
+"""Promotion of a study's winner on this machine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Promotion:
-    """What was asked for, found possible, and not begun yet."""
+    """A promotion that passed its checks and has not begun yet."""
 
     storage: Storage
     study: StudyRow
@@ -41,11 +41,11 @@ class Promotion:
     by: str
 
     def train(self, stop: StopRequest, show: ShowEpochs) -> Trained:
-        """See ``FinalTraining.run``."""
+        """Train as ``FinalTraining.run`` does."""
         return self.training.run(self.launcher, stop, show)
 
     def make(self, trained: Trained, show: ShowImages) -> tuple[Promoted, Pending | None]:
-        """The folder, and what is to be registered."""
+        """Make the folder; return it, and the promotion to register, if there is one."""
         from hpo.promotion import registering
         from hpo.promotion.registering import Pending
 
@@ -68,7 +68,7 @@ class Promotion:
         return made, wanted
 
     def register(self, wanted: Pending, show: ShowImages) -> Registered:
-        """Raises ``StorageUnavailable`` where the registry does not answer."""
+        """Register the model. Raises ``StorageUnavailable`` if the registry does not answer."""
         from hpo.promotion import registering
 
         weights_process = replace(self.builder.weights_process, show=show)
@@ -78,10 +78,10 @@ class Promotion:
 def promotion(
     storage: Storage, study: StudyRow, asked: PromotionRequest, settings: Settings, place: tuple[Path | None, str, str]
 ) -> Promotion:
-    """Everything that can be wrong is looked at here, before anything is trained.
+    """Check all that can be wrong, before anything is trained, and return the promotion.
 
-    ``place``: data.yaml where it is not at the study's place, the device, and who promotes. Raises ``UsageError``, and
-    ``StudyConflict`` where the data or the model is another one.
+    ``place`` holds the data.yaml if it is not at the study's path, the device, and the name of the caller. Raises
+    ``UsageError``, and ``StudyConflict`` if the data or the model differs.
     """
     from hpo.orchestration.workspace import Workspace
     from hpo.promotion import exports, folder, registering
@@ -114,14 +114,14 @@ def promotion(
 def weights_process(
     settings: Settings, study: StudyRow, device: str, show: Callable[[str, int, int], None] = lambda *_: None
 ) -> WeightsProcess:
-    """Where weights of ``study`` are looked at."""
+    """Return the process that loads weights of ``study``."""
     from hpo.promotion.weights_process import WeightsProcess
 
     return WeightsProcess(settings, device, settings.study_folder(study.name) / "promote" / "log.txt", show)
 
 
 def refuse_other_data(study: StudyRow, source: Path, settings: Settings) -> None:
-    """Raises ``StudyConflict`` with the differences listed, and ``UsageError`` where there is no data."""
+    """Raise ``StudyConflict`` with the differences listed, and ``UsageError`` if there is no data."""
     from hpo.dataset.description import describe
     from hpo.dataset.difference import differences
 

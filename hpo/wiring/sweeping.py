@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SweepRequest:
-    """Which predictions are swept (see ``hpo.training.measuring.predictions.PredictionsRequest``)."""
+    """Options of a sweep's predictions (see ``hpo.training.measuring.predictions.PredictionsRequest``)."""
 
     weights: Path
     data: Path
@@ -31,7 +31,7 @@ class SweepRequest:
 
 @dataclass(frozen=True)
 class Swept:
-    """A sweep's result with what it was found on."""
+    """Result of a sweep, with its predictions and options."""
 
     result: SweepResult
     predictions: Predictions
@@ -39,7 +39,7 @@ class Swept:
     imgsz: int
 
     def save(self, folder: Path) -> list[Path]:
-        """Writes the sweep's files into ``folder``."""
+        """Write the sweep's files into ``folder``."""
         from hpo.training.measuring import sweep_files
 
         weights = self.request.weights.resolve()
@@ -58,10 +58,10 @@ def sweep(
     with_test: bool,
     progress: Callable[[str, int, int], None],
 ) -> Swept:
-    """Capture (or load) the predictions and sweep them; ``progress`` is told split, images done, images in all.
+    """Capture (or load) the predictions and sweep them; ``progress`` gets the split, images done and all images.
 
-    With a test split in the data, and ``with_test``, the gain there is measured too; a sweep of the test split itself
-    has no other.
+    If the data has a test split, ``with_test`` also measures the gain there; a sweep of the test split itself has no
+    other split to measure.
     """
     from hpo.dataset.description import describe
     from hpo.training import environment

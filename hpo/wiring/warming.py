@@ -1,4 +1,4 @@
-"""What a new study takes over from the earlier ones that its file names under ``warm_start``."""
+"""Trials and proposals that a new study takes from the earlier ones that its file names under ``warm_start``."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from hpo.trial.vocabulary import Scalar
 
 _AGREE = ("train", "space", "objective", "postprocess")
-"""Keys of a study file under which a trial's values mean the same."""
+"""Keys of a study file that must be equal for a trial's values to have the same meaning."""
 
 
 def warm_start(storage: Storage, spec: StudySpec, identity: Identity) -> WarmStart:
-    """What a new study takes over from the earlier ones that it names.
+    """Return what a new study takes from the earlier ones that it names.
 
-    Each gives its confirmed best as a proposal, brought into the space of ``spec``. Where the studies measure the same
-    on the same data and model, it also gives its finished trials.
+    Each earlier study gives its confirmed best as a proposal, brought into the space of ``spec``. If it measures the
+    same on the same data and model, it also gives its finished trials.
 
-    Raises ``UsageError`` for a study that is not in this database, or that has no complete trial.
+    Raises ``UsageError`` for a study that is not in this database or has no complete trial.
     """
     from hpo.promotion.choice import choose
     from hpo.study.records import WarmStart
@@ -68,7 +68,7 @@ def _enqueue(proposals: list[dict[str, Scalar]], spec: StudySpec, best: Promotio
 
 
 def _values(best: PromotionChoice) -> dict[str, Scalar]:
-    """All that the trial was trained and is used with, whether its study sampled, fixed or left it."""
+    """Return all values of the trial's training and use, whether its study sampled, fixed or left them."""
     from hpo.studyfile.arguments import arguments
     from hpo.studyfile.schema import POSTPROCESSING_NAMES
 

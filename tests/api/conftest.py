@@ -1,4 +1,4 @@
-"""One small study, run from Python; the tests of the API look at it from all sides."""
+"""One small study, run from Python, for all tests of the API."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.conftest import SMALLEST_MODEL
 
 
 def state() -> dict[str, Any]:
-    """What a run must leave as it was."""
+    """Return the state that a run must not change."""
     loggers = ["", "mlflow", "urllib3.connectionpool", "optuna", "ultralytics"]
     return {
         "environ": dict(os.environ),
@@ -27,7 +27,7 @@ def state() -> dict[str, Any]:
 
 
 def mapping(name: str, data: Path, **train: Any) -> dict[str, Any]:
-    """A study as a mapping: two trials of two epochs."""
+    """Return a study as a mapping: two trials of two epochs."""
     return {
         "name": name,
         "data": data,
@@ -43,7 +43,7 @@ def mapping(name: str, data: Path, **train: Any) -> dict[str, Any]:
 
 @dataclass
 class Ran:
-    """The small study, run to its end."""
+    """The small study after its end."""
 
     home: Path
     before: dict[str, Any]
@@ -52,7 +52,7 @@ class Ran:
 
 
 def at_home(patch: pytest.MonkeyPatch, home: Path) -> None:
-    """Everything that is written goes below ``home``."""
+    """Put all written files below ``home``."""
     patch.setenv("HPO_HOME", str(home))
     for name in ("HPO_STORAGE", "MLFLOW_TRACKING_URI"):
         patch.delenv(name, raising=False)
@@ -77,7 +77,7 @@ def mine(ran: Ran, monkeypatch: pytest.MonkeyPatch) -> hpo.Study:
 
 @pytest.fixture
 def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A fresh place for everything that is written, and the working folder."""
+    """Return a fresh folder for all written files, which is also the working folder."""
     at_home(monkeypatch, tmp_path / "runs")
     monkeypatch.chdir(tmp_path)
     return tmp_path / "runs"

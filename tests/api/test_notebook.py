@@ -1,4 +1,4 @@
-"""The notebook of examples/ runs as it is committed, in a kernel of its own."""
+"""The notebook of examples/ runs as it is committed, in a separate kernel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A study run from Python: what it tells, what it leaves, and how it ends early."""
+"""A study run from Python: its events, the state that it leaves, and its early ends."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def _is_training() -> bool:
             study = find_study(storage, "long")
             rows = snapshot.trials(storage, study)
             return any(snapshot.epochs(storage, study, row.number) for row in rows)
-    except hpo.HpoError:  # no database yet
+    except hpo.HpoError:  # there is no database yet
         return False
 
 

@@ -1,4 +1,4 @@
-"""A stored study from Python says what the commands say."""
+"""A stored study read from Python gives the same facts as the commands."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.api.conftest import Ran
 
 
 def printed(*words: str) -> Any:
-    """What a command prints with --json."""
+    """Return what a command prints with --json."""
     done = CliRunner().invoke(cli, [*words, "--json"], catch_exceptions=False)
     return json.loads(done.stdout)
 

@@ -28,7 +28,7 @@ print(get_cfg(overrides=YAML.load(sys.argv[1])).lr0)
 
 
 def ultralytics(home: Path, *command: str, **variables: str) -> str:
-    """What a program says that uses Ultralytics as its users do."""
+    """Return the output of a program that uses Ultralytics as its users do."""
     environ = {**os.environ, **environment.prepare(home), **variables}
     done = subprocess.run([sys.executable, *command], env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

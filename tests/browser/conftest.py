@@ -1,4 +1,6 @@
-"""A finished study on a real MLflow server, and a real browser; screenshots lie where ``HPO_SCREENSHOTS`` says."""
+"""A finished study on a real MLflow server, and a real browser; ``HPO_SCREENSHOTS`` names the folder for
+screenshots.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ from hpo.trial.vocabulary import Reason
 from tests.tracking.support import Rows, make_rows, settings_in
 
 LONGEST_MS = 120_000
-"""Longest wait for what must appear, on a machine that has much else to do."""
+"""Longest wait for an expected element, on a busy machine."""
 
 
 @dataclass(frozen=True)

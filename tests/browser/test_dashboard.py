@@ -26,7 +26,7 @@ TRIALS = 12
 
 @contextmanager
 def dashboard(url: str, log: Path) -> Iterator[str]:
-    """As its command starts it; ended with the block."""
+    """Start the dashboard as its command does; it ends with the block."""
     base = f"http://127.0.0.1:{(port := free_port())}"
     command = [str(Path(sys.executable).with_name("optuna-dashboard")), url, "--host", "127.0.0.1", "--port", str(port)]
     with log.open("wb") as output:

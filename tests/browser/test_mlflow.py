@@ -1,4 +1,4 @@
-"""MLflow's own UI on a finished study, in a real browser: what the prepared view promises is there."""
+"""MLflow's own UI on a finished study, in a real browser: everything that the prepared view promises is there."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHECKED = "input[type=checkbox]"
 
 
 def opened(page: Any, url: str) -> Any:
-    """The page with the table; without the assistant's panel, which a first visit opens."""
+    """Return the page with the table, without the assistant's panel, which opens at a first visit."""
     page.goto(url)
     page.get_by_text(TRIAL).first.wait_for()
     panel = page.get_by_text("MLflow Assistant")
@@ -28,7 +28,7 @@ def opened(page: Any, url: str) -> Any:
 
 
 def order(page: Any) -> list[str]:
-    """Names of the rows that are shown, from the top."""
+    """Return the names of the visible rows, from the top."""
     found = [(link.bounding_box(), link.inner_text()) for link in page.get_by_role("link", name=TRIAL).all()]
     return [name for box, name in sorted((box["y"], name) for box, name in found if box is not None)]
 

@@ -1,4 +1,4 @@
-"""The command as a user runs it: a process of its own, a folder of its own."""
+"""The command as a user runs it: in a separate process and a separate folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.shared import copy_of, made_once
 
 HPO = [sys.executable, "-m", "hpo"]
 LONGEST_S = 900
-"""After which a command hangs: a machine may be many times slower than the one these were written on."""
+"""Seconds after which a command counts as hanging: a machine may be many times slower than the authors' one."""
 PLACES = {
     "hpo.db": (("hpo_attempts", "folder"), ("hpo_attempts", "checkpoint_path")),
     "mlflow.db": (("runs", "artifact_uri"), ("experiments", "artifact_location")),
@@ -44,7 +44,7 @@ budget: {{trials: 4}}
 
 
 def with_test_split(folder: Path, tiny: Path, scenes: Path) -> Path:
-    """data.yaml of the tiny dataset with a test split of 16 scenes that no other split has."""
+    """Return the data.yaml of the tiny dataset with a test split of 16 scenes that no other split has."""
     data = copy_of(tiny, folder)
     for image in sorted((scenes.parent / "images" / "test").iterdir())[:16]:
         label = scenes.parent / "labels" / "test" / f"{image.stem}.txt"
@@ -58,7 +58,7 @@ def with_test_split(folder: Path, tiny: Path, scenes: Path) -> Path:
 
 @dataclass
 class Shell:
-    """A user's shell in ``folder``; everything that is written goes below it."""
+    """A user's shell in ``folder``; all written files are below it."""
 
     folder: Path
     variables: dict[str, str] = field(default_factory=dict)
@@ -86,7 +86,7 @@ class Shell:
         )
 
     def run(self, *words: str | Path, code: int = 0) -> str:
-        """What the command prints to stdout, and to stderr where it fails; its exit code must be ``code``."""
+        """Return the command's stdout, and its stderr if it fails; its exit code must be ``code``."""
         process = self.start(*words)
         out, err = process.communicate(timeout=LONGEST_S)
         assert process.returncode == code, f"exit {process.returncode}\n{out}\n{err}"
@@ -96,7 +96,7 @@ class Shell:
         return json.loads(self.run(*words, "--json"))
 
     def run_until(self, line: str, *words: str | Path) -> subprocess.Popen[str]:
-        """The running command, once it has printed a line that holds ``line``."""
+        """Return the running command after it has printed a line that contains ``line``."""
         process = self.start(*words)
         assert process.stdout is not None
         for printed in process.stdout:
@@ -115,19 +115,19 @@ class Shell:
 
 @dataclass(frozen=True)
 class Done:
-    """The small study, run through without a stop, in a folder of the test's own."""
+    """The small study, run to its end without a stop, in the test's own folder."""
 
     shell: Shell
     file: Path
     said: str
     left: set[str]
-    """What lay in the shell's folder afterwards."""
+    """Files in the shell's folder after the run."""
     trials: list[dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
 def finished(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the small study, run through without a stop: four trainings, which tests take a copy of."""
+    """Return the folder of the small study, run without a stop: four trainings; tests copy it."""
 
     def make(folder: Path) -> None:
         shell = Shell(folder / "ran")
@@ -162,7 +162,7 @@ def shell(tmp_path: Path) -> Shell:
 
 @pytest.fixture
 def study(tiny: Path, tmp_path: Path) -> Callable[..., Path]:
-    """Writes a study file; ``more`` is appended."""
+    """Return a function that writes a study file; ``more`` is appended."""
 
     def write(name: str = "small", more: str = "") -> Path:
         path = tmp_path / f"{name}.yaml"

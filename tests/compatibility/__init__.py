@@ -1,1 +1,1 @@
-"""Databases of older versions: what was stored then must go on and be told as it was."""
+"""Databases of older versions: their studies continue, and commands report them as before."""

@@ -1,7 +1,7 @@
-"""The stored products of an older version, put into a folder of the test's own; and what is read off such a folder.
+"""The stored products of an older version: they are unpacked into a test's folder and read from it.
 
-Everything was made in ``PLACE``, which stands in all texts; ``unpack`` and ``fill_postgres`` write the folder's path
-in its stead. Weights and checkpoints stay as they are, bit for bit.
+Everything was made in ``PLACE``, and all texts contain this path; ``unpack`` and ``fill_postgres`` replace it by the
+folder's path. Weights and checkpoints stay as they are, bit for bit.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 PLACE = "/fixture"
 """The folder in which the products were made."""
 HOME = "home"
-"""Folder of $HPO_HOME within it."""
+"""Folder of $HPO_HOME within ``PLACE``."""
 DATABASES = ("hpo", "mlflow")
 TOLD: dict[str, tuple[str, ...]] = {
     "best going": ("best", "going"),
@@ -40,7 +40,7 @@ TOLD: dict[str, tuple[str, ...]] = {
     "status proven": ("status", "proven"),
     "status begun": ("status", "begun"),
 }
-"""Commands that only read, by the name under which expected.json holds what they said with ``--json``."""
+"""Commands that only read, by the name under which expected.json holds their ``--json`` output."""
 CONFIRM = ("confirm", "proven", "--json")
 SYNC: dict[str, tuple[str, ...]] = {name: ("sync", name) for name in ("going", "proven", "begun")}
 DETECTS = """\
@@ -56,7 +56,7 @@ files = sorted((data / "images" / "test").iterdir())[:4]
 found = model.predict(np.stack([np.asarray(Image.open(file).convert("RGB")) for file in files]))
 print(json.dumps({"columns": list(found.columns), "rows": found.values.tolist()}))
 """
-"""A program that loads the registered model as its users do, and detects on four images of the test split."""
+"""A program that loads the registered model as its users do, and runs it on four images of the test split."""
 
 
 SEVERAL = """\
@@ -75,11 +75,11 @@ for name, words in json.load(sys.stdin).items():
     said[name] = json.loads(out.getvalue())
 print(json.dumps(said))
 """
-"""A program that runs commands one after another, as ``python -m hpo`` does: their imports cost more than they do."""
+"""A program that runs commands one after another, like ``python -m hpo``: importing takes longer than the commands."""
 
 
 def unpack(folder: Path) -> None:
-    """Files, MLflow's store and the SQLite database."""
+    """Unpack the files, MLflow's store and the SQLite database."""
     with tarfile.open(PRODUCTS / "files.tar.xz") as archive:
         archive.extractall(folder, filter="data")
     for file in filter(Path.is_file, folder.rglob("*")):
@@ -97,7 +97,7 @@ def unpack(folder: Path) -> None:
 
 
 def fill_postgres(url: str, folder: Path) -> None:
-    """The same content in an empty PostgreSQL database."""
+    """Write the same content to an empty PostgreSQL database."""
     import psycopg
 
     with psycopg.connect(url) as store:
@@ -120,7 +120,7 @@ def _sql(name: str, folder: Path) -> str:
 
 
 def _digests(specs: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
-    """A study's specification is canonical JSON with absolute paths, and its digest is stored beside it."""
+    """Give each study's id and new digest: the digest is made of canonical JSON with absolute paths."""
     for study_id, spec in specs:
         yield study_id, hashlib.sha256(spec.encode()).hexdigest()
 
@@ -141,19 +141,19 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
 
 
 def hpo(folder: Path, *words: str | Path, code: int = 0, **variables: str) -> str:
-    """What the command prints to stdout; its exit code must be ``code``."""
+    """Return the command's stdout; its exit code must be ``code``."""
     return _python(folder, ["-m", "hpo", *map(str, words)], variables, code=code)
 
 
 def told(folder: Path, commands: dict[str, tuple[str, ...]], **variables: str) -> dict[str, Any]:
-    """What each of the commands says with ``--json``, with ``PLACE`` for the folder."""
+    """Return the ``--json`` output of each command, with ``PLACE`` instead of the folder."""
     said = _python(folder, ["-c", SEVERAL], variables, given=json.dumps(commands))
     found: dict[str, Any] = json.loads(said.replace(str(folder), PLACE))
     return found
 
 
 def detected(folder: Path) -> dict[str, Any]:
-    """What the registered model finds."""
+    """Return the detections of the registered model."""
     said = _python(folder, ["-c", DETECTS, str(folder / HOME), str(folder / "data")], {})
     found: dict[str, Any] = json.loads(said.splitlines()[-1])
     return found
@@ -170,7 +170,7 @@ def _python(folder: Path, words: list[str], variables: dict[str, str], *, code: 
 
 
 def held(folder: Path) -> dict[str, Any]:
-    """What MLflow's store holds: the active runs by the key of what they show, and the registered models."""
+    """Return the content of MLflow's store: the active runs by key, and the registered models."""
     with closing(sqlite3.connect(folder / HOME / "mlflow.db")) as store:
         runs = dict(_runs(store))
         sql = "SELECT v.name, v.version, a.alias FROM model_versions v LEFT JOIN registered_model_aliases a " \
@@ -180,7 +180,7 @@ def held(folder: Path) -> dict[str, Any]:
 
 
 def forget_mlflow(folder: Path) -> None:
-    """As where its store was lost."""
+    """Remove MLflow's store, as after its loss."""
     for file in (folder / HOME).glob("mlflow.db*"):
         file.unlink()
     shutil.rmtree(folder / HOME / "mlartifacts")

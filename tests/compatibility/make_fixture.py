@@ -98,7 +98,7 @@ FILES = {
 
 
 def main() -> None:
-    HERE.mkdir()  # fails where one is; what a failure leaves there is for people to look at
+    HERE.mkdir()  # fails if it exists; after a failure people can look at its content
     make_data()
     make_start()
     for name, (model, length, more) in FILES.items():
@@ -119,7 +119,9 @@ def say(what: str) -> None:
 
 
 def make_data() -> None:
-    """A part of the demo set, as JPEG: its files are committed, for no library promises the same bytes for ever."""
+    """Make a part of the demo set, as JPEG; its files are committed, because no library keeps the same bytes
+    for ever.
+    """
     from PIL import Image
 
     hpo(HERE, "data", "demo", "scratch/digits")
@@ -136,7 +138,7 @@ def make_data() -> None:
 
 
 def make_start() -> None:
-    """Weights that have learned something, for searches that begin with them."""
+    """Make weights that have learned something, for searches that begin with them."""
     say("start: twenty epochs on the whole demo set")
     (HERE / "models").mkdir()
     shutil.copyfile(Path(__file__).with_name("smallest.yaml"), HERE / "models" / "smallest.yaml")
@@ -149,7 +151,7 @@ def make_start() -> None:
 
 
 def make_going() -> None:
-    """Two workers that are stopped in the middle: one gives its trial back, the other is killed."""
+    """Run two workers and stop them in the middle: one gives its trial back, the other is killed."""
     say("going")
     first = start("run", "going.yaml")
     until(lambda: epochs(3) >= 1)
@@ -172,7 +174,7 @@ def make_going() -> None:
 
 
 def training(worker: subprocess.Popen[bytes]) -> psutil.Process:
-    """The newest process below the worker: that of its trial."""
+    """Return the newest process below the worker: the process of its trial."""
     return max(psutil.Process(worker.pid).children(recursive=True), key=psutil.Process.create_time)
 
 
@@ -223,14 +225,14 @@ def read(sql: str) -> list[Any]:
 
 
 def epochs(number: int) -> int:
-    """Recorded of the newest attempt at a trial of the first study."""
+    """Return the number of recorded epochs of the newest attempt at a trial of the first study."""
     sql = f"SELECT attempt, count(*) FROM hpo_epochs WHERE study_id = 1 AND number = {number} GROUP BY 1 ORDER BY 1"  # noqa: S608
     found = read(sql)
     return found[-1][1] if found else 0
 
 
 def running() -> dict[int, int]:
-    """Trial -> process id of its worker."""
+    """Return the running trials: number -> process id of its worker."""
     return dict(read("SELECT number, pid FROM hpo_attempts WHERE study_id = 1 AND ended_at IS NULL"))
 
 

@@ -1,4 +1,4 @@
-"""What make_fixture.py has made, as the products that are committed, and what that version says of them."""
+"""Packing of make_fixture.py's results as the committed products, and recording of that version's output for them."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ KEPT = {
     "data.yaml", "hyperparameters.yaml", "metrics.json", "model-card.md", "MLmodel", "python_env.yaml",
     "requirements.txt", "conda.yaml", "registered_model_meta",
 }  # fmt: skip
-"""Files that some command reads; of attempts that have not ended also the checkpoints."""
+"""Files that a command reads; for attempts that have not ended also the checkpoints."""
 
 
 def pack(folder: Path) -> None:
-    """Databases as SQL, the files that some command reads as an archive."""
+    """Pack the databases as SQL, and the files that a command reads as an archive."""
     PRODUCTS.mkdir(exist_ok=True)
     for name in DATABASES:
         with closing(sqlite3.connect(folder / HOME / f"{name}.db")) as store:
@@ -53,24 +53,24 @@ def pack(folder: Path) -> None:
 
 
 def anonymous(text: str) -> str:
-    """Without the machine's name and the boot in which its processes ran."""
+    """Return the text without the machine's name and without the id of the boot in which its processes ran."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     return re.sub(rf"\b{re.escape(platform.node())}\b", "old-node", text.replace(boot, "old-boot"))
 
 
 def is_kept(file: Path, parts: tuple[str, ...]) -> bool:
-    """``parts``: of the file's path below the folder."""
+    """Return whether the file is packed. ``parts`` are the parts of its path below the folder."""
     if parts[0] in {"scratch", "winner"} or parts[:2] == (HOME, "cache"):
         return False
     if parts[0] != HOME:
         return True
     if file.name == "best.pt" and any(file.parent.glob("checkpoint-*.pt")):
-        return False  # of an attempt that has not ended: the checkpoint holds it, too
+        return False  # of an attempt that has not ended: the checkpoint holds the same
     return file.name in KEPT or file.stem == newest_checkpoint(file.parent)
 
 
 def newest_checkpoint(folder: Path) -> str:
-    """Stem of the newest checkpoint and of its description; nothing goes on from older ones."""
+    """Return the stem of the newest checkpoint and its description; no attempt resumes from older ones."""
     found = sorted(file.stem for file in folder.glob("checkpoint-*.json"))
     return found[-1] if found else "none"
 
@@ -82,7 +82,7 @@ def plain(info: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def record() -> None:
-    """What this version says of what was packed."""
+    """Record this version's output for the packed products."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place).resolve()
         unpack(folder)

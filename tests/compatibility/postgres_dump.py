@@ -12,7 +12,7 @@ from tests.compatibility.fixture import hpo
 
 
 def of(sqlite: Path) -> str:
-    """As plain SQL, without the commands of psql."""
+    """Return the dump as plain SQL, without the commands of psql."""
     with postgres.Server.make() as server:
         url = postgres.create_database(server.url)
         hpo(sqlite.parents[1], "db", "init", HPO_STORAGE=url)

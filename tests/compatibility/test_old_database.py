@@ -1,6 +1,6 @@
-"""A database of commit 46f6ae8 under the code of today: told as it was told then, and taken up where it was left.
+"""A database of commit 46f6ae8 under today's code: commands report it as before, and its studies continue.
 
-``make_fixture.py`` made the products, and recorded what that version said of them.
+``make_fixture.py`` made the products and recorded the output of that version.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from tests.compatibility.fixture import CONFIRM, HOME, PRODUCTS, SYNC, TOLD
 
 BACKENDS = ("sqlite", "postgres")
 MOMENTARY = {"duration_s", "device_hours", "wasted_hours", "left_s", "seen_s"}
-"""Keys of the JSON forms that say how long something has lasted so far."""
+"""Keys of the JSON forms that hold a duration up to now."""
 OF_PATHS = {"hpo.projected", "spec_sha256"}
 """Tags that are digests of texts with absolute paths."""
 MANIFEST = "hpo.artifacts"
-"""A tag with digests of files, some with absolute paths: the files are compared."""
+"""A tag with digests of files, some of which contain absolute paths: the files are compared instead."""
 
 
 @dataclass(frozen=True)
@@ -67,27 +67,27 @@ def server_for(request: pytest.FixtureRequest) -> str | None:
 
 @pytest.fixture(scope="module", params=BACKENDS)
 def old(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Old]:
-    """For tests that only read."""
+    """Give an upgraded copy for tests that only read it."""
     with upgraded(tmp_path_factory.mktemp("old"), server_for(request)) as made:
         yield made
 
 
 @pytest.fixture(params=BACKENDS)
 def own(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Old]:
-    """For a test that changes it."""
+    """Give an upgraded copy for a test that changes it."""
     with upgraded(tmp_path, server_for(request)) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def expected() -> dict[str, Any]:
-    """What the old version said."""
+    """Return the recorded output of the old version."""
     said: dict[str, Any] = json.loads(lzma.decompress((PRODUCTS / "expected.json.xz").read_bytes()))
     return said
 
 
 def missing(before: Any, after: Any, place: str = "") -> list[str]:
-    """Where ``after`` does not say what ``before`` said; what it says beside that may be new."""
+    """Return the places where ``after`` lacks something of ``before``; further content of ``after`` may be new."""
     if isinstance(before, dict) and isinstance(after, dict):
         kept = [key for key in before if key not in MOMENTARY | OF_PATHS]
         return [line for key in kept for line in missing(before[key], after.get(key, "nothing"), f"{place}/{key}")]

@@ -1,4 +1,4 @@
-"""From predictions to a verdict: settings that were fixed before, and a gain that is split without a rest."""
+"""A verdict from predictions: the settings are fixed before, and the parts of the gain add up to it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.study.support import study_spec
 
 POINT = OperatingPoint(0.5, 0.05)
 SKILLS = {"b0": 0.50, "b1": 0.52, "a0": 0.80, "a1": 0.81, "c0": 0.60, "c1": 0.62}
-"""Values of each run: two of the baseline, two of each of two candidates."""
+"""Values of each run: two runs of the baseline, two of each of two candidates."""
 
 
 def stage(objective: str = "f1", point: OperatingPoint | None = POINT) -> tuple[StudySpec, StagePlan]:
@@ -59,7 +59,7 @@ def test_the_winner_is_the_one_that_was_chosen_before() -> None:
     best, chosen = (judge(stage(), groups(winner), "test", capture) for winner in "ac")
     assert chosen.verdict.winner == 1
     assert chosen.verdict.difference < best.verdict.difference
-    assert chosen.verdict.sd == best.verdict.sd  # the noise is everybody's
+    assert chosen.verdict.sd == best.verdict.sd  # all runs share one noise estimate
 
 
 def test_equal_detectors_at_the_defaults_differ_in_nothing() -> None:

@@ -1,4 +1,4 @@
-"""The stage after a search: what is planned, and that the search keeps its history, its budget and its best trial."""
+"""The stage after a search: its plan; the search keeps its history, its budget and its best trial."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.study.support import (
 
 
 def confirmed(storage: Storage, study: StudyRow, values: dict[int, float] | None = None) -> list[TrialRow]:
-    """The runs of a stage that is trained to its end; ``values`` by ordinal."""
+    """Return the runs of a stage that is trained to its end; ``values`` are by ordinal."""
     with WorkerSession(storage, study, "w", None) as session:
         for proposal in iter(session.admit, None):
             begin(session, proposal)
@@ -55,12 +55,12 @@ def test_the_best_trials_and_the_baseline_are_planned_each_with_seeds_of_their_o
     assert [run.of for run in study.plan] == [None, first, second] * 3
     seeds = [dict(run.train)["seed"] for run in study.plan]
     assert len(set(seeds)) == 9
-    assert 7 not in seeds  # the search's
+    assert 7 not in seeds  # the seed of the search
     assert study.spec.search.pruner.name == "none"
     assert study.spec.budget.trials == 9
     trained = snapshot.trial(storage, search, first).train
     assert {**trained, "seed": seeds[1]} == dict(study.plan[1].train)
-    assert lifecycle.load(storage, "digits.confirm") == study  # also what is planned survives the database
+    assert lifecycle.load(storage, "digits.confirm") == study  # the database also keeps the plan
 
 
 def test_a_stage_trains_what_is_planned_and_leaves_the_search_alone(storage: Storage, searched: Search) -> None:
@@ -169,7 +169,7 @@ def test_looks_at_a_split_are_counted_over_all_studies_on_its_data(storage: Stor
         record.look(storage, study, split, "me") for study, split in [(one, "test"), (one, "val"), (other, "test")]
     ]
     assert looks == [1, 1, 2]
-    lifecycle.delete(storage, "one.confirm")  # what was seen can not be unseen
+    lifecycle.delete(storage, "one.confirm")  # a look can't be undone
     one = stage.begin(storage, lifecycle.load(storage, "one"), Confirm(top=1, seeds=2))
     assert record.look(storage, one, "test", "me") == 3
     assert record.stored(storage, one) is None

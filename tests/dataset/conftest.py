@@ -1,4 +1,4 @@
-"""A small dataset in YOLO format; the files need not be pictures, since nothing here decodes them."""
+"""A small dataset in YOLO format; the files need not be real images, since nothing here decodes them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ names: [cat, dog]
 
 
 def write_dataset(folder: Path, yaml: str = DATA_YAML) -> Path:
-    """Two training images, one of them background, and one validation image; returns the data.yaml."""
+    """Write two training images, one of them background, and one validation image; return the data.yaml."""
     for name, label in (
         ("train/a", "0 0.5 0.5 0.2 0.2\n1 0.1 0.1 0.1 0.1\n"),
         ("train/b", None),
@@ -33,7 +33,7 @@ def write_dataset(folder: Path, yaml: str = DATA_YAML) -> Path:
 
 @pytest.fixture(scope="session")
 def write() -> Callable[[Path], Path]:
-    """Writes the small dataset into a folder and returns its data.yaml; for property tests."""
+    """Return a function that writes the small dataset into a folder and returns its data.yaml; for property tests."""
     return write_dataset
 
 
@@ -45,5 +45,5 @@ def dataset(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def dataset_with(tmp_path: Path) -> Callable[[str], Path]:
-    """Makes a dataset whose data.yaml has the given text."""
+    """Return a function that makes a dataset with the given text as data.yaml."""
     return lambda yaml: write_dataset(tmp_path / "set", yaml)

@@ -1,4 +1,4 @@
-"""Sizes and classes are those of the label files; pictures are small files of their own."""
+"""Sizes and classes equal those of the label files; pictures are small separate files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hpo.dataset.boxes import box_facts, pictures
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Two images of 200 x 100 pixels; classes a, b and c, of which the last is unused."""
+    """Two images of 200 x 100 pixels; classes a, b and c; c is unused."""
     (tmp_path / "images" / "train").mkdir(parents=True)
     (tmp_path / "labels" / "train").mkdir(parents=True)
     for name in ("one", "two", "empty"):

@@ -1,4 +1,4 @@
-"""Describing a dataset: counts and every problem."""
+"""Description of a dataset: counts and every problem."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Make = Callable[[str], Path]
 
 
 def problems(yaml: Path) -> list[tuple[str, int, str, str]]:
-    """(file's name, line, key path, message) of each problem."""
+    """Return (file's name, line, key path, message) of each problem."""
     with pytest.raises(SpecError) as caught:
         describe(yaml)
     return [(Path(found.file).name, found.line, found.path, found.message) for found in caught.value.problems]

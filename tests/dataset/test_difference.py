@@ -1,4 +1,4 @@
-"""What has changed in a dataset, said so that its owner finds it."""
+"""Changes of a dataset, described so that its owner finds them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo set: the same bytes every time, splits from different scans, labels that fit the ink."""
+"""The demo set: equal bytes every time, splits from different scans, labels that fit the ink."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fingerprint stands for the content, and the cache never changes it."""
+"""The fingerprint represents the content, and the cache never changes it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FILES = ("images/train/a.jpg", "images/train/b.jpg", "images/val/c.jpg", "label
 
 
 def age(folder: Path) -> None:
-    """Make all files an hour old: what is new is not cached yet, as it may still change without a new time stamp."""
+    """Make all files an hour old: newer files are not cached yet, since they may change without a new time stamp."""
     then = time.time() - 3600
     for file in folder.rglob("*"):
         os.utime(file, (then, then))
@@ -96,7 +96,7 @@ def test_the_cache_changes_nothing_and_spares_the_reading(dataset: Path, tmp_pat
     cold = describe(dataset, cache)
     picture = dataset.parent / "images/train/a.jpg"
     kept = picture.stat()
-    picture.write_bytes(b"x" * kept.st_size)  # unseen on purpose: same size, and the old time stamp put back
+    picture.write_bytes(b"x" * kept.st_size)  # unseen on purpose: same size, and the old time stamp restored
     os.utime(picture, ns=(kept.st_atime_ns, kept.st_mtime_ns))
     assert describe(dataset, cache) == cold
     assert describe(dataset).fingerprint != cold.fingerprint
@@ -115,7 +115,7 @@ def test_a_file_that_may_still_change_unseen_is_not_cached(dataset: Path, tmp_pa
     picture = dataset.parent / "images/train/a.jpg"
     new = picture.stat()
     picture.write_bytes(b"x" * new.st_size)
-    os.utime(picture, ns=(new.st_atime_ns, new.st_mtime_ns))  # as a coarse clock would leave it
+    os.utime(picture, ns=(new.st_atime_ns, new.st_mtime_ns))  # as with a coarse clock
     assert describe(dataset, tmp_path).fingerprint == describe(dataset).fingerprint
 
 

@@ -1,4 +1,4 @@
-"""Ultralytics' own reader is the measure of ours: the same suffixes, label places, and rows taken or left out."""
+"""Ultralytics' own reader is the reference for ours: same suffixes, label paths, and accepted or refused rows."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ print("\\n" + json.dumps(answer))
 
 @pytest.fixture(scope="module")
 def ultralytics(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What Ultralytics says, asked once in a process of its own."""
+    """Return Ultralytics' answers, computed once in a separate process."""
     folder = tmp_path_factory.mktemp("parity")
     Image.new("RGB", (32, 32)).save(folder / "picture.png")
     labels = [folder / f"{index}.txt" for index in range(len(_TEXTS))]

@@ -1,4 +1,4 @@
-"""The resolved data.yaml: what PyYAML, and so Ultralytics, reads from it is what was described."""
+"""The resolved data.yaml: PyYAML, and so Ultralytics, reads from it the same dataset that was described."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docker-compose.yml as data, and its services started natively: same commands, same variables, same order."""
+"""docker-compose.yml as data, and its services started natively with the same commands, variables and order."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ ENTRYPOINT = ROOT / "deploy" / "entrypoint.sh"
 
 
 def services(variables: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """By name, with ``variables`` filled in."""
+    """Return the services by name, with ``variables`` filled in."""
     text = re.sub(r"\$\{(\w+):-([^}]*)\}", lambda found: variables.get(found[1], found[2]), FILE.read_text())
     loaded: dict[str, Any] = YAML(typ="safe").load(text)
     return dict(loaded["services"])
 
 
 def order(found: Mapping[str, dict[str, Any]]) -> list[str]:
-    """So that every service comes after those that it depends on."""
+    """Return the names in an order in which every service comes after those that it depends on."""
     done: list[str] = []
     while len(done) < len(found):
         ready = [name for name in found if name not in done and set(found[name].get("depends_on", {})) <= set(done)]
@@ -39,7 +39,7 @@ def order(found: Mapping[str, dict[str, Any]]) -> list[str]:
 
 @dataclass(frozen=True)
 class Native:
-    """Stands in for the containers: their paths are folders here, their names and ports are loopback's."""
+    """Native processes instead of the containers: paths become folders here, names and ports become loopback's."""
 
     folder: Path
     ports: dict[str, int]
@@ -57,7 +57,7 @@ class Native:
         return [str(ENTRYPOINT), *(own.get(word, self.text(word)) for word in service["command"])]
 
     def environment(self, service: dict[str, Any]) -> dict[str, str]:
-        """The service's own variables and nothing of ours; secrets that it does not mount are not there."""
+        """Return only the service's own variables; secrets that it does not mount are missing."""
         given = {name: self.text(str(value)) for name, value in service.get("environment", {}).items()}
         mounted = {f"/run/secrets/{secret}" for secret in service.get("secrets", [])}
         for value in service.get("environment", {}).values():
@@ -91,7 +91,7 @@ class Native:
             process.wait(30)
 
     def healthcheck(self, name: str, service: dict[str, Any]) -> bool:
-        """The service's own check, as Docker would run it."""
+        """Run the service's own check, as Docker would."""
         kind, *words = service["healthcheck"]["test"]
         assert kind == "CMD"
         port = next(port for place, port in self.ports.items() if place.startswith(f"{name}:"))

@@ -1,4 +1,4 @@
-"""The compose file: checked by docker-compose itself, hardened throughout, and run natively."""
+"""The compose file: docker-compose accepts it, every service is hardened, and it works natively."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_secrets_are_made_once_and_closed_to_others(secrets: Path) -> None:
 
 
 def test_pinning_writes_the_digest_of_every_tag_and_again_the_newer_one(tmp_path: Path) -> None:
-    """The registry is not reachable from tests: ``docker`` is a script that answers as buildx does."""
+    """Tests can't reach the registry: ``docker`` is a script that answers as buildx does."""
     for name in ("Dockerfile", "docker-compose.yml"):
         shutil.copy(ROOT / name, tmp_path / name)
     for digit in ("a", "b"):
@@ -139,7 +139,9 @@ def test_the_services_run_a_study_natively(tiny: Path, tmp_path: Path, secrets: 
 
 
 def _work(native: Native, worker: dict[str, Any]) -> None:
-    """As the head of docker-compose.yml says; until `hpo worker` exists, `hpo run` takes its place."""
+    """Work on a study as the comment at the top of docker-compose.yml says; `hpo run` takes the place of `hpo worker`
+    until that exists.
+    """
     file = "/studies/composed.yaml"
     if "worker" in COMMANDS:
         native.run("worker", worker, ["hpo", "create", file])
@@ -150,7 +152,9 @@ def _work(native: Native, worker: dict[str, Any]) -> None:
 
 @contextmanager
 def _postgres(native: Native, service: dict[str, Any], folder: Path) -> Iterator[None]:
-    """What the image's entrypoint does: a cluster with POSTGRES_USER and its password, POSTGRES_DB, the command."""
+    """Do the work of the image's entrypoint: a cluster with POSTGRES_USER and its password, POSTGRES_DB, the
+    command.
+    """
     environment = native.environment(service)
     assert environment["POSTGRES_USER"] == OWNER
     password = Path(environment["POSTGRES_PASSWORD_FILE"]).read_text()

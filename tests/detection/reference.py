@@ -1,4 +1,4 @@
-"""Each step of the sweep as a textbook has it, in plain Python and NumPy float64: slow, and easy to believe."""
+"""Each step of the sweep as in a textbook, in plain Python and NumPy float64: slow and simple."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def diou(a: Array, b: Array) -> float:
 def greedy(
     boxes: Array, scores: Array, classes: Array, threshold: float, overlap: Any = iou, *, by_class: bool = True
 ) -> list[int]:
-    """Indices of what greedy suppression keeps, in falling order of score."""
+    """Return the indices that greedy suppression keeps, in falling order of score."""
     kept: list[int] = []
     for j in np.argsort(-scores, kind="stable"):
         rivals = [i for i in kept if not by_class or classes[i] == classes[j]]
@@ -39,7 +39,7 @@ def greedy(
 def soft(
     boxes: Array, scores: Array, classes: Array, floor: float, *, sigma: float = 0.0, linear: float = -1.0
 ) -> Array:
-    """Final scores of Soft-NMS, 0 where one falls to the floor: Gaussian with ``sigma``, else linear."""
+    """Return the final scores of Soft-NMS, 0 for a score below the floor: Gaussian with ``sigma``, else linear."""
     final = np.zeros(len(scores))
     for c in np.unique(classes):
         left = {int(i): float(scores[i]) for i in np.flatnonzero(classes == c)}
@@ -59,7 +59,7 @@ def soft(
 
 
 def match(boxes: Array, classes: Array, truth_boxes: Array, truth_classes: Array) -> Array:
-    """(n, 10) true positives of detections in falling order of score."""
+    """Return (n, 10) true positives of detections in falling order of score."""
     hits = np.zeros((len(boxes), 10), bool)
     for t, threshold in enumerate(IOUS):
         free = list(range(len(truth_boxes)))
@@ -74,7 +74,9 @@ def match(boxes: Array, classes: Array, truth_boxes: Array, truth_classes: Array
 def match_sized(
     boxes: Array, classes: Array, truth_boxes: Array, truth_classes: Array, areas: tuple[float, float]
 ) -> tuple[Array, Array]:
-    """COCO's matching for a range of sizes (pycocotools, evaluateImg): true positives, and what counts neither way."""
+    """Match as COCO does for a range of sizes (pycocotools, evaluateImg); return true positives and ignored
+    detections.
+    """
     size = (truth_boxes[:, 2] - truth_boxes[:, 0]) * (truth_boxes[:, 3] - truth_boxes[:, 1])
     outside = (size < areas[0]) | (size >= areas[1])
     hits, ignored = np.zeros((len(boxes), 10), bool), np.zeros((len(boxes), 10), bool)
@@ -100,7 +102,7 @@ def match_sized(
 
 
 def average_precision(hits: Array, labels: int) -> float:
-    """101-point interpolated AP of detections in falling order of score, as Ultralytics computes it."""
+    """Return the 101-point interpolated AP of detections in falling order of score, as Ultralytics computes it."""
     if not len(hits) or not labels:
         return 0.0
     true = np.cumsum(hits)

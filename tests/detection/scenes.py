@@ -1,4 +1,4 @@
-"""Made-up detectors: clusters of candidates around labels, with scores that say something and errors of every kind."""
+"""Generated detectors: clusters of candidates around labels, with informative scores and every kind of error."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Scene:
     seed: int = 0
     width: float = 320.0
     skill: float = 0.8
-    """Share of candidates with the class of the label they lie on; the others are anything."""
+    """Share of candidates with the class of the label that they lie on; the others have any class."""
     frame: tuple[float, float, float, float, float, float] = (1.0, 1.0, 0.0, 0.0, np.inf, np.inf)
 
 

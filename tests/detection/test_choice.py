@@ -1,4 +1,4 @@
-"""The best threshold against trying them all, one at a time, by another route."""
+"""The best threshold equals the best of all thresholds, tried one at a time by another method."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def choose(
 
 
 def thresholds(predictions: Predictions) -> list[float]:
-    """One within each gap between neighbouring scores, and below the lowest."""
+    """Return a threshold between each two neighbouring scores, and one below the lowest."""
     scores = np.unique(predictions.scores.astype(float))
     return [FLOOR, *((scores[1:] + scores[:-1]) / 2)]
 

@@ -1,4 +1,4 @@
-"""Every confidence at once against one confidence at a time."""
+"""All confidences at once give the same results as one confidence at a time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PLAN = SweepPlan()
 
 
 def unpacked(events: Events, bit: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Scores, classes and (n, 10) true positives of what one setting keeps."""
+    """Return scores, classes and (n, 10) true positives of the detections that one setting keeps."""
     kept = np.flatnonzero((events.masks >> np.uint64(bit)) & np.uint64(1))
     rows = events.rows[kept]
     hits = np.where(rows[:, None] >= 0, (events.hits[rows] >> np.uint64(bit)) & np.uint64(1), 0) == 1

@@ -1,4 +1,4 @@
-"""What does the kinds, by their rows."""
+"""Implementations of the kinds, checked against their rows."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_what_a_setting_detects_is_what_it_was_rated_by(kind: Kind) -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in Kind if kind.row.by_class])
 def test_classes_leave_each_other_alone_where_the_row_says_so(kind: Kind) -> None:
-    """What is detected of a class does not change where the other classes' candidates are not there."""
+    """The detections of a class do not change if the candidates of the other classes are missing."""
     whole = make(Scene())
     for settings, _ in groups(PLAN, kind, 10_000):
         point = settings[0][0]

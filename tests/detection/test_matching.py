@@ -1,4 +1,4 @@
-"""True positives against Ultralytics' own matching, and by size against COCO's rule."""
+"""True positives equal those of Ultralytics' own matching and, by size, those of COCO's rule."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 
 class Matcher(BaseValidator):
-    """Ultralytics' matching without the rest of a validator."""
+    """Ultralytics' matching without the other parts of a validator."""
 
     def __init__(self) -> None:
         self.iouv = torch.linspace(0.5, 0.95, 10)

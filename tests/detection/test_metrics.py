@@ -1,4 +1,4 @@
-"""Macro scores at a threshold, and the threshold of best macro F1, against a plain reference."""
+"""Macro scores at a threshold, and the threshold of the best macro F1, against a plain reference."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ class Split:
 
 @st.composite
 def splits(draw: st.DrawFn) -> Split:
-    """At most as many true positives of a class as it has boxes; few distinct scores, so that ties are common."""
+    """Generate at most as many true positives of a class as it has boxes; few distinct scores, so that ties are
+    common.
+    """
     targets = draw(st.lists(st.integers(0, 4), max_size=12))
     free = {cls: targets.count(cls) for cls in range(6)}
     tp, conf, pred = [], [], []
@@ -50,7 +52,7 @@ def splits(draw: st.DrawFn) -> Split:
 
 
 def plain_macro(split: Split, threshold: float) -> tuple[float, float, float]:
-    """The definitions, one class and one detection at a time."""
+    """Compute the definitions, one class and one detection at a time."""
     per_class = []
     for cls in sorted(set(split.target_cls.tolist())):
         boxes = sum(1 for target in split.target_cls if target == cls)
@@ -68,7 +70,7 @@ def plain_macro(split: Split, threshold: float) -> tuple[float, float, float]:
 
 
 def every_cut(split: Split) -> list[float]:
-    """Thresholds that give every list of kept detections there is."""
+    """Return thresholds that give every possible list of kept detections."""
     return sorted({0.0, *split.conf.tolist()})
 
 

@@ -70,7 +70,7 @@ def test_a_subset_is_what_these_images_alone_would_be() -> None:
 @given(st.integers(0, 2**32 - 1), st.sampled_from(list(Kind)))
 @settings(max_examples=40, deadline=None)
 def test_the_order_in_which_candidates_come_changes_nothing(seed: int, kind: Kind) -> None:
-    """With distinct scores; of equal ones the order of the detector's output decides, as in torchvision's NMS."""
+    """Scores are distinct here; for equal ones the order of the detector's output decides, as in torchvision's NMS."""
     predictions = make(Scene(images=1, candidates=40, seed=seed))
     order = np.random.default_rng(seed).permutation(40)
     image = ImagePredictions(

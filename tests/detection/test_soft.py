@@ -41,7 +41,7 @@ def test_linear_scores_are_the_textbooks(seed: int) -> None:
 
 @pytest.mark.parametrize("gaussian", [True, False])
 def test_crowds_too_large_for_a_table_score_the_same(gaussian: bool) -> None:
-    """The table of overlaps is left out above a bound that is compiled in: one class of more candidates than that."""
+    """Above a compiled-in bound the table of overlaps is not used; here one class has more candidates than that."""
     rng = np.random.default_rng(0)
     n = 2100
     centres, sizes = rng.uniform(0, 300, (n, 2)), rng.uniform(5, 40, (n, 2))

@@ -20,7 +20,7 @@ Candidates = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]
 
 
 def candidates(seed: int, most: int = 150, classes: int = 4) -> Candidates:
-    """Boxes in clusters, scores all distinct and falling, classes."""
+    """Return boxes in clusters, scores (all distinct and falling) and classes."""
     rng = np.random.default_rng(seed)
     n = int(rng.integers(1, most))
     centres = rng.uniform(20, 600, (max(1, n // 20), 2))[rng.integers(0, max(1, n // 20), n)] + rng.normal(0, 5, (n, 2))
@@ -43,7 +43,7 @@ def kept(masks: NDArray[np.uint64], bit: int) -> list[int]:
 @pytest.mark.parametrize("by_class", [True, False])
 @pytest.mark.parametrize("classes", [1, 4, 80])
 def test_every_threshold_keeps_what_torchvision_keeps(classes: int, by_class: bool) -> None:
-    """Bit for bit, also where the shift by class * 7680 px rounds the boxes (class ids near 80)."""
+    """Results are equal bit for bit, even if the shift by class * 7680 px rounds the boxes (class ids near 80)."""
     for seed in range(30):
         boxes, scores, own = candidates(seed, most=500, classes=classes)
         masks = hard(boxes, own, by_class=by_class)

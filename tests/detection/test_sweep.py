@@ -46,7 +46,7 @@ def test_the_result_survives_json() -> None:
 
 
 def test_a_value_is_measured_on_images_that_did_not_choose_it() -> None:
-    """Scores that say nothing about the truth: whatever is gained on the images that choose is luck."""
+    """The scores carry no information, so any gain on the images of the choice is luck."""
     noise = make(Scene(images=30, candidates=12, labels=3, skill=0.3, seed=3))
     shuffled = np.random.default_rng(0).permutation(noise.scores).astype(np.float32)
     order = np.concatenate(
@@ -131,7 +131,7 @@ def test_what_does_not_fit_is_refused_with_the_way_out(text: str, plan: SweepPla
 
 @pytest.mark.parametrize("text", ["f1", "f2 micro", "precision at recall >= 0.1", "map50", "map50_95", "map_large"])
 def test_resampled_values_are_those_of_the_resampled_images(text: str) -> None:
-    """Weights stand for images that are there several times: but for the order of equal scores, the same AP."""
+    """A weight represents repetitions of an image: except for the order of equal scores, the AP is the same."""
     predictions, objective = make(Scene(images=12, candidates=30)), parse(text)
     other = Reference.of(predictions, DEFAULT, objective, Bootstrap(20, 0))
     plain = replace(objective, constraints=())

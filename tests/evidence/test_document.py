@@ -1,4 +1,4 @@
-"""The verdict's JSON form: what older versions stored reads and prints as it did."""
+"""The verdict's JSON form: documents of older versions read and print as before."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STORED = (
     '"left_out": {"4": "1 of 3 runs came to nothing (run 5: crash)"}, "split": "val", "look": 2, "within_noise": 0, '
     '"sentence": "no difference found: keep the defaults"}'
 )
-"""As version 0.1.0 wrote it into the database."""
+"""Document as version 0.1.0 wrote it into the database."""
 
 
 def test_a_stored_verdict_is_written_again_byte_for_byte() -> None:

@@ -1,4 +1,4 @@
-"""Dunnett's intervals: scipy's own, reproducible, and what they are when nothing varies."""
+"""Dunnett's intervals equal scipy's, are reproducible, and are defined for values without variation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def test_the_critical_value_is_that_of_scipys_own_intervals(sizes: tuple[int, ..
 
 
 def test_published_critical_values() -> None:
-    """Two-sided, 5%, equal groups (Dunnett 1964, Biometrics 20:482, table II): by candidates and values a group."""
+    """Critical values: two-sided, 5%, equal groups (Dunnett 1964, Biometrics 20:482, table II), by candidates and group
+    size.
+    """
     for (candidates, seeds), value in {(1, 3): 2.78, (2, 3): 2.86, (3, 3): 2.88, (3, 5): 2.59}.items():
         assert dunnett.critical((seeds,) * candidates, seeds) == pytest.approx(value, abs=0.006)
 

@@ -1,4 +1,4 @@
-"""The verdict keeps its bars on studies whose truth is known; ``benchmarks/verdict.py`` runs ten times as many."""
+"""The verdict keeps its error rates on studies with a known truth; ``benchmarks/verdict.py`` runs ten times as many."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hpo.evidence import dunnett
 
 STUDIES = 2000
 TOLERANCE = 4 * math.sqrt(0.05 * 0.95 / STUDIES)
-"""Four standard errors of a share of 0.05: of 90 bars that are just met, one is missed in one run of 350."""
+"""Four standard errors of a share of 0.05: of 90 limits that are just met, one is missed in one run of 350."""
 
 
 @pytest.fixture(scope="module")

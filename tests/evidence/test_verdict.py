@@ -1,4 +1,4 @@
-"""The verdict's words, and the rules that its numbers keep."""
+"""The verdict's text, and the rules that its numbers obey."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_trials_within_the_noise_of_the_best() -> None:
 
 def test_images_are_resampled_in_pairs() -> None:
     rng = np.random.default_rng(0)
-    hard = rng.normal(0, 0.1, 501)  # as hard for one as for the other
+    hard = rng.normal(0, 0.1, 501)  # equally hard for both
     ours, theirs = np.stack([0.6 + hard] * 2), np.stack([0.5 + hard] * 3)
     found = paired(ours, theirs)
     assert found.value == pytest.approx(0.1)

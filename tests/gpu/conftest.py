@@ -1,4 +1,4 @@
-"""What only a GPU shows. Each test here takes the whole device: `make test-gpu` runs them one after the other."""
+"""Tests that need a GPU. Each takes the whole device: `make test-gpu` runs them one after the other."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MIB = 2**20
 
 @pytest.fixture(scope="session", autouse=True)
 def gpu() -> str:
-    """Name of the first GPU; without one every test here skips."""
+    """Return the name of the first GPU; without a GPU every test here is skipped."""
     import torch
 
     if not torch.cuda.is_available():
@@ -33,7 +33,7 @@ def gpu() -> str:
 
 @contextmanager
 def crowded(left_mib: float) -> Iterator[None]:
-    """Another process holds all of the GPU's memory but ``left_mib``."""
+    """Start another process that holds all of the GPU's memory except ``left_mib`` MiB."""
     hog = subprocess.Popen([*HOG, str(left_mib)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert hog.stdout is not None
@@ -47,14 +47,14 @@ def crowded(left_mib: float) -> Iterator[None]:
 
 @dataclass
 class Watch:
-    """What is taken of the first GPU's memory while the block runs, MiB, sampled at 50 Hz."""
+    """Memory in use on the first GPU while the block runs, in MiB, sampled at 50 Hz."""
 
     before_mib: float = 0.0
     most_mib: float = 0.0
     processes: set[int] = field(default_factory=set)
-    """Descendants of this process that held memory of it."""
+    """Descendants of this process that held memory of the GPU."""
     most_at_once: int = 0
-    """How many of them there are."""
+    """Number of these processes."""
     _over: threading.Event = field(default_factory=threading.Event)
 
     @property

@@ -1,4 +1,4 @@
-"""Takes the first GPU's memory but for so many MiB, says so, and holds it until it is killed."""
+"""Takes the first GPU's memory except for a given number of MiB, reports it, and holds it until it is killed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def main(left_mib: float) -> None:
 
     torch.zeros(1, device="cuda")
     held = []
-    for _ in range(3):  # an allocation is rounded up, and what others freed lately comes back
+    for _ in range(3):  # an allocation is rounded up, and memory that others freed recently comes back
         free, _total = torch.cuda.mem_get_info()
         size = int(free - left_mib * 2**20)
         if size > 0:

@@ -28,7 +28,7 @@ def shell(tmp_path: Path) -> Shell:
 
 @pytest.fixture
 def file(tiny: Path, scenes: Path, tmp_path: Path) -> Callable[..., Path]:
-    """Writes the study ``small``, whose data have a test split."""
+    """Write the study ``small``; its data has a test split."""
 
     def write(model: str | Path = SMALLEST_MODEL) -> Path:
         data = with_test_split(tmp_path / "data", tiny, scenes)
@@ -65,7 +65,7 @@ def test_auto_fills_the_gpu_once_it_knows_what_a_trial_takes(
 def test_two_that_do_not_fit_beside_each_other_are_both_trained_in_the_end(
     shell: Shell, file: Callable[..., Path], launcher: ForkserverLauncher, request_for: Any
 ) -> None:
-    """On a device that holds one and a bit."""
+    """The device has enough memory for one trial and a part of another."""
     alone = Talk(launcher.start(request_for(LARGE, model=YOLOV8N)))
     assert alone.ended.reason is Reason.COMPLETE
     takes = max(memory.mib for memory in alone.all(Memory))
@@ -97,7 +97,7 @@ def test_sigterm_gives_the_trial_back_and_it_goes_on_from_its_checkpoint(
 def test_a_winner_is_confirmed_and_handed_over_with_its_numbers_found_again(
     shell: Shell, file: Callable[..., Path], trained: Path
 ) -> None:
-    """Fresh processes measure the folder, also its ONNX, and must come to what the training's process found."""
+    """Fresh processes measure the folder, also its ONNX, and must find the same values as the training's process."""
     sweep = ("objective=f1", "space.iou=[0.3, 0.6]", "confirm={top: 1, seeds: 2}", "train.imgsz=96")
     said = shell.run("run", file(trained), *SHORT, *sweep, "budget.trials=3", "--slots-per-gpu", "3")
     assert shell.json("confirm", "small")["sentence"] in said

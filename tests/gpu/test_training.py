@@ -19,7 +19,7 @@ SHORT: dict[str, Scalar] = {"epochs": 1, "close_mosaic": 0, "warmup_epochs": 0.0
 LARGE: dict[str, Scalar] = {**SHORT, "imgsz": 640, "batch": 32}
 YOLOV8N = "yolov8n.yaml"
 SLACK_MIB = 128
-"""Between what a process holds and what the device says is taken, which is sampled."""
+"""MiB. Allowed difference between the memory that a process holds and the sampled value of the device."""
 
 
 @pytest.mark.parametrize("amp", [True, False, "bf16"])

@@ -1,4 +1,4 @@
-"""A PostgreSQL with passwords: the one that `hpo up` starts."""
+"""A PostgreSQL server with passwords, as `hpo up` starts it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def free_port() -> int:
 
 @pytest.fixture(scope="session")
 def open_folder() -> Iterator[Path]:
-    """A folder that PostgreSQL's own user can enter (where the tests run as root, pytest's can't be)."""
+    """Return a folder that PostgreSQL's own user can enter (if the tests run as root, that user can't enter
+    pytest's).
+    """
     folder = Path(tempfile.mkdtemp(prefix="hpo-"))
     folder.chmod(0o755)
     yield folder

@@ -1,4 +1,4 @@
-"""The server by itself: who may connect from where, and that its folder is refused or reused as it should be."""
+"""The server alone: which clients may connect from which address, and which folders it refuses or reuses."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.head.conftest import free_port
 
 @contextmanager
 def seen_from(source: str, target: int) -> Iterator[int]:
-    """A port whose connections reach ``target`` as if they came from ``source``."""
+    """Open a port that forwards to ``target``, with ``source`` as the address of the client."""
     opened: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
 

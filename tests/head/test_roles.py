@@ -1,4 +1,4 @@
-"""Rights on a real server: a worker's role is enough for a trial's whole life, and for nothing else."""
+"""Rights on a real server: a worker's role may do everything that a trial needs, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``hpo up`` as a user runs it: a process of its own, a study through its env file, ended, started again."""
+"""``hpo up`` as a user runs it: in a separate process; a study uses its env file; it is ended and started again."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from tests.head.conftest import free_port
 
 pytestmark = pytest.mark.long
 WORK = ("run",)
-"""The command that makes and works on a study; ``hpo worker`` joins one (tests/deploy)."""
+"""Command that makes a study and works on it; ``hpo worker`` joins one (tests/deploy)."""
 
 
 class Head:
-    """A folder that is served, and ports that stay the same."""
+    """A served folder, with ports that stay the same."""
 
     def __init__(self, folder: Path, shell: Shell) -> None:
         self.folder, self.shell = folder, shell
@@ -81,7 +81,7 @@ def test_a_study_runs_through_the_env_file_and_is_there_after_a_restart(head: He
         assert len(weights) == 2
         assert "may not do that" in head.shell.run("delete", "small", "--yes", "--env-file", head.worker_env, code=2)
     passwords = {password_in(read_env_file(file)["HPO_STORAGE"]) for file in (head.worker_env, head.owner_env)}
-    with head.up("--upgrade"):  # nothing is older, and the backup of MLflow's store is made all the same
+    with head.up("--upgrade"):  # nothing is older, but MLflow's store is backed up anyway
         assert [path.name.split("-")[0] for path in (head.folder / "backups").iterdir()] == ["mlflow"]
         again = {password_in(read_env_file(file)["HPO_STORAGE"]) for file in (head.worker_env, head.owner_env)}
         assert again == passwords
@@ -138,7 +138,7 @@ def test_a_study_goes_on_on_a_fresh_server_from_a_backup(head: Head, tiny: Path,
         fresh.shell.run(*WORK, path, "--env-file", fresh.worker_env)
         trials = fresh.shell.json("trials", "kept", "--env-file", fresh.worker_env)
         assert [trial["state"] for trial in trials] == ["COMPLETE"] * 2
-        changed = {"mlflow_run_id"}  # MLflow's store is another one, and was written from the database
+        changed = {"mlflow_run_id"}  # MLflow's store is new, and was written from the database
         assert {k: v for k, v in trials[0].items() if k not in changed} == {
             k: v for k, v in first.items() if k not in changed
         }
@@ -147,7 +147,7 @@ def test_a_study_goes_on_on_a_fresh_server_from_a_backup(head: Head, tiny: Path,
 
 
 def study(folder: Path, name: str, data: Path) -> Path:
-    """A study file of two trials."""
+    """Return a study file of two trials."""
     path = folder / f"{name}.yaml"
     path.write_text(STUDY.format(name=name, data=data, model=SMALLEST_MODEL, more="").replace("trials: 4", "trials: 2"))
     return path

@@ -1,4 +1,4 @@
-"""What the children of the launcher tests do instead of a training; imported by name in the forked process."""
+"""Entries for the children of the launcher tests, instead of a training; the forked process imports them by name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hpo.trial.vocabulary import Reason
 
 
 def misbehave(_request: str, pipe: Connection, lifeline: Connection) -> None:
-    """Say one thing, then do what the request's ``study`` names."""
+    """Send a message, then do the action that the request's ``study`` names."""
     processes.end_with_pipe(lifeline)
     from hpo.trial.request import TrialRequest
 
@@ -44,7 +44,7 @@ def misbehave(_request: str, pipe: Connection, lifeline: Connection) -> None:
 
 
 def with_loader_workers(_request: str, pipe: Connection, lifeline: Connection) -> None:
-    """Start two processes of a real data loader, tell their ids, and hang."""
+    """Start two processes of a real data loader, send their ids, and hang."""
     processes.end_with_pipe(lifeline)
     from torch.utils.data import DataLoader
 
@@ -58,7 +58,7 @@ def with_loader_workers(_request: str, pipe: Connection, lifeline: Connection) -
 
 
 def devices_of_the_preload(_request: str, pipe: Connection, lifeline: Connection) -> None:
-    """Tell what the preload has imported, and whether it touched a GPU."""
+    """Send what the preload has imported, and whether it touched a GPU."""
     processes.end_with_pipe(lifeline)
     import sys
 
@@ -69,7 +69,7 @@ def devices_of_the_preload(_request: str, pipe: Connection, lifeline: Connection
 
 
 def inherited(_request: str, pipe: Connection, lifeline: Connection) -> None:
-    """Tell one's own id, the forkserver's, and the environment as Python sees it."""
+    """Send the id of this process, the forkserver's id, and the environment as Python sees it."""
     processes.end_with_pipe(lifeline)
     pipe.send_bytes(json.dumps([os.getpid(), os.getppid(), dict(os.environ)]).encode())
     time.sleep(600)

@@ -1,4 +1,4 @@
-"""What the processes of trials are given of the worker's environment, as the kernel tells it."""
+"""The environment that a trial's process gets from its worker, as the kernel reports it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ NEEDED = {"CUDA_VISIBLE_DEVICES": "", "TOKENIZERS_PARALLELISM": "false", "OMP_NU
 def test_neither_a_trials_process_nor_the_forkserver_inherits_a_secret_and_the_worker_keeps_all(
     tmp_path: Path,
 ) -> None:
-    """Also of a forkserver that was started anew."""
+    """The same holds after a restart of the forkserver."""
     command = [sys.executable, "-m", "tests.launchers.worker_with_secrets", str(tmp_path)]
     environ = {**os.environ, **SECRETS, **NEEDED}
     with subprocess.Popen(

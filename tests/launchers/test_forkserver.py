@@ -87,7 +87,7 @@ def test_nothing_is_left_two_seconds_after_the_worker_was_killed(tmp_path: Path)
 
 
 def _runs(pid: int) -> bool:
-    """A zombie does not: whoever is process 1 may be slow to collect it."""
+    """A zombie is not alive: process 1 may be slow to collect it."""
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""A worker for the test of what its trials inherit: prints what one says, and what it itself still has."""
+"""A worker for the test of inherited secrets: prints what a trial says, and what the worker itself still has."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def main(home: Path) -> None:
     server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
     os.kill(server, signal.SIGKILL)
     os.waitid(os.P_PID, server, os.WEXITED | os.WNOWAIT)
-    say(launcher)  # the standard library starts it anew
+    say(launcher)  # the standard library starts it again
 
 
 if __name__ == "__main__":

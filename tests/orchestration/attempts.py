@@ -1,4 +1,4 @@
-"""Attempts whose checkpoints are uploaded, for tests of the uploads and of what goes on from them."""
+"""Attempts with uploaded checkpoints, for tests of the uploads and of the attempts that resume from them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.study.support import ended, epoch_report
 
 
 class Attempt:
-    """One that trains when it is told to, in a folder of its own on node ``node``."""
+    """An attempt that trains on request, in its own folder on node ``node``."""
 
     def __init__(self, session: WorkerSession, uploads: Uploads, node: Path) -> None:
         proposal = session.admit()

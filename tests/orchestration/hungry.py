@@ -1,4 +1,4 @@
-"""A training that takes the whole device: out of memory where another one runs at the same time."""
+"""A training that takes the whole device: out of memory if another one runs at the same time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COMPANY_S = 60.0
 
 
 def beside_none(request_json: str, pipe: Connection, lifeline: Connection) -> None:
-    """Fails where another one runs. The first attempt of all waits for one, so that they surely meet."""
+    """Fail if another training runs. The first attempt of all waits for another one, so that the two surely meet."""
     processes.end_with_pipe(lifeline)
     request = TrialRequest.from_json(request_json)
     running = Path(request.data).parent / "running"
@@ -29,13 +29,13 @@ def beside_none(request_json: str, pipe: Connection, lifeline: Connection) -> No
 
 
 def never(request_json: str, pipe: Connection, lifeline: Connection) -> None:
-    """Fails also where it is alone."""
+    """Fail also if no other training runs."""
     processes.end_with_pipe(lifeline)
     _train(TrialRequest.from_json(request_json), pipe, lambda: True)
 
 
 def modest(request_json: str, pipe: Connection, lifeline: Connection) -> None:
-    """Takes 400 MiB and says so; the first as many as its study's name ends with wait until all of them have begun."""
+    """Take 400 MiB and report it; the first N attempts (N ends the study's name) wait until all of them have begun."""
     processes.end_with_pipe(lifeline)
     request = TrialRequest.from_json(request_json)
     running = Path(request.data).parent / f"running-{request.study}"
@@ -73,5 +73,5 @@ def _say(pipe: Connection, *messages: Message) -> None:
 
 
 def _others(running: Path) -> list[Path]:
-    """Marks of processes that live."""
+    """Return the marks of living processes."""
     return [mark for mark in running.iterdir() if int(mark.name) != os.getpid() and Path(f"/proc/{mark.name}").exists()]

@@ -1,4 +1,4 @@
-"""An artifact store that is a folder, and that can be away, slow or deadly."""
+"""An artifact store that is a folder, and that can be down, be slow or kill the process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class FolderStore(CheckpointStore):
         self.away = False
         self.tries = 0
         self.gate = threading.Event()
-        """Uploads wait for it."""
+        """Event that each upload waits for."""
         self.gate.set()
 
     def _reach(self) -> None:
@@ -57,7 +57,7 @@ class FolderStore(CheckpointStore):
 
 
 class DeadlyStore(FolderStore):
-    """The process dies once its upload is complete, before anybody has written that down."""
+    """Store that kills the process once its upload is complete, before anything has recorded the upload."""
 
     @override
     def put(self, file: Path, folder: str) -> str:

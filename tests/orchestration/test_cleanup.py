@@ -17,7 +17,7 @@ Clean = Callable[[], list[int]]
 
 @dataclass
 class Study:
-    """Answers a cleaner as a study's database would."""
+    """The answers of a study's database to a cleaner."""
 
     folder: Path
     best: dict[int, str] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class Study:
         return Placement(self.best, frozenset(numbers) - self.open)
 
     def train(self, number: int, attempt: int = 1) -> AttemptPaths:
-        """An attempt that has written all its weights."""
+        """Make an attempt that has written all its weights."""
         paths = AttemptPaths.of(self.folder, number, attempt)
         paths.best.parent.mkdir(parents=True)
         for file in (paths.best, paths.last, paths.results, paths.log):

@@ -1,4 +1,4 @@
-"""The files that a user takes away are read by PyYAML, which takes ``1e-05`` for text."""
+"""PyYAML, which reads ``1e-05`` as text, can read the files that a user takes away."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SPEC = StudySpec(name="cells", data="/data/cells.yaml", model="yolov8n.yaml")
 
 
 def complete(study_folder: Path, number: int) -> TrialRow:
-    """A trial whose weights lie on this machine."""
+    """Make a trial with weights on this machine."""
     paths = AttemptPaths.of(study_folder, number, 1)
     paths.best.parent.mkdir(parents=True)
     paths.best.write_text("best.pt")
@@ -83,7 +83,7 @@ def test_the_sampled_operating_point_is_handed_over(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("low", "conf"), [(0.01, 0.41), (-0.01, 0.25)])
 def test_what_a_sweep_found_is_handed_over_where_it_is_proven(tmp_path: Path, low: float, conf: float) -> None:
-    """And Ultralytics' defaults where it is not; all that was found goes along."""
+    """Otherwise Ultralytics' defaults are used; all results are in the files as well."""
     found = swept(gain=Gain("f1", 0.03, low, 0.05))
     trial = dataclasses.replace(
         complete(tmp_path / "study", 4),
@@ -102,7 +102,7 @@ def test_what_a_sweep_found_is_handed_over_where_it_is_proven(tmp_path: Path, lo
 
 @pytest.mark.parametrize("swept_too", [True, False])
 def test_a_setting_that_yolo_predict_cannot_do_is_handed_over_for_deploy_alone(tmp_path: Path, swept_too: bool) -> None:
-    """And a predict.yaml of a former winner, which would be another setting, goes."""
+    """A predict.yaml of a former winner has another setting, so it is removed as well."""
     point = OperatingPoint(None, 0.31, kind=Kind.SOFT, sigma=0.4)
     found = swept(point, gain=Gain("f1", 0.03, 0.01, 0.05))
     trial = dataclasses.replace(

@@ -1,4 +1,4 @@
-"""A database that stays away ends a worker, and costs nothing that was trained."""
+"""A permanent outage of the database ends a worker, and no finished training is lost."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ EPOCHS = 3
 
 
 class Counting(FakeLauncher):
-    """Remembers what it was asked to train."""
+    """Launcher that stores the requests that it gets."""
 
     def __init__(self) -> None:
         super().__init__(Pace(EPOCHS, 0.1))
@@ -46,7 +46,7 @@ class Counting(FakeLauncher):
 
 
 class Cutting(Nobody):
-    """Cuts the database off after the second trial's first epoch."""
+    """Watcher that disconnects the database after the second trial's first epoch."""
 
     def __init__(self, proxy: Proxy) -> None:
         self._proxy = proxy

@@ -1,4 +1,4 @@
-"""What a worker does while its database is away."""
+"""A worker during an outage of its database."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hpo.orchestration.stop import StopRequest
 
 
 class Away:
-    """Answers after so many calls."""
+    """A call that succeeds after a number of failures."""
 
     def __init__(self, calls: int) -> None:
         self.left = calls

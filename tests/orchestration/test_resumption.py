@@ -1,4 +1,4 @@
-"""Trials that go on from what was uploaded, with a real database and a store that is a folder."""
+"""Trials that resume from uploads, with a real database and a store that is a folder."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_another_machine_goes_on_from_the_upload(
 def test_a_fallback_to_an_earlier_epoch_leaves_no_gap_and_no_double(
     attempt_on: Make, storage: Storage, study: StudyRow, session: WorkerSession, store: FolderStore, tmp_path: Path
 ) -> None:
-    """The retry was queued where the newest checkpoint lay; it is taken up where that one does not."""
+    """The retry was queued where the newest checkpoint was; a worker without that checkpoint takes it."""
     first = attempt_on("a")
     first.epochs(1, 2)
     wait_for(lambda: 2 in first.uploaded())
@@ -72,7 +72,7 @@ def test_a_machine_that_has_more_than_was_copied_reports_the_rest(
     assert first.uploads.hand_over(first.token, 60, never)
     first.epochs(3, 4)
     (tmp_path / "a").rename(tmp_path / "unplugged")
-    first.ends(Reason.KILLED)  # settled by a machine that sees the upload alone
+    first.ends(Reason.KILLED)  # settled by a machine that sees only the upload
     (tmp_path / "unplugged").rename(tmp_path / "a")
     again = attempt_on("a", every_s=3600)
     assert (again.start.epoch, again.start.known) == (4, 2)
@@ -125,4 +125,4 @@ def test_a_worker_killed_between_an_upload_and_its_row_costs_that_upload_alone(
     assert (second.start.epoch, second.start.known) == (2, 2)
     second.epochs(3)
     second.ends(Reason.COMPLETE)
-    wait_for(lambda: store.files() == [])  # what no row ever named too
+    wait_for(lambda: store.files() == [])  # also the files that no row ever named

@@ -1,4 +1,4 @@
-"""Several trials of one worker on one device, in real processes: who runs out of memory, and how many fit."""
+"""Several trials of one worker on one device, in real processes: which run out of memory, and how many fit."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def work(
     slots: tuple[str, ...],
     space: MemoryAdmission | None = None,
 ) -> list[str]:
-    """Returns the slots that the worker showed at its end."""
+    """Return the slots that the worker showed at its end."""
     launcher = ForkserverLauncher(entry, LIGHT, environment.prepare(folder))
     with WorkerSession(storage, study, Life("w", slots), None) as session:
         services = Services(session, launcher, Nobody(), Nobody(), Leaderboard(storage, study))
@@ -102,7 +102,7 @@ def test_out_of_memory_alone_is_for_good(storage: Storage, tmp_path: Path, slots
 
 
 def test_slots_open_as_the_memory_that_was_seen_allows(storage: Storage, tmp_path: Path) -> None:
-    """One before any peak is known, then as many as fit: two of 400 MiB in 90% of 1000."""
+    """One trial before any peak is known, then as many as fit: two of 400 MiB in 90% of 1000 MiB."""
     study = stored(storage, name="most-2", trials=5)
     space = MemoryAdmission(FreeMemory({"cpu": 1000.0}, cores=8), lambda: peaks.seen(storage, study))
     assert work(storage, study, tmp_path, hungry.modest, ("cpu",), space) == ["cpu"] * 2
@@ -132,10 +132,10 @@ def test_room_counts_each_running_trial_by_its_own_batch_and_the_next_as_the_lar
     assert space.fits("0", [large], 1)
     assert not space.fits("0", [large, large], 2)
     assert space.fits("0", [large, small, small], 2)
-    assert not space.fits("0", [other, other], 2)  # never seen: as the largest
+    assert not space.fits("0", [other, other], 2)  # never seen: counts as the largest
     assert not space.fits("1", [small], 1)
-    assert not space.fits("0", [small], 3)  # no more than cores
-    assert not MemoryAdmission(FreeMemory({"0": 1e9}, cores=8), list).fits("0", [small], 1)  # nothing known
+    assert not space.fits("0", [small], 3)  # no more than there are cores
+    assert not MemoryAdmission(FreeMemory({"0": 1e9}, cores=8), list).fits("0", [small], 1)  # no peak is known
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Starting weights: uploaded once, found by content, fetched where they are missing, refused where they are others."""
+"""Starting weights: uploaded once, found by content, fetched if they are missing, refused if their content differs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real processes that end, hang and die, seen from the worker."""
+"""Real processes that end, hang and die, as the worker sees them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.launchers import entries
 
 @dataclass
 class Notes:
-    """A recorder that keeps what it is told; prunes at ``prune_at``; calls ``at_epoch`` at each report."""
+    """A recorder that keeps its messages; prunes at ``prune_at``; calls ``at_epoch`` at each report."""
 
     prune_at: int | None = None
     at_epoch: Callable[[int], object] = lambda _epoch: None
@@ -98,7 +98,7 @@ def test_a_process_that_ends_without_a_word_has_a_reason(
 def test_an_end_that_was_written_counts_whatever_becomes_of_the_process(
     misbehaving: ForkserverLauncher, request_for: Any, how: str
 ) -> None:
-    """It may be drawing then."""
+    """It may be drawing at that time."""
     request: TrialRequest = request_for(study=how)
     paths = AttemptPaths(Path(request.folder))
     paths.claim("token")

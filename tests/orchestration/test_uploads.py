@@ -1,4 +1,4 @@
-"""Checkpoints on their way to the artifact store, with a real database and a store that is a folder."""
+"""Uploads of checkpoints to the artifact store, with a real database and a store that is a folder."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_handing_over_is_one_try_where_the_store_is_away(attempt_on: Make, store
 
 @pytest.mark.parametrize("within_s", [0.3, 60.0])
 def test_handing_over_ends_when_its_time_has_come(attempt_on: Make, store: FolderStore, within_s: float) -> None:
-    """By itself, or because somebody is in a hurry."""
+    """The upload happens in its turn, or at once on request."""
     attempt = attempt_on("a", every_s=3600)
     attempt.epochs(1)
     store.gate.clear()
@@ -53,7 +53,7 @@ def test_handing_over_ends_when_its_time_has_come(attempt_on: Make, store: Folde
     attempt.session.give_back(attempt.token, 1, None)
     store.gate.set()
     attempt.uploads.close(30)
-    assert store.files() == []  # who gave the trial back deletes what came too late
+    assert store.files() == []  # the caller that gave the trial back deletes late uploads
     assert attempt.uploaded() == []
 
 

@@ -1,4 +1,4 @@
-"""A whole worker on a real database, with a training that is a fake where a real one would only take longer."""
+"""A whole worker on a real database; the training is a fake if a real one would only take longer."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def work(storage: Storage, study: StudyRow, folder: Path, launcher: FakeLauncher
 
 
 class Listening(FakeLauncher):
-    """Keeps what is asked of it."""
+    """Launcher that keeps the requests that it gets."""
 
     def __init__(self, pace: Pace) -> None:
         super().__init__(pace)
@@ -73,7 +73,7 @@ def test_a_trial_that_dies_each_time_fails_for_good_after_its_retries(
 ) -> None:
     work(storage, study, tmp_path, FakeLauncher(Pace(4, 0.01, crash_rate=1.0)), StopRequest())
     rows = snapshot.trials(storage, study)
-    assert [row.reason for row in rows] == [Reason.CRASH] * 12  # each once more
+    assert [row.reason for row in rows] == [Reason.CRASH] * 12  # each trial is retried once
     assert sum(row.counts for row in rows) == 6
     invariants.check_end(storage, study)
 

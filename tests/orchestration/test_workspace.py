@@ -1,4 +1,4 @@
-"""What a trial is asked to train on this machine."""
+"""The training request of a trial on this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which trial is handed over, and what the final training is told."""
+"""Choice of the trial to promote, and the arguments of the final training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The place of a folder: whole or not there, and never over something else."""
+"""The delivered folder appears complete or not at all, and never replaces other files."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def test_what_a_killed_process_left_is_removed_by_the_next_one(tmp_path: Path) -
 
 
 def test_what_others_left_is_theirs(tmp_path: Path) -> None:
-    """Drafts of a host whose name begins like this one's, or of another target."""
-    dead, host = 2**22 + 1, socket.gethostname()  # beyond the highest process number
+    """The drafts belong to a host with a longer name that begins like this one's, or to another target."""
+    dead, host = 2**22 + 1, socket.gethostname()  # above the highest possible process id
     for name in (
         f".winner.partial-{dead}-{host}-0-abc",
         f".winner.partial-{dead}-x{host}-abc",

@@ -1,4 +1,4 @@
-"""Both forms say what the rows hold; the page needs nothing beside it and shows no text as markup."""
+"""Both forms show the facts of the rows; the page needs no other file and never shows text as markup."""
 
 from __future__ import annotations
 

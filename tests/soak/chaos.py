@@ -45,7 +45,7 @@ from tests.study.session import invariants
 LEASE_S = 2.0
 EPOCHS = 6
 HARMS = {"SIGKILL": 6, "SIGSTOP": 3, "cut": 3, "reset": 2, "slow": 2, "SIGTERM": 2}
-"""What is done to a node, and how often."""
+"""Actions against a node, and their relative frequency."""
 STUDY = """\
 name: soak
 data: {data}
@@ -64,15 +64,15 @@ recovery: {{lease_s: {lease_s}, retries: 100, grace_s: 5}}
 @dataclass
 class Plan:
     workers: int = 8
-    """Nodes in all."""
+    """Number of nodes."""
     real: int = 2
-    """Workers that train YOLO."""
+    """Number of workers that train YOLO."""
     deaths: int = 20
-    """So many trials are to die."""
+    """Number of trials that must die."""
     restarts: int = 4
-    """Restarts of PostgreSQL and MLflow in turn."""
+    """Number of restarts, of PostgreSQL and MLflow in turn."""
     last: int = 12
-    """Trials to be begun after the last harm."""
+    """Number of trials to begin after the last failure."""
     seed: int = 0
     limit_s: float = 600.0
     epoch_s: float = 0.5
@@ -93,7 +93,7 @@ class Chaos:
         self.end = time.monotonic() + self.plan.limit_s
 
     def run(self) -> None:
-        """Breaks things until enough is broken, then lets everyone finish."""
+        """Cause failures until the plan is met, then let every node finish."""
         for node in self.nodes:
             node.start()
         while not self._enough():
@@ -117,7 +117,7 @@ class Chaos:
         time.sleep(seconds)
 
     def _tend(self) -> None:
-        """Mends what was broken long enough, and starts again who ended."""
+        """Repair what has been broken long enough, and restart workers that have ended."""
         for node in self.nodes:
             if node.stopped_until is not None and time.monotonic() > node.stopped_until:
                 node.go_on()
@@ -138,7 +138,7 @@ class Chaos:
         return finished(self.study.spec, now) is None
 
     def _restart_rate(self) -> float:
-        """As far through the restarts as through the deaths."""
+        """Return whether the restarts are as far as the deaths."""
         due = self._dead() / max(self.plan.deaths, 1) * self.plan.restarts
         return 0.0 if self.done.get("restart", 0) > due else 0.2
 
@@ -171,7 +171,7 @@ class Chaos:
 
 
 def soak(plan: Plan, root: Path) -> dict[str, int]:
-    """What was done, and how many trials died of it. Raises AssertionError where an invariant does not hold."""
+    """Return what was done and how many trials died. Raises AssertionError if an invariant does not hold."""
     with ExitStack() as stack:
         server = stack.enter_context(postgres.Server.make())
         url = make_url(server.url).set(drivername="postgresql+psycopg")
@@ -191,7 +191,7 @@ def soak(plan: Plan, root: Path) -> dict[str, int]:
         chaos = Chaos(plan, storage, study, server, tracking, nodes)
         try:
             chaos.run()
-            study = load(storage, "soak")  # its budget is another one now
+            study = load(storage, "soak")  # its budget has changed
             invariants.check_end(storage, study)
             held = tracked.check(settings, storage, study)
         except BaseException:
@@ -206,7 +206,7 @@ def soak(plan: Plan, root: Path) -> dict[str, int]:
 
 
 def _create(plan: Plan, settings: Settings) -> Path:
-    """The study, by ``hpo create`` as it is typed; data.yaml."""
+    """Make the study with ``hpo create``, as typed by a user; return its data.yaml."""
     data = digits.make(settings.home / "digits")
     file = settings.home / "soak.yaml"
     model = ROOT / "configs" / "models" / "yolov8-w0625-r4.yaml"
@@ -255,7 +255,7 @@ def main() -> None:
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(getattr(plan, name)), default=getattr(plan, name))
     plan = Plan(**vars(parser.parse_args()))
     began = time.monotonic()
-    root = Path(tempfile.mkdtemp(prefix="hpo-soak-"))  # kept where something does not hold
+    root = Path(tempfile.mkdtemp(prefix="hpo-soak-"))  # kept if something does not hold
     found = soak(plan, root)
     shutil.rmtree(root)
     print(json.dumps(found, indent=2))  # noqa: T201

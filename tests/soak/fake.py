@@ -1,4 +1,4 @@
-"""A training that takes as long as it is told to: the messages, the files and the resuming of a real one."""
+"""A training of a given duration, with the messages, the files and the resumption of a real one."""
 
 from __future__ import annotations
 
@@ -28,11 +28,13 @@ class Pace:
     epochs: int
     epoch_s: float
     crash_rate: float = 0.0
-    """Share of the attempts whose process dies half-way."""
+    """Share of the attempts that die half-way, in [0, 1]."""
 
 
 def _epoch_in(checkpoint: str | None) -> int:
-    """0 where there is none, or one that a real training left: as those do, it starts at epoch 1 then."""
+    """Return the epoch of the checkpoint; 0 if there is none or a real training left it (both then start at
+    epoch 1).
+    """
     try:
         return 0 if checkpoint is None else int(Path(checkpoint).read_text())
     except (OSError, ValueError):
@@ -49,7 +51,7 @@ class FakeLauncher(Launcher):
 
 
 class FakeProcess(TrialProcess):
-    """Trains while it is listened to."""
+    """Process that trains while its messages are read."""
 
     def __init__(self, request: TrialRequest, pace: Pace, *, crashes: bool) -> None:
         self._request = request
@@ -62,7 +64,7 @@ class FakeProcess(TrialProcess):
         self._gone = False
         self._epoch = _epoch_in(request.checkpoint)
         self._queue: list[Message] = [Started({"batch": 8}, self._epoch)]
-        # as a real one: first what the checkpoint holds and the database lacks
+        # as a real one: first the epochs that the checkpoint has and the database lacks
         self._queue += [self._report(epoch) for epoch in range(request.known_epochs + 1, self._epoch + 1)]
 
     @property

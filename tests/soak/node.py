@@ -1,4 +1,4 @@
-"""A node of a study under attack: a folder, a proxy to the database, and a worker that can be started again."""
+"""A node of a study under attack: a folder, a proxy to the database, and a worker that can be restarted."""
 
 from __future__ import annotations
 
@@ -33,27 +33,27 @@ from tests.study.support import OUTSIDE
 
 ROOT = Path(__file__).parents[2]
 NURSERY = multiprocessing.get_context("forkserver")
-"""Fakes are forked from a process that has imported all they need: on few cores, starting one must cost little."""
+"""Fakes are forked from a process that has imported all they need: on few cores, a start must be cheap."""
 NURSERY.set_forkserver_preload(["tests.soak.node", "mlflow", "psycopg"])
 
 
 @dataclass(frozen=True)
 class Place:
-    """What a node knows of the study."""
+    """A node's knowledge of the study."""
 
     study: str
     url: str
-    """URL of the database, by way of the node's proxy."""
+    """URL of the database through the node's proxy."""
     tracking_uri: str
     folder: Path
-    """The node's own, on no shared disk as far as it knows."""
+    """The node's own folder; the node treats it as not shared."""
 
 
 class Node(ABC):
-    """A worker that is started again when it ends."""
+    """A worker that is restarted when it ends."""
 
     def __init__(self, place: Place, proxy: Proxy, harm: float) -> None:
-        """``harm``: how often it is hit, in proportion to the others."""
+        """Store the arguments. ``harm`` is the frequency of failures, relative to the other nodes."""
         self.place = place
         self.proxy = proxy
         self.harm = harm
@@ -65,7 +65,7 @@ class Node(ABC):
 
     @abstractmethod
     def poll(self) -> int | None:
-        """The exit code; None while it runs."""
+        """Return the exit code; None while it runs."""
 
     @property
     @abstractmethod
@@ -76,7 +76,7 @@ class Node(ABC):
             os.kill(self.pid, signum)
 
     def go_on(self) -> None:
-        """Undo what lasts."""
+        """Undo lasting failures."""
         self.stopped_until = None
         self.proxy.mend()
         self.send(signal.SIGCONT)
@@ -94,7 +94,7 @@ class Node(ABC):
 
 
 class RealNode(Node):
-    """``hpo worker`` as it is typed, with trainings of YOLO."""
+    """``hpo worker`` as typed by a user, with trainings of YOLO."""
 
     process: subprocess.Popen[bytes] | None = None
 
@@ -119,7 +119,7 @@ class RealNode(Node):
 
 
 class FakeNode(Node):
-    """The worker that ``hpo worker`` starts, with everything real but the training."""
+    """The worker that ``hpo worker`` starts; everything is real except the training."""
 
     process: BaseProcess | None = None
 
@@ -166,7 +166,7 @@ def _fake(place: Place, pace: Pace) -> None:
 
 
 class Nobody(Watcher, Mirror):
-    """Looks on and mirrors nothing."""
+    """Watcher and mirror that do nothing."""
 
     @override
     def trial_started(self, request: TrialRequest, *, resumed_from: int) -> None:

@@ -18,19 +18,19 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self.delay_s = 0.0
-        """Held before each piece of data is passed on."""
+        """Delay in seconds before each piece of data is passed on."""
         self._open = threading.Event()
         self._open.set()
         self._pairs: set[tuple[socket.socket, socket.socket]] = set()
         self._guard = threading.Lock()
 
     def cut(self) -> None:
-        """Every connection breaks, and no new one comes through until ``mend``."""
+        """Break every connection and refuse new ones until ``mend``."""
         self._open.clear()
         self.reset()
 
     def reset(self) -> None:
-        """Every connection breaks; new ones come through."""
+        """Break every connection; new ones work."""
         with self._guard:
             pairs, self._pairs = self._pairs, set()
         for pair in pairs:

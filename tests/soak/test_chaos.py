@@ -1,4 +1,4 @@
-"""The short form of ``make soak``: everything real but most trainings, on whatever machine the suite runs on."""
+"""The short form of ``make soak``: everything is real except most trainings; it runs wherever the suite runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PLAN = {"workers": 4, "real": 1, "deaths": 6, "restarts": 2, "last": 8, "limit-s
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_a_study_under_attack_ends_exactly_on_its_budget(tmp_path: Path) -> None:
-    """In a process of its own: its forkserver, of which a process has one, is not that of trainings."""
+    """It runs in a separate process: a process has only one forkserver, and this one differs from that of trainings."""
     words = [word for name, value in PLAN.items() for word in (f"--{name}", str(value))]
     with (tmp_path / "said").open("w+") as said:
         code = subprocess.run(

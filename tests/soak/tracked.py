@@ -1,4 +1,4 @@
-"""An MLflow server on PostgreSQL that can be killed and started again, and what it must hold at the end."""
+"""An MLflow server on PostgreSQL that can be killed and restarted, and the content that it must have at the end."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ STATUS = {
 
 
 class Tracking:
-    """A context manager. Its artifacts go by way of the server, as those of nodes on other machines do."""
+    """A context manager. Its artifacts go through the server, like those of nodes on other machines."""
 
     def __init__(self, folder: Path, database_url: str) -> None:
         self._settings = Settings(folder, "", database_url, folder / "mlartifacts")
@@ -48,7 +48,7 @@ class Tracking:
         return self._address.url
 
     def restart(self) -> None:
-        """Killed where it stands."""
+        """Kill the server at once."""
         assert self._process is not None
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
@@ -57,7 +57,7 @@ class Tracking:
         self.__enter__()
 
     def _wait_for_the_port(self) -> None:
-        """Waits until the port is free: the server's children end a moment after it."""
+        """Wait until the port is free: the server's children end a moment after it."""
         end = time.monotonic() + 30
         while True:
             with socket.socket() as probe, suppress(OSError):

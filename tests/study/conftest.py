@@ -1,4 +1,4 @@
-"""Real databases, SQLite and PostgreSQL. The tables are made once a session; each test gets a copy."""
+"""Real databases, SQLite and PostgreSQL. The tables are made once per session; each test gets a copy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.study.support import FACTS, IDENTITY, Clock, MakeStudy, study_spec
 
 @pytest.fixture(scope="session", params=["sqlite", "postgres"])
 def template(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a database with all tables and no study, closed."""
+    """Return the URL of a closed database with all tables and no study."""
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path_factory.mktemp('template') / 'hpo.db'}"
         open_storage(url, create=True).close()
@@ -35,7 +35,7 @@ def template(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture
 def storage_url(template: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """URL of a database with all tables and no study."""
+    """Return the URL of a database with all tables and no study."""
     source = make_url(template).database
     assert source is not None
     if template.startswith("sqlite"):
@@ -50,7 +50,7 @@ def storage_url(template: str, tmp_path: Path, request: pytest.FixtureRequest) -
 
 @pytest.fixture
 def empty_url(template: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """URL of a database without any table (SQLite: without file and folder)."""
+    """Return the URL of a database without any table (SQLite: without file and folder)."""
     if template.startswith("sqlite"):
         yield f"sqlite:///{tmp_path / 'deep' / 'hpo.db'}"
         return
@@ -68,7 +68,7 @@ def storage(storage_url: str) -> Iterator[Storage]:
 
 @pytest.fixture
 def make_study(storage: Storage) -> MakeStudy:
-    """Stores a specification in the test's database."""
+    """Return a function that stores a specification in the test's database."""
 
     def make(spec: StudySpec) -> StudyRow:
         return create_or_join(storage, spec, IDENTITY, FACTS)

@@ -1,4 +1,4 @@
-"""A study with many finished trials, written in bulk: as they would stand after so many ended."""
+"""A study with many finished trials, written in bulk, with the rows that real trials would have left."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def fill(storage: Storage, study: StudyRow, count: int, reports: int) -> None:
-    """``count`` trials with ``reports`` epochs each, all complete."""
+    """Add ``count`` complete trials with ``reports`` epochs each."""
     if count:
         storage.write(lambda connection: _fill(connection, study, count, reports))
 

@@ -1,4 +1,4 @@
-"""A study to try things on, and a training that takes no time."""
+"""A study for tests, and a training that takes no time."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ OUTSIDE = BaselinePlan(
 
 
 def study_spec(name: str = "digits", *, sampler: str = "random", pruner: str = "none", **changes: Any) -> StudySpec:
-    """Ten epochs a trial; keyword arguments replace fields of the specification or of its search and budget."""
+    """Return a study of ten epochs per trial; keyword arguments replace fields of the specification, its search or its
+    budget.
+    """
     nested: dict[str, tuple[Any, tuple[str, ...]]] = {
         "search": (Search(sampler=Method(sampler), pruner=Method(pruner)), ("seed", "enqueue")),
         "budget": (Budget(trials=5), ("trials", "hours")),
@@ -64,7 +66,7 @@ def study_spec(name: str = "digits", *, sampler: str = "random", pruner: str = "
 
 
 class Clock:
-    """Time that passes when it is told to."""
+    """A clock that moves only on request."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
@@ -77,7 +79,7 @@ class Clock:
 
 
 def value_of(params: dict[str, Scalar]) -> float:
-    """A deterministic objective in [0, 1]."""
+    """Return a deterministic objective in [0, 1]."""
     numbers = [float(value) for value in params.values() if isinstance(value, (int, float))]
     return round(abs(sum(numbers) * 0.37) % 1.0, 6)
 
@@ -100,7 +102,7 @@ def begin(session: WorkerSession, proposal: Proposal, folder: Path | str = "/att
 
 
 def train(session: WorkerSession, proposal: Proposal, epochs: int = 2) -> None:
-    """A whole attempt that completes."""
+    """Run a whole attempt that completes."""
     begin(session, proposal)
     session.started(proposal.token, {"batch": 8})
     value = value_of(proposal.params)
@@ -110,7 +112,9 @@ def train(session: WorkerSession, proposal: Proposal, epochs: int = 2) -> None:
 
 
 def outlive(session: WorkerSession, clock: Clock) -> tuple[int, ...]:
-    """Sees every lease run out that nobody else renews, and settles what it can; the numbers of the trials."""
+    """Look until every lease that no other worker renews has run out, and settle what is possible; return the trials'
+    numbers.
+    """
     for _ in range(5):
         session.beat()
         clock.pass_(seconds=session.beat_every_s)
@@ -119,7 +123,7 @@ def outlive(session: WorkerSession, clock: Clock) -> tuple[int, ...]:
 
 
 def run(session: WorkerSession, at_most: int = 1_000) -> list[Proposal]:
-    """Trains until nothing is admitted."""
+    """Train until no trial is admitted."""
     proposals = []
     for proposal in itertools.islice(iter(session.admit, None), at_most):
         train(session, proposal)

@@ -1,4 +1,4 @@
-"""What Optuna keeps private is used in ``hpo/study/optuna_internals`` alone; import contracts can't see names."""
+"""Only ``hpo/study/optuna_internals`` uses private names of Optuna; import contracts can't see names."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def _is_private(name: str) -> bool:
 
 
 def private_uses(source: str, theirs: dict[str, frozenset[str]] | None = None) -> list[str]:
-    """Uses of Optuna's private names in a module, as ``line: what``.
+    """Return the uses of Optuna's private names in a module, as ``line: what``.
 
-    ``theirs``: by class of the module, the private names of the classes of Optuna that it derives from.
+    ``theirs`` holds, by class of the module, the private names of the Optuna classes that it derives from.
     """
     tree = ast.parse(source)
     found = [*_imports(tree)]
@@ -52,7 +52,7 @@ def _uses_optuna(tree: ast.Module) -> bool:
 
 
 def _attributes(tree: ast.Module) -> Iterator[str]:
-    """``x._name`` of anything but ``self`` and ``cls``, and the same by ``getattr`` and its like."""
+    """Return uses of ``x._name`` except for ``self`` and ``cls``, and the same by ``getattr`` and similar functions."""
     for node in ast.walk(tree):
         match node:
             case ast.Attribute(value=ast.Name(id="self" | "cls")):
@@ -69,7 +69,7 @@ def _attributes(tree: ast.Module) -> Iterator[str]:
 
 
 def _inherited(cls: ast.ClassDef, theirs: frozenset[str]) -> Iterator[str]:
-    """What a class overrides or uses of the classes of Optuna that it derives from."""
+    """Return the private names that a class overrides or uses from the Optuna classes that it derives from."""
     for node in ast.walk(cls):
         match node:
             case ast.FunctionDef(name=name) | ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name) if (
@@ -81,7 +81,7 @@ def _inherited(cls: ast.ClassDef, theirs: frozenset[str]) -> Iterator[str]:
 
 
 def _names_of_bases(module: str) -> dict[str, frozenset[str]]:
-    """By class of ``module``: the private names in the sources of those of its bases that are Optuna's."""
+    """Return, by class of ``module``, the private names in the sources of those of its bases that are Optuna's."""
     found: dict[str, frozenset[str]] = {}
     for name, cls in inspect.getmembers(importlib.import_module(module), inspect.isclass):
         bases = [base for base in cls.__mro__ if base.__module__.partition(".")[0] == "optuna"]

@@ -1,4 +1,4 @@
-"""Any study that the definition of the keys allows: a strategy follows from each key."""
+"""Any study that the definition of the keys allows: each key has a strategy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def studies() -> st.SearchStrategy[StudySpec]:
 
 
 def is_sound(spec: StudySpec) -> bool:
-    """What no rule refuses: the keys are drawn one by one, and rules bind several."""
+    """Generate studies that no rule refuses: keys are drawn one by one, and rules may concern several keys."""
     one_sided = spec.objective in (Objective(Metric.PRECISION), Objective(Metric.RECALL))
     measured = not one_sided if spec.is_swept else spec.objective.is_plain
     tried = spec.is_swept or (spec.kinds is None and not spec.per_class)
@@ -81,7 +81,7 @@ def _form(form: Form) -> st.SearchStrategy[Any]:  # noqa: C901, PLR0911  (a line
                 [Method("none"), Method("sha", (("min_resource", 2),)), Method("patient", (("patience", 2),))]
             )
         case "proposals":
-            return st.just(())  # that they lie in the space is read with it: test_proposals.py
+            return st.just(())  # the strategy can't know the space that they must lie in: see test_proposals.py
         case "kinds":
             kinds = st.lists(st.sampled_from([kind for kind in Kind if kind is not Kind.NONE]), min_size=1, unique=True)
             return kinds.map(lambda chosen: tuple(kind for kind in Kind if kind in chosen))
@@ -92,7 +92,7 @@ def _names() -> st.SearchStrategy[str]:
 
 
 def dimensions() -> st.SearchStrategy[Dimension]:
-    """Names that no rule forbids together."""
+    """Return names that no rule forbids together."""
     floats = st.floats(0.001, 0.5).flatmap(
         lambda low: st.builds(FloatRange, st.just(low), st.floats(low + 0.01, 1.0), st.booleans())
     )
@@ -133,7 +133,7 @@ def spaces() -> st.SearchStrategy[Space]:
 
 
 def objectives() -> st.SearchStrategy[Objective]:
-    """Any that the grammar spells."""
+    """Generate any value that the grammar allows."""
     share = st.floats(0, 1)
     bounded = st.builds(
         Constraint,

@@ -1,4 +1,4 @@
-"""A study folder to write files into."""
+"""A study folder for test files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ space:
 
 
 class Studio:
-    """Writes study files and loads them."""
+    """Writer and loader of study files."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -37,13 +37,13 @@ class Studio:
         return load_file(self.write(text), overrides)
 
     def problems(self, *overrides: str, text: str = MINIMAL) -> list[Problem]:
-        """The problems of a study that must be refused."""
+        """Return the problems of a study that must be refused."""
         with pytest.raises(SpecError) as caught:
             self.load(*overrides, text=text)
         return list(caught.value.problems)
 
     def problem(self, *overrides: str, text: str = MINIMAL) -> Problem:
-        """The only problem of a study that must be refused."""
+        """Return the only problem of a study that must be refused."""
         found = self.problems(*overrides, text=text)
         assert len(found) == 1, found
         return found[0]

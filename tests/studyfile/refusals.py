@@ -1,4 +1,4 @@
-"""Studies that are refused, each with what is said, and the neighbouring case that is accepted."""
+"""Studies that are refused, each with its message, and the nearest case that is accepted."""
 
 from __future__ import annotations
 

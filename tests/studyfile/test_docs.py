@@ -1,4 +1,4 @@
-"""docs/study-file.md says what the loader does."""
+"""docs/study-file.md agrees with the loader."""
 
 from __future__ import annotations
 

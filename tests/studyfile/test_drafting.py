@@ -1,4 +1,4 @@
-"""A drafted study file loads, whatever was chosen and whatever the data is called."""
+"""A drafted study file loads, for every choice and every name of the data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checking a study costs a fraction of a second: nothing heavy is imported for it."""
+"""Checking a study takes a fraction of a second: it imports no heavy library."""
 
 from __future__ import annotations
 

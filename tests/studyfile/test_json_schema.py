@@ -25,7 +25,7 @@ Check = Callable[[Any, Schema, Schema], bool]
 
 
 def _fits(value: Any, schema: Schema, root: Schema) -> bool:
-    """A validator of just the keywords that the schema uses."""
+    """A validator of only those keywords that the schema uses."""
     return all(check(value, schema, root) for keyword, check in CHECKS.items() if keyword in schema)
 
 

@@ -1,4 +1,4 @@
-"""The definition of the keys: whatever it names is described, shown by an example, and read as it says."""
+"""The definition of the keys: every key has a description and an example, and is read as described."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_every_key_has_a_description_and_an_example_for_the_editor() -> None:
 
 
 def _properties(schema: Any, above: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every property of the schema, at any depth."""
+    """Yield every property of the schema, at any depth."""
     if isinstance(schema, list):
         for item in schema:
             yield from _properties(item, above)

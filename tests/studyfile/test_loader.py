@@ -1,4 +1,4 @@
-"""The study file: strict, all problems at once, each with its place."""
+"""The study file: strict; all problems are reported at once, each with its place."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ search: {sampler: tpee, pruner: {name: percentile}}
 
 
 def test_a_problem_causes_no_further_problem(studio: Studio) -> None:
-    """The wrong optimizer is one problem; that lr0 would be ignored without one is none."""
+    """Only the wrong optimizer is a problem; without an optimizer, the ignored lr0 is not a second one."""
     assert paths(studio.problems("train.optimizer=Adamm")) == ["train.optimizer"]
     assert paths(studio.problems("space=[nonsense]", "search.enqueue=[{lr0: 0.01}]")) == ["space[0]"]
 

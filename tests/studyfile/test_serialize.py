@@ -1,4 +1,4 @@
-"""A study survives every form it is kept in."""
+"""A study is unchanged after writing and reading in every stored form."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_the_canonical_text_is_the_same_for_the_same_study_however_it_is_written
 )
 def test_differences_name_the_key_and_both_values(studio: Studio, change: str, line: str) -> None:
     assert line in serialize.differences(studio.load(), studio.load(change))
-    if not change.startswith("objective"):  # which may change postprocess too
+    if not change.startswith("objective"):  # the objective may change postprocess too
         assert serialize.differences(studio.load(), studio.load(change)) == [line]
 
 
@@ -119,7 +119,7 @@ def test_study_to_json_to_study_is_identity(spec: StudySpec) -> None:
 
 
 def _sample(domain: Domain, data: st.DataObject) -> Scalar:
-    """As a sampler picks: uniformly, and on the domain's own grid."""
+    """Draw as a sampler does: uniformly, and on the domain's own grid."""
     match domain:
         case Choices(values):
             return data.draw(st.sampled_from(values))

@@ -1,6 +1,6 @@
-"""Studies as an earlier version stored them: the texts in ``stored/`` were written by it, and never change.
+"""Studies that an earlier version stored: it wrote the texts in ``stored/``, and they never change.
 
-``NAME.file.yaml`` is a study file, ``NAME.json`` its canonical text (a digest is made of it), ``NAME.dump.yaml`` the
+``NAME.file.yaml`` is a study file, ``NAME.json`` its canonical text (the input of a digest), ``NAME.dump.yaml`` the
 file that is logged to MLflow.
 """
 

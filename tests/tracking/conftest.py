@@ -15,7 +15,7 @@ from tests.tracking.support import Rows, copy_store, settings_in, store
 
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow SQLite store without runs; making one takes a second."""
+    """Return an MLflow SQLite store without runs; making one takes a second."""
     settings = settings_in(tmp_path_factory.mktemp("empty"))
     connect(settings.tracking_uri)
     return store(settings)
@@ -31,7 +31,7 @@ def settings(tmp_path: Path, empty_store: Path) -> Settings:
 
 @pytest.fixture
 def other_settings(tmp_path: Path, empty_store: Path) -> Settings:
-    """A second place, to compare the first with."""
+    """Return a second store, to compare the first one with."""
     made = settings_in(tmp_path / "others")
     made.home.mkdir()
     copy_store(empty_store, store(made))
@@ -40,5 +40,5 @@ def other_settings(tmp_path: Path, empty_store: Path) -> Settings:
 
 @pytest.fixture
 def projector(settings: Settings) -> Callable[[Rows], Projector]:
-    """A new projector, as a new process would make it."""
+    """Return a new projector, as a new process would make it."""
     return lambda rows: Projector(settings, rows.study, rows)

@@ -1,4 +1,4 @@
-"""Projects trials one after the other and says so: a process for tests to kill."""
+"""Projects trials one after the other and prints each number: a process for tests to kill."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of a small study, an in-memory reader of them, and what an MLflow store holds."""
+"""Rows of a small study, an in-memory reader of them, and readers of an MLflow store's content."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ STATES = {
 
 @dataclass
 class Rows:
-    """A study's rows in memory, as the database would give them."""
+    """A study's rows in memory, in the form that the database gives."""
 
     study: StudyRow
     by_number: dict[int, TrialRow] = field(default_factory=dict)
@@ -119,7 +119,7 @@ def make_epochs(number: int, epochs: int, attempt: int = 1, start: int = 0) -> l
 def make_trial(
     number: int, reason: Reason | None = Reason.COMPLETE, *, epochs: int = 5, folder: str | None = None
 ) -> TrialRow:
-    """A trial that ended with ``reason``; running for None."""
+    """Return a trial that ended with ``reason``; with None it runs."""
     rng = random.Random(number)
     began = BEGIN + timedelta(minutes=10 * number)
     ended = None if reason is None else began + timedelta(seconds=30 * epochs + 5)
@@ -181,7 +181,7 @@ def make_rows(reasons: list[Reason | None], *, epochs: int = 5, study: StudyRow 
 
 
 def attempt_folder(folder: Path, *, weights: bool = True, pictures: tuple[str, ...] = ()) -> Path:
-    """What a training leaves behind: of the attempt whose token is the folder's name."""
+    """Write the files of a finished training; the attempt's token is the folder's name."""
     (folder / "weights").mkdir(parents=True)
     AttemptPaths(folder).claim(folder.name)
     if weights:
@@ -195,7 +195,7 @@ def attempt_folder(folder: Path, *, weights: bool = True, pictures: tuple[str, .
 
 
 def settings_in(home: Path) -> Settings:
-    """MLflow's SQLite store and local artifacts, as ``hpo run`` uses them by default."""
+    """Return settings with MLflow's SQLite store and local artifacts, as ``hpo run`` uses them by default."""
     return Settings(home, f"sqlite:///{home / 'hpo.db'}", f"sqlite:///{home / 'mlflow.db'}", home / "mlartifacts")
 
 
@@ -204,14 +204,14 @@ def store(settings: Settings) -> Path:
 
 
 def copy_store(source: Path, target: Path) -> None:
-    """A copy of the whole database, what lies in its write-ahead log included."""
+    """Return a copy of the whole database, including the content of its write-ahead log."""
     with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
         new.execute("PRAGMA journal_mode=WAL")
         old.backup(new)
 
 
 def shown(settings: Settings) -> dict[str, dict[str, Any]]:
-    """All that the store's active runs hold, by key; without run ids, which every store makes its own of."""
+    """Return the content of the store's active runs, by key, without run ids, which differ between stores."""
     connection = sqlite3.connect(store(settings))
     sql = "SELECT run_uuid, name, status, start_time, end_time FROM runs WHERE lifecycle_stage = 'active'"
     runs = connection.execute(sql).fetchall()
@@ -230,7 +230,7 @@ def shown(settings: Settings) -> dict[str, dict[str, Any]]:
 
 
 def runs_by_key(settings: Settings) -> Counter[str]:
-    """How many active runs each key has."""
+    """Return the number of active runs of each key."""
     connection = sqlite3.connect(store(settings))
     sql = "SELECT t.value FROM tags t JOIN runs r USING (run_uuid) WHERE t.key = ? AND r.lifecycle_stage = 'active'"
     counts = Counter(value for (value,) in connection.execute(sql, ("hpo.trial",)))
@@ -239,7 +239,7 @@ def runs_by_key(settings: Settings) -> Counter[str]:
 
 
 def uploaded(settings: Settings, run_id: str) -> dict[str, bytes]:
-    """The run's artifacts by path."""
+    """Return the run's artifacts by path."""
     assert settings.artifact_root is not None
     roots = list(settings.artifact_root.glob(f"*/{run_id}/artifacts"))
     return {

@@ -29,7 +29,7 @@ Hpo = Callable[..., Result]
 
 @pytest.fixture
 def hpo(tmp_path: Path) -> Hpo:
-    """The command line in a home of its own."""
+    """Run the command line with its own home folder."""
 
     def call(*arguments: str, **environment: str) -> Result:
         env = {"HPO_HOME": str(tmp_path / "runs"), "MLFLOW_TRACKING_URI": "", "HPO_STORAGE": "", **environment}
@@ -46,7 +46,7 @@ def storage(tmp_path: Path) -> Iterator[Storage]:
 
 @pytest.fixture
 def study(storage: Storage, empty_store: Path, tmp_path: Path) -> StudyRow:
-    """Two complete trials, one pruned, one running; MLflow knows nothing of them."""
+    """Make two complete trials, one pruned, one running; MLflow has none of them."""
     row = lifecycle.create_or_join(storage, study_spec(trials=5), IDENTITY, FACTS)
     session = WorkerSession(storage, row, "node-1", None)
     proposals = [proposal for proposal in (session.admit() for _ in range(4)) if proposal is not None]

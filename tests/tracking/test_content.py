@@ -1,4 +1,4 @@
-"""What a run shall hold, from rows alone."""
+"""The content of a run, computed only from rows."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def swept_trial(point: OperatingPoint = OperatingPoint(0.55, 0.41)) -> TrialRow:
 
 
 def test_what_a_sweep_found_is_final_and_no_parameter() -> None:
-    """A parameter can't change, and while the trial runs nobody knows it."""
+    """A parameter can't change, and the result of the sweep is unknown while the trial runs."""
     content = trial_content(SWEPT, swept_trial(), [])
     final = {point.key: (point.value, point.step) for point in content.points if point.key.startswith("final/")}
     assert final["final/iou"] == (0.55, 0)

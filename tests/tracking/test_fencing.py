@@ -1,4 +1,4 @@
-"""Two projectors of one study, one of which has been left behind: the last word is the database's."""
+"""Two projectors of one study, one of which is out of date: the runs end with the database's newest state."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.tracking.support import (
 
 
 class Stopped(Rows):
-    """What a process reads that is stopped once between its look at the database and its write."""
+    """Rows for a process that is stopped once between its read of the database and its write."""
 
     def __init__(self, rows: Rows, meanwhile: Callable[[], object], *, dies: bool = False) -> None:
         super().__init__(rows.study, rows.by_number, rows.epochs_of)
@@ -58,7 +58,7 @@ def running() -> Rows:
 
 
 def taken_over(rows: Rows, settings: Settings, reason: Reason) -> Callable[[], object]:
-    """The trial gets another owner, who ends it and shows that in MLflow."""
+    """Return a function that gives the trial another owner, who ends it and shows that in MLflow."""
 
     def meanwhile() -> None:
         before = rows.trial(1)
@@ -112,7 +112,7 @@ def test_a_sync_shows_what_ended_while_it_went_on(settings: Settings, other_sett
 def test_files_of_another_attempt_in_a_folder_of_the_same_path_never_reach_the_run(
     settings: Settings, tmp_path: Path
 ) -> None:
-    """What a stale worker's machine holds at the path that the owner's attempt has on another machine."""
+    """Make the files that a stale worker's machine has at the path of the owner's attempt on another machine."""
     rows = Rows(make_study())
     folder = attempt_folder(tmp_path / "00000-1")
     rows.put(make_trial(0, folder=str(folder)), make_epochs(0, 5))

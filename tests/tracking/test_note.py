@@ -1,4 +1,4 @@
-"""The experiment's description: kept current, and a person's words kept."""
+"""The experiment's description: it is kept up to date, and a person's text stays."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_it_says_what_was_asked_where_it_stands_and_the_best() -> None:
 
 
 def described(projector: Callable[[Rows], Projector], settings: Settings) -> tuple[Rows, MlflowClient, str]:
-    """A study of one trial that was projected, and its experiment."""
+    """Return a projected study of one trial, and its experiment."""
     rows = make_rows([Reason.COMPLETE])
     return rows, MlflowClient(settings.tracking_uri), projector(rows).study()
 

@@ -27,7 +27,7 @@ def test_the_studys_run_holds_them_and_they_are_drawn_again_only_when_something_
     rows = make_rows([*[Reason.COMPLETE] * 15, Reason.PRUNED, Reason.CRASH])
     rows.put(replace(rows.trial(0), params={**rows.trial(0).params, "lr0": 0.9}), rows.epochs(0))  # outside the space
     for number in (1, 2, 5):
-        del rows.by_number[number]  # never began
+        del rows.by_number[number]  # this trial never began
     made = projector(rows)
     made.everything()
     made.plots()

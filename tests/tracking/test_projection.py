@@ -93,7 +93,7 @@ def test_a_trial_that_was_given_back_runs_again_in_the_same_run(projector: Make,
 def test_epochs_that_were_taken_back_leave_mlflow_too(
     projector: Make, settings: Settings, other_settings: Settings, same_process: bool, end: Reason | None, anew: int
 ) -> None:
-    """A later attempt found no usable checkpoint, and trained fewer epochs anew, as many, or more."""
+    """A later attempt found no usable checkpoint, and trained fewer epochs again, the same number, or more."""
     rows = Rows(make_study())
     rows.put(make_trial(0, None, epochs=5), make_epochs(0, 5))
     first = projector(rows)
@@ -109,7 +109,7 @@ def test_epochs_that_were_taken_back_leave_mlflow_too(
 
 
 def test_who_reads_old_epochs_takes_nothing_back(projector: Make, settings: Settings) -> None:
-    """Two write the same attempt; one of them read its rows before the other wrote."""
+    """Two projectors write the same attempt; one of them read its rows before the other wrote."""
     rows = Rows(make_study())
     rows.put(make_trial(0, None, epochs=5), make_epochs(0, 5))
     run = projector(rows).trial(0)
@@ -145,7 +145,7 @@ def test_nan_is_written_once(projector: Make, settings: Settings) -> None:
 
 
 def store_sees_everything(projecting: Projector, settings: Settings) -> None:
-    """Makes the projector write all again: without the digest, a run counts as half written."""
+    """Make the projector write everything again: without the digest, a run counts as incomplete."""
     projecting.trial(0)
     with sqlite3.connect(store(settings)) as connection:
         connection.execute("DELETE FROM tags WHERE key = 'hpo.projected'")
@@ -189,7 +189,7 @@ def test_a_twin_made_at_the_same_moment_goes_and_everyone_keeps_the_same_run(
 def test_two_who_write_one_run_at_the_same_moment_both_succeed(
     projector: Make, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a server on PostgreSQL was seen to say (3.17) where another's transaction came between."""
+    """The error is one that a server on PostgreSQL gave (3.17) when another transaction came between."""
     rows, theirs = make_rows([Reason.COMPLETE]), make_rows([Reason.COMPLETE])
     mine = projector(rows)
     log_batch = MlflowClient.log_batch

@@ -25,7 +25,7 @@ from tests.tracking.support import make_study
 
 
 def promoted(folder: Path, identity: str = "one") -> RegistryEntry:
-    """A folder as it is promoted, without a model in its weights: nothing here loads them."""
+    """Return a folder in the form of a promoted one; its weights hold no model, since nothing here loads them."""
     folder.mkdir(exist_ok=True)
     (folder / handed_over.WEIGHTS).write_text(identity)
     (folder / handed_over.POINT).write_text(json.dumps(handed_over.document(DEFAULT, 96, "", None)))

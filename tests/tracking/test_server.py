@@ -1,4 +1,4 @@
-"""MLflow's real server on loopback: projecting over HTTP, its pages in a browser, ``hpo ui``'s own end."""
+"""MLflow's real server on loopback: projection over HTTP, its pages in a browser, the end of ``hpo ui``."""
 
 from __future__ import annotations
 

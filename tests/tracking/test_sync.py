@@ -1,4 +1,4 @@
-"""``everything``: MLflow rebuilt from the database, whatever happened to it."""
+"""``everything``: MLflow is rebuilt from the database, whatever has happened to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Projecting in the background."""
+"""Projection in the background."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tests.tracking.support import UUID, Rows, make_rows, runs_by_key
 
 PROMPT = Pace(trial_s=0, study_s=0, first_pause_s=0.01, longest_pause_s=0.05)
 NEVER_S = 600.0
-"""A pace that only ``close`` overrides."""
+"""Pace so slow that only ``close`` writes before its time."""
 LONGEST_S = 20.0
-"""Longest wait for what must happen."""
+"""Longest wait in seconds for an expected event."""
 
 
 class Tracker:
-    """What the thread writes to: answers, or is down, or refuses a trial, or hangs, as told."""
+    """A projector for the thread: it answers, is down, refuses a trial, or hangs, as the test sets it."""
 
     def __init__(self) -> None:
         self.written: Counter[int] = Counter()
@@ -176,7 +176,7 @@ def test_a_trial_that_mlflow_refuses_does_not_hold_up_the_others(
 
 
 def test_what_our_own_words_explain_is_said_without_a_trace(tracker: Tracker, caplog: pytest.LogCaptureFixture) -> None:
-    """A drawing that takes too long on a busy machine is no reason to frighten anyone."""
+    """A drawing that takes too long on a busy machine gives one line, not a trace."""
     tracker.refused, tracker.refusal = {1}, HpoError("not drawn within 300 s")
     with caplog.at_level(logging.WARNING):
         thread = ProjectionThread(tracker, PROMPT)

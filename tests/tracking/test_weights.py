@@ -1,4 +1,4 @@
-"""Weights come back from a real MLflow store as they were uploaded."""
+"""Weights from a real MLflow store equal the uploaded ones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Make = Callable[[Rows], Projector]
 
 @pytest.fixture
 def stored(projector: Make, tmp_path: Path) -> TrialRow:
-    """A complete trial in MLflow; its folder is gone since."""
+    """Return a complete trial in MLflow; its folder has been removed."""
     rows, folder = Rows(make_study()), attempt_folder(tmp_path / "00000-1")
     rows.put(make_trial(0, folder=str(folder)), make_epochs(0, 5))
     run_id = projector(rows).trial(0)

@@ -1,4 +1,4 @@
-"""Ultralytics in the tests' own process, set up as a trial's is."""
+"""Ultralytics in the tests' own process, set up as in a trial's process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.training.support import NO_SHARED, Subject, cropped, resolved, shared
 
 @pytest.fixture(scope="session")
 def ultralytics(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Whatever imports Ultralytics comes after this: it reads its environment when it is imported."""
+    """Set the environment before any import of Ultralytics, which reads it when it is imported."""
     os.environ.update(environment.prepare(tmp_path_factory.mktemp("ultralytics")))
     from hpo.training.ultralytics_internals import patches
 
@@ -22,19 +22,19 @@ def ultralytics(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def digits(trained: Path, scenes: Path, tmp_path_factory: pytest.TempPathFactory, ultralytics: None) -> Subject:
-    """A detector that this session has trained, with its own data."""
+    """Return a detector that this session has trained, with its own data."""
     return Subject(trained, resolved(scenes, tmp_path_factory.mktemp("digits")), 96)
 
 
 @pytest.fixture(scope="session")
 def mixed_digits(digits: Subject, scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Subject:
-    """The same detector, on images of several aspect ratios."""
+    """Return the same detector, with images of several aspect ratios."""
     return Subject(digits.weights, cropped(scenes, tmp_path_factory.mktemp("mixed")), 96)
 
 
 @pytest.fixture(scope="session")
 def cells(tmp_path_factory: pytest.TempPathFactory, ultralytics: None) -> Subject:
-    """A larger detector on microscope images, where the checkout has one beside it."""
+    """Return a larger detector with microscope images, if the checkout has one beside it."""
     folder = shared()
     if folder is None:
         pytest.skip(NO_SHARED)
@@ -52,6 +52,6 @@ def mixed_cells(cells: Subject, tmp_path_factory: pytest.TempPathFactory) -> Sub
 
 @pytest.fixture
 def subject(request: pytest.FixtureRequest) -> Subject:
-    """The subject that a test is parametrized with, by its fixture's name; none other is made."""
+    """Return the subject that the test's parameter names (the name of its fixture); no other subject is made."""
     found: Subject = request.getfixturevalue(request.param)
     return found

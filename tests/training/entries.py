@@ -1,4 +1,4 @@
-"""Trainings with one thing wrong, as entries of forked processes."""
+"""Trainings with one fault each, as entries of forked processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hpo.training import child
 
 
 def out_of_device_memory(request: str, pipe: Connection, lifeline: Connection) -> None:
-    """The forward pass runs out of memory, as on a GPU; Ultralytics would halve the batch and go on."""
+    """Make the forward pass run out of memory, as on a GPU; Ultralytics would halve the batch and go on."""
     from hpo.training.ultralytics_internals.yolo import TrialRun
 
     def fail(_self: Any, _batch: Any) -> Any:
@@ -21,7 +21,7 @@ def out_of_device_memory(request: str, pipe: Connection, lifeline: Connection) -
 
 
 def out_of_host_memory(request: str, pipe: Connection, lifeline: Connection) -> None:
-    """The first batch asks torch's allocator for more than any host has."""
+    """Make the first batch ask torch's allocator for more memory than any host has."""
     import torch
 
     from hpo.training.ultralytics_internals.yolo import TrialRun
@@ -34,7 +34,7 @@ def out_of_host_memory(request: str, pipe: Connection, lifeline: Connection) -> 
 
 
 def full_disk(request: str, pipe: Connection, lifeline: Connection) -> None:
-    """The first checkpoint of Ultralytics finds no room."""
+    """Make the disk full at the first checkpoint of Ultralytics."""
     from hpo.training.ultralytics_internals.yolo import TrialRun
 
     def fail(_self: Any) -> bool:
@@ -55,7 +55,7 @@ def bug(request: str, pipe: Connection, lifeline: Connection) -> None:
 
 
 def with_loader_processes(request: str, pipe: Connection, lifeline: Connection) -> None:
-    """Two processes load images, as on a GPU; on a CPU Ultralytics starts none."""
+    """Make two processes load images, as on a GPU; on a CPU Ultralytics starts none."""
     from hpo.training.ultralytics_internals.yolo import TrialRun
 
     plain = TrialRun.get_dataloader

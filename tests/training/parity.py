@@ -1,4 +1,4 @@
-"""Ultralytics' own validation and prediction, overheard, and compared with what captured predictions give."""
+"""Ultralytics' own validation and prediction, recorded and compared with the results from captured predictions."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from tests.training.support import Subject
 
 EXACT = 1e-12
 CLOSE = 1e-5
-"""Tolerance at a threshold: batches are inferred with another rounding than single images."""
+"""Tolerance at a threshold: inference rounds differently for batches and for single images."""
 
 
 @dataclass
 class Seen:
-    """What ``model.val`` had of one image."""
+    """The data of one image in ``model.val``."""
 
     boxes: NDArray[Any]
     scores: NDArray[Any]
@@ -38,7 +38,7 @@ class Seen:
 @dataclass
 class Validation:
     images: list[tuple[str, Seen]]
-    """In its own order."""
+    """Images in the order of the validation."""
     target_cls: NDArray[Any]
     metrics: Any
 
@@ -46,7 +46,7 @@ class Validation:
 def validated(
     subject: Subject, point: OperatingPoint, folder: Path, *, multi_label: bool = True, **further: Any
 ) -> Validation:
-    """One whole ``model.val`` at the point, overheard."""
+    """Run ``model.val`` at the point and return its recorded data."""
     from ultralytics import YOLO
     from ultralytics.models.yolo.detect import DetectionValidator
     from ultralytics.utils import nms
@@ -110,7 +110,7 @@ def of_images(predictions: Predictions, point: OperatingPoint) -> dict[str, Dete
 
 
 def check_val(subject: Subject, point: OperatingPoint, folder: Path, predictions: Predictions, **further: Any) -> None:
-    """Detections and true positives identical; metrics within 1e-12."""
+    """Check that detections and true positives are identical and metrics agree within 1e-12."""
     from ultralytics.utils.metrics import ap_per_class
 
     theirs, ours = validated(subject, point, folder, **further), of_images(predictions, point)
@@ -138,7 +138,7 @@ def check_val(subject: Subject, point: OperatingPoint, folder: Path, predictions
 
 
 def counts(images: list[Seen], target_cls: NDArray[Any]) -> list[float]:
-    """Macro precision, recall and F1 by counting one detection at a time."""
+    """Return macro precision, recall and F1, counted one detection at a time."""
     true: dict[int, int] = defaultdict(int)
     found: dict[int, int] = defaultdict(int)
     for seen in images:
@@ -157,7 +157,7 @@ def macro(true: dict[int, int], found: dict[int, int], labels: list[int]) -> lis
 
 
 def predicted(subject: Subject, point: OperatingPoint, **further: Any) -> dict[str, Any]:
-    """What ``model.predict`` gives for each image of the split, one after another."""
+    """Return the results of ``model.predict`` for each image of the split, one after another."""
     from ultralytics import YOLO
 
     results = YOLO(subject.weights).predict(
@@ -181,7 +181,7 @@ def images_of(subject: Subject) -> Path:
 
 
 def same(ours: Detections, theirs: NDArray[Any]) -> bool:
-    """Whether each detection of one has its like in the other; equal scores may stand in another order."""
+    """Return whether each detection of one has a match in the other; equal scores may be in another order."""
     if len(ours.scores) != len(theirs):
         return False
     free = set(range(len(theirs)))
@@ -198,7 +198,7 @@ def same(ours: Detections, theirs: NDArray[Any]) -> bool:
 
 
 def on_the_edge(predictions: Predictions, image: int, point: OperatingPoint) -> list[str]:
-    """The scores and overlaps of an image that lie within 1e-5 of the point's thresholds."""
+    """Return the scores and overlaps of an image that lie within 1e-5 of the point's thresholds."""
     import torch
     from torchvision.ops import box_iou
 
@@ -221,7 +221,10 @@ def on_the_edge(predictions: Predictions, image: int, point: OperatingPoint) -> 
 
 
 def check_predict(subject: Subject, point: OperatingPoint, predictions: Predictions, **further: Any) -> list[str]:
-    """Detections as ``model.predict`` has them; returns a line for each image where a threshold decided otherwise."""
+    """Check that the detections equal those of ``model.predict``.
+
+    Returns a line for each image whose detections differ because of a value on a threshold.
+    """
     theirs, listed = predicted(subject, point, **further), []
     assert set(theirs) == set(predictions.images)
     for index, (name, ours) in enumerate(of_images(predictions, point).items()):
@@ -248,7 +251,7 @@ def labels_of(image: Path) -> tuple[list[list[float]], list[int]]:
 
 
 def matched(rows: NDArray[Any], boxes: list[list[float]], classes: list[int]) -> list[tuple[int, bool]]:
-    """Class and truth of each detection at IoU 0.5, the best scores first."""
+    """Return class and truth of each detection at IoU 0.5, the best scores first."""
     free, out = set(range(len(boxes))), []
     for x1, y1, x2, y2, _, cls in sorted(rows.tolist(), key=lambda row: -row[4]):
         overlaps = {k: _iou([x1, y1, x2, y2], boxes[k]) for k in free if classes[k] == int(cls)}

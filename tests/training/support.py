@@ -1,4 +1,4 @@
-"""Detectors and datasets to measure on: some trained, some made up to be odd."""
+"""Detectors and datasets for measurements: some are trained, some are generated with unusual properties."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from hpo.dataset.description import write_resolved
 from tests.conftest import ROOT, SMALLEST_MODEL
 
 CROPS = ((1.0, 427 / 480), (500 / 640, 333 / 480), (0.5, 1.0), (1.0, 1.0))
-"""Shares of width and height: of an image of 640x480 these are 640x427, 500x333, a portrait and the whole."""
+"""Shares of width and height: for an image of 640x480 they give 640x427, 500x333, a portrait and the whole image."""
 NO_SHARED = "there is no shared/models beside the checkout: a model of another training is measured where there is one"
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A detector and data that it knows."""
+    """A detector, and data that it was trained for."""
 
     weights: Path
     data: Path
-    """A data.yaml with an absolute ``path``."""
+    """Path of a data.yaml with an absolute ``path``."""
     imgsz: int
 
 
 def shared() -> Path | None:
-    """The folder ``shared`` that may lie beside the checkout, or further up."""
+    """Return the folder ``shared`` beside the checkout or further up, or None."""
     return next((above / "shared" for above in ROOT.parents if (above / "shared" / "models").is_dir()), None)
 
 
@@ -39,7 +39,7 @@ def resolved(data: Path, folder: Path) -> Path:
 
 
 def cropped(data: Path, folder: Path, split: str = "val", most: int = 28) -> Path:
-    """The split's first images cut to several aspect ratios, with the labels that are left of them."""
+    """Cut the split's first images to several aspect ratios, with the labels that remain; return the data.yaml."""
     source = data.parent
     images = sorted((source / "images" / split).iterdir())[:most]
     for number, image in enumerate(images):
@@ -59,7 +59,7 @@ def cropped(data: Path, folder: Path, split: str = "val", most: int = 28) -> Pat
 
 
 def _only(text: str, split: str) -> str:
-    """A data.yaml with the classes of ``text`` and with ``split`` as every split."""
+    """Write a data.yaml with the classes of ``text`` and with ``split`` as every split; return it."""
     names = text[text.index("names:") :]
     return f"path: .\ntrain: images/{split}\nval: images/{split}\n{names}"
 
@@ -82,7 +82,7 @@ def _write(file: Path, rows: list[str]) -> None:
 
 
 def untrained(file: Path, names: Sequence[str], *, score: float = 0.3, **train_args: Any) -> Path:
-    """Weights of random numbers, whose scores lie around ``score``: boxes everywhere, many of them overlapping."""
+    """Return random weights with scores around ``score``: boxes everywhere, many of them overlapping."""
     import torch
     from ultralytics.nn.tasks import DetectionModel
 
@@ -99,7 +99,7 @@ def untrained(file: Path, names: Sequence[str], *, score: float = 0.3, **train_a
 
 
 def spread(model: Any) -> None:
-    """Let activations vary: without statistics of its own a fresh network gives nearly one number everywhere."""
+    """Make activations vary: without its own statistics, a fresh network gives nearly the same number everywhere."""
     import torch
 
     norms = [layer for layer in model.modules() if isinstance(layer, torch.nn.BatchNorm2d)]
@@ -115,7 +115,7 @@ def spread(model: Any) -> None:
 
 
 def made_up(folder: Path, names: Sequence[str], used: Sequence[int], images: int = 12, seed: int = 0) -> Path:
-    """Noise of several shapes, with labels of the ``used`` classes alone; the third image has none."""
+    """Make noise images of several shapes, with labels of the ``used`` classes only; the third image has none."""
     random = np.random.default_rng(seed)
     for split in ("train", "val"):
         for number in range(images):

@@ -1,4 +1,4 @@
-"""Predictions on disk: what was saved comes back whole, or not at all."""
+"""Predictions on disk: a load returns everything that was saved, or nothing."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_those_used_last_stay(tmp_path: Path) -> None:
     for number in range(3):
         cache.save(name(number), made(), 224)
         os.utime(tmp_path / f"{name(number)}.npz", (1000 + number, 1000 + number))
-    assert cache.load(name(0)) is not None  # used now
+    assert cache.load(name(0)) is not None  # this counts as a use
     cache.save(name(3), made(), 224)
     assert {file.stem for file in tmp_path.glob("*.npz")} == {name(0), name(2), name(3)}
 

@@ -35,7 +35,7 @@ def curve(talk: Talk) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Ran:
-    """A training that went to its end."""
+    """A training that ran to its end."""
 
     request: TrialRequest
     talk: Talk
@@ -71,7 +71,7 @@ def test_same_request_same_curve(launcher: ForkserverLauncher, request_for: Any,
 def test_what_is_trained_is_what_plain_ultralytics_trains(
     launcher: ForkserverLauncher, ran: Ran, tmp_path: Path
 ) -> None:
-    """The same arguments in ``YOLO().train()``: the same losses and metrics to the last digit."""
+    """``YOLO().train()`` with the same arguments gives the same losses and metrics to the last digit."""
     request, ours = ran.request, ran.talk
     plain = tmp_path / "plain"
     launcher.call(_plain_training, json.dumps([request.model, request.data, request.train, str(plain)]), 120)
@@ -106,7 +106,7 @@ FINE_TUNE: dict[str, Scalar] = {"epochs": 1, "close_mosaic": 0, "imgsz": 96, "lr
 def test_a_sampled_operating_point_never_reaches_the_training(
     launcher: ForkserverLauncher, request_for: Any, trained: Path
 ) -> None:
-    """Two operating points, one training: losses are equal, and conf does not touch AP."""
+    """Two operating points with one training: losses are equal, and conf does not affect AP."""
     low, high = (
         Talk(
             launcher.start(request_for(FINE_TUNE, model=str(trained), objective=F1, operating_point=sampled(conf=conf)))
@@ -162,7 +162,7 @@ CLOSING: dict[str, Scalar] = {"epochs": 4, "close_mosaic": 2}
 
 @pytest.fixture(scope="module")
 def whole(launcher: ForkserverLauncher, tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Talk:
-    """A training that was never stopped, whose mosaic closes on its way."""
+    """Return a training that was never stopped; its mosaic closes on the way."""
     return Talk(launcher.start(Requests(tiny, tmp_path_factory.mktemp("whole"))(CLOSING)))
 
 
@@ -170,7 +170,7 @@ def whole(launcher: ForkserverLauncher, tiny: Path, tmp_path_factory: pytest.Tem
 def test_a_training_that_was_given_back_ends_as_if_it_had_never_stopped(
     launcher: ForkserverLauncher, request_for: Any, whole: Talk, stop_at: int
 ) -> None:
-    """Bit for bit, before the mosaic closes and after it (epoch 3 of 4 is the first without)."""
+    """They are equal bit for bit, before the mosaic closes and after it (epoch 3 of 4 is the first without)."""
     request: TrialRequest = request_for(train=CLOSING)
     first = Talk(launcher.start(request), {stop_at: Answer.GIVE_BACK})
     assert first.ended.reason is Reason.GIVEN_BACK

@@ -1,4 +1,4 @@
-"""``hpo.deploy`` predicts with what was measured: detections of Ultralytics, or of ``hpo.detection``."""
+"""``hpo.deploy`` gives the measured detections: those of Ultralytics, or of ``hpo.detection``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every way in which a training can fail has its reason."""
+"""Every way in which a training can fail has its own reason."""
 
 from __future__ import annotations
 

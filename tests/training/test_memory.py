@@ -1,4 +1,4 @@
-"""What a process holds of a GPU beyond torch's allocator, by what the driver says (tests/gpu asks a real one)."""
+"""A process's GPU memory outside torch's allocator, as the driver reports it (tests/gpu uses a real driver)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MIB = memory.MIB
 
 @pytest.fixture
 def driver(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The processes that NVML tells of; torch's allocator holds 100 MiB in this one."""
+    """Set the processes that NVML reports; in this process, torch's allocator holds 100 MiB."""
     import pynvml
     import torch
 

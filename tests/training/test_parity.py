@@ -1,6 +1,6 @@
-"""Detections, true positives and metrics on captured predictions, against ``model.val`` and ``model.predict``.
+"""Detections, true positives and metrics from captured predictions equal those of ``model.val`` and ``model.predict``.
 
-Both sides are without the time limit of Ultralytics' NMS (``patches.apply``), which drops images on a busy machine.
+Both sides run without the time limit of Ultralytics' NMS (``patches.apply``), which drops images on a busy machine.
 """
 
 from __future__ import annotations
@@ -96,7 +96,9 @@ def test_val_is_that_of_model_val_on_other_models_and_shapes(subject: Subject, t
 def test_val_is_that_of_model_val_with_one_class_with_80_and_with_unused_ones(
     classes: int, used: list[int], tmp_path: Path
 ) -> None:
-    """Scores of an untrained model at random: thousands of candidates an image, high class indices, many overlaps."""
+    """Return the random scores of an untrained model: thousands of candidates per image, high class indices, many
+    overlaps.
+    """
     names = [f"class{index}" for index in range(classes)]
     weights = untrained(tmp_path / "weights.pt", names, score=0.3 if classes < 80 else 0.002)
     subject = Subject(weights, made_up(tmp_path / "data", names, used, images=8), 96)
@@ -157,7 +159,7 @@ def test_deploy_with_80_classes_is_what_model_predict_sees(tmp_path: Path) -> No
 )
 @pytest.mark.parametrize("point", [DEFAULT, OperatingPoint(0.4, 0.1), OperatingPoint(0.5, 0.3, 300, Kind.AGNOSTIC)])
 def test_f1_under_deploy_is_that_of_counting_what_model_predict_finds(subject: Subject, point: OperatingPoint) -> None:
-    """Labels are read from their files, boxes matched one by one: nothing of the capture is used."""
+    """Labels are read from their files and boxes are matched one by one, without the capture."""
     true: dict[int, int] = defaultdict(int)
     found: dict[int, int] = defaultdict(int)
     labels: list[int] = []
@@ -175,7 +177,7 @@ def test_f1_under_deploy_is_that_of_counting_what_model_predict_finds(subject: S
 
 @pytest.fixture
 def free(tmp_path: Path, ultralytics: None) -> Subject:
-    """A detector of random numbers whose head has a branch that needs no suppression, left with a small max_det."""
+    """Return a detector of random numbers; its head has a branch without suppression, with a small max_det."""
     from ultralytics import YOLO
 
     data = made_up(tmp_path / "data", ["a", "b"], [0, 1])

@@ -1,4 +1,6 @@
-"""Two checkpoints with digests: what a killed writer, a torn file or a foreign folder leaves to go on from."""
+"""Two checkpoints with digests: which one a trial resumes from after a killed writer, a torn file or a foreign
+folder.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,7 @@ def test_what_another_study_left_in_a_folder_of_the_same_name_is_not_gone_on_fro
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_writer_killed_at_any_step_leaves_a_whole_one(tmp_path: Path, step: str) -> None:
-    """Epoch 3 is the newest once it is described, epoch 2 before; the next writer goes on as if nothing had been."""
+    """Epoch 3 is the newest once its description exists, epoch 2 before that; the next writer continues as usual."""
     write(tmp_path, 1, 2)
     code = (
         "import os, sys; from pathlib import Path; from hpo.trial import checkpoints\n"
@@ -104,12 +106,12 @@ def test_a_fetched_file_is_a_checkpoint_like_any_other(tmp_path: Path) -> None:
     write(here, 9)
     (here / "checkpoint-upload").mkdir()
     (here / "checkpoint.pt").touch()
-    for half_written in ("checkpoint-00009.tmp", "checkpoint-fetched.tmp"):  # as older versions named it
+    for half_written in ("checkpoint-00009.tmp", "checkpoint-fetched.tmp"):  # the name that older versions gave it
         (here / half_written).touch()
     for name in ("checkpoint-00009.pt", "checkpoint-fetched"):
         with files.scratch(here / name) as aside:
             killed = aside.rename(here / "killed")
-        killed.rename(aside)  # as a killed process leaves it
+        killed.rename(aside)  # as after a kill
     checkpoints.remove(here)
     assert list(here.iterdir()) == []
 

@@ -118,7 +118,7 @@ def test_a_result_of_before_there_were_sweeps_is_still_read() -> None:
 
 @given(POINTS, RESULTS)
 def test_a_result_holds_the_json_forms_of_what_was_found(point: OperatingPoint, result: SweepResult) -> None:
-    """So what a process of an earlier version left is read as it was meant."""
+    """A new version reads the results of an earlier version's process with their original meaning."""
     found = {"operating_point": point.to_dict(), "swept": result.to_dict()}
     fields = {"reason": "complete", "detail": "", "epochs": 3, "value": 0.5, "metrics": {}, "best_epoch": 2}
     stored = json.dumps({"kind": "Ended", **fields, "recorded_at": 1.0, **found}).encode()

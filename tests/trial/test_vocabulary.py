@@ -35,6 +35,6 @@ def test_a_death_is_tried_again_while_retries_are_left_and_counts_after(reason: 
 
 @given(st.sampled_from(Reason), st.integers(0, 5))
 def test_an_ordinal_is_counted_once_tried_again_or_waits(reason: Reason, retries_left: int) -> None:
-    """What makes the budget exact: nothing counts and goes on, nothing is dropped uncounted."""
+    """This makes the budget exact: no trial counts and also continues, and none is dropped without being counted."""
     follows = reaction(reason, retries_left=retries_left)
     assert [follows.counts, follows.retry, follows.state is TrialState.WAITING].count(True) == 1

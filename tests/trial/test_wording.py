@@ -1,4 +1,4 @@
-"""What a person reads of a sweep agrees with what is recommended."""
+"""The text about a sweep agrees with its recommendation."""
 
 from __future__ import annotations
 

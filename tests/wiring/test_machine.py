@@ -1,4 +1,4 @@
-"""What a machine says of itself."""
+"""Facts that a machine reports about itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a new study takes over from earlier ones, and what a person is told of it."""
+"""Results that a new study takes from earlier ones, and the text about them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_without_a_confirmation_the_best_of_the_search_is_enqueued_and_called_so
 def test_where_the_verdict_keeps_the_defaults_they_are_trained_once(storage: Storage, searched: Search) -> None:
     search = searched()
     judged(storage, search, "no difference")
-    assert warm_start(storage, later(), IDENTITY).proposals == []  # trial 0 already
+    assert warm_start(storage, later(), IDENTITY).proposals == []  # trial 0 has these values already
     (proposal,) = warm_start(storage, later(baseline=False), IDENTITY).proposals
     (baseline,) = (row for row in snapshot.trials(storage, search) if row.baseline)
     assert proposal == baseline.params
@@ -92,7 +92,7 @@ def test_nor_are_trials_on_other_data_or_from_another_model(storage: Storage, se
     assert [data.history, model.history] == [{}, {}]
     assert "data has other content" in data.told[1]
     assert "model has other content" in model.told[1]
-    # where the files lie is no difference
+    # a difference in paths does not count
     assert warm_start(storage, later(data="/elsewhere/data.yaml", model="/other/n.yaml"), IDENTITY).history
 
 

@@ -1,5 +1,5 @@
-"""One module a command, or a family of commands, each of which ``hpo.cli.main`` loads when it is called.
+"""Commands of ``hpo``: one module per command or family of commands; ``hpo.cli.main`` loads it when it is called.
 
-A command reads its options, calls the packages below and prints what they return. It may import everything but the
-other commands' modules, except ``stages``, which several of them share. Public: the click commands.
+A command reads its options, calls the packages below and prints their results. It may import everything except the
+modules of other commands; ``stages``, which several commands share, is allowed. Public: the click commands.
 """

@@ -1,4 +1,4 @@
-"""``hpo best``: the winner so far, and its files."""
+"""``hpo best``: the best trial so far, and its files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``hpo confirm``: is the winner better than the defaults, or was it lucky?"""
+"""``hpo confirm``: it tests whether the winner is better than the defaults or was lucky."""
 
 from __future__ import annotations
 

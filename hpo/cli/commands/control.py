@@ -1,4 +1,4 @@
-"""``hpo pause``, ``resume``, ``stop``, ``cancel`` and ``update``: what a person wants of a study, from any machine."""
+"""``hpo pause``, ``resume``, ``stop``, ``cancel`` and ``update``: control of a study from any machine."""
 
 from __future__ import annotations
 

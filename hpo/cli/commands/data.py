@@ -35,10 +35,10 @@ def demo(folder: Path, *, if_missing: bool) -> None:
 
 
 def _next(folder: Path, yaml: Path) -> str:
-    """In a checkout its quick-start study; elsewhere a study of one's own."""
+    """Return the next command: in a checkout with the quick-start study, elsewhere with the user's own study."""
     if not QUICKSTART.is_file():
         choices = f"--data {shlex.quote(str(yaml))} --model yolov8-w125.yaml --trials 8 --epochs 8"
         return f"hpo init {choices}, then hpo run study.yaml"
-    # the quick-start study names the default folder; for another one it needs an override
+    # the quick-start study names the default folder; another folder needs an override
     override = "" if folder == digits.DEFAULT_FOLDER else f" {shlex.quote(f'data={yaml.resolve()}')}"
     return f"hpo run {QUICKSTART}{override}"

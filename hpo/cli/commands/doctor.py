@@ -1,4 +1,4 @@
-"""``hpo doctor``: what this machine has, and what is in the way."""
+"""``hpo doctor``: the state of this machine, and the problems found."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hpo.errors import HpoError
 from hpo.settings import Settings, load_settings
 
 Finding = tuple[str, str]
-"""``ok``, ``warn`` or ``fail``, and one line."""
+"""``ok``, ``warn`` or ``fail``, and a line of text."""
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 GIB = 1024**3
 

@@ -1,4 +1,4 @@
-"""``hpo promote``: the winner, ready to be handed over."""
+"""``hpo promote``: the final training of the winner, and the delivered folder."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class _TerminalView(PromotionView):
 
 @contextmanager
 def _epochs(epochs: int, *, quiet: bool) -> Iterator[ShowEpochs]:
-    """A bar on a terminal; in a pipe a line about every tenth of the epochs."""
+    """Show a bar on a terminal; in a pipe, a line for about every tenth of the epochs."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -137,7 +137,7 @@ def _epochs(epochs: int, *, quiet: bool) -> Iterator[ShowEpochs]:
 
 @contextmanager
 def _progress(*, quiet: bool) -> Iterator[ShowImages]:
-    """A bar for each look at images, on a terminal."""
+    """Show a bar for each pass over images, on a terminal."""
     from rich.console import Console
     from rich.progress import Progress
 

@@ -1,4 +1,4 @@
-"""What a terminal shows of a study's stages."""
+"""Terminal output for a study's stages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class TerminalView(View):
-    """Bars and lines; where ``quiet``, only what goes to stderr."""
+    """Bars and lines; with ``quiet``, only the output to stderr."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
@@ -66,6 +66,6 @@ class TerminalView(View):
 
 
 def say_what_was_taken_over(study: StudyRow) -> None:
-    """What a new study took over from earlier ones, a line each."""
+    """Print what a new study took over from earlier ones, one line each."""
     for line in study.facts.warm.told:
         click.echo(f"warm start from {line}")

@@ -87,7 +87,7 @@ def _names(text: str) -> list[str]:
 
 @contextmanager
 def _progress(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
-    """A bar an inference pass, on a terminal."""
+    """Show a bar for each inference pass, on a terminal."""
     from rich.console import Console
     from rich.progress import Progress
 

@@ -72,7 +72,7 @@ def _say(node: HeadNode) -> None:
 
 @contextmanager
 def _until_asked_to_end() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the block, and that is its regular end; asked once more, the end is not cut short."""
+    """End the block on Ctrl-C and SIGTERM, which is its regular end; a second signal does not cut the end short."""
     signals = (signal.SIGINT, signal.SIGTERM)
 
     def end(_signum: int, _frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""What a person sees while a study runs: a line a finished trial, and on a terminal bars for what is under way."""
+"""Output while a study runs: a line for each finished trial, and on a terminal bars for the running ones."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _STAGES = {
 
 @contextmanager
 def watcher(study: StudyRow, ask: Callable[[], StatusRow], *, quiet: bool) -> Iterator[Watcher]:
-    """Bars on a terminal, plain lines in a pipe, nothing where ``quiet``. ``ask``: where the study stands."""
+    """Return bars on a terminal, plain lines in a pipe, nothing with ``quiet``. ``ask`` returns the study's status."""
     console = Console(quiet=quiet, highlight=False, soft_wrap=True)
     lines = Lines(console, study, Score(ask))
     if quiet or not console.is_terminal:
@@ -45,7 +45,7 @@ def watcher(study: StudyRow, ask: Callable[[], StatusRow], *, quiet: bool) -> It
 
 
 class Lines(Watcher):
-    """One line when a trial starts, one when it ends."""
+    """Watcher that prints a line when a trial starts and a line when it ends."""
 
     def __init__(self, console: Console, study: StudyRow, score: Score) -> None:
         self.console = console
@@ -54,7 +54,7 @@ class Lines(Watcher):
         self.started_at: dict[int, float] = {}
         """Trials that run here -> monotonic time of their start."""
         self._just_started: int | None = None
-        """The trial that the last line is about, where it says that it starts."""
+        """Trial of the last printed line, if that line says that it starts."""
 
     @override
     def trial_started(self, request: TrialRequest, *, resumed_from: int) -> None:
@@ -69,7 +69,7 @@ class Lines(Watcher):
         self.console.print(f"[bold]{self._name(request.number)}[/]{again}  [dim]{what}[/]")
 
     def best_text(self) -> str:
-        """Nothing in a confirmation: its best run says nothing."""
+        """Return the text about the best trial; empty in a confirmation, where the best run has no meaning."""
         return "" if self.study.plan else f", best {self.score.best_text()}"
 
     def _name(self, number: int) -> str:
@@ -117,7 +117,7 @@ class Lines(Watcher):
 
 
 class Bars(Watcher):
-    """The lines, and below them one bar for the study and one for each trial that runs here."""
+    """Watcher that prints the lines and, below them, a bar for the study and a bar for each trial that runs here."""
 
     def __init__(self, lines: Lines, bars: Progress) -> None:
         self._lines = lines
@@ -170,7 +170,7 @@ class Bars(Watcher):
 
 
 def settings_text(study: StudyRow, request: TrialRequest) -> str:
-    """The sampled values of a trial, short."""
+    """Return the sampled values of a trial in short form."""
     point = {} if request.operating_point is None else request.operating_point.to_dict()
     values = {**request.train, **point}
     return " ".join(f"{name}={short(values[name])}" for name in study.spec.searched.names if name in values)

@@ -1,4 +1,4 @@
-"""What a study asks for, on one page."""
+"""The settings of a study on one page."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _arguments(spec: StudySpec) -> str:
 
     fixed = search_args(spec, {})
     sampled = set(spec.searched.names)
-    # close_mosaic, nbs and the seed follow from others; what is sampled is in the table below
+    # close_mosaic, nbs and the seed follow from others; sampled values are in the table below
     if "batch" in sampled and "nbs" not in spec.train_args:
         fixed["nbs"] = "batch"
     return "  ".join(f"{name}={_value(value)}" for name, value in fixed.items() if name not in sampled)
@@ -92,7 +92,7 @@ def _measured(spec: StudySpec) -> str:
 
 
 def _swept(plan: SweepPlan) -> str:
-    """What each model is swept over."""
+    """Return the settings that each model is swept over."""
     low, high = plan.conf
     ious = f"{plan.ious[0]:g} to {plan.ious[-1]:g} ({len(plan.ious)} values)" if len(plan.ious) > 1 else plan.ious[0]
     confs = f"{low:g}" if low == high else f"every confidence from {low:g} to {high:g}"
@@ -105,7 +105,7 @@ def _swept(plan: SweepPlan) -> str:
 
 
 def _deployed(plan: SweepPlan) -> str:
-    """How a setting is used that ``yolo predict`` can't do."""
+    """Return how to use a setting that ``yolo predict`` can't apply."""
     others = [
         *(kind for kind in plan.kinds if not kind.is_plain),
         *(["a confidence a class"] if plan.per_class else []),

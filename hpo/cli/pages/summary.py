@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from hpo.studyfile.schema import StudySpec
 
 MAX_PARAMS = 8
-"""Columns of sampled values before a table gets too wide; the rest is in ``hpo trial N`` and in MLflow."""
+"""Maximum number of columns of sampled values; the rest is in ``hpo trial N`` and in MLflow."""
 
 
 def console() -> Console:
-    """As wide as the terminal; in a pipe wide enough that no column is cut."""
+    """Return a console with the width of the terminal; in a pipe it is wide enough to cut no column."""
     return Console(width=None if sys.stdout.isatty() else 200, highlight=False)
 
 
@@ -37,7 +37,7 @@ def short(value: object) -> str:
 
 
 def trials_table(spec: StudySpec, rows: list[TrialRow]) -> None:
-    """One line a trial; the best one marked."""
+    """Print a line for each trial; the best one is marked."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     others = [name for name in ("map50", "map50_95") if name != str(spec.objective)]
     for name in ("trial", "state", str(spec.objective), *others, "epochs", "time"):
@@ -77,7 +77,7 @@ def trials_table(spec: StudySpec, rows: list[TrialRow]) -> None:
 
 
 def runs_table(stage: StudyRow, rows: list[TrialRow]) -> None:
-    """A confirmation's runs, one line each: which trial of the search it repeats, with which seed."""
+    """Print a line for each run of a confirmation: the trial of the search that it repeats, and its seed."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("run", "repeats", "seed", "state", str(stage.spec.objective), "epochs", "time"):
         table.add_column(name, justify="left" if name in ("repeats", "state") else "right", no_wrap=True)
@@ -96,7 +96,7 @@ def runs_table(stage: StudyRow, rows: list[TrialRow]) -> None:
 
 
 def _found(row: TrialRow) -> tuple[str, str, str]:
-    """What a sweep chose, and what it gains."""
+    """Return the setting that a sweep chose, and its gain."""
     point, sweep = row.operating_point, row.sweep
     gain = "-" if sweep is None else f"{sweep.gain.decisive.value:+.4f}{'' if sweep.recommended == 'best' else '?'}"
     return short(point and point.iou), short(point and point.conf), gain
@@ -108,7 +108,7 @@ def _best(rows: list[TrialRow]) -> TrialRow | None:
 
 
 def trial_page(spec: StudySpec, row: TrialRow, curve: list[EpochRow]) -> None:
-    """All of one trial."""
+    """Print everything about one trial."""
     out = console()
     title = f"trial {row.number} of {spec.name}" + (" (baseline)" if row.baseline else "")
     out.print(f"[bold]{title}[/]  {row.state.value} {row.reason or ''}  {escape(row.detail)}")
@@ -142,7 +142,7 @@ def _pairs(out: Console, title: str, values: Mapping[str, object]) -> None:
 
 
 def status_lines(row: StatusRow) -> list[str]:
-    """A few plain lines."""
+    """Return a few plain lines."""
     counts = ", ".join(f"{count} {state.value.lower()}" for state, count in row.counts.items() if count)
     hours = f", {row.budget.hours_used:.2f} of {row.budget.hours:g} h" if row.budget.hours is not None else ""
     lines = [
@@ -159,7 +159,7 @@ def status_lines(row: StatusRow) -> list[str]:
 
 
 def stage_lines(stage: Stage | None) -> list[str]:
-    """How far the confirmation is, and its verdict."""
+    """Return the progress of the confirmation, and its verdict."""
     if stage is None:
         return []
     budget, told = stage.status.budget, stage.verdict
@@ -178,7 +178,7 @@ def _time_lines(row: StatusRow) -> list[str]:
 
 
 def _worker_lines(worker: WorkerRow) -> list[str]:
-    """A node, and each of its slots: what it does and since when."""
+    """Return lines for a node and each of its slots: its work, and since when."""
     failure = f" takes no more trials: {worker.failure}" if worker.failure else ""
     lines = [
         f"worker   {worker.worker}, {len(worker.slots)} slots, since {worker.started_at:%Y-%m-%d %H:%M} UTC{failure}"
@@ -192,7 +192,7 @@ def _worker_lines(worker: WorkerRow) -> list[str]:
 
 
 def opening_line(study: StudyRow, counted: int) -> str:
-    """What is about to run, in a line."""
+    """Return a line about what is going to run."""
     spec = study.spec
     splits = {name: split for name, split in study.facts.dataset["splits"].items() if name in ("train", "val")}
     images = ", ".join(
@@ -207,7 +207,7 @@ def opening_line(study: StudyRow, counted: int) -> str:
 def print_summary(
     status: StatusRow, settings: Settings, *, stage: Stage | None = None, again: str | None, unsynced: int
 ) -> None:
-    """The end of a run: what came out and what to do next; ``again`` is the command that goes on after a stop."""
+    """Print the end of a run: its result and the next commands; ``again`` is the command that resumes after a stop."""
     out = console()
     out.print()
     for line in (*status_lines(status), *stage_lines(stage)):

@@ -1,4 +1,4 @@
-"""What a sweep found, for people."""
+"""Output of a sweep's result for people."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ SCORES = (("P", "precision"), ("R", "recall"), ("F1", "f1"), ("mAP50", "map50_al
 
 
 def print_sweep(result: SweepResult, weights: Path, imgsz: int, files: list[Path]) -> None:
-    """A table of the defaults, the best of each kind and the best of all; the verdict; what to do next."""
+    """Print a table of the defaults, the best of each kind and the best of all; then the verdict and the next
+    commands.
+    """
     out = console()
     out.print(
         f"[bold]{escape(weights.name)}[/] on {result.images} images at {imgsz} px, as "

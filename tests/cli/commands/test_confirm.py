@@ -1,4 +1,4 @@
-"""A winner that is proven, as a user has it done: trained again, judged on the test split, once."""
+"""The proof of a winner as a user runs it: trained again, and judged once on the test split."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class Proven:
 
 @pytest.fixture(scope="module")
 def proven(data: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Proven:
-    """A swept study with a test split, run on to its verdict by `hpo run`, and `hpo confirm` twice after it."""
+    """Run a swept study with a test split to its verdict with `hpo run`, then `hpo confirm` twice."""
     folder = tmp_path_factory.mktemp("proven")
     (folder / "small.yaml").write_text(STUDY.format(name="small", data=data, model=trained, more=""))
     shell = Shell(folder)
     process = shell.start("run", *WORDS, *SWEPT, "train.imgsz=96")
-    said, err = process.communicate(timeout=1500)  # seven trainings, and kernels that are compiled
+    said, err = process.communicate(timeout=1500)  # seven trainings, and kernels that are compiled first
     assert process.returncode == 0, err
     return Proven(shell, said, shell.run("confirm", "small"), shell.json("confirm", "small"))
 

@@ -1,4 +1,4 @@
-"""`hpo data demo`: where the set is, what it holds, what comes next."""
+"""`hpo data demo`: the place of the set, its content, and the next command."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 
 @pytest.fixture
 def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
-    """In a folder of its own that holds the quick-start study, as a checkout does."""
+    """Return a runner in a separate folder with the quick-start study, as in a checkout."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "studies").mkdir()
     shutil.copyfile(ROOT / "studies" / "quickstart.yaml", tmp_path / "studies" / "quickstart.yaml")

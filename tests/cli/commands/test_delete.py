@@ -1,4 +1,4 @@
-"""What a study leaves behind when it is deleted."""
+"""Deletion of a study: what is removed and what stays."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Study = Callable[..., Path]
 
 
 def give_back(shell: Shell, location: Callable[[], str]) -> None:
-    """A trial of the study that was given back after it had uploaded a checkpoint to ``location``."""
+    """Give a trial of the study back after it has uploaded a checkpoint to ``location``."""
     with (
         open_storage(f"sqlite:///{shell.home / 'hpo.db'}", create=False) as storage,
         WorkerSession(storage, load(storage, "small"), "w", None) as session,
@@ -31,7 +31,7 @@ def give_back(shell: Shell, location: Callable[[], str]) -> None:
 
 
 def test_uploaded_checkpoints_go_with_their_study(shell: Shell, study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(shell.folder)  # MLflow's files lie where its store was made
+    monkeypatch.chdir(shell.folder)  # MLflow's files lie in the folder where its store was made
     shell.variables["MLFLOW_TRACKING_URI"] = f"sqlite:///{shell.folder / 'mlflow.db'}"
     shell.run("create", study(), "baseline=false")
     made = shell.folder / "made"

@@ -1,4 +1,4 @@
-"""`hpo init`: a study file that validates, or words and nothing written."""
+"""`hpo init`: it writes a study file that validates, or prints an error and writes nothing."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_class_names_and_folders_that_mean_something_in_yaml_do_no_harm(shell: S
 
 
 def test_in_a_terminal_it_asks_for_what_is_missing(shell: Shell, tiny: Path) -> None:
-    """The data that lies near, the model, the trials: three questions, answered as a person would."""
+    """It asks three questions, about the nearby data, the model and the trials, and gets the answers of a person."""
     said = _typed(shell, ["init"], [str(tiny), "yolov8-w125.yaml", "5"])
     assert "Dataset" in said
     assert "Trials" in said
@@ -106,7 +106,7 @@ def test_in_a_terminal_it_asks_for_what_is_missing(shell: Shell, tiny: Path) -> 
 
 
 def _typed(shell: Shell, words: list[str], answers: list[str]) -> str:
-    """What the command shows on a terminal of its own that gives ``answers``, one a question."""
+    """Return the output of the command on a new terminal with ``answers``, one per question."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [*HPO, *words], cwd=shell.folder, env=shell.environment, stdin=theirs, stdout=theirs, stderr=theirs

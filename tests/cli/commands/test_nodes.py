@@ -1,4 +1,4 @@
-"""Nodes without a shared disk: a trial that was started on one is finished on another, from the uploaded checkpoint."""
+"""Nodes without a shared disk: one node starts a trial, another finishes it from the uploaded checkpoint."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MORE = "baseline: false\nrecovery: {lease_s: 2, grace_s: 60, checkpoint_every_s:
 
 @pytest.fixture(scope="module")
 def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real server with proxied artifacts: nodes reach files through it alone."""
+    """Start a real server with proxied artifacts: nodes get files only through it."""
     settings = settings_in(tmp_path_factory.mktemp("mlflow"))
     address = Address("127.0.0.1", postgres.free_port())
     with ui.server(settings, address):
@@ -40,7 +40,7 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def nodes(postgres_server: str, mlflow: str, tmp_path: Path, tiny: Path) -> Iterator[tuple[Shell, Shell, Shell]]:
-    """Head, first and second node: each with a folder and a copy of the data of its own."""
+    """Give the head node, a first and a second node, each with its own folder and its own copy of the data."""
     url = postgres.create_database(postgres_server)
     made = [Shell(tmp_path / name, {"HPO_STORAGE": url, "MLFLOW_TRACKING_URI": mlflow}) for name in ("a", "b", "c")]
     for node in made:
@@ -74,7 +74,7 @@ def wait_for(what: Callable[[], bool], running: subprocess.Popen[str]) -> None:
 
 
 def stored(mlflow: str, node: Shell) -> list[str]:
-    """Files of checkpoints that lie in the artifact store."""
+    """Return the checkpoint files in the artifact store."""
     from mlflow import MlflowClient
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
@@ -86,7 +86,7 @@ def stored(mlflow: str, node: Shell) -> list[str]:
 def test_a_confirmation_on_two_nodes_has_its_verdict_on_the_one_that_is_left(
     nodes: tuple[Shell, Shell, Shell], study: Study
 ) -> None:
-    """Weights that the other one trained come from the artifact store."""
+    """Weights that the other node trained come from the artifact store."""
     head, first, second = nodes
     head.run("create", study(more="confirm: {top: 1, seeds: 2}"), "budget.trials=2", "train.epochs=2")
     began = join(first)
@@ -117,7 +117,7 @@ def test_a_trial_started_on_one_node_is_finished_on_another(
         started.communicate(timeout=LONGEST_S)
     else:
         assert first.end(started, how) == 128 + how
-    shutil.rmtree(first.folder)  # what lay on its disk is out of reach
+    shutil.rmtree(first.folder)  # the files on its disk are out of reach
     _, err = join(second).communicate(timeout=LONGEST_S)
     [trial] = [row for row in head.json("trials") if row["state"] == "COMPLETE"]
     last = attempts(head)[-1]
@@ -149,7 +149,7 @@ def test_starting_weights_come_from_the_store_and_are_verified(
     assert "sha256" in said
     place = second.home / "weights" / fetched.parent.name
     place.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(fetched, place / "start.pt")  # the way out that the message names
+    shutil.copyfile(fetched, place / "start.pt")  # the message names this way out
     second.run("worker", "small", "--data", second.folder / "data" / "data.yaml", "--gpus", "cpu")
 
 

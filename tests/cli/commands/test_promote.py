@@ -1,4 +1,4 @@
-"""A winner that is handed over, as a user has it done: trained for the last time, written, checked, registered."""
+"""The promotion of a winner as a user runs it: final training, files, checks and registration."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ class Promoted:
 
 @pytest.fixture(scope="module")
 def plain(tiny: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Shell:
-    """A finished study of one trial, without a test split and without a sweep."""
+    """Return a finished study of one trial, without a test split and without a sweep."""
     return searched(tmp_path_factory.mktemp("plain"), tiny, trained, "budget.trials=1")
 
 
 @pytest.fixture(scope="module")
 def promoted(tiny: Path, scenes: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Promoted:
-    """The winner of a swept study with a test split, with an export."""
+    """Promote the winner of a swept study with a test split, with an export."""
     folder = tmp_path_factory.mktemp("promoted")
     data = with_test_split(folder / "data", tiny, scenes)
     shell = searched(folder, data, trained, "objective=f1", "space.iou=[0.3, 0.6]", "budget.trials=2")
@@ -196,7 +196,9 @@ def test_a_folder_with_other_weights_does_not_pass_the_check(promoted: Promoted,
 
 @pytest.mark.long
 def test_weights_that_are_not_proven_better_become_a_challenger(promoted: Promoted) -> None:
-    """The same again, and what has seen val, too: both beside the champion, which keeps its alias."""
+    """The same promotion again, and one with val in the training: both stay beside the champion, which keeps
+    its alias.
+    """
     shell = promoted.shell
     again = shell.json("promote", "small", "--output", "again", "--trial", str(promoted.told["trial"]))
     assert again["registered"]["alias"] == "challenger"
@@ -214,7 +216,7 @@ def test_weights_that_are_not_proven_better_become_a_challenger(promoted: Promot
 
 @pytest.mark.long
 def test_a_better_model_becomes_champion(promoted: Promoted, tmp_path: Path) -> None:
-    """Against the same network with weights that know nothing, which stands in the registry as the champion."""
+    """The champion in the registry is the same network with random weights; the new version wins against it."""
     shutil.copytree(promoted.folder, tmp_path / "weak")
     forget = (
         "import sys, torch\n"

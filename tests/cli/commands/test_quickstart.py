@@ -1,4 +1,4 @@
-"""The first study of a newcomer, as it is shipped: from the search to a verdict and a folder that is handed over."""
+"""The shipped first study of a newcomer: from the search to a verdict and a promoted folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def ran(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Shell:
 
 @pytest.fixture(scope="module")
 def verdict(ran: Shell) -> dict[str, Any]:
-    """Six trainings; the defaults lie far behind, but three seeds of so short a training prove it on most days only."""
+    """Run six trainings. The defaults are far behind, but three seeds of a short training prove it only on most
+    days.
+    """
     told: dict[str, Any] = ran.json("confirm", "quickstart", "--top", "1", "--seeds", "3")
     return told
 

@@ -1,4 +1,4 @@
-"""``hpo report`` on a study that has something to tell, and on one that has not."""
+"""``hpo report`` on a study with results, and on one without."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Studies run as a user runs them, to the end and through every kind of interruption."""
+"""Studies as a user runs them, to the end and through every kind of interruption."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Study = Callable[..., Path]
 
 
 def without_clock(trials: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What the same seed must give again."""
+    """Return the values that the same seed must give again."""
     return [{name: trial[name] for name in ("state", "value", "params", "metrics")} for trial in trials]
 
 
@@ -81,7 +81,7 @@ def test_a_study_stopped_in_the_middle_proposes_and_finds_the_same(shell: Shell,
     assert stopped["counts"]["waiting"] == 1
     shell.run(*words)
     trials = shell.json("trials")
-    assert without_clock(trials) == without_clock(done.trials[:3])  # the last was proposed by what the others found
+    assert without_clock(trials) == without_clock(done.trials[:3])  # the last one was proposed from the others' results
 
 
 @pytest.mark.long
@@ -129,7 +129,7 @@ def test_a_hung_training_is_ended_and_tried_again(shell: Shell, study: Study) ->
 
 
 def _training(worker: int) -> psutil.Process:
-    """The forked training: it leads a session of its own below the worker."""
+    """Return the forked training: it leads its own session below the worker."""
     end = time.monotonic() + 300
     while time.monotonic() < end:
         for process in psutil.Process(worker).children(recursive=True):

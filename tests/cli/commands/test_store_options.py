@@ -1,4 +1,4 @@
-"""``--env-file``, ``--storage`` and secrets in files, as a user gives them; passwords in nothing that is printed."""
+"""``--env-file``, ``--storage`` and secrets in files, as a user gives them; no output contains a password."""
 
 from __future__ import annotations
 

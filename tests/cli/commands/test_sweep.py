@@ -29,13 +29,13 @@ def without_test(scenes: Path, folder: Path) -> Path:
 
 @pytest.fixture
 def data(scenes: Path, tmp_path: Path) -> Path:
-    """The demo set without its test split, under a name of its own, so that a test may change it."""
+    """Return the demo set without its test split, under its own name, so that a test may change it."""
     return without_test(scenes, tmp_path)
 
 
 @pytest.fixture(scope="session")
 def swept(trained: Path, scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A shell's folder after sweeps of val and test: their predictions are made once. What was said is in said.json."""
+    """Return a shell's folder after sweeps of val and test: predictions are made once. said.json holds the outputs."""
 
     def make(folder: Path) -> None:
         data, shell = without_test(scenes, folder), Shell(folder)
@@ -48,7 +48,7 @@ def swept(trained: Path, scenes: Path, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture
 def warm(shell: Shell, swept: Path) -> Shell:
-    """One that finds the predictions of the trained weights."""
+    """Return a shell that finds the predictions of the trained weights."""
     shutil.copytree(swept / "runs" / "cache", shell.home / "cache")
     return shell
 

@@ -1,4 +1,4 @@
-"""A study whose post-processing is swept, as a user runs it."""
+"""A study with swept post-processing, as a user runs it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ POINT = {"iou", "conf", "max_det", "agnostic_nms", "kind", "sigma", "per_class_c
 
 @dataclass(frozen=True)
 class Ran:
-    """The small study, run to its end."""
+    """The small study after its end."""
 
     shell: Shell
     data: Path
@@ -64,7 +64,7 @@ def test_every_command_says_what_was_found_and_what_it_gains(ran: Ran) -> None:
     assert "95% interval" in ran.said
     page = ran.shell.run("trial", "1")
     assert "operating point" in page
-    assert f"value  f1 {ran.trials[1]['value']:.4g}, cross-validated" in page  # which is not the F1 of the metrics
+    assert f"value  f1 {ran.trials[1]['value']:.4g}, cross-validated" in page  # this is not the F1 of the metrics
     assert "95% interval" in page
     table = ran.shell.run("trials")
     assert all(column in table for column in ("iou", "conf", "gain"))
@@ -151,6 +151,6 @@ def test_validate_says_what_is_swept_and_over_what(study: Callable[..., Path]) -
 
 @pytest.mark.long
 def test_a_study_from_scratch_is_swept_too(shell: Shell, study: Callable[..., Path]) -> None:
-    """The first epochs predict next to nothing."""
+    """The first epochs predict almost nothing."""
     shell.run("run", study(), *SPACE, "budget.trials=2", "train.epochs=2", "baseline=false")
     assert [trial["state"] for trial in shell.json("trials")] == ["COMPLETE"] * 2

@@ -1,4 +1,4 @@
-"""A study that begins where an earlier one ended, as a user runs both."""
+"""A study that starts from an earlier study's results, as a user runs both."""
 
 from __future__ import annotations
 

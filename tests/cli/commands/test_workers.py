@@ -1,4 +1,4 @@
-"""Several workers on one study, as a user starts, stops and steers them."""
+"""Several workers on one study: a user starts, stops and controls them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ QUICK = "recovery: {lease_s: 2, grace_s: 20}\n"
 
 @pytest.fixture
 def nodes(shell: Shell, postgres_server: str, tmp_path: Path) -> Iterator[tuple[Shell, Shell]]:
-    """Two machines: folders of their own, one PostgreSQL, one MLflow store."""
+    """Give two machines with separate folders, one PostgreSQL, and one MLflow store."""
     url = postgres.create_database(postgres_server)
     shared = {"HPO_STORAGE": url, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
     other = Shell(tmp_path / "other")
@@ -88,7 +88,7 @@ def test_a_node_that_dies_is_seen_by_another_when_its_lease_has_run_out(
 ) -> None:
     head, node = nodes
     running = head.run_until("trial 1", "run", study(more=QUICK), "train.epochs=6", "budget.trials=3")
-    running.send_signal(signal.SIGSTOP)  # nothing says that it is gone
+    running.send_signal(signal.SIGSTOP)  # no message says that it is gone
     node.run("worker", "small", "--gpus", "cpu")
     trials = node.json("trials")
     assert sum(trial["state"] == "COMPLETE" for trial in trials) == 3

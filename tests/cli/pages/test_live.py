@@ -1,4 +1,4 @@
-"""What a worker prints of a study that others work on too."""
+"""Output of a worker about a study that other workers work on too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Out of memory beside other trials, in the database alone."""
+"""Out of memory beside other trials, with only a database."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_beside_another_trial_it_is_put_back_once(
     assert (alone.number, alone.attempt, alone.exclusive) == (first.number, 2, again)
     assert alone.retries_left == first.retries_left
     session.report(alone.token, epoch_report(1, 0.3))
-    reaction = session.end(alone.token, full(clock, reason))  # the other one runs still: once is enough
+    reaction = session.end(alone.token, full(clock, reason))  # the other one still runs: one failure is enough
     assert reaction.state is (TrialState.PRUNED if reason is Reason.OOM else TrialState.FAIL)
     reasons = [attempt.reason for attempt in snapshot.trial(storage, study, first.number).attempts]
     assert reasons == [reason, reason]

@@ -1,4 +1,4 @@
-"""Who is dead, as one worker can know it."""
+"""Detection of dead workers from the view of one worker."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Time:
 
 
 def watched(*steps: tuple[float, dict[str, int]]) -> dict[str, int]:
-    """What has expired after looks at the given moments."""
+    """Return the leases that have expired after looks at the given moments."""
     time = Time()
     watch = Watch(LEASE_S, time)
     for at, beats in steps:
@@ -102,7 +102,7 @@ def test_only_this_machine_says_that_a_process_is_gone() -> None:
     ).stdout.strip()
     assert liveness.is_gone(child)
     place, pid, start = here.rsplit("/", 2)
-    assert liveness.is_gone(f"{place}/{pid}/{int(start) - 1}")  # the pid was another process's before
+    assert liveness.is_gone(f"{place}/{pid}/{int(start) - 1}")  # the pid belonged to another process before
     elsewhere = child.replace(place, "another-boot/pid:[1]")
     assert not liveness.is_gone(elsewhere)
 
@@ -156,7 +156,7 @@ def test_of_two_that_see_a_death_one_takes_it_over(
 def test_an_admission_that_is_stopped_between_count_and_ask_for_longer_than_every_timeout_costs_no_budget(
     storage: Storage, study: StudyRow, clock: Clock
 ) -> None:
-    """The holder's row counts while it lives, is freed when it is thought dead, and it trains nothing afterwards."""
+    """The holder's row counts while it lives and is freed once it counts as dead; after that it trains nothing."""
     other = WorkerSession(storage, study, "w2", None, clock=clock)
 
     def stopped(point: str) -> None:

@@ -1,4 +1,4 @@
-"""optuna-dashboard reads our database as any of Optuna's."""
+"""optuna-dashboard reads our database like any Optuna database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A database that went away between two calls."""
+"""A database that goes down between two calls."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def storage(postgres_server: str) -> Iterator[Storage]:
 
 
 def _pings(engine: Engine) -> list[int]:
-    """Grows by one with each try of a connection."""
+    """Counter of connection attempts."""
     asked: list[int] = []
     ping = engine.dialect.do_ping
 
@@ -34,7 +34,7 @@ def _pings(engine: Engine) -> list[int]:
 
 
 def _cut(storage: Storage, server: str) -> None:
-    """As a restart of the server does, to all connections of this database."""
+    """Break all connections of this database, as a restart of the server does."""
     ended = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = :name"
     other = engines.writer(make_url(server).set(drivername="postgresql+psycopg"))
     with other.begin() as connection:
@@ -50,7 +50,7 @@ def test_a_connection_that_lay_idle_is_tried_and_replaced(
         with engine.connect() as connection:
             before = connection.scalar(text("SELECT pg_backend_pid()"))
         _cut(storage, postgres_server)
-        with engine.connect() as connection:  # no error, without anyone trying again
+        with engine.connect() as connection:  # no error, although no caller retries
             assert connection.scalar(text("SELECT pg_backend_pid()")) != before
 
 
@@ -73,7 +73,7 @@ def test_who_meets_one_that_broke_just_now_tries_again_and_sees_no_error(
     storage.read(lambda connection: connection.scalar(text("SELECT 1")))
     event.listen(storage.engine, "handle_error", lambda context: errors.append(str(context.original_exception)))
     _cut(storage, postgres_server)
-    for _ in range(3):  # whatever connection of the pool is next
+    for _ in range(3):  # any connection of the pool may come next
         assert storage.write(lambda connection: connection.scalar(text("SELECT 2"))) == 2
     assert errors
     assert all("terminat" in error for error in errors)

@@ -1,4 +1,4 @@
-"""A database whose Optuna is not the one that is known is refused when it is opened, in words."""
+"""A database with an unknown version of Optuna is refused when it is opened, with a clear message."""
 
 from __future__ import annotations
 

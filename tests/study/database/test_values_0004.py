@@ -1,4 +1,4 @@
-"""Version 0004 of the tables: what stood in mixed JSON gets places of its own, and nothing is lost on the way."""
+"""Version 0004 of the tables: values in mixed JSON move to their own columns, and nothing is lost."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Runs a program under an Optuna in which private names are called otherwise, as a new release may call them.
+"""Runs a program under an Optuna with renamed private names, as a new release may rename them.
 
-``python -m tests.study.optuna_internals.renaming NAMES PROGRAM``: the names by commas, and Python code.
+``python -m tests.study.optuna_internals.renaming NAMES PROGRAM``: NAMES are separated by commas, PROGRAM is Python
+code.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ PATTERN = re.compile(rf"\b({'|'.join(map(re.escape, NAMES))})\b")
 
 
 class Renaming(importlib.machinery.SourceFileLoader):
-    """Reads sources with the names changed, wherever they stand: Optuna itself still works."""
+    """Loader that changes the names everywhere in a source: Optuna itself still works."""
 
     @override
     def get_code(self, fullname: str) -> Any:
@@ -26,7 +27,7 @@ class Renaming(importlib.machinery.SourceFileLoader):
 
 
 class Finder(importlib.machinery.PathFinder):
-    """Finds Optuna's modules for ``Renaming``."""
+    """Finder of Optuna's modules for ``Renaming``."""
 
     @classmethod
     @override

@@ -1,4 +1,4 @@
-"""What samplers and pruners are shown: Optuna's trials, less those that teach nothing, always up to date."""
+"""Trials that samplers and pruners see: Optuna's trials without uninformative ones, always up to date."""
 
 from __future__ import annotations
 

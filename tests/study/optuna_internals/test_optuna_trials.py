@@ -1,4 +1,4 @@
-"""What is read and made in plain statements is what Optuna's own storage reads and makes."""
+"""Plain statements read and make the same rows as Optuna's own storage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Densities worked out candidate by candidate are Optuna's, to the last bit."""
+"""Densities computed candidate by candidate equal Optuna's, to the last bit."""
 
 from __future__ import annotations
 

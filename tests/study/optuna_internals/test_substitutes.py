@@ -1,4 +1,4 @@
-"""Where a private name of Optuna's is missing, its public classes go on with one warning."""
+"""If a private name of Optuna is missing, its public classes replace ours, with one warning."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ print(type(pruners[0]).__name__, pruners[0].prune(study, study.trials[-1]))
 
 
 def _under(names: str, program: str) -> tuple[str, list[str]]:
-    """What the program prints, and the warnings."""
+    """Return the program's output and warnings."""
     command = [sys.executable, "-m", "tests.study.optuna_internals.renaming", names, program]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return done.stdout.strip(), [line for line in done.stderr.splitlines() if "its own" in line]
@@ -108,7 +108,7 @@ def test_a_module_lists_every_private_attribute_that_it_uses(module: str) -> Non
 
 
 def _made_in(cls: ast.ClassDef) -> set[str]:
-    """Methods of a class, and what its ``__init__`` assigns."""
+    """Return the methods of a class, and the attributes that its ``__init__`` assigns."""
     methods = [node for node in cls.body if isinstance(node, ast.FunctionDef)]
     assigned = {
         target.attr

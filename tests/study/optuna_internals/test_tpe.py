@@ -39,12 +39,12 @@ def _drawn(rng: random.Random) -> tuple[dict[str, Any], dict[str, BaseDistributi
 
 
 def _trial(rng: random.Random) -> FrozenTrial:
-    """Any kind of trial; values are coarse, so that some are equal."""
+    """Generate any kind of trial; values are coarse, so that some are equal."""
     params, distributions = _drawn(rng)
     kind = rng.choice(["complete"] * 4 + ["pruned"] * 3 + ["silent", "diverged", "failed", "running", "drawing"])
     state = {"complete": "COMPLETE", "failed": "FAIL", "running": "RUNNING", "drawing": "RUNNING"}.get(kind, "PRUNED")
     system: dict[str, Any] = {"constraints:failure": rng.choice([1.0, 2.0])} if kind == "diverged" else {}
-    if kind == "drawing":  # what another worker has drawn and not stored yet
+    if kind == "drawing":  # another worker has drawn it and not stored it yet
         system = {"tpe:relative_params:0": json.dumps(params)}
         params, distributions = {}, {}
     values = [round(rng.random(), 1) for _ in range(rng.randint(1, 4))]

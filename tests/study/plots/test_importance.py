@@ -1,4 +1,4 @@
-"""What the value hangs on is found, and little data says little."""
+"""The importance finds the dimensions that determine the value, and is cautious with little data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SPEC = study_spec(trials=100)
 
 
 def rows(count: int, seed: int = 0) -> list[TrialRow]:
-    """The value is lr0 with a little noise; mosaic and scale do nothing."""
+    """The value is lr0 with a little noise; mosaic and scale have no effect."""
     source = random.Random(seed)
     made = []
     for number in range(count):

@@ -38,7 +38,7 @@ def test_every_pruner_is_built_without_a_warning(method: Method) -> None:
 
 @pytest.mark.parametrize("name", PRUNERS)
 def test_an_option_reaches_the_pruner_that_is_built(name: str) -> None:
-    """Optuna keeps an argument under its name, behind an underscore."""
+    """Optuna keeps an argument under its name with an underscore in front."""
     for option, allowed in PRUNERS[name].options.items():
         if allowed.value is Value.PRUNER:
             continue
@@ -80,7 +80,7 @@ def test_the_patient_pruner_wraps_another(inner: str) -> None:
     ids=repr,
 )
 def test_median_and_percentile_answer_as_optunas(method: Method, direction: Literal["maximize", "minimize"]) -> None:
-    """At every step of every trial of a growing study, with equal values, gaps and NaN among them."""
+    """The decisions are equal at every step of every trial of a growing study with equal values, gaps and NaN."""
     kind = getattr(optuna.pruners, PRUNERS[method.name].optuna)
     ours, theirs = build_pruner(study_spec(search=Search(pruner=method))), kind(**_options(method))
     rng, study, answers = random.Random(repr(method)), optuna.create_study(direction=direction), []

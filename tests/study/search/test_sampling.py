@@ -30,7 +30,7 @@ from tests.study.support import (
 
 STEPPED = Space((Dimension("lr0", FloatRange(0.0, 1.0, step=0.1)), Dimension("batch", IntRange(4, 16, step=4))))
 FEW = {"n_startup_trials": 3, "popsize": 4, "population_size": 3}
-"""So that a short study goes on from its first, random values."""
+"""Options with which a short study gets beyond its first, random values."""
 TRIALS = 11
 
 
@@ -51,7 +51,7 @@ def _spec(sampler: str, name: str, seed: int = 7) -> Any:
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_what_is_proposed_is_of_pythons_own_types(storage: Storage, make_study: MakeStudy, sampler: str) -> None:
-    """Ultralytics refuses numpy's numbers, or takes them and fails when it writes args.yaml."""
+    """Ultralytics refuses numpy's numbers, or accepts them and fails when it writes args.yaml."""
     with WorkerSession(storage, make_study(_spec(sampler, "types")), "w", INSIDE) as session:
         proposals = params_of(run(session, at_most=8))
     assert {type(value) for params in proposals for value in params.values()} == {int, float}

@@ -1,4 +1,4 @@
-"""What a study takes over from earlier ones: proposals first, and trials that teach but do not count."""
+"""Results that a study takes from earlier ones: proposals first, then trials that teach but do not count."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from tests.study.support import (
 
 @pytest.fixture
 def earlier(storage: Storage) -> StudyRow:
-    """A study of 14 trials: a baseline outside the space, one pruned and one failed for good among them."""
+    """Make a study of 14 trials, among them a baseline outside the space, a pruned one and a permanently failed one."""
     spec = study_spec("earlier", sampler="random", baseline=True, trials=14, retries=0)
     study = create_or_join(storage, spec, IDENTITY, FACTS)
     with WorkerSession(storage, study, "w", OUTSIDE) as session:
@@ -76,12 +76,14 @@ def test_they_are_shown_before_the_studys_own_and_are_none_of_its_trials(storage
             original.intermediate_values,
         )
     assert len(history.get_all_trials(later.id, states=(TrialState.PRUNED,))) == 1
-    assert len(SearchHistory(storage, known).get_all_trials(earlier.id)) == 12  # by its own rules, nothing added
+    assert len(SearchHistory(storage, known).get_all_trials(earlier.id)) == 12  # by its own rules, with nothing added
     assert [trial.number for trial in storage.optuna.get_all_trials(later.id)] == [0]
 
 
 def test_the_sampler_goes_on_where_the_earlier_study_ended(storage: Storage, earlier: StudyRow) -> None:
-    """TPE draws its first ten trials at random; with twelve known ones it draws none so, and the budget is whole."""
+    """TPE draws its first ten trials at random; with twelve known ones it draws none at random. The budget is
+    complete.
+    """
 
     def proposals(study: StudyRow) -> list[object]:
         with WorkerSession(storage, study, "w", None) as session:
@@ -107,7 +109,7 @@ def test_the_sampler_goes_on_where_the_earlier_study_ended(storage: Storage, ear
 )
 @pytest.mark.parametrize("space", [SPACE, CONDITIONAL], ids=["plain", "conditions"])
 def test_every_sampler_takes_a_history(storage: Storage, sampler: str, learns: bool | None, space: Space) -> None:
-    """``learns``: None where it is told nothing, but begins its own sequence sooner."""
+    """``learns`` is None if the sampler gets no earlier trials but starts its own sequence sooner."""
     spec = study_spec("earlier", trials=12, space=space)
     earlier = create_or_join(storage, spec, IDENTITY, FACTS)
     with WorkerSession(storage, earlier, "w", None) as session:
@@ -125,7 +127,9 @@ def test_every_sampler_takes_a_history(storage: Storage, sampler: str, learns: b
 
 
 def test_what_all_trials_have_in_common_is_found_among_earlier_ones_too(storage: Storage) -> None:
-    """A sampler of joint distributions must not take a conditional parameter of the last trial for one of all."""
+    """A sampler of joint distributions must not treat a conditional parameter of the last trial as one of all
+    trials.
+    """
     spec = study_spec("earlier", trials=12, space=CONDITIONAL)
     earlier = create_or_join(storage, spec, IDENTITY, FACTS)
     with WorkerSession(storage, earlier, "w", None) as session:
@@ -153,7 +157,7 @@ def test_tpe_proposes_what_optunas_would_from_the_same_history(storage: Storage,
 
 @pytest.mark.parametrize("pruner", ["median", "sha", "hyperband"])
 def test_a_pruner_compares_with_earlier_curves(storage: Storage, pruner: str) -> None:
-    """The very first trial of a warm study is pruned where it is far behind; a cold one knows nothing to compare."""
+    """The first trial of a warm study is pruned if it is far behind; a cold study has nothing to compare it with."""
     spec = study_spec("earlier", pruner=pruner, trials=20)
     earlier = create_or_join(storage, spec, IDENTITY, FACTS)
     with WorkerSession(storage, earlier, "w", None) as session:
@@ -196,7 +200,7 @@ def test_what_was_taken_over_stays_as_it_was(storage: Storage, earlier: StudyRow
     assert lifecycle.load(storage, "later").facts.warm == later.facts.warm
     lifecycle.set_weights(storage, later, "mlflow-artifacts:/w.pt")
     assert lifecycle.load(storage, "later").facts.warm == later.facts.warm
-    joined = create_or_join(storage, later.spec, IDENTITY, FACTS)  # another node, another day: looks at nothing
+    joined = create_or_join(storage, later.spec, IDENTITY, FACTS)  # another node: it reads no earlier study
     assert joined.facts.warm.told == ["earlier: said"]
     lifecycle.delete(storage, "earlier")
     assert warm.trials(storage, joined) == {later.id: []}

@@ -1,6 +1,6 @@
 """A worker that kills itself at a named point: ``python -m tests.study.session.dying_worker URL FOLDER POINT``.
 
-Its trials die, are given back, complete and are tried again, so that every point is passed.
+Its trials die, are given back, complete and are retried, so that every point is reached.
 """
 
 from __future__ import annotations

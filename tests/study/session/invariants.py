@@ -1,4 +1,4 @@
-"""What must hold of a stored study at any moment, and at its end."""
+"""Invariants of a stored study, at any moment and at its end."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DEATHS = {Reason.KILLED, Reason.HUNG, Reason.CRASH, Reason.HOST_OOM, Reason.DISK
 
 
 def check(storage: Storage, study: StudyRow) -> None:
-    """At any moment, also between a death and its reaping."""
+    """Check the invariants that hold at any moment, also between a death and its reaping."""
     rows = snapshot.trials(storage, study)
     theirs = optuna_trials(storage, study)
     _check_numbers(rows, theirs)
@@ -41,7 +41,7 @@ def check(storage: Storage, study: StudyRow) -> None:
 
 
 def check_end(storage: Storage, study: StudyRow) -> None:
-    """When nothing is left to do."""
+    """Check the invariants that hold when no work is left."""
     check(storage, study)
     now = storage.read(lambda connection: progress(connection, study.id))
     assert (now.counted, now.open) == (study.spec.budget.trials, 0)
@@ -84,14 +84,14 @@ def _check_trial(row: TrialRow, theirs: optuna.trial.FrozenTrial) -> None:
 
 
 def _check_curve(storage: Storage, study: StudyRow, row: TrialRow, theirs: optuna.trial.FrozenTrial) -> None:
-    """Optuna holds our curve, and NaN alone where an attempt took back what one before it had reported."""
+    """Check that Optuna holds our curve, and NaN only where an attempt withdrew values of an earlier one."""
     ours = {epoch.epoch: epoch.objective for epoch in snapshot.epochs(storage, study, row.number)}
     held = {step: value for step, value in theirs.intermediate_values.items() if not math.isnan(value)}
     assert held == {epoch: value for epoch, value in ours.items() if math.isfinite(value)}, row.number
 
 
 def _check_retries(storage: Storage, study: StudyRow, rows: list[TrialRow]) -> None:
-    """One retry for each death, and no more than the file allows."""
+    """Check that each death has one retry, and that there are no more than the study file allows."""
     by_ordinal: dict[int, list[TrialRow]] = defaultdict(list)
     for row in rows:
         by_ordinal[row.ordinal].append(row)
@@ -101,7 +101,7 @@ def _check_retries(storage: Storage, study: StudyRow, rows: list[TrialRow]) -> N
         *dead, newest = trials
         assert len(dead) == used[ordinal] <= study.spec.recovery.retries
         assert all(row.reason in DEATHS and not row.counts for row in dead)
-        # a death whose reaper died before it was queued again waits for the next one
+        # if the reaper dies before it queues the retry, the next reaper queues it
         assert (
             newest.counts
             or newest.reason is None

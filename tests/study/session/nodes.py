@@ -1,4 +1,4 @@
-"""Workers of a state machine: they die at failpoints, stall and go on."""
+"""Workers of a state machine: they die at failpoints, stall and resume."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ LEASE_S = 60.0
 
 
 class Died(BaseException):
-    """Stands for SIGKILL: nothing after the failpoint runs."""
+    """Replacement for SIGKILL: nothing after the failpoint runs."""
 
 
 class Node:
-    """A worker with up to two trials at once; it beats as long as it lives and is not stalled."""
+    """A worker with up to two trials at once; it sends heartbeats while it lives and is not stalled."""
 
     def __init__(self, session: WorkerSession, now: datetime) -> None:
         self.session = session
         self.running: dict[str, tuple[Proposal, int]] = {}
-        """Token -> proposal and epochs done; a node that was thought dead may still hold what it has lost."""
+        """Token -> proposal and epochs done; a node that was declared dead may still hold trials that it has lost."""
         self.fatal: str | None = None
         self.stalled = False
         self.in_contact_from = now
-        """When its unbroken contact with the database began."""
+        """Start of its unbroken contact with the database."""
 
     def beat(self, clock: Clock) -> None:
         if self.stalled:

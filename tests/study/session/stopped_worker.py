@@ -1,6 +1,6 @@
 """A worker that stops itself once at a named point: ``python -m tests.study.session.stopped_worker URL POINT``.
 
-When it is continued it goes on to the study's end.
+After SIGCONT it goes on to the study's end.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.study.support import train
 
 
 def finish(session: WorkerSession) -> None:
-    """Trains whatever is admitted until the study is finished; an outage is waited out."""
+    """Train every admitted trial until the study is finished; wait during an outage."""
     while True:
         try:
             proposal = session.admit()

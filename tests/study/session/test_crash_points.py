@@ -18,7 +18,7 @@ from tests.study.session import invariants
 from tests.study.support import OUTSIDE, MakeStudy, run, study_spec
 
 RUNNING = ["adopted", "begun", "epoch", "checkpointed", "uploaded"]
-"""Points at which a trial runs that has no result: its death uses a retry."""
+"""Points at which a trial without a result runs: its death uses a retry."""
 POINTS = [*RUNNING, "readmitted", "claimed", "asked", "suggested", "outcome", "retry_asked", "requeued", "settled"]
 POINTS += ["given_back"]
 

@@ -1,4 +1,4 @@
-"""How attempts end: told, tried again, or given back."""
+"""Ends of attempts: recorded, retried, or given back."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_an_end_that_the_database_interrupted_is_made_again(storage: Storage, st
             session.end(proposal.token, message)
         if point == "requeued":
             with pytest.raises(ClaimLost):
-                session.end(proposal.token, message)  # all of it was written
+                session.end(proposal.token, message)  # the whole message was written
         else:
             assert session.end(proposal.token, message).retry
         assert [(again.ordinal, again.attempt) for again in run(session)] == [(0, 2), (1, 1), (2, 1)]

@@ -1,4 +1,4 @@
-"""What a dead worker left is settled once, by whoever comes next."""
+"""The claims of a dead worker are settled once, by the next worker that looks."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_trial_that_someone_ended_with_other_tools_is_tried_again(
 def test_a_result_in_a_folder_of_the_same_path_that_another_attempt_wrote_is_not_told(
     storage: Storage, study: StudyRow, clock: Clock, tmp_path: Path
 ) -> None:
-    """Files of a deleted study of the same name, or of another machine with the same paths."""
+    """The files belong to a deleted study of the same name, or to another machine with the same paths."""
     dead = admit(WorkerSession(storage, study, "dead", None, clock=clock), tmp_path)
     AttemptPaths(tmp_path).claim("the token of another attempt")
     (tmp_path / "ended.json").write_bytes(encode(ended(value=0.7)))

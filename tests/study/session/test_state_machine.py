@@ -1,5 +1,5 @@
-"""Any order of proposals, beats, reports, ends, deaths, stalls and reaps of several workers keeps the budget exact and
-loses nothing.
+"""The budget is exact and nothing is lost, in any order of proposals, heartbeats, reports, ends, deaths, stalls and
+reaps.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ NODE = st.integers(0, WORKERS - 1)
 
 
 class Study(RuleBasedStateMachine):
-    """Several workers on one study, with a clock that passes when it is told to."""
+    """Several workers on one study, with a clock that moves only on request."""
 
     template: str
 
@@ -98,7 +98,7 @@ class Study(RuleBasedStateMachine):
         return node
 
     def alive(self, node: Node, call: Any, *args: Any) -> Any:
-        """The call's result; after a death in it a new worker stands there, and the result is None."""
+        """Return the call's result; after a death in it a new worker replaces the node, and the result is None."""
         try:
             return call(*args)
         except Died:
@@ -124,7 +124,7 @@ class Study(RuleBasedStateMachine):
 
     @rule(which=NODE)
     def stall_or_go_on(self, which: int) -> None:
-        """SIGSTOP and SIGCONT, or a network that is cut and back."""
+        """Stall and continue: SIGSTOP and SIGCONT, or a network that is cut and restored."""
         self.nodes[which].stalled ^= True
 
     @rule(quarters=st.integers(1, 6))
@@ -136,7 +136,7 @@ class Study(RuleBasedStateMachine):
 
     @rule()
     def the_database_is_away(self) -> None:
-        """Nobody beats and nobody may be reaped for it."""
+        """During an outage no worker sends heartbeats, and none may be reaped for it."""
         self.clock.pass_(seconds=3 * LEASE_S)
         before = self.deaths()
         for node in list(self.nodes):
@@ -178,7 +178,7 @@ class Study(RuleBasedStateMachine):
         begin(node.session, proposal, folder)
 
     def draw(self, data: st.DataObject) -> tuple[Node, str] | None:
-        """A trial of a node that is not stalled."""
+        """Return a trial of a node that is not stalled."""
         found = [(node, token) for node in self.nodes if not node.stalled for token in sorted(node.running)]
         return data.draw(st.sampled_from(found)) if found else None
 

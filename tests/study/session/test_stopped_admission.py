@@ -1,4 +1,4 @@
-"""The holder of an admission really stopped between its count and its ask, for longer than every timeout."""
+"""The holder of an admission is really stopped between its count and its ask, for longer than every timeout."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.study.support import MakeStudy, study_spec
 
 LEASE_S = 2.0
 STOPPED_S = 3 * LEASE_S
-"""Leases, and what follows them: idle transactions, locks, TCP."""
+"""Seconds. This is longer than a lease and the timeouts that follow from it: idle transactions, locks, TCP."""
 ROOT = Path(__file__).parents[3]
 
 
@@ -30,8 +30,9 @@ ROOT = Path(__file__).parents[3]
 def test_the_budget_is_exact_whoever_was_stopped_and_continued(
     storage_url: str, make_study: MakeStudy, point: str
 ) -> None:
-    """``counted`` is within the transaction that counts: SQLite's holder blocks everyone until it goes on, and
-    PostgreSQL ends the transaction of the one that is stopped.
+    """The point ``counted`` lies within the transaction that counts.
+
+    With SQLite the holder blocks all others until it continues. PostgreSQL ends the transaction of the stopped holder.
     """
     study = make_study(study_spec(trials=3, lease_s=LEASE_S))
     command = [sys.executable, "-m", "tests.study.session.stopped_worker", storage_url, point]

@@ -1,4 +1,4 @@
-"""A study whose post-processing is swept: what is searched, and what is kept of what was found."""
+"""A study with swept post-processing: its search space, and the stored results of its sweeps."""
 
 from __future__ import annotations
 

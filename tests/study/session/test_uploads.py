@@ -1,4 +1,4 @@
-"""Rows of uploaded checkpoints: fenced, bounded, and known until they are deleted."""
+"""Rows of uploaded checkpoints: fenced, limited in number, and known until they are deleted."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_the_newest_and_the_one_with_the_most_epochs_stay(session: WorkerSession
     session.end(trial.token, ended(Reason.CRASH, epochs=3))
     retry = admit(session)
     assert [kept for before in retry.earlier for kept in before.uploads] == [upload(2), upload(3)]
-    # it began anew, since the store was away: what it uploads must not push out what holds more
+    # it started again without the store: its uploads must not replace checkpoints with more epochs
     assert session.uploaded(retry.token, upload(1, "b")) == [upload(2)]
     assert session.uploaded(retry.token, upload(4, "b")) == [upload(1, "b"), upload(2)]
 
@@ -73,7 +73,7 @@ def test_who_lost_the_trial_adds_and_forgets_nothing(storage: Storage, study: St
         again = admit_only(other)
         assert [before.uploads for before in again.earlier] == [(upload(1),)]
         session._active[trial.token] = Active(replace(again, token=trial.token), 0)
-        with pytest.raises(ClaimLost):  # the database says no, whatever the session believes
+        with pytest.raises(ClaimLost):  # the database refuses, whatever the session believes
             session.uploaded(trial.token, upload(2))
 
 
@@ -84,7 +84,7 @@ def test_what_an_ended_trial_left_is_known_until_it_is_cleared(session: WorkerSe
     assert session.uploads_left() == {}
     session.end(first.token, ended(value=0.5))
     assert session.uploads_left() == {first.ordinal: [upload(1)]}
-    session.uploads_cleared(second.ordinal)  # it runs: nothing of it is forgotten
+    session.uploads_cleared(second.ordinal)  # it runs, so none of its uploads is forgotten
     session.uploads_cleared(first.ordinal)
     assert session.uploads_left() == {}
     session.end(second.token, ended(value=0.5))
@@ -97,7 +97,7 @@ def test_what_a_resumed_attempt_takes_back_is_seen_by_no_sampler_and_no_pruner(
     trial = admit(session)
     for epoch in (1, 2, 3):
         session.report(trial.token, epoch_report(epoch, 0.1 * epoch))
-    session.give_back(trial.token, 1, None)  # its checkpoint holds no more, or is torn: it begins anew
+    session.give_back(trial.token, 1, None)  # its checkpoint has fewer epochs or is torn, so it starts again
     again = admit(session)
     session.report(again.token, epoch_report(1, 0.5))
     session.end(again.token, ended(Reason.PRUNED, epochs=1))

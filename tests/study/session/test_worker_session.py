@@ -1,4 +1,4 @@
-"""One worker's hold on a study."""
+"""A worker's session on a study."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_no_new_trial_starts_after_the_hours_but_what_waits_goes_on(
         session.beat()
         given_back = admit(session)
         session.give_back(given_back.token, 0, None)
-    clock.pass_(hours=5)  # nobody works: these do not count
+    clock.pass_(hours=5)  # no worker runs: these hours do not count
     with WorkerSession(storage, study, "b", None, clock=clock) as session:
         clock.pass_(hours=0.6)
         assert run(session)[0].ordinal == given_back.ordinal

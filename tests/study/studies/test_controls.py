@@ -1,4 +1,4 @@
-"""What a person may change of a stored study."""
+"""Changes that a person may make to a stored study."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_budget_below_what_was_begun_is_refused(storage: Storage, study: Study
 def test_a_study_in_which_everything_fails_on_two_workers_pauses_itself(
     storage: Storage, study: StudyRow, session: WorkerSession, clock: Clock
 ) -> None:
-    assert not session.give_up("three crashes")  # one worker: the machine may be at fault
+    assert not session.give_up("three crashes")  # it is the only worker: the fault may be the machine's
     assert controls.control(storage, study)[0] is Control.RUN
     other = WorkerSession(storage, study, "w2", None, clock=clock)
     clock.pass_(seconds=10)

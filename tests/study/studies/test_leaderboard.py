@@ -1,4 +1,4 @@
-"""What a worker asks after each trial, against what a look at all trials says."""
+"""A worker's query after each trial gives the same result as reading all trials."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from hpo.trial.vocabulary import Reason
 from tests.study.support import MakeStudy, admit, ended, study_spec
 
 VALUES = [0.3, 0.5, None, 0.4, 0.4, None, 0.1]
-"""None: pruned."""
+"""Values of the trials; None stands for a pruned one."""
 
 
 @pytest.fixture
 def study(storage: Storage, make_study: MakeStudy) -> StudyRow:
-    """Seven ended trials, one that runs, and a dead one with its retry."""
+    """Make seven ended trials, one that runs, and a dead one with its retry."""
     made = make_study(dataclasses.replace(study_spec(trials=9, retries=2), keep=Keep(weights=3)))
     session = WorkerSession(storage, made, "w", None)
     for number, value in enumerate(VALUES):
@@ -41,9 +41,9 @@ def test_the_best_and_the_ended_are_told_apart(
     assert [row.ordinal for row in rows] == [*range(9), 8]
     found = leaderboard.placement([*range(len(rows)), 99])
     best = snapshot.best_first(rows)[:3]
-    assert [row.number for row in best] == [1, 3, 4]  # of equals the earlier one
+    assert [row.number for row in best] == [1, 3, 4]  # of equal ones, the earlier one
     assert found.best == {row.number: row.folder for row in best}
-    assert found.ended == set(range(7))  # not the one that runs, the dead one, its retry, and one that nobody knows
+    assert found.ended == set(range(7))  # not the running one, the dead one, its retry, and an unknown one
     assert leaderboard.placement([5]).ended == {5}
     assert leaderboard.placement([]).ended == set()
 

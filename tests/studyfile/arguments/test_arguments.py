@@ -1,4 +1,4 @@
-"""The tables of arguments against the installed Ultralytics."""
+"""The tables of arguments agree with the installed Ultralytics."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def test_every_default_that_a_study_may_name_is_accepted_as_it_is() -> None:
 
 
 def test_every_argument_has_one_place() -> None:
-    """A name is trained with, owned by the service, removed, or of no use in a training; and nothing is made up."""
+    """Each name is an argument of the training, owned by the service, removed, or without use in a training; none is
+    invented.
+    """
     groups = [set(arguments.OWNED), set(arguments.REMOVED), arguments.OUTSIDE_TRAINING, arguments.trainable()]
     assert set(DEFAULT_CFG_DICT) <= set().union(*groups)
     assert sum(len(group) for group in groups) == len(set().union(*groups))

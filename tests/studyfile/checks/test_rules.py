@@ -1,4 +1,4 @@
-"""What can't be honoured is refused before the first epoch: each rule, and the neighbouring case that is accepted."""
+"""A setting without effect is refused before the first epoch: each rule, and the nearest case that is accepted."""
 
 from __future__ import annotations
 

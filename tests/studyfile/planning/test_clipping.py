@@ -1,4 +1,4 @@
-"""A setting of elsewhere becomes the nearest proposal that the sampler could have made."""
+"""A setting from another space becomes the nearest proposal that the sampler could have made."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_what_lies_inside_stays_and_what_lies_outside_goes_to_the_nearest_value(
         "warmup_momentum": 0.8,
         "other": 3,
     }
-    # 18 is no multiple of 4 above 4, and 1.0 none of 0.3
+    # 18 is not 4 plus a multiple of 4, and 1.0 is not a multiple of 0.3
     assert clipped(SPACE, outside) == {"optimizer": "AdamW", "lr0": 0.1, "mosaic": 0.3 * 3, "batch": 16}
     assert clipped(SPACE, {"mosaic": 0.4, "batch": 9}) == {"mosaic": 0.3, "batch": 8}
 

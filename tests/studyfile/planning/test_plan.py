@@ -1,4 +1,4 @@
-"""What is trained: search trials, and a baseline that is what plain Ultralytics would train."""
+"""The plan of a training: search trials, and a baseline that trains exactly what plain Ultralytics would train."""
 
 from __future__ import annotations
 
@@ -178,7 +178,9 @@ def test_the_baseline_names_active_dimensions_only(studio: Studio) -> None:
 
 
 def _ultralytics(args: dict[str, Any], nc: int, images: int) -> tuple[str, float, float, float]:
-    """Optimizer, lr0, beta1 or the momentum after warm-up, and warmup_bias_lr as BaseTrainer builds and ramps them."""
+    """Return optimizer, lr0, beta1 or the momentum after warm-up, and warmup_bias_lr as BaseTrainer builds and ramps
+    them.
+    """
     trainer = BaseTrainer.__new__(BaseTrainer)
     trainer.args = SimpleNamespace(lr0=0.01, momentum=0.937, warmup_bias_lr=0.1, **args)
     trainer.data = {"nc": 1 if args.get("single_cls") else nc}

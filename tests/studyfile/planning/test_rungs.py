@@ -1,4 +1,4 @@
-"""When a trial may be stopped, against Optuna's own pruners."""
+"""Epochs at which a trial may be stopped, compared with Optuna's own pruners."""
 
 from __future__ import annotations
 
@@ -108,7 +108,9 @@ def test_explicit_options_override(studio: Studio, pruner: str, found: tuple[int
 
 
 def _decisions(spec: StudySpec, silent: frozenset[int]) -> set[int]:
-    """Epochs at which Optuna's own pruner stops some hopeless trial, asked at every epoch that is not silent."""
+    """Return the epochs at which Optuna's own pruner stops a hopeless trial, if it decides at every epoch that is not
+    silent.
+    """
     pruner = _pruner(spec)
     study = optuna.create_study(direction="maximize", pruner=pruner, study_name="s")
     stopped: set[int] = set()

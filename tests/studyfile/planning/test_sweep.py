@@ -1,4 +1,4 @@
-"""What a space bounds once its post-processing names are swept."""
+"""Limits that a space sets for names of the post-processing when they are swept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Spaces made of parts."""
+"""Spaces that are composed of parts."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_schedule_holds_the_promised_ranges(studio: Studio) -> None:
 def test_every_shipped_space_makes_a_valid_study_at_any_usual_length(studio: Studio, part: str, epochs: int) -> None:
     optimizer = "" if part in {"yolov8-full", "yolov8-schedule"} else ", optimizer: AdamW"
     text = BARE.replace("epochs: 20, optimizer: SGD", f"epochs: {epochs}{optimizer}")
-    parts = "[nms, {mosaic: [0, 1]}]" if part == "nms" else part  # which is swept, and needs something to search
+    parts = "[nms, {mosaic: [0, 1]}]" if part == "nms" else part  # nms is swept, and a search needs a dimension
     spec = studio.load("objective=f1", text=f"{text}space: {parts}\n")
     assert rungs.plan(spec).first is not None
 

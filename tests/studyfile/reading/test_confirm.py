@@ -1,4 +1,4 @@
-"""The confirmation stage in a study file, and the plan that a stage carries."""
+"""The confirmation stage in a study file, and the plan of a stage."""
 
 from __future__ import annotations
 

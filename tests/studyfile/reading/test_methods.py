@@ -1,4 +1,4 @@
-"""The tables of samplers and pruners against the installed Optuna."""
+"""The tables of samplers and pruners agree with the installed Optuna."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from hpo.studyfile.schema import Method
 from tests.studyfile.conftest import Studio
 
 LEFT_OUT = {
-    # set by the study, or by what the service is
+    # set by the study or by the service
     "seed": "search.seed",
     "constraints_func": "the study's own",
     "independent_sampler": "an object",
     "search_space": "the space",
     "wrapped_pruner": "the option `wrapped`",
-    # objects and functions, which YAML can't say
+    # objects and functions, which YAML can't express
     **dict.fromkeys(("gamma", "weights", "mutation", "crossover", "x0", "source_trials"), "no plain value"),
     **dict.fromkeys(
         ("elite_population_selection_strategy", "child_generation_strategy", "after_trial_strategy"), "no plain value"

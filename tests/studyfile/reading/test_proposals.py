@@ -1,4 +1,4 @@
-"""Proposals that a study puts before the sampler's."""
+"""Proposals of a study that come before the sampler's."""
 
 from __future__ import annotations
 

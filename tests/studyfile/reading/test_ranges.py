@@ -1,4 +1,4 @@
-"""The spellings of a range, and what is no range."""
+"""The notations of a range, and values that are not a range."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ def test_it_names_earlier_studies_each_once_and_is_kept(studio: Studio) -> None:
     spec = studio.load("warm_start=[cells-2025, other, other]")
     assert spec.warm_start == ("cells-2025", "other")
     assert serialize.from_json(serialize.to_json(spec)) == spec
-    assert "warm_start" not in serialize.to_json(studio.load())  # those that an older version stored stay the same
+    assert "warm_start" not in serialize.to_json(studio.load())  # studies that an older version stored stay the same
     assert serialize.differences(studio.load(), spec) == ["warm_start: stored nothing, asked ['cells-2025', 'other']"]
 
 

@@ -1,4 +1,4 @@
-"""YAML as it is read."""
+"""Reading of YAML."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a file holds, the answer is a study or a ``SpecError``, never another exception."""
+"""Any file content gives a study or a ``SpecError``, never another exception."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ VALUES = st.recursive(
 
 
 def _use(studio: Studio, text: str, *overrides: str) -> None:
-    """Loads; what loads can be planned, stored and written."""
+    """Load the text; a loaded study can be planned, stored and written."""
     try:
         spec = load_file(studio.write(text), overrides)
     except SpecError:

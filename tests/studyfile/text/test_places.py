@@ -1,4 +1,4 @@
-"""Where data are looked for that a study names."""
+"""Folders that are searched for the data of a study."""
 
 from __future__ import annotations
 

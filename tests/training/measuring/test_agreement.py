@@ -1,4 +1,4 @@
-"""Whether two runtimes of one model detect the same."""
+"""Agreement of the detections of two runtimes of one model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OTHER: Row = (60, 60, 90, 90, 0.6, 1)
 
 
 def found(*rows: Row) -> Predictions:
-    """One image with these boxes (x1, y1, x2, y2, score, class)."""
+    """Return an image with these boxes (x1, y1, x2, y2, score, class)."""
     table = np.array(rows, np.float32).reshape(-1, 6)
     none = np.empty(0, np.float32)
     image = ImagePredictions(

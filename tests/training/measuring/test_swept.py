@@ -1,4 +1,4 @@
-"""Trials whose post-processing is swept: real trainings, captures and sweeps."""
+"""Trials with swept post-processing: real trainings, captures and sweeps."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Maker = Callable[..., TrialRequest]
 
 
 def swept_from(requests: Requests, weights: Path) -> Maker:
-    """Requests for two epochs from weights that have learned something, swept for F1."""
+    """Return a factory of requests for two epochs from trained weights, swept for F1."""
 
     def make(train: dict[str, Scalar] | None = None, **changes: Any) -> TrialRequest:
         values: dict[str, Any] = {"model": str(weights), "objective": F1, "sweep": PLAN, **changes}
@@ -63,7 +63,7 @@ class Done:
 
 @pytest.fixture(scope="module")
 def done(launcher: ForkserverLauncher, tiny: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
-    """A swept trial that went to its end."""
+    """Return a swept trial that ran to its end."""
     request = swept_from(Requests(tiny, tmp_path_factory.mktemp("done")), trained)()
     return Done(request, Talk(launcher.start(request)))
 
@@ -101,7 +101,7 @@ def test_what_was_found_lies_in_the_attempts_folder(done: Done) -> None:
 def test_every_epoch_reports_the_objective_at_the_best_setting_of_its_own_predictions(
     launcher: ForkserverLauncher, swept_request: Maker, done: Done
 ) -> None:
-    """A sweep that may do less finds less, and whatever is swept the training is the same."""
+    """A sweep with fewer choices finds less, and the training is the same for every sweep."""
     plans = [replace(PLAN, conf=(0.6, 0.6)), replace(PLAN, kinds=(Kind.HARD,), ious=(0.9,), conf=(0.6, 0.6))]
     talks = [done.talk, *(Talk(launcher.start(swept_request(sweep=plan))) for plan in plans)]
     wide, conf, one = [[report.objective for report in talk.reports] for talk in talks]
@@ -161,7 +161,7 @@ def test_the_baseline_is_measured_at_ultralytics_defaults_as_it_would_be_deploye
 def test_a_confirmation_is_measured_at_a_kind_that_ultralytics_cannot_do(
     launcher: ForkserverLauncher, request_for: Requests
 ) -> None:
-    """The validation of each epoch knows no such suppression, and goes on with Ultralytics' own."""
+    """The validation of each epoch can't use such a suppression, and runs with Ultralytics' own."""
     point = example(Kind.SOFT)
     ended = Talk(launcher.start(request_for(objective=F1, sweep=PLAN, operating_point=point))).ended
     assert (ended.reason, ended.detail, ended.operating_point) == (Reason.COMPLETE, "", point)
@@ -231,17 +231,17 @@ def test_a_head_without_suppression_is_swept_over_the_confidence_alone(
         assert found.settings == 1
 
 
-# what fails after the training
+# failures after the training
 
 
 @pytest.fixture
 def own_data(tiny: Path, tmp_path: Path) -> Path:
-    """A copy of the tiny dataset that a test may destroy."""
+    """Return a copy of the tiny dataset that a test may destroy."""
     return copy_of(tiny, tmp_path / "data")
 
 
 class Destroying(Talk):
-    """Removes the validation images once the last epoch is over."""
+    """A conversation that removes the validation images once the last epoch is over."""
 
     def __init__(self, process: TrialProcess, images: Path) -> None:
         self.images = images
@@ -258,7 +258,7 @@ class Destroying(Talk):
 def test_a_capture_that_fails_loses_no_training(
     launcher: ForkserverLauncher, swept_request: Maker, own_data: Path, *, baseline: bool
 ) -> None:
-    """The images are gone, but for the copies in memory that Ultralytics validates with."""
+    """The images are gone, except for the copies in memory that Ultralytics validates with."""
     changes = {"data": str(own_data), "operating_point": DEFAULT if baseline else None}
     sound = Talk(launcher.start(swept_request({"cache": "ram"}, **changes)))
     request = swept_request({"cache": "ram"}, **changes)

@@ -1,4 +1,4 @@
-"""A folder's numbers are found again from its detections, whatever its operating point."""
+"""The check finds a folder's numbers again from its detections, for any operating point."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept of a raw output is what Ultralytics' NMS would have looked at, in its order."""
+"""The kept part of a raw output is what Ultralytics' NMS would have used, in its order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ pytestmark = pytest.mark.usefixtures("ultralytics")
 
 
 def output(classes: int, images: int = 3, anchors: int = 400, seed: int = 0) -> Any:
-    """(images, 4 + classes, anchors) with overlapping boxes; half of all scores below the floor, many of them equal."""
+    """Return (images, 4 + classes, anchors) with overlapping boxes; half of all scores are below the floor, many are
+    equal.
+    """
     import torch
 
     made = torch.Generator().manual_seed(seed)

@@ -1,4 +1,4 @@
-"""What a capture holds, whatever is odd about the images, the labels or the detector."""
+"""The content of a capture, for unusual images, labels and detectors."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def captures(weights: Path, data: Path, mode: str, **changes: Any) -> Prediction
 
 @pytest.fixture
 def odd(tmp_path: Path) -> Subject:
-    """A detector of random numbers, and noise of several shapes, the third image without labels."""
+    """Return a detector of random numbers, and noise images of several shapes, the third one without labels."""
     return Subject(untrained(tmp_path / "weights.pt", NAMES), made_up(tmp_path / "data", NAMES, [0, 2]), 96)
 
 
@@ -101,7 +101,7 @@ def test_a_split_without_any_label_has_candidates_alone(odd: Subject, mode: str)
 
 @pytest.mark.parametrize("mode", MODES)
 def test_labels_are_what_validation_makes_of_them(odd: Subject, mode: str) -> None:
-    """A row that is there twice counts once; an image whose label file is wrong is left out."""
+    """A repeated row counts once; an image with a wrong label file is left out."""
     labels = odd.data.parent / "labels" / "val"
     twice = labels / "03.txt"
     twice.write_text(twice.read_text() * 2)

@@ -23,7 +23,7 @@ LONGEST_S = 600
 
 @pytest.fixture
 def training(launcher: ForkserverLauncher, request_for: Any) -> Iterator[TrialProcess]:
-    """At the end of its first epoch, waiting for an answer."""
+    """Return a trial at the end of its first epoch, which waits for an answer."""
     process = launcher._spawn(entries.with_loader_processes, request_for().to_json())
     while not isinstance(message := process.receive(LONGEST_S), EpochReport):
         assert message is not None

@@ -22,7 +22,7 @@ def test_the_environment_holds_a_font_and_turns_the_network_off(tmp_path: Path) 
 
 
 def test_a_label_cache_is_whole_at_any_moment(launcher: ForkserverLauncher, tmp_path: Path) -> None:
-    """Four processes write one cache file over and over while each reads it: no torn file, none missing."""
+    """Four processes write one cache file again and again while each reads it: no torn file, none missing."""
     path = tmp_path / "labels.cache"
     answers = [launcher.call(_write_and_read, str(path), 120)]
     context = multiprocessing.get_context("forkserver")
@@ -60,7 +60,9 @@ def _time_limit(_request: str, pipe: Any, _lifeline: Any) -> None:
 
 
 def test_a_training_has_the_threads_that_it_is_given(launcher: ForkserverLauncher) -> None:
-    """Ultralytics counts the machine's cores, whatever the process may use, and sets them anew at each training."""
+    """Ultralytics uses the machine's number of cores, not the process's own, and sets threads again at each
+    training.
+    """
     assert launcher.call(_threads_of_a_training, "", 60) == "3"
 
 

@@ -1,4 +1,4 @@
-"""Each patch was made for one source of Ultralytics; another source there fails by the patch's name."""
+"""Each patch was made for one source of Ultralytics; with another source the test fails and names the patch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights that can't be used end in one clear sentence and run nothing of their author's."""
+"""Unusable weights give one clear error, and their author's code never runs."""
 
 from __future__ import annotations
 
