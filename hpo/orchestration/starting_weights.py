@@ -1,4 +1,4 @@
-"""Starting weights for machines that lack the file: uploaded once with the study, then fetched and verified by digest."""
+"""Starting weights for machines that lack them: uploaded once with the study, then fetched and verified by digest."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ class Uploads:
         self._queue.put(_CLEARING)
 
     def close(self, within_s: float) -> None:
-        """Wait for the upload that runs, at most ``within_s`` seconds. The next worker completes what is left undone."""
+        """Wait for the running upload, at most ``within_s`` seconds. The next worker completes what is left undone."""
         self._queue.close(within_s)
 
     def _do(self, key: str) -> None:
@@ -199,7 +199,7 @@ class Uploads:
             self._advance(attempt)  # the checkpoint just written may have been an older one
 
     def _drop_superseded(self, attempt: _Attempt, superseded: list[Upload]) -> None:
-        """Delete uploads in the store first, then in the rows: as long as a row names an upload, anyone can delete it."""
+        """Delete uploads in the store first, then in the rows: while a row names an upload, anyone can delete it."""
         for upload in superseded:
             self._store.delete(upload.location)
         if superseded:

@@ -1,4 +1,4 @@
-"""A worker: it admits, trains and tells several trials at a time, until the study is finished or a stop is asked for."""
+"""A worker: it admits, trains and tells several trials at a time, until the study is finished or a stop is asked."""
 
 from __future__ import annotations
 
