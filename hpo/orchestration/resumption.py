@@ -1,6 +1,4 @@
-"""Where an attempt resumes: from the newest whole checkpoint, on this machine or in the artifact store, or from
-nothing.
-"""
+"""Where an attempt resumes: from the newest whole checkpoint, on this machine or in the artifact store, or anew."""
 
 from __future__ import annotations
 

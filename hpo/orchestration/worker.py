@@ -230,9 +230,7 @@ class Worker:
         self._patience.call(lambda: self._with.session.give_back(proposal.token, epochs, path))
 
     def _fetching(self) -> Callable[[float], bool]:
-        """Return the wait for a store that does not answer: shorter than for the database, since training can begin
-        anew.
-        """
+        """Return the wait for a store that does not answer: shorter than for the database: training can begin anew."""
         began = time.monotonic()
 
         def wait(pause_s: float) -> bool:

@@ -211,11 +211,7 @@ class TrialRow:
 
     @property
     def recommended_point(self) -> OperatingPoint:
-        """Return the setting to use its weights with.
-
-        It is the sweep's setting only where its gain is proven; otherwise the one it was measured at, or Ultralytics'
-        defaults.
-        """
+        """Return the setting for the weights: the sweep's if its gain is proven, else the measured or default one."""
         if self.sweep is not None:
             return self.sweep.recommended_point
         return self.operating_point or DEFAULT

@@ -29,9 +29,7 @@ class Saved:
     """Number of epochs that the checkpoint holds."""
     sha256: str
     owner: str
-    """Token of the attempt that wrote it. A folder with the same name may belong to another study or another
-    machine.
-    """
+    """Token of the attempt that wrote it. A folder with the same name may belong to another study or machine."""
 
     def is_whole(self) -> bool:
         """Return whether the file exists and has its digest. This reads the whole file."""

@@ -83,9 +83,7 @@ class Ended:
     recorded_at: float
     """Unix time in seconds."""
     operating_point: OperatingPoint | None = None
-    """The setting that value and metrics hold at. It is set for complete only, and only where the request names
-    none.
-    """
+    """The setting that value and metrics hold at. It is set for complete only, where the request names none."""
     swept: SweepResult | None = None
     """The result of the sweep of best.pt. It is set for complete only, and only where a sweep was requested and ran."""
 

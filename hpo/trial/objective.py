@@ -65,9 +65,7 @@ class Objective:
 
     @property
     def is_ap(self) -> bool:
-        """Return whether the metric chooses only the suppression; the confidence is then the one with the best macro
-        F1.
-        """
+        """Return whether the metric chooses only the suppression; the best macro F1 then chooses the confidence."""
         return self.metric.row.is_ap
 
     @property

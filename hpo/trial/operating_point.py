@@ -193,9 +193,7 @@ class SweepResult:
 
     @property
     def recommended(self) -> str:
-        """Return ``best`` where its gain is proven, or where only it meets the objective's conditions; else
-        ``default``.
-        """
+        """Return ``best`` where its gain is proven, or where only it meets the conditions; else ``default``."""
         return "best" if self.feasible and (self.gain.proven or not self.default_feasible) else "default"
 
     @property

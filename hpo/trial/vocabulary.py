@@ -136,9 +136,7 @@ class Reaction:
     retry: bool = False
     """Whether another attempt (a new trial with the same ordinal) follows."""
     infeasible: bool = False
-    """Whether the trial is told with a violated constraint, so that samplers avoid its values. (They learn nothing from
-    FAIL.)
-    """
+    """Whether the trial is told with a violated constraint, so that samplers avoid its values; FAIL teaches nothing."""
 
 
 EXCLUSIVE = Reaction(TrialState.WAITING, RunStatus.RUNNING)

@@ -51,9 +51,7 @@ class Owner:
 
 
 def owned(connection: Connection, token: str, *, lock: bool = True) -> Claim:
-    """Return the claim with this token, locked until the transaction ends. Raises ``ClaimLost`` when its token has
-    changed.
-    """
+    """Return and lock the claim with this token, until the transaction ends. Raises ``ClaimLost`` if it changed."""
     row = connection.execute(_OWNED if lock else _OF_TOKEN, {"of": token}).mappings().one_or_none()
     if row is None:
         raise _lost(token)

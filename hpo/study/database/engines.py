@@ -82,9 +82,7 @@ def reader(writer: Engine) -> Engine:
 
 
 def single(writer: Engine) -> Engine:
-    """Return an engine for single statements. PostgreSQL commits each by itself, which saves two messages; on SQLite it
-    is ``writer``.
-    """
+    """Return an engine for single statements, which saves two messages on PostgreSQL; on SQLite ``writer``."""
     return writer if is_sqlite(writer.url) else writer.execution_options(isolation_level="AUTOCOMMIT")
 
 

@@ -41,9 +41,7 @@ from hpo.trial.operating_point import OperatingPoint, SweepResult
 
 VERSION_TABLE = "hpo_alembic_version"
 SCHEMA_VERSION = "0004"
-"""The newest revision in ``migrations/versions``. It is repeated here so that opening a database need not import
-alembic.
-"""
+"""The newest revision in ``migrations/versions``. The copy here lets a database open without importing alembic."""
 OLDER_VERSIONS: frozenset[str] = frozenset({"0001", "0002", "0003"})
 """Revisions that ``hpo db upgrade`` can bring up to ``SCHEMA_VERSION``."""
 version = table(VERSION_TABLE, column("version_num", String))

@@ -16,9 +16,7 @@ from hpo.study.optuna_internals.seen_trials import SeenTrials
 
 SearchSpace = dict[str, BaseDistribution]
 Values = NDArray[np.float64]
-"""Array with one row for each trial and one column for each parameter; NaN where a trial lacks one of the
-parameters.
-"""
+"""Array with one row for each trial and one column for each parameter; NaN where a trial lacks the parameters."""
 _COMPLETE, _PRUNED, _INFEASIBLE = range(3)
 """The order in which good trials are picked."""
 
@@ -31,9 +29,7 @@ class EndedTrials:
     seen: SeenTrials = field(default_factory=SeenTrials)
     numbers: NDArray[np.int_] = field(default_factory=lambda: np.empty(0, dtype=int))
     ranks: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 3)))
-    """Sort keys of the trials, lowest first: kind, then two numbers. Of trials with equal keys, the later one comes
-    later.
-    """
+    """Sort keys of the trials, lowest first: kind, then two numbers. Equal keys keep the order of the trials."""
     values: dict[tuple[tuple[str, BaseDistribution], ...], Values] = field(default_factory=dict)
     """Parameter values of the trials, by search space."""
 

@@ -150,9 +150,7 @@ class SearchHistory(_CachedStorage):
 
     @override
     def _read_trials_from_remote_storage(self, study_id: int) -> None:
-        """Read at most once in ``REFRESH_S`` seconds: a read at every epoch of every trial would cost more than all the
-        rest.
-        """
+        """Read at most once in ``REFRESH_S`` seconds: a read at every epoch would cost more than all the rest."""
         now = time.monotonic()
         with self._lock:
             if now < self._fresh_until:
@@ -172,9 +170,7 @@ class SearchHistory(_CachedStorage):
             self._fresh_until = now + REFRESH_S
 
     def _settled(self, study_id: int) -> set[int]:
-        """Return the running trials that change nothing until they end: their values were written at once and are
-        known.
-        """
+        """Return the running trials that change nothing until they end: their values are written and known."""
         if self._notes:
             return set()
         study = self._studies[study_id]

@@ -21,7 +21,5 @@ class OrdinalHyperband(HyperbandPruner):
 
     @override
     def _get_bracket_id(self, study: optuna.Study, trial: FrozenTrial) -> int:
-        numbered: Any = SimpleNamespace(
-            number=ordinal_of(trial)
-        )  # the only attribute that Optuna 5.0.0 reads from the trial
+        numbered: Any = SimpleNamespace(number=ordinal_of(trial))  # Optuna 5.0.0 reads only the number
         return super()._get_bracket_id(study, numbered)

@@ -52,9 +52,7 @@ def set_waiting(connection: Connection, trial: int) -> None:
 
 
 def finish(connection: Connection, trial: int, state: TrialState, value: float | None) -> None:
-    """Write the trial's end, with its value where it has one (finite). A trial that was ended with other tools stays as
-    it is.
-    """
+    """Write the trial's end and its finite value, if any. A trial that was ended with other tools stays as it is."""
     if not _move(connection, trial, state=state, datetime_complete=_now()):
         return
     if value is not None:

@@ -24,9 +24,7 @@ CLASSES = {
     "median": (("percentile", "seen_trials"), "QuickMedian"),
     "percentile": (("percentile", "seen_trials"), "QuickPercentile"),
 }
-"""Classes by the name in study files: the modules that use private names (the first holds the class), and the class
-name.
-"""
+"""Modules that use private names (the first holds the class) and the class name, by the name in study files."""
 
 
 @cache

@@ -44,9 +44,7 @@ NEEDS = {
 
 
 class QuickTPE(TPESampler):
-    """Optuna's TPE with ``ended``, which is kept from one sampler of a study to the next. Other options are
-    Optuna's.
-    """
+    """Optuna's TPE with ``ended``, which one sampler of a study hands to the next. Other options are Optuna's."""
 
     def __init__(self, *, ended: EndedTrials, **options: Any) -> None:
         super().__init__(**options)

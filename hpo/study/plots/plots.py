@@ -51,9 +51,7 @@ class _Plot:
 
 
 def draw(drawing: Drawing, folder: Path) -> None:
-    """Write ``PAGE``, one PNG for each plot, and ``IMPORTANCES`` (name -> share, largest first; ``{}`` for too few
-    trials).
-    """
+    """Write ``PAGE``, a PNG for each plot, and ``IMPORTANCES`` (name -> share, largest first; ``{}`` if too few)."""
     found = importances(drawing.spec, drawing.trials)
     plots = _plots(drawing, [each.name for each in found])
     (folder / IMPORTANCES).write_text(json.dumps({each.name: round(each.value, 4) for each in found}))

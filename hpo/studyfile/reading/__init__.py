@@ -1,5 +1,5 @@
-"""From the keys of a study file to values, with every problem collected instead of the first one raised.
+"""The way from the keys of a study file to values; it collects every problem instead of raising the first one.
 
-It may import the other packages of ``hpo.studyfile``, of ``checks`` only the rules. Public: ``reader``, ``methods``
-(the tables of samplers and pruners), ``models`` and ``compose``.
+The package may import the other packages of ``hpo.studyfile``, of ``checks`` only the rules. Public: ``reader``,
+``methods`` (the tables of samplers and pruners), ``models`` and ``compose``.
 """
