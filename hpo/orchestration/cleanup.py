@@ -27,7 +27,7 @@ class Cleaner:
         self._bare: set[str] = set()
 
     def clean(self) -> list[int]:
-        """Remove weights that nobody will need; returns the numbers of the trials that lost their best.pt.
+        """Remove weights that are no longer needed; returns the numbers of the trials that lost their best.pt.
 
         Logs, args.yaml, results.csv and plots always stay.
         """

@@ -1,4 +1,4 @@
-"""Where an attempt resumes: from the newest whole checkpoint, on this machine or in the artifact store, or anew."""
+"""Where an attempt resumes: from the newest whole checkpoint, on this machine or in the store, or from epoch 1."""
 
 from __future__ import annotations
 

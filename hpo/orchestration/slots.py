@@ -45,7 +45,7 @@ class Slots:
         return [busy.thread for busy in self._busy.values()]
 
     def tidy(self) -> None:
-        """Free the slots whose trial has ended."""
+        """Free the slots of trials that have ended."""
         self._busy = {slot: busy for slot, busy in self._busy.items() if busy.thread.is_alive()}
 
     def free(self) -> int | None:

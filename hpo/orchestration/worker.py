@@ -39,7 +39,7 @@ IDLE_S = 1.0
 """Seconds between two looks for work while there is none."""
 BUSY_S = 0.1
 FETCH_PATIENCE_S = 60.0
-"""Seconds to wait for a checkpoint from a tracking server that does not answer; after that the trial begins anew."""
+"""Seconds to wait for a checkpoint from a tracking server that does not answer; then the trial starts from epoch 1."""
 UPLOADS_CLOSE_S = 10.0
 FRUITLESS = 3
 """Number of attempts in a row that stop the worker if they end before their first epoch.
@@ -230,7 +230,7 @@ class Worker:
         self._patience.call(lambda: self._with.session.give_back(proposal.token, epochs, path))
 
     def _fetching(self) -> Callable[[float], bool]:
-        """Return the wait for a store that does not answer: shorter than for the database: training can begin anew."""
+        """Return the wait for a silent store. It is shorter than for the database: trials can restart."""
         began = time.monotonic()
 
         def wait(pause_s: float) -> bool:

@@ -39,9 +39,9 @@ class TrialRequest:
     model: str
     """Absolute path of a model .yaml or of weights .pt."""
     data: str
-    """Absolute path of a data.yaml whose ``path`` is absolute."""
+    """Absolute path of a data.yaml with an absolute ``path``."""
     train: dict[str, Scalar | list[Any]]
-    """Ultralytics training arguments, complete but for model, data, save_dir and device."""
+    """Ultralytics training arguments, complete except model, data, save_dir and device."""
     objective: Objective
     operating_point: OperatingPoint | None
     """The setting at which the trained model is measured: a sampled one, or the baseline's.
