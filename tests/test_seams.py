@@ -177,8 +177,8 @@ def test_a_kind_of_suppression_is_added_by_one_row_and_one_function(
     _is_handed_over(copy, shell, tiny)
 
 
-def _choose(copy: Copy, shell: Shell, data: Path, model: Path) -> None:
-    """Run a small study of the kind. It allows fewer false positives than Ultralytics' defaults have."""
+def _choose(shell: Shell, data: Path, model: Path) -> None:
+    """Write a small study of the kind. It allows fewer false positives than Ultralytics' defaults have."""
     more = "postprocess: {mode: swept, kinds: [giou]}\n"
     study = STUDY.format(name="small", data=data, model=model, more=more)
     changes = {

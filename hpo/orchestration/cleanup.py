@@ -1,4 +1,4 @@
-"""What stays on disk: best.pt of the best so many trials, and checkpoints of what can still be resumed."""
+"""What stays on disk: best.pt of the N best trials, and the checkpoints of trials that can still be resumed."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _ATTEMPT = re.compile(r"(\d+)-\d+")
 class Cleaner:
     """Cleans one study's folder on this machine, which several workers may share.
 
-    What an attempt left is looked at until nothing of it can go any more: in a long study a look at every folder after
-    every trial would take longer than a training.
+    The cleaner stops looking at an attempt's folder once nothing more can be removed from it. In a long study, a look
+    at every folder after every trial would take longer than a training.
     """
 
     def __init__(self, study_folder: Path, ask: Callable[[Collection[int]], Placement]) -> None:
-        """``ask``: where these trials stand now, and which best ones keep their weights."""
+        """Keep ``ask``, which says how these trials rank now and which best ones keep their weights."""
         self._trials = study_folder / "trials"
         self._ask = ask
         self._bare: set[str] = set()
 
     def clean(self) -> list[int]:
-        """Remove weights that nobody will ask for; returns the numbers of the trials whose best.pt went.
+        """Remove weights that are no longer needed; returns the numbers of the trials that lost their best.pt.
 
         Logs, args.yaml, results.csv and plots always stay.
         """
@@ -41,7 +41,7 @@ class Cleaner:
             paths.last.unlink(missing_ok=True)
             checkpoints.remove(paths.checkpoints)
             if placement.best.get(number) == str(paths.folder):
-                continue  # until others are better
+                continue  # this one is among the best until others are better
             if paths.best.exists():
                 paths.best.unlink(missing_ok=True)
                 gone.append(number)
@@ -49,7 +49,7 @@ class Cleaner:
         return gone
 
     def _attempts(self) -> dict[str, int]:
-        """Folders that may hold weights, with the numbers of their trials."""
+        """Return the folders that may hold weights, with the numbers of their trials."""
         if not self._trials.is_dir():
             return {}
         names = {path.name for path in self._trials.iterdir()} - self._bare

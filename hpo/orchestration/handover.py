@@ -1,4 +1,4 @@
-"""The files that a user takes away: weights, and settings that Ultralytics reads as they are."""
+"""The files that a user takes away: weights, and settings in the form that Ultralytics reads."""
 
 from __future__ import annotations
 
@@ -23,20 +23,25 @@ class Handover:
     weights: Path
     hyperparameters: Path
     predict: Path | None
-    """None where ``yolo predict`` can't do the recommended setting; then ``hpo.deploy`` takes ``operating_point``."""
+    """Path of predict.yaml. None where ``yolo predict`` can't apply the recommended setting; then ``hpo.deploy`` reads
+    ``operating_point``.
+    """
     operating_point: Path | None
-    """Where the trial was swept: all that the sweep found, as JSON."""
+    """Path of the JSON file with the whole result of the sweep; None where the trial was not swept."""
 
 
 def weights_of(row: TrialRow) -> Path | None:
-    """best.pt of a trial, while it is kept."""
+    """Return the path of a trial's best.pt, or None if it is no longer kept."""
     best = AttemptPaths(Path(row.folder)).best if row.folder else None
     return best if best is not None and best.exists() else None
 
 
 def save(spec: StudySpec, row: TrialRow, folder: Path) -> Handover:
-    """Write best.pt, hyperparameters.yaml (with the data.yaml it names), predict.yaml and, of a swept trial,
-    operating_point.json into ``folder``. A predict.yaml that no longer holds is removed."""
+    """Write the files of a trial into ``folder``.
+
+    The files are best.pt, hyperparameters.yaml (with the data.yaml that it names), predict.yaml and, for a swept trial,
+    operating_point.json. A predict.yaml that is out of date is removed.
+    """
     source = weights_of(row)
     if source is None:
         raise HpoError(
@@ -69,7 +74,7 @@ def save(spec: StudySpec, row: TrialRow, folder: Path) -> Handover:
 
 
 def _place_data(spec: StudySpec, folder: Path) -> str:
-    """A data.yaml with an absolute ``path``: Ultralytics takes a relative one from the working folder."""
+    """Write a data.yaml with an absolute ``path``: Ultralytics resolves a relative one from the working folder."""
     source = Path(spec.data)
     if not source.exists():
         return spec.data

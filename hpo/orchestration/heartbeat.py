@@ -1,4 +1,4 @@
-"""A sign of life every so often, whatever happens around it."""
+"""A periodic sign of life that goes on whatever the rest of the process does."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ log = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """A context manager: calls ``beat`` at once and then every ``every_s`` from a thread of its own until the block
-    ends. Errors are logged, the first of a row as a warning, and never end it.
+    """A context manager that calls ``beat`` at once and then every ``every_s`` seconds until the block ends.
+
+    The calls come from a thread of its own. Errors are logged and never end the heartbeat; the first error of a series
+    is logged as a warning.
     """
 
     def __init__(self, beat: Callable[[], None], every_s: float) -> None:
@@ -31,7 +33,7 @@ class Heartbeat:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self._ending.set()
-        self._thread.join(self._every_s)  # a call that hangs goes on in the daemon thread
+        self._thread.join(self._every_s)  # a call that hangs stays in the daemon thread
 
     def _run(self) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""How many trials a device's memory holds, by what trials of this model were seen to take."""
+"""How many trials fit in a device's memory, judged by the peaks of earlier trials of this model."""
 
 from __future__ import annotations
 
@@ -13,28 +13,29 @@ import psutil
 from hpo.study.session.peaks import Load, Peak
 
 SHARE = 0.9
-"""This share of the memory that was free when the worker started is used: allocators fragment, and peaks grow."""
+"""Share of the initially free memory that trials may use. The rest is a reserve: allocators fragment, and peaks grow.
+"""
 REFRESH_S = 2.0
 CGROUPS = Path("/sys/fs/cgroup")
 _LIMITS = (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"))
-"""Files with the limit and the use of a control group's memory, in versions 2 and 1."""
+"""Files with the limit and the use of a control group's memory, in versions 2 and 1, relative to the group's folder."""
 
 
 @dataclass(frozen=True)
 class FreeMemory:
-    """What each device had free before any trial ran."""
+    """The memory that each device had free before any trial ran, in MiB, and the number of CPU cores."""
 
     mib: Mapping[str, float]
     cores: int
-    """More trials than these, over all devices, gain nothing."""
+    """Number of CPU cores. More trials than this, over all devices, gain nothing."""
 
 
 class MemoryAdmission:
-    """Whether one more trial fits beside those that run.
+    """Decides whether one more trial fits beside those that run.
 
-    Of a trial that is to come neither batch nor image size is known, so that it is taken for the largest that was seen;
-    one that runs for the largest of its own batch and image size, or of all where none was seen. Before any peak was
-    seen there is room for one trial.
+    The batch and the image size of the next trial are not known yet. It is therefore expected to need the largest peak
+    seen for this model in this database. A running trial is expected to need the largest peak seen for its own batch
+    and image size, or the largest of all where none was seen. While no peak is known, one trial runs at a time.
     """
 
     def __init__(self, memory: FreeMemory, peaks: Callable[[], Sequence[Peak]]) -> None:
@@ -44,7 +45,10 @@ class MemoryAdmission:
         self._due = float("-inf")
 
     def fits(self, device: str, loads: Sequence[Load], running: int) -> bool:
-        """Beside ``loads`` on ``device``, where the worker trains ``running`` trials over all devices."""
+        """Return whether one more trial fits beside ``loads`` on ``device``.
+
+        ``running`` is the number of trials that the worker trains over all devices.
+        """
         known = self._seen(device)
         if not known or running >= self._memory.cores:
             return False
@@ -64,12 +68,12 @@ class MemoryAdmission:
 
 
 def free_host_mib(cgroups: Path = CGROUPS) -> float:
-    """What the machine has left, or this control group where that is less."""
+    """Return the free memory of the machine in MiB, or of this control group where that is less."""
     left = [float(psutil.virtual_memory().available)]
     for limit, used in _LIMITS:
         try:
             left.append(float((cgroups / limit).read_text()) - float((cgroups / used).read_text()))
-        except (OSError, ValueError):  # no such file, or "max"
+        except (OSError, ValueError):  # the file is missing, or says "max"
             continue
     return max(0.0, min(left)) / 2**20
 

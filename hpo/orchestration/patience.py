@@ -1,4 +1,4 @@
-"""A database that is away costs time, not results."""
+"""Retries with growing pauses: while the database is away, work waits and no result is lost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STEP_S = 0.2
 
 
 class Patience:
-    """Calls again, with growing pauses, what the database did not answer."""
+    """Repeats calls that the database did not answer, with growing pauses."""
 
     def __init__(self, patience_s: float, grace_s: float, stop: StopRequest) -> None:
         self._patience_s = patience_s
@@ -27,7 +27,10 @@ class Patience:
         self._stop = stop
 
     def call(self, what: Callable[[], T]) -> T:
-        """Raises ``StorageUnavailable`` after ``patience_s``; ``grace_s`` once a stop was asked for."""
+        """Return what ``what`` returns, and repeat it while the database does not answer.
+
+        Raises ``StorageUnavailable`` after ``patience_s`` seconds, or after ``grace_s`` once a stop was asked for.
+        """
         began = time.monotonic()
         return retry.call(
             what,
@@ -38,7 +41,7 @@ class Patience:
         )
 
     def _wait(self, pause_s: float, began: float) -> bool:
-        """False when there is no patience left."""
+        """Wait, and return False when no patience is left."""
         until = time.monotonic() + pause_s
         while time.monotonic() < until:
             limit_s = min(self._grace_s, self._patience_s) if self._stop.soon else self._patience_s

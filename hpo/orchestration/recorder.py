@@ -1,4 +1,4 @@
-"""What an attempt says, written to the database first, then shown to whoever looks on."""
+"""Records an attempt's messages: first in the database, then for observers."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ RETRY_S = 5.0
 
 @dataclass(frozen=True)
 class Disk:
-    """Where an attempt's files lie, and who takes its checkpoints elsewhere."""
+    """The place of an attempt's files, and the service that uploads its checkpoints."""
 
     paths: AttemptPaths
     uploads: Uploading
 
 
 class AttemptRecorder:
-    """While the database is away the training goes on; what it says waits here, in order.
+    """Writes an attempt's messages to the database, in order.
 
-    Each call may raise ``ClaimLost``: then the training is to be ended.
+    While the database is away the training goes on, and its messages wait here. Each call may raise ``ClaimLost``; the
+    training must then be ended.
     """
 
     def __init__(
@@ -79,13 +80,13 @@ class AttemptRecorder:
         self._write()
 
     def settle(self, patience: Patience) -> None:
-        """Writes all that waits."""
+        """Write every message that waits."""
         while self._waiting:
             patience.call(self._waiting[0])
             self._waiting.popleft()
 
     def _write(self) -> Answered | None:
-        """The answer to what was said last; None where that could not be written yet."""
+        """Return the answer to the last message; None where it could not be written yet."""
         answered: Answered | None = None
         if time.monotonic() < self._retry_at:
             return None

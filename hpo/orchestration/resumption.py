@@ -1,4 +1,4 @@
-"""What an attempt goes on from: the newest whole checkpoint, here or in the artifact store, else nothing."""
+"""Where an attempt resumes: from the newest whole checkpoint, on this machine or in the store, or from epoch 1."""
 
 from __future__ import annotations
 
@@ -18,26 +18,29 @@ from hpo.trial.ports import CheckpointStore
 
 log = logging.getLogger(__name__)
 BACKOFF = Backoff(first_s=1.0, longest_s=1.0)
-"""Pauses in fetching a checkpoint from a store that does not answer."""
+"""Pauses between tries to fetch a checkpoint from a store that does not answer."""
 
 
 @dataclass(frozen=True)
 class Start:
-    """Where an attempt begins."""
+    """The point at which an attempt begins."""
 
     epoch: int = 0
-    """Epochs that the checkpoint holds."""
+    """Number of epochs that the checkpoint holds."""
     checkpoint: Path | None = None
     known: int = 0
-    """Epochs of the checkpoint that stand in the database; the others are reported first."""
+    """Number of the checkpoint's epochs that are in the database already; the others are reported first."""
 
 
 Wait = Callable[[float], bool]
-"""Waits so many seconds for a store that does not answer; False once there is no patience left."""
+"""Waits the given seconds for a store that does not answer; returns False once no patience is left."""
 
 
 class Resumption:
-    """Looks for the start of one attempt. ``paths`` are the attempt's own: what is fetched is kept there."""
+    """Looks for the start of one attempt.
+
+    ``paths`` are the attempt's own; a checkpoint that is fetched is kept there.
+    """
 
     def __init__(self, proposal: Proposal, paths: AttemptPaths, store: CheckpointStore | None, wait: Wait) -> None:
         self._proposal = proposal
@@ -46,7 +49,7 @@ class Resumption:
         self._wait = wait
 
     def start(self) -> Start:
-        """Candidates by the epochs that they hold, those on this machine first. Reads, and may fetch, whole files."""
+        """Return the start with the most epochs; of equals, one on this machine. Reads, and may fetch, whole files."""
         for _, attempt, candidate in sorted(self._candidates(), key=lambda each: each[0], reverse=True):
             path = self._here(candidate) if isinstance(candidate, Saved) else self._fetched(candidate)
             if path is not None:
@@ -62,7 +65,10 @@ class Resumption:
                     yield (upload.epoch, False, attempt.attempt), attempt, upload
 
     def _known(self, attempt: Earlier, epoch: int) -> int:
-        """None where a later attempt started before ``epoch``: what stands there then is of another training."""
+        """Return how many epochs of the checkpoint are in the database.
+
+        0 where a later attempt started before ``epoch``: the rows after that point belong to another training.
+        """
         later = [other.resumed_from for other in self._proposal.earlier if other.attempt > attempt.attempt]
         return min(epoch, self._proposal.recorded) if all(start >= epoch for start in later) else 0
 
@@ -88,7 +94,7 @@ class Resumption:
             return checkpoints.adopt(aside, folder, saved).path
 
     def _fetch(self, upload: Upload, target: Path) -> None:
-        """Raises StorageUnavailable when patience ends."""
+        """Fetch ``upload`` into ``target``. Raises StorageUnavailable when patience ends."""
         assert self._store is not None  # noqa: S101  (without one there is no such candidate)
         store, number = self._store, self._proposal.number
         retry.call(

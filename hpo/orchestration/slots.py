@@ -1,4 +1,4 @@
-"""The slots of a worker: which device the next trial is trained on, beside how many others."""
+"""The slots of a worker: on which device the next trial is trained, and beside how many others."""
 
 from __future__ import annotations
 
@@ -20,18 +20,20 @@ class _Busy:
 
 @dataclass(frozen=True)
 class _Held:
-    """A trial that waits until it has to itself what it needs."""
+    """A trial that waits until it has its device, or its machine, to itself."""
 
     proposal: Proposal
     slot: int
 
 
 class Slots:
-    """Slot number -> trial. For one thread, the worker's."""
+    """A map from slot number to trial. It is for one thread, the worker's."""
 
     def __init__(self, devices: Sequence[str], memory: MemoryAdmission | None = None) -> None:
-        """``devices``: of each slot. With ``memory`` there are more slots as memory allows, round after round of
-        ``devices``, and at least one a device.
+        """Make slots on ``devices``, one for each entry.
+
+        With ``memory`` there are as many slots as memory admission allows, at least one on each device; new slots go
+        round ``devices`` in order.
         """
         self.devices = list(devices)
         self._round = tuple(dict.fromkeys(devices))
@@ -43,24 +45,24 @@ class Slots:
         return [busy.thread for busy in self._busy.values()]
 
     def tidy(self) -> None:
-        """Slots whose trial has ended are free."""
+        """Free the slots of trials that have ended."""
         self._busy = {slot: busy for slot, busy in self._busy.items() if busy.thread.is_alive()}
 
     def free(self) -> int | None:
-        """A slot that may take a trial now, on the device that trains the fewest; None while there is none."""
+        """Return a slot that may take a trial now, on the device with the fewest trials; None while there is none."""
         numbers = [slot for slot in range(len(self.devices) + len(self._round)) if slot not in self._busy]
         free = [slot for slot in numbers if self._exists(slot) and self._takes(self._device(slot))]
         return min(free, key=lambda slot: (len(self._on(self._device(slot))), slot), default=None)
 
     def hold(self, proposal: Proposal, slot: int) -> bool:
-        """Whether ``proposal`` has to wait for others to end first; meanwhile nothing new begins beside it."""
+        """Return whether ``proposal`` has to wait until others end. Meanwhile nothing new begins beside it."""
         if not self._disturbs(proposal.exclusive, slot):
             return False
         self._held = _Held(proposal, slot)
         return True
 
     def ready(self) -> tuple[Proposal, int] | None:
-        """The held trial and its slot, once nothing disturbs it; it is held no more."""
+        """Return the held trial and its slot once no other trial disturbs it. It is then held no longer."""
         held = self._held
         if held is None or self._disturbs(held.proposal.exclusive, held.slot):
             return None
@@ -68,12 +70,12 @@ class Slots:
         return held.proposal, held.slot
 
     def given_up(self) -> Proposal | None:
-        """The held trial, which is not going to begin here."""
+        """Return the held trial, which will not begin here."""
         held, self._held = self._held, None
         return None if held is None else held.proposal
 
     def enter(self, slot: int, train: Callable[[], None], exclusive: Exclusive, load: Load) -> None:
-        """Starts ``train`` in a thread of the slot's own."""
+        """Start ``train`` in a thread of the slot's own."""
         while slot >= len(self.devices):
             self.devices += self._round
         thread = threading.Thread(target=train, name=f"slot-{slot}")

@@ -1,4 +1,4 @@
-"""Starting weights on machines that lack the file: uploaded once with the study, fetched and verified by digest."""
+"""Starting weights for machines that lack them: uploaded once with the study, then fetched and verified by digest."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from hpo.trial.ports import CheckpointStore
 
 log = logging.getLogger(__name__)
 FOLDER = "weights"
-"""In the study's place in the artifact store."""
+"""Name of the folder in the study's place in the artifact store."""
 
 
 def share(store: CheckpointStore, study: StudyRow, file: Path, remember: Callable[[str], None]) -> None:
-    """Uploads the weights ``file`` unless that was done; ``remember`` is told the location once they lie there.
+    """Upload the weights ``file`` unless that was done; call ``remember`` with the location after the upload.
 
-    A store that does not answer is no error: who has the file can work, and whoever runs the study file next tries
-    again.
+    It is no error if the store does not answer: a machine that has the file can work, and the next run of the study
+    file tries again.
     """
     if study.facts.weights is not None:
         return
@@ -31,10 +31,12 @@ def share(store: CheckpointStore, study: StudyRow, file: Path, remember: Callabl
 
 
 def obtain(store: CheckpointStore | None, study: StudyRow, folder: Path) -> Path | None:
-    """The study's weights on this machine, of the right content: where the study names them, or in ``folder``, or
-    fetched into it. None where they were never uploaded, so that they have to be had by other means.
+    """Return the path of the study's weights on this machine, with the right content.
 
-    Raises UsageError where what was uploaded is not what the study was made with, or can't be fetched.
+    The weights are where the study names them, or in ``folder``, or are fetched into it. None where they were never
+    uploaded, so that they must come from elsewhere.
+
+    Raises UsageError where the upload differs from the weights that the study was made with, or can't be fetched.
     """
     name, sha256 = Path(study.spec.model).name, study.identity.model_sha256
     kept = folder / sha256[:16] / name

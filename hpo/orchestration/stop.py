@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as requests: asked once, trials are given back at their next epoch; asked twice, at once."""
+"""Stop requests by Ctrl-C and SIGTERM. After one, trials are given back at their next epoch; after two, at once."""
 
 from __future__ import annotations
 
@@ -11,22 +11,25 @@ from types import FrameType
 
 
 class StopRequest:
-    """How urgently to stop. Signal handlers only count here, so that no transaction is ever cut in the middle."""
+    """How urgently to stop.
+
+    Signal handlers only count here, so that no transaction is interrupted.
+    """
 
     def __init__(self) -> None:
         self.asked = 0
         self.at = 0.0
-        """Monotonic time of the first request."""
+        """Monotonic time of the first request, in seconds; 0 before it."""
         self.signal: int | None = None
 
     @property
     def soon(self) -> bool:
-        """No new trial; running ones end at their next epoch and are given back."""
+        """Return whether no new trial may begin. Running trials end at their next epoch and are given back."""
         return self.asked >= 1
 
     @property
     def now(self) -> bool:
-        """Running ones are killed and given back with what their last checkpoint holds."""
+        """Return whether running trials are killed, and given back with their last checkpoint."""
         return self.asked >= 2
 
     @property
@@ -34,7 +37,7 @@ class StopRequest:
         return 0 if self.signal is None else 128 + self.signal
 
     def give_up(self) -> None:
-        """As if asked twice, but by nobody: nothing can be stored any more."""
+        """Request a stop at once, as after two signals, because nothing can be stored any more."""
         self.asked = 2
 
     def ask(self, signum: int) -> None:
@@ -44,7 +47,7 @@ class StopRequest:
 
 
 class Orders:
-    """What a running trial has to obey: this process's signals, and what is wanted of the study."""
+    """What a running trial has to obey: this process's signals, and the control of the study."""
 
     def __init__(self, stop: StopRequest, cancelled: Callable[[], bool], grace_s: float) -> None:
         self._stop = stop
@@ -54,14 +57,18 @@ class Orders:
 
     @property
     def soon(self) -> bool:
-        """The trial is to be given back at its next epoch."""
+        """Return whether the trial is to be given back at its next epoch."""
         if self._cancelled_at is None and self._cancelled():
             self._cancelled_at = time.monotonic()
         return self._stop.soon or self._cancelled_at is not None
 
     @property
     def now(self) -> bool:
-        """At once: asked twice, or ``grace_s`` after SIGTERM or ``hpo cancel``. Who pressed Ctrl-C once will wait."""
+        """Return whether the trial is to be given back at once.
+
+        That is so after two requests, or ``grace_s`` seconds after SIGTERM or ``hpo cancel``. One Ctrl-C alone never
+        sets a time limit.
+        """
         if self._stop.now:
             return True
         since = [self._cancelled_at] if self.soon and self._cancelled_at is not None else []
@@ -71,15 +78,15 @@ class Orders:
 
 @contextmanager
 def on_signals(stop: StopRequest, forward: Callable[[int], None] = lambda _signum: None) -> Iterator[StopRequest]:
-    """Count SIGINT and SIGTERM in ``stop`` while the block runs, and say what follows (main thread only).
+    """Count SIGINT and SIGTERM in ``stop`` while the block runs, and print what follows (main thread only).
 
-    ``forward`` is told of each signal too.
+    ``forward`` is called with each signal too.
     """
 
     def handler(signum: int, _frame: FrameType | None) -> None:
         stop.ask(signum)
         forward(signum)
-        # one write to the descriptor: buffered output must not be entered again from a signal handler
+        # write once to the descriptor: a signal handler must not enter buffered output again
         os.write(2, b"\nstopping now\n" if stop.now else b"\nstopping at the next epoch; once more to stop at once\n")
 
     before = {signum: signal.signal(signum, handler) for signum in (signal.SIGINT, signal.SIGTERM)}

@@ -1,4 +1,4 @@
-"""One attempt, seen from the worker: messages in, database first, an answer out, and in the end one ``Ended``."""
+"""One attempt, as the worker sees it: it reads messages, stores them, answers, and returns one ``Ended``."""
 
 from __future__ import annotations
 
@@ -55,7 +55,10 @@ class Supervisor:
     def __init__(
         self, process: TrialProcess, recorder: Recorder, stop: Stopping, hung_s: float, left: Callable[[], Ended | None]
     ) -> None:
-        """``left``: the end that the process has written, which it says a moment later."""
+        """Follow ``process``.
+
+        ``left`` returns the ``Ended`` that the process has written to disk; the process sends it a moment later.
+        """
         self._left = left
         self._process = process
         self._recorder = recorder
@@ -66,9 +69,9 @@ class Supervisor:
         self._oom_kills = _host_oom_kills()
 
     def follow(self) -> Ended:
-        """Block until the attempt has ended, by itself or by us; the process and all that it started are gone then.
+        """Block until the attempt has ended, by itself or by this worker. The process and its children are gone then.
 
-        Raises ``ClaimLost`` when the trial turns out to be someone else's.
+        Raises ``ClaimLost`` when another worker owns the trial now.
         """
         try:
             return self._follow()
@@ -123,7 +126,7 @@ class Supervisor:
         return self._left() or self._end(Reason.GIVEN_BACK, "stopped at once", epochs=self._checkpoint)
 
     def _died(self) -> Ended:
-        """The process is gone without a word: what its exit code and the kernel's counter say."""
+        """Return the end of a process that died without a last message, by its exit code and the kernel's counter."""
         code = self._process.exit_code()
         if code == -9 and _host_oom_kills() > self._oom_kills:
             return self._end(Reason.HOST_OOM, "the kernel's out-of-memory killer ended the process")
@@ -142,7 +145,7 @@ def _signal_text(code: int | None) -> str:
 
 
 def _host_oom_kills() -> int:
-    """Processes of this control group that were killed for memory so far; 0 where it can't be read."""
+    """Return how many processes of this control group the kernel has killed for memory; 0 where that can't be read."""
     try:
         lines = CGROUP_EVENTS.read_text().splitlines()
     except OSError:

@@ -1,7 +1,7 @@
-"""Uploads checkpoints in the background, so that a trial can be finished on another machine.
+"""Uploads of checkpoints in the background, so that a trial can be finished on another machine.
 
-Training never waits for the store and never fails because of it. The row that makes an upload count is written after
-it, and carries the attempt's token: who lost the trial deletes what it has uploaded.
+Training never waits for the store and never fails because of it. An upload counts once its row is written. The row is
+written after the upload and carries the attempt's token. A worker that lost the trial deletes what it has uploaded.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 BACKOFF = Backoff(first_s=1.0, longest_s=60.0)
 _STEP_S = 0.1
 _CLEARING = ""
-"""Stands for the emptying of the store among the tokens of attempts."""
+"""A value in the queue of tokens that asks for a clean-up of the store."""
 
 
 class Rows(Protocol):
@@ -61,22 +61,22 @@ class Uploading(Protocol):
 
 
 class NoUploads:
-    """Checkpoints stay on this machine."""
+    """Uploads nothing: checkpoints stay on this machine."""
 
     def follow(self, proposal: Proposal, paths: AttemptPaths) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def checkpointed(self, token: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def hand_over(self, token: str, within_s: float, hurried: Callable[[], bool]) -> bool:  # noqa: ARG002
         return False
 
     def forget(self, token: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def close(self, within_s: float) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 @dataclass
@@ -84,13 +84,13 @@ class _Attempt:
     proposal: Proposal
     paths: AttemptPaths
     due: float
-    """Monotonic time of its next upload."""
+    """Monotonic time of its next upload, in seconds."""
     epoch: int = 0
     """Epoch of the newest upload that is in the database."""
     stored: Upload | None = None
-    """Lies in the store, not yet in the database."""
+    """The upload that is in the store and not yet in the database."""
     urgent: bool = False
-    """Is handed over: after what is stored comes what is newest."""
+    """Whether the attempt is handed over: then the newest checkpoint is uploaded right after the stored one."""
 
     @property
     def token(self) -> str:
@@ -98,7 +98,10 @@ class _Attempt:
 
 
 class Uploads:
-    """One daemon thread a worker. All calls but ``hand_over`` and ``close`` return at once; none raises."""
+    """Uploads checkpoints from one daemon thread for each worker.
+
+    All calls return at once, except ``hand_over`` and ``close``. None raises.
+    """
 
     def __init__(self, rows: Rows, store: CheckpointStore, every_s: float) -> None:
         self._rows = rows
@@ -107,25 +110,25 @@ class Uploads:
         self._attempts: dict[str, _Attempt] = {}
         job = Job(do=self._do, failed=self._failed, recovered=_say_that_it_is_back, order=_closing_order)
         self._queue = Queue(job, BACKOFF, "checkpoint-uploads")
-        self._queue.put(_CLEARING)  # trials may have ended whose uploads are to go
+        self._queue.put(_CLEARING)  # the uploads of trials that have ended meanwhile are removed
 
     def follow(self, proposal: Proposal, paths: AttemptPaths) -> None:
-        """The attempt begins; its checkpoints will lie at ``paths``."""
+        """Follow an attempt that begins; its checkpoints will lie at ``paths``."""
         held = max((each.epoch for before in proposal.earlier for each in before.uploads), default=0)
         due = time.monotonic() + self._every_s
         self._attempts[proposal.token] = _Attempt(proposal, paths, due, epoch=min(held, proposal.resume_epoch))
 
     def checkpointed(self, token: str) -> None:
-        """A checkpoint is in place."""
+        """Note that a new checkpoint of the attempt is in place."""
         attempt = self._attempts.get(token)
         if attempt is not None:
             self._queue.put(token, attempt.due)
 
     def hand_over(self, token: str, within_s: float, hurried: Callable[[], bool]) -> bool:
-        """Uploads the newest checkpoint now; whether it is in the database, or was already.
+        """Upload the newest checkpoint now; return whether it is in the database.
 
-        One try, for ``within_s`` at most, and no longer than until ``hurried``. To be called before the trial is given
-        back, which ends the right to write.
+        There is one try. It lasts at most ``within_s`` seconds and ends when ``hurried`` says so. Call this before the
+        trial is given back: after that, the worker may write nothing more for it.
         """
         attempt = self._attempts.get(token)
         if attempt is None:
@@ -141,12 +144,12 @@ class Uploads:
         return newest is not None and attempt.epoch >= newest.epoch
 
     def forget(self, token: str) -> None:
-        """The attempt ended, was given back or lost: nothing more of it is uploaded."""
+        """Upload nothing more of an attempt that ended, was given back or was lost."""
         self._drop(token)
         self._queue.put(_CLEARING)
 
     def close(self, within_s: float) -> None:
-        """Waits for what goes on; what of it is left undone, the next worker's beginning does."""
+        """Wait for the running upload, at most ``within_s`` seconds. The next worker completes what is left undone."""
         self._queue.close(within_s)
 
     def _do(self, key: str) -> None:
@@ -175,7 +178,7 @@ class Uploads:
         self._queue.drop(token)
 
     def _advance(self, attempt: _Attempt) -> None:
-        """Stores the newest checkpoint if it is newer than what was uploaded, then its row, then drops the others."""
+        """Store the newest checkpoint if it is newer than the last upload, then write its row, then drop the others."""
         if self._rows.lost(attempt.token):
             raise ClaimLost(f"trial {attempt.proposal.number} is someone else's: nothing more of it is uploaded")
         if attempt.stored is None:
@@ -193,17 +196,17 @@ class Uploads:
         attempt.epoch, attempt.stored = attempt.stored.epoch, None
         self._drop_superseded(attempt, superseded)
         if attempt.urgent:
-            self._advance(attempt)  # what was written was an older one, perhaps
+            self._advance(attempt)  # the checkpoint just written may have been an older one
 
     def _drop_superseded(self, attempt: _Attempt, superseded: list[Upload]) -> None:
-        """In the store first: what a row names is known, and can be deleted by whoever comes next."""
+        """Delete uploads in the store first, then in the rows: while a row names an upload, anyone can delete it."""
         for upload in superseded:
             self._store.delete(upload.location)
         if superseded:
             self._rows.forget_uploads(attempt.token, superseded)
 
     def _put(self, attempt: _Attempt, saved: Saved) -> Upload:
-        """From a link of its own, since the training drops its older checkpoints meanwhile."""
+        """Upload from a hard link of its own, since the training drops its older checkpoints meanwhile."""
         proposal = attempt.proposal
         folder = attempt.paths.checkpoints / "checkpoint-upload"
         folder.mkdir(exist_ok=True)
@@ -217,7 +220,7 @@ class Uploads:
         return Upload(saved.epoch, saved.sha256, location)
 
     def _clear(self) -> None:
-        """Empties the store of what trials left that ended for good, whoever trained them."""
+        """Remove the uploads of all trials that ended for good, whoever trained them."""
         for ordinal, uploads in self._rows.uploads_left().items():
             for folder in {upload.location.rpartition("/")[0] for upload in uploads}:
                 self._store.delete(folder)
@@ -225,7 +228,7 @@ class Uploads:
 
 
 def _closing_order(key: str) -> int | None:
-    """At the end nothing more is uploaded."""
+    """Return the place of the clean-up while the queue closes; None for attempts, which are not uploaded any more."""
     return 0 if key == _CLEARING else None
 
 
@@ -236,5 +239,5 @@ def _say_that_it_is_back() -> None:
 def _link(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
-    except OSError:  # file systems without hard links
+    except OSError:  # the file system has no hard links
         shutil.copyfile(source, target)

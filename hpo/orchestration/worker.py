@@ -1,4 +1,4 @@
-"""A worker: admit, train, tell, several trials at a time, until the study is finished or a stop is asked for."""
+"""A worker: it admits, trains and tells several trials at a time, until the study is finished or a stop is asked."""
 
 from __future__ import annotations
 
@@ -36,18 +36,21 @@ from hpo.trial.vocabulary import Reason, TrialState, reaction
 
 log = logging.getLogger(__name__)
 IDLE_S = 1.0
-"""From one look for work to the next, where there is none."""
+"""Seconds between two looks for work while there is none."""
 BUSY_S = 0.1
 FETCH_PATIENCE_S = 60.0
-"""So long a tracking server that does not answer is asked for a checkpoint; then the trial begins anew."""
+"""Seconds to wait for a checkpoint from a tracking server that does not answer; then the trial starts from epoch 1."""
 UPLOADS_CLOSE_S = 10.0
 FRUITLESS = 3
-"""So many attempts in a row that end before their first epoch through no choice of the sampler's stop the worker."""
+"""Number of attempts in a row that stop the worker if they end before their first epoch.
+
+Only ends that the sampler's choice did not cause are counted.
+"""
 
 
 @dataclass(frozen=True)
 class Services:
-    """Who a worker works with."""
+    """The services that a worker works with."""
 
     session: WorkerSession
     launcher: Launcher
@@ -55,11 +58,11 @@ class Services:
     watcher: Watcher
     leaderboard: Leaderboard
     store: CheckpointStore | None = None
-    """Takes checkpoints where other machines can fetch them; None keeps them on this one."""
+    """Takes checkpoints to where other machines can fetch them; None keeps them on this machine."""
 
 
 class Worker:
-    """Fills its slots with trials, from the study's database to the study's database."""
+    """Fills its slots with trials of the study, and stores their results in the study's database."""
 
     def __init__(self, study: StudyRow, workspace: Workspace, services: Services, stop: StopRequest) -> None:
         self._study = study
@@ -73,17 +76,17 @@ class Worker:
         self._uploads: Uploading = NoUploads()
         self._cleaner = Cleaner(workspace.folder, services.leaderboard.placement)
         self._settling = threading.Lock()
-        """Guards ``_fruitless`` and ``_failure``: the slots' threads end trials side by side."""
+        """Guards ``_fruitless`` and ``_failure``: several slots' threads may end trials at the same time."""
         self._fruitless = 0
         self._failure: HpoError | None = None
         self._paused = False
         self._finished = False
 
     def run(self) -> None:
-        """Returns when the study is finished or stopped, or when running trials are given back after a signal.
+        """Run until the study is finished or stopped, or until running trials are given back after a signal.
 
-        Raises HpoError when trial after trial ends before its first epoch: the machine, the data or the model is at
-        fault, and going on would spend the budget on it. Raises StorageUnavailable when the database stays away.
+        Raises HpoError when several trials in a row end before their first epoch: the machine, the data or the model is
+        at fault, and more trials would waste the budget. Raises StorageUnavailable when the database stays away.
         """
         session, store = self._with.session, self._with.store
         if store is not None and not self._study.plan:  # nothing is resumed in a confirmation stage
@@ -107,7 +110,7 @@ class Worker:
         return not (self._finished or self._stop.soon or self._failure or self._with.session.control.sends_away)
 
     def _fill_a_slot(self) -> None:
-        """Starts one trial, or waits a moment."""
+        """Start one trial, or wait a moment."""
         self._slots.tidy()
         held = self._slots.ready()
         if held is not None:
@@ -136,7 +139,7 @@ class Worker:
     def _leave_held(self) -> None:
         held = self._slots.given_up()
         if held is not None:
-            with suppress(StorageUnavailable, ClaimLost):  # then whoever comes next finds that its owner has left
+            with suppress(StorageUnavailable, ClaimLost):  # other workers find out that this owner has left
                 self._with.session.decline(held.token)
 
     def _is_open(self) -> bool:
@@ -153,7 +156,7 @@ class Worker:
             time.sleep(min(BUSY_S, seconds))
 
     def _occupy(self, proposal: Proposal, slot: int) -> None:
-        """A trial's thread: nothing that goes wrong with one trial ends another."""
+        """Run in the thread of one trial: an error in one trial ends no other."""
         try:
             self._train(proposal, slot)
         except ClaimLost as lost:
@@ -173,7 +176,7 @@ class Worker:
 
     def _train(self, proposal: Proposal, slot: int) -> None:
         paths = AttemptPaths.of(self._workspace.folder, proposal.number, proposal.attempt)
-        shutil.rmtree(paths.folder, ignore_errors=True)  # of a deleted study of the same name
+        shutil.rmtree(paths.folder, ignore_errors=True)  # left by a deleted study of the same name
         paths.claim(proposal.token)
         start = Resumption(proposal, paths, self._with.store, self._fetching()).start()
         devices = self._slots.devices
@@ -220,14 +223,14 @@ class Worker:
                 self._give_up_if_fruitless(ended, paths)
 
     def _give_back(self, proposal: Proposal, ended: Ended, paths: AttemptPaths) -> None:
-        """Uploads the checkpoint, then gives the trial back: whoever gave a trial back may write nothing more."""
+        """Upload the checkpoint, then give the trial back: after that, this worker may write nothing more for it."""
         self._uploads.hand_over(proposal.token, self._study.spec.recovery.grace_s, lambda: self._stop.now)
         newest = checkpoints.newest(paths.checkpoints, proposal.token)
         epochs, path = (ended.epochs, None) if newest is None else (newest.epoch, str(newest.path))
         self._patience.call(lambda: self._with.session.give_back(proposal.token, epochs, path))
 
     def _fetching(self) -> Callable[[float], bool]:
-        """Patience with a store that does not answer: less than with the database, since training can begin anew."""
+        """Return the wait for a silent store. It is shorter than for the database: trials can restart."""
         began = time.monotonic()
 
         def wait(pause_s: float) -> bool:
@@ -252,7 +255,7 @@ class Worker:
         )
 
     def _best_value(self) -> float | None:
-        """The plots of a trial may depend on it; None where they don't, or nothing is complete."""
+        """Return the best value so far. None where the trial's plots do not depend on it, or no trial is complete."""
         if self._study.spec.plots != "best":
             return None
         return self._patience.call(self._with.leaderboard.best_value)

@@ -1,4 +1,4 @@
-"""Where a study is trained on a machine, and what a trial's process is asked to do there."""
+"""The place where a study is trained on a machine, and the request to a trial's process."""
 
 from __future__ import annotations
 
@@ -19,24 +19,25 @@ from hpo.trial.request import PredictionFolder, TrialRequest
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where a study is trained on this machine."""
+    """The files, devices and memory with which a study is trained on this machine."""
 
     folder: Path
-    """The study's own; attempts lie in ``trials/``."""
+    """The study's own folder; attempts lie in ``trials/``."""
     model: str
     """Absolute path of the model .yaml or .pt."""
     data: Path
-    """The data.yaml that trainings here start from."""
+    """Path of the data.yaml that trainings on this machine use."""
     baseline: BaselinePlan | None = None
     devices: tuple[str, ...] = ("auto",)
-    """One a slot: each trains one trial at a time."""
+    """Device of each slot; a slot trains one trial at a time."""
     predictions: Path | None = None
-    """Where the raw predictions of trained models are kept."""
+    """Folder for the raw predictions of trained models; None keeps none."""
     memory: MemoryAdmission | None = None
-    """Where memory decides how many slots each device has; then ``devices`` names each once."""
+    """Decides by memory how many slots each device has; then ``devices`` names each device once. None: slots are fixed.
+    """
 
     def asked(self, study: StudyRow, proposal: Proposal) -> tuple[dict[str, Any], OperatingPoint | None]:
-        """Training arguments of a trial, and the setting that it is measured at."""
+        """Return a trial's training arguments, and the setting at which it is measured."""
         if study.plan:
             run = study.plan[proposal.ordinal]
             return dict(run.train), run.operating_point
@@ -45,7 +46,10 @@ class Workspace:
     def request(
         self, study: StudyRow, proposal: Proposal, start: Start, device: str, *, sharing: int, best_value: float | None
     ) -> TrialRequest:
-        """``best_value``: of the trials so far, where it decides about plots."""
+        """Make the request to the trial's process.
+
+        ``best_value``: the best value so far, where plots depend on it.
+        """
         spec = study.spec
         train, point = self.asked(study, proposal)
         return TrialRequest(
@@ -71,7 +75,7 @@ class Workspace:
         )
 
     def prediction_folder(self, study: StudyRow) -> PredictionFolder | None:
-        """Where a swept trial's predictions are kept; None where none are, or the study sweeps nothing."""
+        """Return the folder for a swept trial's predictions; None where none are kept, or the study does not sweep."""
         if self.predictions is None or not study.spec.is_swept:
             return None
         return PredictionFolder(str(self.predictions), study.spec.keep.caches, study.identity.data_fingerprint)

@@ -1,4 +1,4 @@
-"""Plain frozen values that the study's readers and writers exchange; no Optuna, no SQLAlchemy in them."""
+"""Plain frozen values that the study's readers and writers exchange; they contain no Optuna and no SQLAlchemy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hpo.trial.vocabulary import Reason, Scalar, TrialState
 
 @dataclass(frozen=True)
 class Identity:
-    """What must not change under a stored study's name."""
+    """The facts that must not change under a stored study's name."""
 
     data_fingerprint: str
     model_sha256: str
@@ -24,33 +24,33 @@ class Identity:
 
 @dataclass(frozen=True)
 class WarmStart:
-    """What a study took over from earlier ones when it was made; what becomes of these later changes nothing."""
+    """What a study took over from earlier ones when it was made. Later changes of those studies have no effect."""
 
     proposals: list[dict[str, Scalar]] = field(default_factory=list)
-    """Tried first, after ``search.enqueue``."""
+    """Proposals that are tried first, after ``search.enqueue``."""
     history: dict[str, list[int]] = field(default_factory=dict)
-    """Numbers of the finished trials that samplers and pruners are shown too, by the uuid of their study."""
+    """Numbers of the finished trials that samplers and pruners see too, by the uuid of their study."""
     told: list[str] = field(default_factory=list)
-    """For a person: what was taken, and what was not and why."""
+    """Messages for a person: what was taken, and what was not and why."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """Stored beside the spec for people and for other nodes; not compared when a study is joined."""
+    """Facts stored beside the spec for people and for other nodes; they are not compared when a study is joined."""
 
     model_yaml: str | None
-    """Text of the model YAML, None for weights."""
+    """Text of the model YAML; None for weights."""
     dataset: dict[str, Any]
     """``DatasetSummary`` as a dict."""
     versions: dict[str, str]
-    """Versions of hpo, python, optuna, torch, ultralytics, mlflow."""
+    """Versions of hpo, python, optuna, torch, ultralytics and mlflow."""
     weights: str | None = None
-    """Artifact URI of the starting weights, once they are uploaded whole."""
+    """Artifact URI of the starting weights; None until the whole file is uploaded."""
     warm: WarmStart = WarmStart()
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> Facts:
-        """The value that ``asdict`` gave; studies that an older version stored have no ``warm``."""
+        """Return the value that ``asdict`` gave; studies stored by an older version have no ``warm``."""
         return cls(**{**raw, "warm": WarmStart(**raw.get("warm", {}))})
 
 
@@ -66,14 +66,14 @@ class StudyRow:
     identity: Identity
     facts: Facts
     created_at: datetime
-    """UTC, aware."""
+    """Time in UTC, aware."""
     mlflow_experiment_id: str | None
     plan: StagePlan = ()
-    """What is trained, where the study is a confirmation stage; empty for a search."""
+    """Trainings of a confirmation stage; empty for a search."""
 
     @property
     def searched_name(self) -> str:
-        """Name of the search that a confirmation stage belongs to; a search's own name."""
+        """Return the name of the search that a confirmation stage belongs to; a search's own name."""
         return self.name.removesuffix(STAGE_SUFFIX) if self.plan else self.name
 
 
@@ -87,34 +87,34 @@ class Look:
 
 
 class Exclusive(IntEnum):
-    """What an attempt must have to itself; each holds those before it."""
+    """What an attempt must have to itself; each level includes those before it."""
 
     NOTHING = 0
     DEVICE = 1
-    """No other trial on its device."""
+    """No other trial runs on its device."""
     MACHINE = 2
-    """No other trial of its worker."""
+    """No other trial of its worker runs."""
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A checkpoint in the artifact store of the tracking server; complete, since its row is written after it."""
+    """A checkpoint in the artifact store of the tracking server. It is complete, since its row is written after it."""
 
     epoch: int
-    """Epochs that it holds."""
+    """Number of epochs that it holds."""
     sha256: str
     location: str
-    """Artifact URI."""
+    """Artifact URI of the file."""
 
 
 @dataclass(frozen=True)
 class Earlier:
-    """What an earlier attempt at the same ordinal may have left to go on from."""
+    """An earlier attempt at the same ordinal that may have left a checkpoint."""
 
     attempt: int
     token: str
     folder: str
-    """On the machine where it ran."""
+    """Path of its folder, on the machine where it ran."""
     resumed_from: int
     uploads: tuple[Upload, ...]
 
@@ -129,19 +129,19 @@ class Proposal:
     token: str
     """Lease token of the attempt; every write carries it."""
     params: dict[str, Scalar]
-    """What the sampler (or the baseline, or ``enqueue``) chose, space names only."""
+    """Values from the sampler (or the baseline, or ``enqueue``), with names of the space only."""
     baseline: bool
     retries_left: int
     resume_epoch: int
-    """Epochs that the newest checkpoint holds of which the database knows; 0 to start anew."""
+    """Number of epochs in the newest checkpoint that the database knows; 0 to start from epoch 1."""
     checkpoint: str | None
     """Path of the newest checkpoint on this machine; None where it was uploaded, or where there is none."""
     earlier: tuple[Earlier, ...] = ()
-    """Attempts that began, oldest first."""
+    """Earlier attempts that began, oldest first."""
     recorded: int = 0
-    """Last epoch of the trial's curve as it stands."""
+    """Last epoch of the trial's curve so far."""
     exclusive: Exclusive = Exclusive.NOTHING
-    """Where an earlier attempt ran out of memory."""
+    """What the attempt must have to itself, where an earlier attempt ran out of memory."""
 
 
 @dataclass(frozen=True)
@@ -157,14 +157,14 @@ class AttemptRow:
     effective: dict[str, Scalar]
     """Arguments as Ultralytics resolved them; empty before the training began."""
     resumed_from: int
-    """Epochs taken over from a checkpoint."""
+    """Number of epochs taken over from a checkpoint."""
     slot: int = 0
     """Slot of its worker, from 0."""
     device: str = ""
     token: str = ""
-    """Under which it owned the trial."""
+    """Token with which it owned the trial."""
     peak_mib: int | None = None
-    """The most memory that it was seen to take; None before any was reported."""
+    """Peak memory of its process in MiB; None before any was reported."""
 
 
 @dataclass(frozen=True)
@@ -197,29 +197,28 @@ class TrialRow:
     started: datetime | None
     finished: datetime | None
     duration_s: float | None
-    """Time in attempts of this trial, summed."""
+    """Time in all attempts at this trial, in seconds."""
     mlflow_run_id: str | None
     operating_point: OperatingPoint | None
-    """What the value and the metrics hold at; None while there is none, and where none is sampled or swept."""
+    """Setting that the value and the metrics hold at; None while there is none, and where none is sampled or swept."""
     train: dict[str, Any]
-    """The training arguments that were asked for, complete."""
+    """The complete training arguments that were requested."""
     folder: str | None
     """Folder of the newest attempt."""
     attempts: tuple[AttemptRow, ...] = field(default=())
     sweep: SweepResult | None = None
-    """The sweep of a complete trial under ``postprocess: swept``, but for the baseline."""
+    """The sweep of a complete trial under ``postprocess: swept``; None for the baseline."""
 
     @property
     def recommended_point(self) -> OperatingPoint:
-        """What to use its weights with: what a sweep found only where its gain is proven; else what it was measured at,
-        or Ultralytics' defaults."""
+        """Return the setting for the weights: the sweep's if its gain is proven, else the measured or default one."""
         if self.sweep is not None:
             return self.sweep.recommended_point
         return self.operating_point or DEFAULT
 
 
 class Finish(StrEnum):
-    """Why a search is over. A closed set; the values are what people read."""
+    """Why a search has ended. The set is closed; people read the values."""
 
     BUDGET = "budget spent"
     HOURS = "hours spent"
@@ -228,14 +227,14 @@ class Finish(StrEnum):
 
 class StudyState(StrEnum):
     EMPTY = "empty"
-    """No trial yet."""
+    """There is no trial yet."""
     RUNNING = "running"
     """A worker is alive."""
     PAUSED = "paused"
     STOPPED = "stopped"
     CANCELLED = "cancelled"
     WAITING = "waiting"
-    """There is work left and nobody does it."""
+    """There is work left, and no worker is alive."""
     FINISHED = "finished"
     """The budget, the hours or the grid is spent, and no trial is open."""
 
@@ -245,11 +244,11 @@ class BudgetRow:
     trials: int
     hours: float | None
     counted: int
-    """Trials that ended and count."""
+    """Number of trials that ended and count."""
     issued: int
-    """Proposals handed out; each ends in exactly one counting trial."""
+    """Number of proposals handed out; each ends in exactly one counting trial."""
     hours_used: float
-    """With at least one live worker."""
+    """Hours with at least one live worker."""
 
 
 @dataclass(frozen=True)
@@ -273,12 +272,12 @@ class WorkerRow:
     seen_at: datetime
     ended_at: datetime | None
     number: int | None
-    """Number of the trial that it trains, the longest running where there are several."""
+    """Number of the trial that it trains; with several, the one that runs longest."""
     slots: tuple[str, ...] = ()
     """Device of each slot."""
     running: tuple[RunningRow, ...] = ()
     failure: str = ""
-    """Why it takes no more trials."""
+    """Why it takes no more trials; empty while it does."""
 
 
 @dataclass(frozen=True)
@@ -286,20 +285,20 @@ class StatusRow:
     name: str
     state: StudyState
     finished: Finish | None
-    """Why the search is over; None while anything is open or may be proposed."""
+    """Why the search has ended; None while a trial is open or may be proposed."""
     budget: BudgetRow
     counts: dict[TrialState, int]
-    """Trials of every state, dead ones that were tried again included (FAIL)."""
+    """Number of trials in every state. FAIL includes the dead ones that were tried again."""
     best: TrialRow | None
     workers: tuple[WorkerRow, ...]
-    """Those that live."""
+    """Workers that live."""
     control: str = "run"
-    """``run``, ``pause``, ``stop`` or ``cancel``: what a person wants of the study."""
+    """What a person wants of the study: ``run``, ``pause``, ``stop`` or ``cancel``."""
     control_reason: str = ""
-    """Why it paused itself."""
+    """Why the study paused itself; empty where it did not."""
     device_hours: float = 0.0
-    """Time in attempts, summed over all slots."""
+    """Hours in attempts, summed over all slots."""
     wasted_hours: dict[Reason, float] = field(default_factory=dict)
-    """The part of ``device_hours`` in attempts that came to nothing, by reason."""
+    """Part of ``device_hours`` in attempts that left no result, by reason."""
     left_s: float | None = None
-    """Expected time to the end of the budget with the slots that live; None where nothing tells."""
+    """Expected seconds to the end of the budget with the live slots; None where nothing tells."""

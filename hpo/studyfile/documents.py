@@ -1,4 +1,4 @@
-"""A block of keys as plain values, and back: what is stored, written and compared is made of these."""
+"""Conversion of a block of keys to plain values and back, for storing, writing and comparing studies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Document = dict[str, Any]
 
 
 def document(block: object) -> Document:
-    """The keys of ``block`` and their values; what is stored only where it is given is left out at its default."""
+    """Return the keys of ``block`` and their values, without default values of keys that are stored only if given."""
     keys = keys_of(type(block))
     plain: Document = {}
     for each in keys:
@@ -27,7 +27,7 @@ def document(block: object) -> Document:
 
 
 def from_document(cls: type[T], raw: Document) -> T:
-    """The value that ``document`` wrote. What an older version did not store has its default."""
+    """Return the value that ``document`` wrote. A key that an older version did not store gets its default."""
     keys = keys_of(cls)
     given = _unfolded(raw, keys)
     values = {
@@ -39,7 +39,7 @@ def from_document(cls: type[T], raw: Document) -> T:
 
 
 def plain_default(each: KeyField) -> Any:
-    """The default of a key as a study file writes it; None where it is not written."""
+    """Return the default of a key as a study file writes it; None where it is not written."""
     return None if each.default is None else _plain(each, each.default)
 
 
@@ -108,7 +108,7 @@ def _in_form(form: Form, raw: Any) -> Any:  # noqa: PLR0911  (a line a form)
 
 
 def _folded(plain: Document, keys: Iterable[KeyField]) -> Document:
-    """``postprocess: swept`` with what belongs to it: ``postprocess: {mode: swept, kinds: [soft]}``."""
+    """Fold keys into a long form, such as ``postprocess: {mode: swept, kinds: [soft]}``."""
     for each in keys:
         inner = {other.name: plain.pop(other.name) for other in keys if _is_in(other, each) and other.name in plain}
         if inner:
@@ -131,7 +131,7 @@ def _is_in(inner: KeyField, outer: KeyField) -> bool:
 
 
 def space_entries(space: Space) -> Document:
-    """In the shape of a study file: an entry a name."""
+    """Return the space in the form of a study file, one entry for each name."""
     sampled = {each.name: _entry(each) for each in space.dimensions}
     return {**sampled, **dict(space.fixed)}
 

@@ -1,4 +1,4 @@
-"""A first study file, written for a dataset that was looked at: complete, commented, and valid as it stands."""
+"""A first study file for a dataset that was inspected: complete, commented, and valid without changes."""
 
 from __future__ import annotations
 
@@ -7,60 +7,63 @@ import re
 from dataclasses import dataclass
 
 LONGEST_IMGSZ_PX = 640
-"""Ultralytics' default; larger images cost a multiple of the GPU time, which a first study should not spend unasked."""
+"""Largest image size of a draft, in pixels: Ultralytics' default.
+
+Larger images cost several times the GPU time, which a first study should not spend unless asked.
+"""
 SHORT_TRAINING_EPOCHS = 10
-"""Below this, Ultralytics' three warm-up epochs would be a third of the training."""
+"""Number of epochs below which Ultralytics' three warm-up epochs would be a third of the training."""
 MANY_TRIALS = 1000
-"""The bound where only the hours are limited."""
+"""Number of trials in a draft that limits only the hours."""
 _STRIDE_PX = 32
 _MOST_NAMES = 8
 
 
 @dataclass(frozen=True)
 class DatasetFacts:
-    """What a draft says of the data."""
+    """The facts about the data that a draft states."""
 
     images: dict[str, int]
-    """Images by split: ``train``, ``val`` and, where there is one, ``test``."""
+    """Number of images by split: ``train``, ``val`` and, where there is one, ``test``."""
     boxes: dict[str, int]
-    """Boxes by split."""
+    """Number of boxes by split."""
     names: tuple[str, ...]
     longest_side_px: int
-    """Median over the training images of the longer side, in pixels."""
+    """Median of the longer side over the training images, in pixels."""
     box_side: float
     """Median of sqrt(box area / image area) over the training boxes, in (0, 1]."""
 
 
 @dataclass(frozen=True)
 class Draft:
-    """What a person chose; None leaves the choice to the data."""
+    """A person's choices; None leaves a choice to the data."""
 
     name: str
     data: str
-    """As the file will name it: from its own folder, or absolute."""
+    """Path of the data as the file will name it: relative to its own folder, or absolute."""
     model: str
     trials: int | None = None
     hours: float | None = None
     epochs: int = 100
     imgsz: int | None = None
-    """Pixels; None for the size of the images, at most 640."""
+    """Image size in pixels; None for the size of the images, at most 640."""
     objective: str = "map50_95"
 
 
 def name_of(folder: str) -> str:
-    """A valid study name made of a folder's name: ``My Cells (v2)`` gives ``my-cells-v2``."""
+    """Make a valid study name from a folder's name: ``My Cells (v2)`` gives ``my-cells-v2``."""
     words = re.sub(r"[^a-z0-9._-]+", "-", folder.lower()).strip("-._")
     return words[:63] or "study"
 
 
 def fitting_imgsz(longest_side_px: int) -> int:
-    """The multiple of 32 that holds the images, in 32 to 640 pixels."""
+    """Return the multiple of 32 that holds the images, from 32 to 640 pixels."""
     up = -(-longest_side_px // _STRIDE_PX) * _STRIDE_PX
     return max(_STRIDE_PX, min(LONGEST_IMGSZ_PX, up))
 
 
 def study_text(draft: Draft, facts: DatasetFacts, file: str) -> str:
-    """The text of the study file; ``file`` is the name that its comments give to it."""
+    """Return the text of the study file; ``file`` is its name in its own comments."""
     return "\n".join([*_head(draft, facts, file), *_what(draft), *_train(draft, facts), *_space(), *_end(draft)]) + "\n"
 
 
@@ -89,8 +92,8 @@ def _what(draft: Draft) -> list[str]:
     )
     return [
         f"name: {_text(draft.name)}",
-        f"data: {_text(draft.data)}",
-        f"model: {_text(draft.model)}   # {scratch}",
+        f"data: {_text(_from_here(draft.data))}",
+        f"model: {_text(_from_here(draft.model))}   # {scratch}",
         "",
     ]
 
@@ -140,13 +143,18 @@ def _end(draft: Draft) -> list[str]:
     ]
 
 
+def _from_here(path: str) -> str:
+    """The path as it is meant: a leading ``~`` names a folder here, not a person's home."""
+    return f"./{path}" if path.startswith("~") else path
+
+
 def _text(value: str) -> str:
-    """A YAML scalar that reads as this text: quoted where a plain one would be something else."""
+    """Write a YAML scalar that reads as this text; it is quoted where the plain form would be another value."""
     plain = re.fullmatch(r"[A-Za-z_./~][\w./ ~>=-]*", value) is not None and value == value.strip()
     ambiguous = value.lower() in {"null", "true", "false", "yes", "no", "on", "off", "~"}
     return value if plain and not ambiguous else json.dumps(value, ensure_ascii=False)
 
 
 def _plain(text: str) -> str:
-    """A comment's one line."""
+    """Make a text fit in one line of a comment."""
     return " ".join(text.split())

@@ -1,7 +1,7 @@
-"""The JSON Schema of a study file: what an editor needs to complete and check one.
+"""The JSON Schema of a study file, with which an editor completes and checks one.
 
-It says what values look like; the loader says what they mean. Names and bounds come from the tables that the loader
-reads by, so that the two can't drift apart.
+The schema describes the form of values; the loader gives them their meaning. Names and bounds come from the tables that
+the loader reads, so that the two always agree.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _TYPES: dict[str, Schema] = {
 
 
 def json_schema() -> Schema:
-    """The schema, draft 2020-12."""
+    """Return the schema, draft 2020-12."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "hpo study",
@@ -53,7 +53,7 @@ def _block(cls: type[Any]) -> Schema:
 
 
 def _key(each: KeyField, keys: tuple[KeyField, ...]) -> Schema:
-    """What it takes, and what an editor shows of it."""
+    """Return the values that a key takes, and the text that an editor shows."""
     inner = {other.name: _key(other, keys) for other in keys if other.key.within == each.name}
     shape = _shape(each)
     if inner:

@@ -1,4 +1,4 @@
-"""What a key of a study file is: said once, at its field in ``hpo.studyfile.schema``.
+"""The definition of a key of a study file, given once at its field in ``hpo.studyfile.schema``.
 
 Reading, both ways of writing, the JSON Schema and the table in docs/study-file.md are derived from it. The values here
 are named tuples: making a frozen dataclass takes a millisecond, and every command that reads a study would pay it nine
@@ -15,53 +15,53 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 Form = Literal[
     "name", "names", "data", "model", "train", "space", "objective", "sampler", "pruner", "proposals", "kinds"
 ]
-"""Values that have a way of their own to be read, written and described."""
+"""Values with their own reading, writing and description."""
 
 
 class Limit(NamedTuple):
-    """An upper bound, exclusive, and how a message names it."""
+    """An upper bound, exclusive, and its name in messages."""
 
     value: int
     text: str
 
 
 class Key(NamedTuple):
-    """``Annotated[int, Key(...)]`` makes a field a key. The type says what is read, this says the rest."""
+    """``Annotated[int, Key(...)]`` makes a field a key. The type says what is read; this says the rest."""
 
     doc: str
     """One or two sentences for the editor and for docs/study-file.md."""
     example: Any = None
-    """In a study file's own form. A block of keys has those of its keys."""
+    """Example in a study file's own form. A block of keys uses those of its keys."""
     at_least: float | None = None
     above: float | None = None
     below: Limit | None = None
     form: Form | None = None
-    """Where the type alone does not say how the value is read and written."""
+    """Form of the value, where the type alone does not say how to read and write it."""
     word: str | None = None
-    """The key may be written as one word; in its long form that word stands under this name."""
+    """Name of the word in the key's long form, where the key may be written as one word."""
     within: str | None = None
-    """The key with a long form that this one belongs to."""
+    """Name of the key with a long form that this one belongs to."""
     otherwise: str = ""
-    """What holds where the key is not written, in words; empty where the field's default says it."""
+    """Effect where the key is not written, in words; empty where the field's default shows it."""
     required: bool = False
-    """Also where the field has a default; a field without one is required in any case."""
+    """Whether the key must be written although its field has a default; without a default it always must."""
     stored: Literal["always", "given"] = "always"
-    """A key that came later is stored where it has another value than its default: older texts stay as they are."""
+    """Whether a key at its default is stored. A key that was added later is not: older texts stay as they are."""
 
 
 class Whole(NamedTuple):
-    """A whole number from a bound."""
+    """A whole number from a bound up."""
 
     at_least: float
     below: Limit | None
 
 
 class Real(NamedTuple):
-    """A finite number from, or above, a bound."""
+    """A finite number at least, or above, a bound."""
 
     bound: float
     above: bool
-    """Whether ``bound`` itself is outside."""
+    """Whether ``bound`` itself is excluded."""
 
 
 class Flag(NamedTuple):
@@ -73,7 +73,7 @@ class OneOf(NamedTuple):
 
     names: tuple[str, ...]
     make: type[str]
-    """``str``, or the enumeration that the names belong to."""
+    """``str``, or the enumeration of the names."""
 
 
 class Block(NamedTuple):
@@ -83,7 +83,7 @@ class Block(NamedTuple):
 
 
 class Own(NamedTuple):
-    """A value with a way of its own to be read and written."""
+    """A value with its own reading and writing."""
 
     form: Form
 
@@ -92,7 +92,7 @@ Shape = Whole | Real | Flag | OneOf | Block | Own
 
 
 class KeyField(NamedTuple):
-    """A key as its field says it."""
+    """A key as its field defines it."""
 
     name: str
     key: Key
@@ -109,7 +109,7 @@ class KeyField(NamedTuple):
 
 
 def keys_of(cls: type[Any]) -> tuple[KeyField, ...]:
-    """The keys of a block in the order of its fields; those of a long form are among them."""
+    """Return the keys of a block in the order of its fields, including those of a long form."""
     if cls not in _KNOWN:
         _KNOWN[cls] = _read(cls)
     return _KNOWN[cls]
@@ -123,7 +123,7 @@ def _read(cls: type[Any]) -> tuple[KeyField, ...]:
 
 
 def words(cls: type[Any], above: tuple[str, ...] = ()) -> dict[tuple[str, ...], str]:
-    """Paths of the keys that may be written as one word, with the name that the word has in the long form."""
+    """Return the keys that may be written as one word: path -> name of the word in the long form."""
     found: dict[tuple[str, ...], str] = {}
     for each in keys_of(cls):
         path = (*above, each.name)

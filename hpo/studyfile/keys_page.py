@@ -1,4 +1,4 @@
-"""The table of keys in docs/study-file.md, as their definition says it: ``make keys`` writes it."""
+"""The table of keys in docs/study-file.md, made from their definitions; ``make keys`` writes it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ END = "<!-- end of the table of keys -->"
 
 
 def table() -> str:
-    """A row a key, those of a block below it."""
+    """Return one row for each key, the keys of a block below it."""
     rows = [f"| `{path}` | {_takes(each)} | {_default(each)} | {each.key.doc} | {_example(each)} |"
             for path, each in _all(StudySpec)]  # fmt: skip
     return "\n".join(["| key | takes | default | meaning | example |", "|---|---|---|---|---|", *rows])
 
 
 def rewritten(page: str) -> str:
-    """``page`` with the table between its two marks."""
+    """Return ``page`` with a new table between its two marks."""
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n{table()}\n{END}{after}"
@@ -93,7 +93,7 @@ def _example(each: KeyField) -> str:
 
 
 def _flow(value: Any) -> str:
-    """YAML in one line; examples hold no text that needs quotes."""
+    """Write YAML in one line; examples hold no text that needs quotes."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{name}: {_flow(inner)}" for name, inner in value.items()) + "}"
     if isinstance(value, list):

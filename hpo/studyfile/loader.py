@@ -1,4 +1,4 @@
-"""The door of this package: a study file and overrides to a validated ``StudySpec``, or every problem in one error."""
+"""The entry to this package: a study file and overrides become a ``StudySpec``, or one error with every problem."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from hpo.studyfile.text.report import Finding, ProblemReport
 
 @dataclass(frozen=True)
 class Loaded:
-    """A study, and where its keys stand."""
+    """A study and the places of its keys."""
 
     spec: StudySpec
     file: str
     places: Mapping[str, Node]
-    """By key path; the names of the space where they are defined, in a part too."""
+    """Nodes by key path; names of the space point to their definition, also in a part."""
 
     def problems(self, findings: Iterable[Finding]) -> list[Problem]:
-        """``findings`` (of ``rules.check_facts``) with file and line."""
+        """Return the problems for ``findings`` (of ``rules.check_facts``), with file and line."""
         return [_placed(finding, self.places, self.file) for finding in findings]
 
 
 def load_file(path: Path, overrides: Sequence[str] = ()) -> StudySpec:
-    """The study of a file. Raises ``SpecError`` with all problems of the file, its parts and the overrides."""
+    """Return the study of a file. Raises ``SpecError`` with all problems of the file, its parts and the overrides."""
     return load(path, overrides).spec
 
 
 def load(study: Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Loaded:
-    """As ``load_file``, with the places of the keys for checks that need the dataset or the model.
+    """Return the study and the places of its keys, for checks that need the dataset or the model.
 
-    ``study`` may be what would stand in a file: then its relative paths begin at the working folder.
+    ``study`` may also be the content of a file; its relative paths then start at the working folder.
     """
     report, working = ProblemReport(), Path.cwd()
     path = study if isinstance(study, Path) else Path(STUDY)
@@ -61,7 +61,7 @@ def load(study: Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Load
 
 
 def _placed(finding: Finding, places: Mapping[str, Node], file: str) -> Problem:
-    """The problem, at the innermost of its keys that stands somewhere."""
+    """Make a problem at the innermost of its keys that has a place."""
     path = finding.path
     while path:
         if path in places:

@@ -1,10 +1,11 @@
-"""The study as asked for: frozen, validated, complete. Built by ``hpo.studyfile.loader`` alone; trusted below it.
+"""The study as asked for: frozen, validated, complete. Only ``hpo.studyfile.loader`` builds it; other code trusts it.
 
 Every key of a study file is defined here, once: see ``hpo.studyfile.keys``.
 """
-# No `from __future__ import annotations`: the annotations are the definition, and evaluating them here, where they
-# are compiled already, costs less than evaluating their texts at the first read. Each class has a docstring: else
-# `dataclass` writes one, with the text of every annotation, which takes longer than all the rest of this module.
+# There is no `from __future__ import annotations` here: the annotations are the definition. Evaluating them here, where
+# they are compiled already, costs less than evaluating their texts at the first read. Each class has a docstring,
+# because `dataclass` otherwise writes one with the text of every annotation, which takes longer than the rest of this
+# module.
 
 import re
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from hpo.trial.vocabulary import Postprocess, Scalar
 POSTPROCESSING_NAMES = ("iou", "conf", "max_det", "agnostic_nms")
 Plots = Literal["none", "best", "all"]
 STAGE_SUFFIX = ".confirm"
-"""Ends the name of a confirmation stage, which is a study of its own; no other study's name may end so."""
+"""End of the name of a confirmation stage, which is a study of its own; no other study's name may end so."""
 LONGEST_NAME = 63
 NAME = re.compile(rf"[a-z0-9][a-z0-9._-]{{0,{LONGEST_NAME - 1}}}")
 
@@ -70,7 +71,7 @@ class Search:
 
 @dataclass(frozen=True)
 class Budget:
-    """How long the search goes on."""
+    """How long the search runs."""
 
     trials: Annotated[
         int, Key("Trials that count: complete, pruned, diverged, out of memory, failed for good.", 50, at_least=1)
@@ -83,7 +84,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Recovery:
-    """What is done when a trial, a worker or the database fails."""
+    """The reaction to a failure of a trial, a worker or the database."""
 
     hung_s: Annotated[float, Key("A trial without progress for so many seconds is ended as `hung`.", 600, above=0)] = (
         600.0
@@ -109,7 +110,7 @@ class Recovery:
 
 @dataclass(frozen=True)
 class Keep:
-    """What stays on disk."""
+    """Which files stay on disk."""
 
     weights: Annotated[int, Key("The best.pt of so many best trials stay on disk.", 5, at_least=1)] = 5
     caches: Annotated[
@@ -138,7 +139,7 @@ class Confirm:
 
 @dataclass(frozen=True)
 class Final:
-    """The training of what is handed over (``hpo promote``)."""
+    """The training of the model that is handed over (``hpo promote``)."""
 
     epochs: Annotated[
         int | None, Key("Epochs of the final training.", 200, at_least=1, otherwise="those of the trial")
@@ -172,7 +173,7 @@ class StudySpec:
             form="model",
         ),
     ]
-    """As written, or the absolute path of a file found beside the study, in the working folder or in configs/models."""
+    """Name as written, or the absolute path of a file beside the study, in the working folder or in configs/models."""
     train: Annotated[
         tuple[tuple[str, Any], ...],
         Key(
@@ -182,7 +183,7 @@ class StudySpec:
             otherwise="Ultralytics' defaults",
         ),
     ] = ()
-    """Sorted by name."""
+    """Arguments, sorted by name."""
     space: Annotated[
         Space,
         Key(
@@ -226,7 +227,7 @@ class StudySpec:
             stored="given",
         ),
     ] = None
-    """In the order of ``Kind``, each once."""
+    """Kinds in the order of ``Kind``, each once."""
     per_class: Annotated[
         bool,
         Key(
@@ -270,7 +271,7 @@ class StudySpec:
 
     @property
     def searched(self) -> Space:
-        """What proposals are made of: the space, less what is swept after each training."""
+        """Return the space of the proposals: the whole space without what is swept after each training."""
         return self.space.without(POSTPROCESSING_NAMES) if self.is_swept else self.space
 
     @property
@@ -279,5 +280,5 @@ class StudySpec:
 
     @property
     def epochs(self) -> int:
-        """Epochs of every trial (Ultralytics' default where ``train`` names none)."""
+        """Return the number of epochs of every trial (Ultralytics' default where ``train`` names none)."""
         return int(self.train_args.get("epochs", 100))

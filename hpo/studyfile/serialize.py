@@ -17,7 +17,10 @@ from hpo.trial.operating_point import OperatingPoint
 
 
 def to_json(spec: StudySpec, plan: StagePlan = ()) -> str:
-    """Canonical: equal studies give equal text. ``plan``: of a confirmation stage, stored in the same text."""
+    """Return canonical JSON: equal studies give equal text.
+
+    ``plan``: the plan of a confirmation stage, stored in the same text.
+    """
     raw = document(spec)
     space = raw.pop("space")
     planned = {"planned": [_planned_document(run) for run in plan]} if plan else {}
@@ -26,24 +29,24 @@ def to_json(spec: StudySpec, plan: StagePlan = ()) -> str:
 
 
 def from_json(text: str) -> StudySpec:
-    """The study of ``to_json``; trusted, as the database holds only what was validated."""
+    """Return the study of ``to_json``. The text is trusted, as the database holds only validated studies."""
     raw = json.loads(text)
     raw["space"] = {"dimensions": raw["space"], "fixed": raw.pop("fixed")}
     return from_document(StudySpec, raw)
 
 
 def plan_from_json(text: str) -> StagePlan:
-    """The plan in the text of a confirmation stage; none in that of a search."""
+    """Return the plan in the text of a confirmation stage; it is empty for a search."""
     return tuple(_planned(run) for run in json.loads(text).get("planned", ()))
 
 
 def digest(spec: StudySpec, plan: StagePlan = ()) -> str:
-    """sha256 of the canonical JSON, hexadecimal."""
+    """Return the sha256 of the canonical JSON, in hexadecimal."""
     return hashlib.sha256(to_json(spec, plan).encode()).hexdigest()
 
 
 def differences(stored: StudySpec, asked: StudySpec) -> list[str]:
-    """``train.epochs: stored 10, asked 20``, one for each key that differs, sorted by key."""
+    """Return ``train.epochs: stored 10, asked 20``, one line for each key that differs, sorted by key."""
     before, after = _leaves(stored), _leaves(asked)
     return [
         f"{key}: stored {_shown(before, key)}, asked {_shown(after, key)}"
@@ -53,7 +56,7 @@ def differences(stored: StudySpec, asked: StudySpec) -> list[str]:
 
 
 def dump_yaml(spec: StudySpec) -> str:
-    """A complete study file that loads to the same study."""
+    """Write a complete study file that loads to the same study."""
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # the file's order, not the alphabet's
@@ -63,12 +66,12 @@ def dump_yaml(spec: StudySpec) -> str:
 
 
 def _comparable(spec: StudySpec) -> dict[str, Any]:
-    """The study in the shape of a study file."""
+    """Return the study in the form of a study file."""
     return _written({**document(spec), "space": space_entries(spec.space)})
 
 
 def _written(values: dict[str, Any]) -> dict[str, Any]:
-    """Without the keys that have no value; a null of ``train`` or in the space is one."""
+    """Drop the keys without a value; a null under ``train`` or in the space is a value."""
     return {
         key: _written(value) if isinstance(value, dict) and key not in {"train", "space"} else value
         for key, value in values.items()
@@ -97,14 +100,14 @@ def _planned(raw: dict[str, Any]) -> PlannedRun:
 
 
 def _leaves(spec: StudySpec) -> dict[str, Any]:
-    """By key path. A word that stands in a long form here and alone there has one path."""
+    """Return values by key path. A word in a long form has one path, whether other keys stand beside it or not."""
     outer = {each.key.within for each in keys_of(StudySpec)}
     alone = {f"{path[0]}.{word}": path[0] for path, word in words(StudySpec).items() if path[0] in outer}
     return {alone.get(path, path): value for path, value in _flat(_comparable(spec)).items()}
 
 
 def _flat(value: Any, path: str = "") -> dict[str, Any]:
-    """Leaves by key path; a dimension of the space is one leaf."""
+    """Return leaves by key path; a dimension of the space is one leaf."""
     if not isinstance(value, dict) or (path.count(".") == 1 and path.startswith("space.")):
         return {path: value}
     found: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""The search space: what may be sampled, and when."""
+"""The search space: the dimensions that may be sampled, and their conditions."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Dimension:
     name: str
     domain: Domain
     when: tuple[Condition, ...] = ()
-    """All must hold."""
+    """Conditions that must all hold."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Space:
         return tuple(dimension.name for dimension in self.dimensions)
 
     def without(self, names: Container[str]) -> Space:
-        """The rest of it; conditions must name none of ``names``."""
+        """Return the space without ``names``; no condition may name one of them."""
         return Space(
             tuple(dimension for dimension in self.dimensions if dimension.name not in names),
             tuple((name, value) for name, value in self.fixed if name not in names),
@@ -77,7 +77,7 @@ class Space:
 
 
 def contains(domain: Domain, value: Scalar) -> bool:
-    """Whether ``value`` lies in ``domain``, bounds included; a step's grid counts to within 1e-9 of the range."""
+    """Return whether ``value`` lies in ``domain``, bounds included; a step's grid holds to 1e-9 of the range."""
     match domain:
         case Choices(values):
             return any(value == choice and isinstance(value, bool) == isinstance(choice, bool) for choice in values)
@@ -94,7 +94,7 @@ def contains(domain: Domain, value: Scalar) -> bool:
 
 
 def is_active(dimension: Dimension, params: Mapping[str, Scalar]) -> bool:
-    """Whether ``dimension`` is sampled, given the values of the dimensions (and fixed values) before it."""
+    """Return whether ``dimension`` is sampled, given the values of the dimensions (and fixed values) before it."""
     return all(
         condition.parent in params and params[condition.parent] in condition.values for condition in dimension.when
     )

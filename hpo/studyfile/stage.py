@@ -1,4 +1,4 @@
-"""What a confirmation stage trains: its plan is stored beside its study, and no study file names it."""
+"""The plan of a confirmation stage. It is stored beside its study, and no study file names it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hpo.trial.vocabulary import Scalar
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One training of a confirmation stage: nothing of it is left to a sampler."""
+    """One training of a confirmation stage: no sampler chooses anything in it."""
 
     of: int | None
     """Number of the search's trial that it repeats; None for the baseline."""
@@ -20,7 +20,7 @@ class PlannedRun:
     train: tuple[tuple[str, Any], ...]
     """Complete Ultralytics arguments, the fresh seed among them."""
     operating_point: OperatingPoint | None
-    """What it is measured at, fixed before; None under ``postprocess: none``."""
+    """The setting that it is measured at, fixed before; None under ``postprocess: none``."""
 
     @property
     def baseline(self) -> bool:
@@ -28,4 +28,4 @@ class PlannedRun:
 
 
 StagePlan = tuple[PlannedRun, ...]
-"""One run an ordinal, in place of a sampler's proposals; empty for a search."""
+"""One run for each ordinal, in place of a sampler's proposals; empty for a search."""

@@ -1,7 +1,7 @@
-"""Trainings and inference: the process of a trial, and processes that look at weights, export and measure them.
+"""Trainings and inference: a trial's process, and processes that inspect weights, export them and measure them.
 
-Ultralytics, torch and torchvision are imported here alone, and load only in processes made for them. Ultralytics'
-internals are used in ``ultralytics_internals`` alone. It may import ``hpo.detection``, ``hpo.dataset``,
+Only this package imports Ultralytics, torch and torchvision, and they load only in processes made for them. Only
+``ultralytics_internals`` uses Ultralytics' internals. The package may import ``hpo.detection``, ``hpo.dataset``,
 ``hpo.studyfile``, ``hpo.trial``, ``hpo.settings`` and ``hpo.errors``; it knows no database. Public: ``child.main`` (a
 trial's process), ``probe``, ``weights_process`` (by command line), ``environment``, ``cache`` and ``measuring``.
 """

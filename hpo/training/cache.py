@@ -1,7 +1,7 @@
-"""Captured predictions on disk, so that a later sweep of the same model runs no inference; numpy and nothing else.
+"""Captured predictions on disk, so that a later sweep of the same model runs no inference. It needs numpy only.
 
-It only saves time: a file that is torn, foreign or of another format is treated as absent, and where nothing can be
-written, that is logged. Any number of processes may use one folder.
+The cache only saves time. A file that is torn, foreign or of another format counts as missing, and a failed write is
+logged. Any number of processes may use one folder.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from hpo.trial.operating_point import FLOOR
 log = logging.getLogger(__name__)
 
 FORMAT = 1
-"""Changes with what is written or with how predictions are made; older files are then never asked for."""
+"""Version of the file format. It changes with the content of the files or the way predictions are made; files of
+another version are never read.
+"""
 _ARRAYS = (
     ("boxes", np.float32),
     ("scores", np.float32),
@@ -41,7 +43,7 @@ _UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZi
 
 
 def key(weights: str, data: str, split: str, imgsz: int, capture: str) -> str:
-    """Name of what a capture gives. ``weights``: sha256 of the file; ``data``: the dataset's fingerprint."""
+    """Return the name of a capture's result. ``weights``: sha256 of the file; ``data``: the dataset's fingerprint."""
     parts = [weights, data, split, imgsz, capture, FLOOR, FORMAT, metadata.version("ultralytics")]
     return f"{_of_weights(weights)}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()}"
 
@@ -58,7 +60,7 @@ class PredictionCache:
         self._keep = keep
 
     def load(self, name: str) -> Predictions | None:
-        """What was saved under ``name``, or None."""
+        """Return what was saved under ``name``, or None."""
         file = self._file(name)
         try:
             with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
@@ -72,7 +74,9 @@ class PredictionCache:
         return predictions
 
     def save(self, name: str, predictions: Predictions, trained_imgsz: int) -> None:
-        """Keep ``predictions``, whole at any moment. ``trained_imgsz``: of the weights' training, in pixels."""
+        """Keep ``predictions``; the file is whole at any moment. ``trained_imgsz``: image size of the weights'
+        training, in pixels.
+        """
         if self._keep < 1:
             return
         target = self._file(name)
@@ -85,7 +89,7 @@ class PredictionCache:
             log.warning("predictions.cache_unusable", extra={"file": str(target), "error": str(error)})
 
     def trained_imgsz(self, weights: str) -> int | None:
-        """The image size, in pixels, that the weights with this sha256 were trained with, if it was ever saved."""
+        """Return the training's image size, in pixels, of the weights with this sha256, if it was ever saved."""
         for file in sorted(self._folder.glob(f"{_of_weights(weights)}-*.npz")):
             try:
                 with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
@@ -98,7 +102,7 @@ class PredictionCache:
         return self._folder / f"{name}.npz"
 
     def _forget(self) -> None:
-        """Remove what was used longest ago, and what dead processes left half-written."""
+        """Remove the files used longest ago, and those that dead processes left half-written."""
         kept = sorted(self._folder.glob("*.npz"), key=_age)
         for file in kept[self._keep :]:
             file.unlink(missing_ok=True)
@@ -106,7 +110,7 @@ class PredictionCache:
 
 
 def _age(file: Path) -> float:
-    """Seconds since the file was used; infinite where another process has just removed it."""
+    """Return the seconds since the file was used; infinite where another process has just removed it."""
     try:
         return time.time() - file.stat().st_mtime
     except FileNotFoundError:
@@ -132,7 +136,7 @@ def _facts(arrays: Any) -> dict[str, Any]:
 
 
 def _read(arrays: Any, name: str) -> Predictions:
-    """Raises one of ``_UNREADABLE`` where the file is none of ours."""
+    """Read the predictions. Raises one of ``_UNREADABLE`` where the file is not one of ours."""
     facts = _facts(arrays)
     if facts["key"] != name:
         raise ValueError(f"holds {facts['key']}")

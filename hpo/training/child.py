@@ -1,4 +1,4 @@
-"""The process of one attempt at one trial: trains, reports each epoch over a pipe, ends with an outcome on disk."""
+"""The process of one attempt at one trial: it trains, reports each epoch over a pipe, and stores its outcome."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ class Channel:
         self.pipe.send_bytes(encode(message))
 
     def progress(self, stage: str, epoch: int, fraction: float) -> None:
-        """At most one in ``PROGRESS_EVERY_S`` of a stage, so that batches of a millisecond cost nothing."""
+        """Send progress, at most once in ``PROGRESS_EVERY_S`` for each stage: batches may take only a millisecond."""
         now = time.monotonic()
         if now - self._last_progress >= PROGRESS_EVERY_S or stage != self._last_stage:
             self._last_progress, self._last_stage = now, stage
             self.send(Progress(stage, epoch, round(fraction, 3)))
 
     def memory(self, mib: float) -> None:
-        """Where it is more than was said before, by an amount that matters."""
+        """Send the peak memory where it has grown by a relevant amount."""
         if mib > 1.02 * self._most_mib:
             self._most_mib = mib
             self.send(Memory(mib))
@@ -57,7 +57,7 @@ class Channel:
 
 
 def main(request_json: str, pipe: Connection, lifeline: Connection) -> None:
-    """Entry point in the forked process. Unless it is killed, an ``Ended`` is on disk and sent."""
+    """Run the attempt in the forked process. Unless it is killed, an ``Ended`` is on disk and sent."""
     processes.end_with_pipe(lifeline)
     _fork_what_loads_images(pipe)
     request = TrialRequest.from_json(request_json)
@@ -84,17 +84,19 @@ def main(request_json: str, pipe: Connection, lifeline: Connection) -> None:
 
 
 def _fork_what_loads_images(pipe: Connection) -> None:
-    """A child of a forkserver starts its own by another forkserver: each of torch's loader processes would then import
-    torch and Ultralytics anew, 5 s for every loader of every trial. Forked, they share what this process has.
+    """Fork the processes that load images, instead of starting them by a forkserver.
 
-    They must not hold the pipe, whose end is the end of this process.
+    A child of a forkserver starts its own children by another forkserver: each of torch's loader processes would then
+    import torch and Ultralytics again, 5 s for every loader of every trial. Forked, they share this process's modules.
+
+    They must not hold the pipe: the worker knows by its end that this process has ended.
     """
     multiprocessing.set_start_method("fork", force=True)
     os.register_at_fork(after_in_child=pipe.close)
 
 
 def _is_drawn(request: TrialRequest, ended: Ended) -> bool:
-    """Under ``plots: best``: only now is known whether the trial is one of the best."""
+    """Return whether to draw plots. Under ``plots: best`` only now is it known whether the trial is one of the best."""
     if request.plots != "best" or ended.value is None:
         return False
     return request.best_value is None or ended.value >= request.best_value
@@ -140,7 +142,7 @@ def _follow_batches(run: TrialRun, channel: Channel) -> None:
 
 
 def _arguments(request: TrialRequest, paths: AttemptPaths) -> dict[str, Any]:
-    """What was asked for, and what the service owns (``arguments.OWNED`` refuses it in a study file)."""
+    """Return the requested arguments, and those that the service owns (a study file can't have ``arguments.OWNED``)."""
     from hpo.training.ultralytics_internals import patches
 
     owned = {
@@ -156,7 +158,7 @@ def _arguments(request: TrialRequest, paths: AttemptPaths) -> dict[str, Any]:
         "patience": 0,
         "verbose": False,
     }
-    # alone it keeps Ultralytics' default, so that what is trained is what plain Ultralytics trains
+    # a trial without others keeps Ultralytics' default, so that the training is what plain Ultralytics trains
     shared = {} if request.sharing == 1 else {"workers": patches.loaders_per_trial(request.sharing)}
     return {**shared, **request.train, **owned}
 
@@ -224,7 +226,7 @@ def _stopped(error: BaseException, run: TrialRun | None) -> Ended:
 
 
 def _write(ended: Ended, path: Path) -> None:
-    """In place before it is sent: a result outlives a worker that dies before it has told it."""
+    """Write the outcome before it is sent, so that it survives a worker that dies before it has told it."""
     try:
         files.write_bytes(path, encode(ended), flush=True)
     except OSError as error:  # a full disk: the message still reaches the worker

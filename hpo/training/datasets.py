@@ -1,4 +1,4 @@
-"""Data sets that Ultralytics knows by name: a program of its own, so that its settings are the user's."""
+"""Datasets that Ultralytics knows by name: a program of its own, so that it uses the user's settings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import redirect_stdout
 
 
 def main() -> None:
-    """Fetch the data set that the first argument names, where it is not there yet, and print where its splits lie."""
+    """Fetch the dataset that the first argument names, if it is missing, and print the paths of its splits."""
     from ultralytics.data.utils import check_det_dataset
 
     with redirect_stdout(sys.stderr):

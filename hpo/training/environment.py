@@ -1,4 +1,4 @@
-"""The environment that Ultralytics reads when it is imported; prepared by the worker, before the forkserver starts."""
+"""The environment that Ultralytics reads when it is imported; the worker prepares it before the forkserver starts."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from hpo import files
 
 
 def prepare(home: Path) -> dict[str, str]:
-    """Make Ultralytics' own folder under ``home`` and return the variables for a trial's process.
+    """Create Ultralytics' own folder under ``home`` and return the variables for a trial's process.
 
-    A folder of our own keeps a user's settings (which turn MLflow, Comet, ... on) out of the trials, and a font in it
-    saves a network probe of up to 3 s in each process (ultralytics 8.4.190, data/utils.py:834).
+    A folder of our own keeps a user's settings (which turn on MLflow, Comet, ...) out of the trials. A font in it saves
+    a network probe of up to 3 s in each process (ultralytics 8.4.190, data/utils.py:834).
     """
     config = home / "ultralytics"
     folder = config / "Ultralytics"
@@ -31,9 +31,9 @@ def prepare(home: Path) -> dict[str, str]:
 
 
 def kernel_cache(home: Path) -> dict[str, str]:
-    """Where compiled kernels are kept if not beside their source, which a read-only installation does not allow.
+    """Return the place for compiled kernels if not beside their source, which a read-only installation does not allow.
 
-    Without any place each process would compile them anew, for about 15 s. Named before numba is imported.
+    Without a place, each process would compile them again, for about 15 s. It is set before numba is imported.
     """
     beside = Path(__file__).parents[1] / "detection"
     if os.access(beside, os.W_OK) or "NUMBA_CACHE_DIR" in os.environ:

@@ -1,4 +1,4 @@
-"""Weights in the format of another runtime, made by Ultralytics without what it would install by itself."""
+"""Export of weights to another runtime's format, by Ultralytics but without the packages that it would install."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _SIMPLIFIED = ("onnx", "engine")
 
 
 def export(weights: Path, form: str, imgsz: int, device: str) -> Path:
-    """Beside ``weights``, under Ultralytics' own name. ``form``: a key of ``EXPORTS``; ``imgsz``: pixels.
+    """Export ``weights``; the file lies beside them under Ultralytics' own name.
 
-    Any input shape is taken, as the .pt takes any: with a fixed one Ultralytics' predictor would pad to a square, which
-    is another input and gives other detections. No simplification: it needs a package more and changes nothing of what
-    is detected.
+    ``form`` is a key of ``EXPORTS``; ``imgsz`` is in pixels. Any input shape is accepted, as by the .pt: with a fixed
+    one Ultralytics' predictor would pad to a square, which is another input and gives other detections. The export is
+    not simplified: that needs one more package and does not change the detections.
     """
     model = YOLO(str(weights), task="detect")
     plain = {"simplify": False} if form in _SIMPLIFIED else {}

@@ -1,4 +1,4 @@
-"""Divergence, seen as it shows in a detector: not only as NaN (an exploded run can end with every loss at 0)."""
+"""Divergence as it appears in a detector, not only as NaN (an exploded run can end with every loss at 0)."""
 
 from __future__ import annotations
 
@@ -7,22 +7,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 EXPLOSION = 10.0
-"""A class loss above so many times its first epoch's has exploded."""
+"""A class loss above this factor times its first epoch's has exploded."""
 ALIVE = 0.05
-"""A metric above it has learned something; falling to 0 after that is divergence."""
+"""A metric above this value has learned something; falling to 0 after that is divergence."""
 DEAD_EPOCHS = 3
 
 
 @dataclass
 class DivergenceGuard:
-    """Told of every epoch; says why the training has diverged, or None. Plain values, so a checkpoint holds it."""
+    """Receives every epoch, and says why the training has diverged, or None. A checkpoint can hold its plain values."""
 
     first_cls_loss: float | None = None
     was_alive: bool = False
     dead_epochs: int = 0
 
     def epoch(self, losses: Mapping[str, float], objective: float) -> str | None:
-        """``losses`` by name (``train/cls_loss``, ``val/box_loss``, ...), ``objective`` in [0, 1]."""
+        """Return why the training has diverged, or None.
+
+        ``losses`` by name (``train/cls_loss``, ``val/box_loss``, ...), ``objective`` in [0, 1].
+        """
         wrong = [name for name, value in losses.items() if not math.isfinite(value)]
         if wrong or not math.isfinite(objective):
             return f"{', '.join(wrong) or 'the objective'} is not finite"

@@ -1,4 +1,4 @@
-"""The most memory that this process has taken so far."""
+"""The peak memory of this process so far."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ import resource
 from typing import Any
 
 CONTEXT_MIB = 600.0
-"""Memory of a CUDA context and the libraries' kernels, where the driver does not say what this process holds."""
+"""Memory in MiB of a CUDA context and the libraries' kernels, where the driver does not say what this process holds."""
 MIB = 2**20
 
 
 def peak_mib(device: Any) -> float:
-    """On a GPU what torch's allocator has held of it at once, and the context; on a CPU the resident memory, with what
-    is shared with the forkserver. ``device``: torch's."""
+    """Return the peak memory in MiB.
+
+    On a GPU it is the peak of torch's allocator, and the context; on a CPU the resident memory, including what is
+    shared with the forkserver. ``device`` is torch's.
+    """
     if device.type == "cpu":
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     import torch
@@ -22,9 +25,10 @@ def peak_mib(device: Any) -> float:
 
 
 def context_mib(device: Any) -> float:
-    """What this process holds of the GPU ``device`` beyond torch's allocator: context, kernels, workspaces.
+    """Return the memory in MiB that this process uses on the GPU ``device`` besides torch's allocator.
 
-    By NVML; `CONTEXT_MIB` where NVML does not know this process (in a container with process numbers of its own).
+    It is the context, kernels and workspaces, as NVML says, or `CONTEXT_MIB` where NVML does not know this process (in
+    a container with process numbers of its own).
     """
     import pynvml
     import torch

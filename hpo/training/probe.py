@@ -1,4 +1,4 @@
-"""What weights are, before anything is trained: in a process of its own, so that the worker never loads torch."""
+"""The inspection of weights before any training: in a process of its own, so that the worker never loads torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hpo import files, processes
 
 
 def main(request: str, pipe: Connection, lifeline: Connection) -> None:
-    """``request``: JSON {model, weights_folder}. Answers JSON: the facts, or {error: one line}."""
+    """Answer ``request``, JSON {model, weights_folder}, with JSON: the facts, or {error: one line}."""
     processes.end_with_pipe(lifeline)
     asked = json.loads(request)
     try:
@@ -23,7 +23,7 @@ def main(request: str, pipe: Connection, lifeline: Connection) -> None:
 
 
 def devices(_request: str, pipe: Connection, lifeline: Connection) -> None:
-    """Answers JSON: one line a GPU that torch can use."""
+    """Answer with JSON: one line for each GPU that torch can use."""
     import torch
 
     processes.end_with_pipe(lifeline)
@@ -36,7 +36,7 @@ def devices(_request: str, pipe: Connection, lifeline: Connection) -> None:
 
 
 def free_memory(_request: str, pipe: Connection, lifeline: Connection) -> None:
-    """Answers JSON: of each GPU that torch can use, what is free of its memory now, MiB."""
+    """Answer with JSON: the free memory in MiB of each GPU that torch can use."""
     import torch
 
     processes.end_with_pipe(lifeline)
@@ -53,7 +53,7 @@ def _facts(model: str, weights_folder: Path) -> dict[str, Any]:
 
 
 def _weights(model: str, folder: Path) -> Path:
-    """A file as named; else the copy under ``folder``, fetched by Ultralytics where there is a network."""
+    """Return the file as named; else the copy under ``folder``, fetched by Ultralytics where there is a network."""
     path = Path(model)
     if path.is_file():
         return path.resolve()

@@ -1,4 +1,4 @@
-"""How a training ends before its last epoch: raised inside Ultralytics' loop, which leaves last.pt resumable."""
+"""The end of a training before its last epoch: an exception in Ultralytics' loop, which leaves last.pt resumable."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _OUT_OF_MEMORY = (
     "unable to find an engine",
 )
 _HOST_OUT_OF_MEMORY = ("DefaultCPUAllocator", "could not create a primitive", "Cannot allocate memory")
-"""torch's, oneDNN's (which says no more than that) and the C library's words."""
+"""Error texts of torch, of oneDNN (which says no more than that) and of the C library."""
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 def classify(error: BaseException) -> tuple[Reason, str]:
-    """The reason that an exception from a training stands for, and one line for a person."""
+    """Return the reason for an exception from a training, and one line for a person."""
     if isinstance(error, Stop):
         return error.reason, error.detail
     reason, line = _reason(error), f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
@@ -47,7 +47,7 @@ def _reason(error: BaseException) -> Reason:
 
 
 def _is_full_disk(error: BaseException) -> bool:
-    """Whether the error, or one that led to it, is a full disk: torch and Ultralytics wrap what the disk says."""
+    """Return whether the error, or one that caused it, is a full disk: torch and Ultralytics wrap the disk's error."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno in _NO_SPACE:
@@ -57,7 +57,7 @@ def _is_full_disk(error: BaseException) -> bool:
 
 
 def _is_about_data(error: BaseException) -> bool:
-    """Ultralytics wraps what it finds wrong in a dataset (engine/trainer.py get_dataset, data/base.py)."""
+    """Return whether Ultralytics found something wrong in the dataset (engine/trainer.py get_dataset, data/base.py)."""
     text = str(error)
     return (text.startswith("Dataset '") and "error" in text) or (
         isinstance(error, (FileNotFoundError, RuntimeError))

@@ -1,7 +1,7 @@
-"""A process that looks at weights: ``python -m hpo.training.weights_process TASK REQUEST`` (a JSON object).
+"""A process that inspects weights: ``python -m hpo.training.weights_process TASK REQUEST`` (a JSON object).
 
-It says on stdout, a JSON object a line, {done, images} as it goes and in the end {result} or {error, exit_code}. What
-libraries print goes to stderr. So whoever asks never imports torch.
+It writes JSON objects to stdout, one on each line: {done, images} as it goes, and at the end {result} or {error,
+exit_code}. What libraries print goes to stderr. A caller so never imports torch.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Progress = Callable[[int, int], None]
 
 
 def main() -> int:
-    """Returns the exit code."""
+    """Run the task; return the exit code."""
     with os.fdopen(os.dup(1), "w") as said:
         os.dup2(2, 1)
 
@@ -43,7 +43,7 @@ def main() -> int:
 
 
 def _predict(asked: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    """Predictions into the cache, from which ``captured`` takes them without torch."""
+    """Put predictions into the cache, where ``captured`` finds them without torch."""
     from hpo.training.measuring.predictions import PredictionsRequest, captured
 
     settings = Settings(Path(asked["home"]), "", "", None)

@@ -1,5 +1,5 @@
 """The vocabulary of one trial: requests, messages, checkpoints, objectives, operating points, and the ports.
 
-Plain frozen values with a JSON form, shared by worker and trial process. It may import ``hpo.errors`` and
-``hpo.redaction`` and no heavy library at all. Public: every module.
+All are plain frozen values with a JSON form, shared by the worker and the trial's process. The package may import
+``hpo.errors`` and ``hpo.redaction`` and no heavy library. Public: every module.
 """

@@ -1,6 +1,6 @@
 """An attempt's checkpoints on disk: the newest and the one before, each with a digest beside it.
 
-A checkpoint counts once its description is in place, and only while its content has the digest that stands there: a
+A checkpoint counts once its description is in place, and only while its content has the digest in that description. A
 torn, damaged or foreign file is passed over.
 """
 
@@ -17,22 +17,22 @@ from hpo import files
 
 KEPT = 2
 Failpoint = Callable[[str], None]
-"""Called with the name of each step at which a death must leave a whole checkpoint; tests kill the process there."""
+"""Called with the name of each step at which a crash must leave a whole checkpoint; tests kill the process there."""
 
 
 @dataclass(frozen=True)
 class Saved:
-    """A checkpoint as its description has it."""
+    """A checkpoint as its description states it."""
 
     path: Path
     epoch: int
-    """Epochs that it holds."""
+    """Number of epochs that the checkpoint holds."""
     sha256: str
     owner: str
-    """Token of the attempt that wrote it. A folder of the same name may be of another study, or of another machine."""
+    """Token of the attempt that wrote it. A folder with the same name may belong to another study or machine."""
 
     def is_whole(self) -> bool:
-        """Whether the file is there and has its digest: reads all of it."""
+        """Return whether the file exists and has its digest. This reads the whole file."""
         try:
             return files.digest(self.path) == self.sha256
         except OSError:
@@ -46,9 +46,10 @@ def path_of(folder: Path, epoch: int) -> Path:
 def write(
     folder: Path, epoch: int, owner: str, content: Callable[[BinaryIO], object], failpoint: Failpoint = lambda _: None
 ) -> Saved:
-    """What ``content`` writes becomes the newest checkpoint in ``folder``; of the others the newest stays.
+    """Write the newest checkpoint into ``folder`` with ``content``; of the older ones only the newest stays.
 
-    Written aside, flushed to disk, renamed; so is its description, after it. Raises OSError.
+    The file is written under another name, flushed to disk and renamed. Its description follows in the same way. Raises
+    OSError.
     """
     path = path_of(folder, epoch)
     with files.written_aside(path, flush=True) as aside:
@@ -65,7 +66,7 @@ def write(
 
 
 def adopt(file: Path, folder: Path, saved: Saved) -> Saved:
-    """Moves ``file``, which has the digest of ``saved``, into ``folder`` as a checkpoint like any other there."""
+    """Move ``file``, which has the digest of ``saved``, into ``folder`` as an ordinary checkpoint."""
     kept = Saved(path_of(folder, saved.epoch), saved.epoch, saved.sha256, saved.owner)
     file.replace(kept.path)
     _describe(kept)
@@ -73,17 +74,17 @@ def adopt(file: Path, folder: Path, saved: Saved) -> Saved:
 
 
 def found(folder: Path, owner: str) -> list[Saved]:
-    """Those of ``owner`` that have a description, newest first; whether they are whole was not looked at."""
+    """List the checkpoints of ``owner`` that have a description, newest first. Their content is not checked."""
     return sorted((saved for saved in _described(folder) if saved.owner == owner), key=lambda each: -each.epoch)
 
 
 def newest(folder: Path, owner: str) -> Saved | None:
-    """The newest of ``owner`` that is whole."""
+    """Return the newest whole checkpoint of ``owner``."""
     return next((saved for saved in found(folder, owner) if saved.is_whole()), None)
 
 
 def remove(folder: Path) -> None:
-    """All of them, those that are half written or half fetched and those of older versions too."""
+    """Remove all checkpoints, also those that are half written, half fetched or of older versions."""
     files.remove_leftovers(folder, "checkpoint*", older_than_s=0)
     for file in folder.glob("checkpoint*"):
         if file.is_dir():
@@ -109,11 +110,11 @@ def _described(folder: Path) -> Iterator[Saved]:
             raw = json.loads(file.read_text())
             yield Saved(file.with_suffix(".pt"), int(raw["epoch"]), str(raw["sha256"]), str(raw["owner"]))
         except (OSError, ValueError, LookupError, TypeError):
-            continue  # gone since it was listed, or damaged: then its checkpoint does not count
+            continue  # deleted since it was listed, or damaged: then its checkpoint does not count
 
 
 def _drop_older(folder: Path, owner: str) -> None:
-    """Descriptions go first: a checkpoint without one is nobody's."""
+    """Remove older checkpoints. Their descriptions go first: a checkpoint without one belongs to nobody."""
     keep = {saved.path for saved in found(folder, owner)[:KEPT]}
     for description in folder.glob("checkpoint-*.json"):
         if description.with_suffix(".pt") not in keep:

@@ -9,21 +9,25 @@ from hpo.trial.operating_point import OperatingPoint, SweepResult
 WEIGHTS, POINT, METRICS, DATA = "best.pt", "operating_point.json", "metrics.json", "data.yaml"
 HYPERPARAMETERS, PREDICT, CARD = "hyperparameters.yaml", "predict.yaml", "model-card.md"
 EXPORTS = {"onnx": "best.onnx", "openvino": "best_openvino_model", "engine": "best.engine"}
-"""What Ultralytics names an export of best.pt."""
+"""Name that Ultralytics gives an export of best.pt, by format."""
 
 Choice = Literal["recommended", "best", "default"]
 
 
 def document(point: OperatingPoint, imgsz: int, source: str, sweep: SweepResult | None) -> dict[str, Any]:
-    """The JSON form of an ``operating_point.json`` of ``hpo promote``. ``imgsz``: pixels; ``source``: for people."""
+    """Build the JSON form of an ``operating_point.json`` of ``hpo promote``.
+
+    ``imgsz`` is in pixels; ``source`` is for people.
+    """
     found = {} if sweep is None else {"sweep": sweep.to_dict()}
     return {"point": point.to_dict(), "imgsz": imgsz, "source": source, **found}
 
 
 def point_of(raw: dict[str, Any], choice: Choice = "recommended") -> tuple[OperatingPoint, int | None]:
-    """The setting of an ``operating_point.json`` (of ``document``, or what a sweep wrote), and its image size, pixels.
+    """Return the setting in an ``operating_point.json``, and its image size in pixels.
 
-    Raises KeyError where the file has no such point, and TypeError or ValueError where it is none of ours.
+    The file may be one of ``document``, or one that a sweep wrote. Raises KeyError where the file has no such point,
+    and TypeError or ValueError where its content is not one of ours.
     """
     if "point" in raw and choice == "recommended":
         return OperatingPoint.from_dict(raw["point"]), raw["imgsz"]

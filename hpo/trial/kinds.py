@@ -1,4 +1,4 @@
-"""Kinds of suppression, one row each: all that is data about one. ``hpo.detection.kinds`` does them, key by key."""
+"""Kinds of suppression: one row for each, with all its data. ``hpo.detection.kinds`` implements them by key."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Axis(StrEnum):
-    """A value of the operating point that a kind needs, and that a sweep tries values of."""
+    """A value of the operating point that a kind needs and a sweep varies."""
 
     IOU = "iou"
     SIGMA = "sigma"
@@ -16,20 +16,20 @@ class Axis(StrEnum):
 
 @dataclass(frozen=True)
 class KindRow:
-    """What is known of a kind of suppression."""
+    """The data of one kind of suppression."""
 
     does: str
-    """What it does, for people; half a sentence."""
+    """Description for people; half a sentence."""
     axes: tuple[Axis, ...] = (Axis.IOU,)
-    """What a sweep tries values of, the outermost loop first; the confidence is always tried."""
+    """Axes that a sweep varies, the outermost loop first. The confidence is always varied."""
     by_class: bool = True
-    """Whether boxes of different classes leave each other alone: then each class may have a confidence of its own."""
+    """Whether boxes of different classes never suppress each other; then each class may have its own confidence."""
     predict: tuple[tuple[str, bool], ...] | None = None
-    """Arguments of ``yolo predict`` that ask for it; None where it can't do it, and ``hpo.deploy`` does."""
+    """Arguments of ``yolo predict`` that select the kind; None where it can't do it, and ``hpo.deploy`` is needed."""
     named: bool = True
-    """Whether an operating point is described by its name; the usual kinds go without saying."""
+    """Whether the description of an operating point names the kind; the usual kinds are not named."""
     paper: tuple[str, str] | None = None
-    """Authors with year, and address."""
+    """Authors with year, and address of the paper."""
 
 
 _BODLA = ("Bodla et al. 2017", "https://arxiv.org/abs/1704.04503")
@@ -43,7 +43,10 @@ class Kind(StrEnum):
     row: KindRow
 
     def __new__(cls, key: str, row: KindRow | None = None) -> Kind:
-        """``row`` has a default for the type checker alone: ``Kind("hard")`` looks a member up and makes none."""
+        """Make the member ``key`` with its ``row``.
+
+        ``row`` has a default only for the type checker: ``Kind("hard")`` looks a member up and makes none.
+        """
         if row is None:
             raise TypeError(f"kind {key!r} has no row")
         member = str.__new__(cls, key)
@@ -73,9 +76,9 @@ class Kind(StrEnum):
 
     @property
     def is_plain(self) -> bool:
-        """Whether ``yolo predict`` can do it; the others need ``hpo.deploy``."""
+        """Return whether ``yolo predict`` can do it; the others need ``hpo.deploy``."""
         return self.row.predict is not None
 
 
 SUPPRESSING = tuple(kind for kind in Kind if kind is not Kind.NONE)
-"""Kinds for a head whose boxes overlap."""
+"""Kinds for a model head with overlapping boxes."""

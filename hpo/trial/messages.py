@@ -1,4 +1,4 @@
-"""What a trial's process says to its worker, and the answers it gets. Each has a JSON form."""
+"""Messages from a trial's process to its worker, and the answers. Each has a JSON form."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from hpo.trial.vocabulary import Reason, Scalar
 
 @dataclass(frozen=True)
 class Started:
-    """The model is built and the data is loaded; what will really be trained."""
+    """The model is built and the data is loaded. It states what will really be trained."""
 
     effective: dict[str, Scalar]
-    """As Ultralytics resolved them: batch, optimizer, lr0, ..., and the device and versions."""
+    """Training arguments as Ultralytics resolved them: batch, optimizer, lr0, ..., and the device and versions."""
     resumed_from: int = 0
-    """Epochs taken over from a checkpoint; 0 where it could not be used, whatever was asked for."""
+    """Number of epochs taken over from a checkpoint; 0 where the requested checkpoint could not be used."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +26,16 @@ class Progress:
     """A sign of life: a batch of training or validation, or a stage."""
 
     stage: str
-    """``load``, ``train``, ``val``, ``final``, ``capture``, ``sweep``."""
+    """Name of the stage: ``load``, ``train``, ``val``, ``final``, ``capture`` or ``sweep``."""
     epoch: int
-    """The epoch that is being trained, from 1; 0 before the first."""
+    """Number of the epoch that is being trained, from 1; 0 before the first."""
     fraction: float
     """The part of the epoch or the stage that is done, in [0, 1]."""
 
 
 @dataclass(frozen=True)
 class Memory:
-    """The process has taken more of its device's memory (on a CPU, of the host's) than it had said before."""
+    """The process uses more memory of its device (on a CPU, of the host) than it reported before."""
 
     mib: float
 
@@ -45,20 +45,22 @@ class EpochReport:
     """The end of an epoch. The process waits for an ``Answer`` before it goes on."""
 
     epoch: int
-    """From 1."""
+    """Number of the epoch, from 1."""
     objective: float
-    """What the pruner sees, in [0, 1]; the epoch with the largest one is best.pt."""
+    """Value for the pruner, in [0, 1]; the epoch with the largest one is best.pt."""
     metrics: dict[str, float]
-    """As Ultralytics' callback names them, without brackets: ``metrics/mAP50-95B``, ``train/box_loss``, ``lr/pg0``."""
+    """Values by the names that Ultralytics' callback uses, without brackets: ``metrics/mAP50-95B``, ``train/box_loss``,
+    ``lr/pg0``.
+    """
     seconds: float
-    """Wall time of the epoch."""
+    """Wall time of the epoch in seconds."""
     recorded_at: float
-    """Unix time, s."""
+    """Unix time in seconds."""
 
 
 @dataclass(frozen=True)
 class Checkpointed:
-    """A checkpoint that holds ``epoch`` epochs is in place."""
+    """A checkpoint with ``epoch`` epochs is in place."""
 
     epoch: int
 
@@ -69,21 +71,21 @@ class Ended:
 
     reason: Reason
     detail: str
-    """One line for a person; empty for pruned, and for complete unless the sweep failed."""
+    """One line for a person. It is empty for pruned, and for complete unless the sweep failed."""
     epochs: int
-    """Epochs that were trained in full, over all attempts that led here."""
+    """Number of epochs that were trained in full, over this attempt and those that it resumed."""
     value: float | None
     """The objective of best.pt, for complete only; under ``postprocess: swept`` cross-validated over images."""
     metrics: dict[str, float]
     """``map50, map50_95, precision, recall, f1`` of best.pt (complete), of the last epoch (pruned), or empty."""
     best_epoch: int | None
-    """The epoch of best.pt, from 1."""
+    """Number of the epoch of best.pt, from 1."""
     recorded_at: float
-    """Unix time, s."""
+    """Unix time in seconds."""
     operating_point: OperatingPoint | None = None
-    """What value and metrics hold at; for complete only, and only where it is no part of the request."""
+    """The setting that value and metrics hold at. It is set for complete only, where the request names none."""
     swept: SweepResult | None = None
-    """What a sweep of best.pt found; for complete only, and only where a sweep was asked for and ran."""
+    """The result of the sweep of best.pt. It is set for complete only, and only where a sweep was requested and ran."""
 
 
 Message = Started | Progress | Memory | EpochReport | Checkpointed | Ended
@@ -94,7 +96,7 @@ _KINDS: dict[str, type[Message]] = {
 
 
 class Answer(StrEnum):
-    """What the worker answers to an ``EpochReport``."""
+    """The worker's answer to an ``EpochReport``."""
 
     GO_ON = "go_on"
     PRUNE = "prune"

@@ -1,4 +1,4 @@
-"""What is optimized, as a value with one text form: ``f1``, ``f1 micro``, ``recall at precision >= 0.9``."""
+"""The objective of a study, as a value with one text form: ``f1``, ``f1 micro``, ``recall at precision >= 0.9``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing_extensions import override
 from hpo.trial.vocabulary import Metric
 
 AP_METRICS = tuple(metric for metric in Metric if metric.row.is_ap)
-"""Areas under a whole curve: a confidence threshold can only lower them, so they choose the suppression alone."""
+"""Areas under a whole curve. A confidence threshold can only lower them, so they choose only the suppression."""
 
 
 class Average(StrEnum):
@@ -23,7 +23,7 @@ class Average(StrEnum):
 
 
 class Quantity(StrEnum):
-    """What a constraint bounds; all but the last from below."""
+    """The quantity that a constraint bounds; all but the last are bounded from below."""
 
     PRECISION = "precision"
     RECALL = "recall"
@@ -37,7 +37,7 @@ class Constraint:
 
     quantity: Quantity
     bound: float
-    """At least (at most, for ``fp_per_image``); in [0, 1], for ``fp_per_image`` in [0, inf)."""
+    """Lower bound (upper bound for ``fp_per_image``); in [0, 1], for ``fp_per_image`` in [0, inf)."""
     cls: str | None = None
     """Name of a class; None for the average over classes (``fp_per_image``: all classes together)."""
 
@@ -48,13 +48,13 @@ class Constraint:
 
     @property
     def upper(self) -> bool:
-        """Whether the bound is one from above."""
+        """Return whether the bound is an upper one."""
         return self.quantity is Quantity.FP_PER_IMAGE
 
 
 @dataclass(frozen=True)
 class Objective:
-    """Larger is better; every value lies in [0, 1]. Where no setting meets the constraints the value is 0."""
+    """What a study maximizes; every value lies in [0, 1]. The value is 0 where no setting meets the constraints."""
 
     metric: Metric = Metric.MAP50_95
     average: Average = Average.MACRO
@@ -65,12 +65,12 @@ class Objective:
 
     @property
     def is_ap(self) -> bool:
-        """Whether it chooses the suppression alone; the confidence is then the one of the best macro F1."""
+        """Return whether the metric chooses only the suppression; the best macro F1 then chooses the confidence."""
         return self.metric.row.is_ap
 
     @property
     def is_plain(self) -> bool:
-        """Whether it can be read off a single training's validation, without a sweep."""
+        """Return whether the validation of a single training shows it, without a sweep."""
         return self in (Objective(metric) for metric in PLAIN_METRICS)
 
     @override
@@ -83,7 +83,7 @@ class Objective:
 
 
 def _text(number: float) -> str:
-    """The number with every digit, so that ``parse`` gives it back: ``0.9``, ``2``."""
+    """Format a number with every digit, so that ``parse`` gives it back: ``0.9``, ``2``."""
     return repr(float(number)).removesuffix(".0")
 
 
@@ -97,12 +97,12 @@ GRAMMAR = (
 
 _F = re.compile(r"f(\d+(?:\.\d+)?)")
 _AND = re.compile(r" and (?![^\[]*\])")
-"""Between conditions; the name of a class may hold one."""
+"""Separator between conditions; the name of a class may contain one."""
 _CONDITION = re.compile(r"([a-z0-9_]+)(?:\[([^\]]+)\])?\s*(>=|<=)\s*([0-9.eE+-]+)")
 
 
 def parse(text: str) -> Objective:
-    """The objective that ``text`` spells. Raises ValueError with what is wrong and what would be right."""
+    """Return the objective that ``text`` spells. Raises ValueError with the mistake and the right form."""
     head, _, tail = text.strip().partition(" at ")
     name, *rest = head.split()
     if rest not in ([], ["micro"], ["macro"]):
@@ -155,7 +155,7 @@ def _check(objective: Objective) -> None:
     if objective.is_ap and objective.average is Average.MICRO:
         raise ValueError(f"{objective.metric} is a mean over classes; micro goes with f1, precision and recall")
     if objective.metric.row.held_back_by and not objective.constraints:
-        return  # without a sweep it is read at the confidence of the best F1; the study's rules refuse the rest
+        return  # without a sweep it is read at the confidence of the best F1; the study's rules refuse other metrics
     same = [c for c in objective.constraints if c.quantity.value == objective.metric.value and c.cls is None]
     if same and objective.beta == 1.0:
         raise ValueError(f"{objective}: {same[0]} bounds what is maximized; bound another quantity")

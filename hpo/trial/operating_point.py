@@ -1,4 +1,4 @@
-"""Post-processing settings, what a sweep may try of them, and what it found: plain values with a JSON form."""
+"""Post-processing settings, the values that a sweep may try, and its result: plain values with a JSON form."""
 
 from __future__ import annotations
 
@@ -8,29 +8,31 @@ from typing import Any
 from hpo.trial.kinds import Axis, Kind
 
 FLOOR = 0.001
-"""Candidates of a lower score are never looked at; ``model.val`` has the same floor."""
+"""Lowest score in [0, 1] at which a candidate is considered; ``model.val`` has the same floor."""
 MAX_IOUS = 64
-"""One bit each of a machine word."""
+"""Largest number of IoU thresholds: each takes one bit of a 64-bit word."""
 
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """A post-processing setting: one suppression and one confidence threshold, or one a class."""
+    """A post-processing setting: one suppression, and one confidence threshold or one for each class."""
 
     iou: float | None
-    """Threshold in [0, 1]: a box is dropped (``soft_linear``: decayed; ``wbf``: fused) when its overlap with a kept one
-    is above it. None for ``soft`` and ``none``, which have none."""
+    """IoU threshold in [0, 1]; None for ``soft`` and ``none``, which have none.
+
+    A box with an IoU above it to a kept box is dropped (``soft_linear``: its score is decayed; ``wbf``: it is fused).
+    """
     conf: float
     """Confidence threshold in [0, 1]: detections with a score above it stay."""
     max_det: int = 300
-    """Detections an image, the best scores first."""
+    """Largest number of detections in an image; those with the best scores stay."""
     kind: Kind = Kind.HARD
     sigma: float | None = None
     """The width in Gaussian Soft-NMS, above 0: a score is multiplied by exp(-IoU^2 / sigma)."""
     per_class_conf: tuple[float, ...] | None = None
-    """Thresholds by class index, in place of ``conf``, which is then their minimum."""
+    """Thresholds by class index. They replace ``conf``, which is then their minimum."""
     floor: float = FLOOR
-    """Candidates of a lower score are not looked at; it matters for ``wbf`` alone, which averages scores."""
+    """Lowest score of a candidate, in [0, 1]. It matters only for ``wbf``, which averages scores."""
 
     @property
     def agnostic_nms(self) -> bool:
@@ -38,16 +40,16 @@ class OperatingPoint:
 
     @property
     def is_plain(self) -> bool:
-        """Whether ``yolo predict`` can do it; else ``hpo.deploy`` does."""
+        """Return whether ``yolo predict`` can do it; otherwise ``hpo.deploy`` does."""
         return self.kind.is_plain and self.per_class_conf is None
 
     def to_dict(self) -> dict[str, Any]:
-        """The documented JSON form."""
+        """Return the documented JSON form."""
         return {"agnostic_nms": self.agnostic_nms, **asdict(self), "kind": self.kind.value}
 
     @staticmethod
     def from_dict(raw: dict[str, Any]) -> OperatingPoint:
-        """The value that ``to_dict`` gave; further keys are left alone."""
+        """Return the value that ``to_dict`` was given; other keys are ignored."""
         names = OperatingPoint.__dataclass_fields__
         known = {name: value for name, value in raw.items() if name in names}
         thresholds = known.get("per_class_conf")
@@ -57,7 +59,7 @@ class OperatingPoint:
 
 
 DEFAULT = OperatingPoint(iou=0.7, conf=0.25)
-"""What ``yolo predict`` uses (ultralytics 8.4.190)."""
+"""The setting that ``yolo predict`` uses (ultralytics 8.4.190)."""
 
 DEFAULT_IOUS = tuple(round(0.1 + 0.025 * step, 3) for step in range(33))
 DEFAULT_SIGMAS = tuple(round(0.05 * step, 2) for step in range(1, 17))
@@ -65,11 +67,11 @@ DEFAULT_SIGMAS = tuple(round(0.05 * step, 2) for step in range(1, 17))
 
 @dataclass(frozen=True)
 class SweepPlan:
-    """What a sweep tries. Every distinct confidence within ``conf`` is always tried."""
+    """The settings that a sweep tries. It always tries every distinct confidence within ``conf``."""
 
     kinds: tuple[Kind, ...] = (Kind.HARD, Kind.AGNOSTIC)
     ious: tuple[float, ...] = DEFAULT_IOUS
-    """Ascending, distinct, each in (0, 1], at most ``MAX_IOUS``."""
+    """IoU thresholds: ascending, distinct, each in (0, 1], at most ``MAX_IOUS``."""
     conf: tuple[float, float] = (FLOOR, 1.0)
     """Lowest and highest confidence threshold."""
     sigmas: tuple[float, ...] = DEFAULT_SIGMAS
@@ -80,13 +82,13 @@ class SweepPlan:
     per_class: bool = False
     """Whether each class gets a confidence threshold of its own."""
     folds: int = 5
-    """Folds of the cross-validation over images."""
+    """Number of folds in the cross-validation over images."""
     resamples: int = 2000
-    """Resamples of the paired bootstrap over images."""
+    """Number of resamples in the paired bootstrap over images."""
     seed: int = 0
 
     def axis(self, axis: Axis) -> tuple[float, ...]:
-        """The values that are tried on ``axis``."""
+        """Return the values that the sweep tries on ``axis``."""
         match axis:
             case Axis.IOU:
                 return self.ious
@@ -117,12 +119,13 @@ class Interval:
 
 @dataclass(frozen=True)
 class Rated:
-    """A setting and what it scores on the images it was chosen on."""
+    """A setting and its scores on the images that it was chosen on."""
 
     point: OperatingPoint
     scores: dict[str, float]
-    """``precision, recall, f1`` (macro, IoU 0.5) and ``map50, map50_95`` of the detections above the threshold;
-    ``map50_all, map50_95_all`` of all above the floor, which is what ``model.val`` reports."""
+    """Scores by name. ``precision, recall, f1`` (macro, IoU 0.5) and ``map50, map50_95`` are for the detections above
+    the threshold. ``map50_all, map50_95_all`` are for all detections above the floor, as ``model.val`` reports them.
+    """
 
     def to_dict(self) -> dict[str, Any]:
         return {**self.point.to_dict(), **self.scores}
@@ -133,13 +136,13 @@ class Gain:
     """Gain of the chosen setting over Ultralytics' defaults, in the objective, on images that did not choose it."""
 
     metric: str
-    """The objective's text."""
+    """Text form of the objective."""
     value: float
-    """Cross-validated over images."""
+    """Gain in the objective, cross-validated over images."""
     low: float
     high: float
     test: Interval | None = None
-    """On the test split, where one was measured: then the decisive one."""
+    """Gain on the test split, where one was measured. It then decides."""
 
     @property
     def decisive(self) -> Interval:
@@ -147,7 +150,7 @@ class Gain:
 
     @property
     def proven(self) -> bool:
-        """Whether the whole interval lies above zero."""
+        """Return whether the whole interval lies above zero."""
         return self.decisive.low > 0
 
 
@@ -161,28 +164,28 @@ class KindResult:
 
 @dataclass(frozen=True)
 class SweepResult:
-    """What a sweep over a split's predictions found."""
+    """The result of a sweep over a split's predictions."""
 
     capture: str
-    """``deploy`` or ``val``."""
+    """How the predictions were captured: ``deploy`` or ``val``."""
     images: int
     settings: int
-    """Suppression settings that were evaluated."""
+    """Number of suppression settings that were evaluated."""
     points: int
-    """Exact operating points among them: a suppression setting with a distinct confidence."""
+    """Number of exact operating points among them: a suppression setting with a distinct confidence."""
     seconds: float
-    """Wall time of the sweep; inference is not in it."""
+    """Wall time of the sweep in seconds, without inference."""
     objective: str
     value: float
-    """The objective of the best setting, cross-validated over images: what the choice is worth on new ones."""
+    """The objective of the best setting, cross-validated over images: an estimate for new images."""
     in_sample: float
-    """The objective of the best setting on the images that chose it: optimistic."""
+    """The objective of the best setting on the images that chose it: an optimistic estimate."""
     default_value: float
     """The objective of Ultralytics' defaults."""
     feasible: bool
     """Whether the best setting meets the objective's conditions."""
     default_feasible: bool
-    """Whether the defaults do; gains compare the metric alone, whether conditions are met or not."""
+    """Whether the defaults meet them. Gains compare only the metric, whether conditions are met or not."""
     best: Rated
     default: Rated
     gain: Gain
@@ -190,7 +193,7 @@ class SweepResult:
 
     @property
     def recommended(self) -> str:
-        """``best`` where its gain is proven, or where only it meets the objective's conditions; else ``default``."""
+        """Return ``best`` where its gain is proven, or where only it meets the conditions; else ``default``."""
         return "best" if self.feasible and (self.gain.proven or not self.default_feasible) else "default"
 
     @property
@@ -198,7 +201,7 @@ class SweepResult:
         return self.best.point if self.recommended == "best" else self.default.point
 
     def to_dict(self) -> dict[str, Any]:
-        """The documented JSON form."""
+        """Return the documented JSON form."""
         plain = ("capture", "images", "settings", "points", "seconds", "objective", "value", "in_sample")
         return {
             **{name: getattr(self, name) for name in (*plain, "default_value", "feasible", "default_feasible")},
@@ -211,7 +214,7 @@ class SweepResult:
 
     @staticmethod
     def from_dict(raw: dict[str, Any]) -> SweepResult:
-        """The value that ``to_dict`` gave; further keys are left alone."""
+        """Return the value that ``to_dict`` was given; other keys are ignored."""
         fields = {name: raw[name] for name in SweepResult.__dataclass_fields__ if name in raw}
         kinds = tuple(KindResult(_rated(kind), _gain(kind["gain"])) for kind in raw["by_kind"])
         built = {"best": _rated(raw["best"]), "default": _rated(raw["default"]), "gain": _gain(raw["gain"])}

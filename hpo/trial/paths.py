@@ -1,4 +1,4 @@
-"""One object owns every path of an attempt."""
+"""The paths of an attempt, all in one object."""
 
 from __future__ import annotations
 
@@ -14,23 +14,28 @@ class AttemptPaths:
 
     @staticmethod
     def of(study_folder: Path, number: int, attempt: int) -> AttemptPaths:
-        """``number`` is Optuna's trial number, ``attempt`` counts the ordinal's attempts from 1."""
+        """Return the paths of an attempt.
+
+        ``number`` is Optuna's trial number. ``attempt`` counts the attempts at the ordinal, from 1.
+        """
         return AttemptPaths(study_folder / "trials" / f"{number:05d}-{attempt}")
 
     @property
     def owner(self) -> Path:
-        """The attempt's token. Another machine may hold a folder of the same path, and this one a folder of a study of
-        the same name that was deleted: what has another token says nothing of the attempt.
+        """Path of the file with the attempt's token.
+
+        Another machine may have a folder with the same path, and this one a folder of a deleted study with the same
+        name. Files under another token do not belong to the attempt.
         """
         return self.folder / "attempt.txt"
 
     def claim(self, token: str) -> None:
-        """Makes the folder the attempt's own."""
+        """Write ``token`` into the folder, which then belongs to that attempt."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.owner.write_text(token)
 
     def belongs_to(self, token: str) -> bool:
-        """Whether the folder is on this machine, and of the attempt of this token."""
+        """Return whether the folder is on this machine and belongs to the attempt with this token."""
         try:
             return self.owner.read_text() == token
         except OSError:
@@ -46,7 +51,7 @@ class AttemptPaths:
 
     @property
     def checkpoints(self) -> Path:
-        """Folder of what is needed to go on (``hpo.trial.checkpoints``); other files lie there too."""
+        """Folder with the files for resuming (``hpo.trial.checkpoints``); other files lie there too."""
         return self.folder / "weights"
 
     @property
@@ -59,25 +64,27 @@ class AttemptPaths:
 
     @property
     def operating_point(self) -> Path:
-        """What a sweep found, ``SweepResult`` as JSON."""
+        """Path of the result of a sweep, ``SweepResult`` as JSON."""
         return self.folder / "operating_point.json"
 
     @property
     def predict(self) -> Path:
-        """Arguments of ``yolo predict`` at the setting that the sweep recommends."""
+        """Path of the arguments of ``yolo predict`` at the setting that the sweep recommends."""
         return self.folder / "predict.yaml"
 
     @property
     def sweep_plot(self) -> Path:
-        """A picture of what a sweep found."""
+        """Path of a picture of the sweep's result."""
         return self.folder / "sweep.png"
 
     @property
     def ended(self) -> Path:
-        """The ``Ended`` message as JSON, renamed into place before it is sent: a result is never lost."""
+        """Path of the ``Ended`` message as JSON. It is renamed into place before the message is sent, so that no result
+        is lost.
+        """
         return self.folder / "ended.json"
 
     @property
     def log(self) -> Path:
-        """stdout and stderr of the trial's process."""
+        """Path of stdout and stderr of the trial's process."""
         return self.folder / "log.txt"

@@ -1,4 +1,4 @@
-"""What the worker needs of the world around a trial; each has more than one real implementation."""
+"""The worker's interfaces to the world around a trial; each has more than one real implementation."""
 
 from __future__ import annotations
 

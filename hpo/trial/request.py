@@ -1,4 +1,4 @@
-"""What the worker asks of a trial's process: plain values with a JSON form."""
+"""The worker's request to a trial's process: plain values with a JSON form."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from hpo.trial.vocabulary import Scalar
 
 @dataclass(frozen=True)
 class PredictionFolder:
-    """Where the raw predictions of trained models are kept, so that a later sweep of one runs no inference."""
+    """The folder for raw predictions of trained models: a later sweep of such a model then runs no inference."""
 
     folder: str
-    """Absolute."""
+    """Absolute path."""
     keep: int
-    """So many of the files that lie there stay: those that were used last."""
+    """Number of files that stay in the folder: those that were used last."""
     data: str
-    """The dataset's fingerprint, by which they are found again."""
+    """Fingerprint of the dataset; predictions are found again by it."""
 
 
 @dataclass(frozen=True)
@@ -29,41 +29,46 @@ class TrialRequest:
 
     study: str
     number: int
-    """Optuna's trial number."""
+    """Optuna's number of the trial."""
     ordinal: int
     """Position of the proposal in the study, from 0; a retry keeps it."""
     attempt: int
-    """From 1, over all attempts at this ordinal."""
+    """Number of the attempt, from 1, over all attempts at this ordinal."""
     folder: str
-    """Absolute; the attempt's own. Everything the attempt writes lies in it."""
+    """Absolute path of the attempt's own folder. The attempt writes only there."""
     model: str
     """Absolute path of a model .yaml or of weights .pt."""
     data: str
-    """Absolute path of a data.yaml whose ``path`` is absolute."""
+    """Absolute path of a data.yaml with an absolute ``path``."""
     train: dict[str, Scalar | list[Any]]
-    """Ultralytics training arguments, complete but for model, data, save_dir and device."""
+    """Ultralytics training arguments, complete except model, data, save_dir and device."""
     objective: Objective
     operating_point: OperatingPoint | None
-    """The setting that the trained model is measured at: a sampled one, or the baseline's. None: what ``sweep`` finds,
-    or without one Ultralytics' own."""
+    """The setting at which the trained model is measured: a sampled one, or the baseline's.
+
+    None: the setting that ``sweep`` finds, or without a sweep Ultralytics' own.
+    """
     sweep: SweepPlan | None = None
-    """Under ``postprocess: swept`` what is tried: after each epoch for the objective that is reported, and after the
-    training where no ``operating_point`` is given."""
+    """The settings to try under ``postprocess: swept``.
+
+    They are tried after each epoch for the reported objective, and after the training where no ``operating_point`` is
+    given.
+    """
     predictions: PredictionFolder | None = None
-    """Where the predictions that a sweep starts from are kept; None keeps nothing."""
+    """Folder for the predictions that a sweep starts from; None keeps none."""
     plots: Literal["none", "best", "all"] = "none"
     best_value: float | None = None
-    """Best value of the study so far; under ``plots: best`` a trial that stays below it draws none."""
+    """Best value of the study so far; under ``plots: best`` a trial with a lower value draws no plots."""
     checkpoint: str | None = None
-    """Absolute path of a checkpoint to go on from, or None to start at epoch 1."""
+    """Absolute path of a checkpoint to resume from, or None to start at epoch 1."""
     known_epochs: int = 0
-    """Epochs that are stored already; those of the checkpoint beyond them are reported first."""
+    """Number of epochs that are stored already; further epochs of the checkpoint are reported first."""
     device: str = "auto"
     """``auto`` (first GPU, else CPU), ``cpu``, or a CUDA index such as ``0``."""
     token: str = ""
     """Lease token of the attempt; its checkpoints carry it."""
     sharing: int = 1
-    """Trials, this one included, that its worker trains at a time: they share the CPU's cores."""
+    """Number of trials, this one included, that the worker trains at a time: they share the CPU's cores."""
 
     def to_json(self) -> str:
         own = {

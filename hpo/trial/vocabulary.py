@@ -1,4 +1,4 @@
-"""Words that every package uses: scalars, metrics, reasons, and what a reason leads to."""
+"""Words that every package uses: scalars, metrics, reasons, and the reaction to each reason."""
 
 from __future__ import annotations
 
@@ -12,34 +12,39 @@ Scalar = bool | int | float | str | None
 
 @dataclass(frozen=True)
 class MetricRow:
-    """What is known of a metric."""
+    """The data of one metric."""
 
     does: str
-    """What it is, for people; half a sentence."""
+    """Description for people; half a sentence."""
     title: str | None = None
-    """As people call it, where that is not its name."""
+    """Usual name among people; None where it is the metric's own name."""
     ious: int = 1
-    """It is the mean over so many IoU thresholds, from 0.50 up in steps of 0.05."""
+    """Number of IoU thresholds that it is averaged over, from 0.50 up in steps of 0.05."""
     is_ap: bool = False
-    """Whether it is the area under a whole curve: a confidence threshold can only lower it, so that it chooses the
-    suppression alone."""
+    """Whether it is the area under a whole curve.
+
+    A confidence threshold can only lower such a metric, so it chooses only the suppression.
+    """
     areas: tuple[float, float] | None = None
-    """Which objects count: square pixels of the original image, the upper bound not included."""
+    """Range of object areas that count: square pixels of the original image, the upper bound not included."""
     is_plain: bool = True
     """Whether a training's validation shows it, without a sweep."""
     is_monotone: bool = False
-    """Whether it only rises or falls with the confidence at which it is measured."""
+    """Whether it only rises or only falls with the confidence at which it is measured."""
     held_back_by: tuple[str, ...] = ()
-    """Quantities that get worse where it alone is driven to its bound."""
+    """Quantities that get worse where this metric is optimized without a bound on them."""
 
 
 class Metric(StrEnum):
-    """Objective metrics, one row each; all lie in [0, 1] and larger is better."""
+    """Objective metrics, one row for each. All lie in [0, 1], and larger is better."""
 
     row: MetricRow
 
     def __new__(cls, key: str, row: MetricRow | None = None) -> Metric:
-        """``row`` has a default for the type checker alone: ``Metric("f1")`` looks a member up and makes none."""
+        """Make the member ``key`` with its ``row``.
+
+        ``row`` has a default only for the type checker: ``Metric("f1")`` looks a member up and makes none.
+        """
         if row is None:
             raise TypeError(f"metric {key!r} has no row")
         member = str.__new__(cls, key)
@@ -75,14 +80,14 @@ class Metric(StrEnum):
 
 
 class Postprocess(StrEnum):
-    """Where a trial's suppression and confidence come from."""
+    """The source of a trial's suppression and confidence."""
 
     NONE = "none"
-    """Nowhere: Ultralytics' own."""
+    """Ultralytics' own settings."""
     SAMPLED = "sampled"
-    """The sampler proposes them with the rest."""
+    """The sampler proposes them with the other parameters."""
     SWEPT = "swept"
-    """After the training, from its model's predictions: the best of all."""
+    """A sweep over the trained model's predictions chooses the best of all."""
 
 
 class TrialState(StrEnum):
@@ -105,7 +110,7 @@ class RunStatus(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why an attempt at a trial ended. A closed set; each has one meaning everywhere."""
+    """Why an attempt at a trial ended. The set is closed; each reason has one meaning everywhere."""
 
     COMPLETE = "complete"
     PRUNED = "pruned"
@@ -122,24 +127,30 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Reaction:
-    """What a reason leads to."""
+    """What follows from a reason."""
 
     state: TrialState
     run: RunStatus
     counts: bool = False
     """Whether the trial uses up one unit of the budget."""
     retry: bool = False
-    """Whether another attempt (a new trial of the same ordinal) follows."""
+    """Whether another attempt (a new trial with the same ordinal) follows."""
     infeasible: bool = False
-    """Told with a violated constraint, so that samplers learn to stay away (they learn nothing from FAIL)."""
+    """Whether the trial is told with a violated constraint, so that samplers avoid its values; FAIL teaches nothing."""
 
 
 EXCLUSIVE = Reaction(TrialState.WAITING, RunStatus.RUNNING)
-"""To running out of memory beside other trials: the same trial waits for a device of its own, and no retry is used."""
+"""Reaction to running out of memory beside other trials.
+
+The same trial waits for a device of its own, and no retry is used.
+"""
 
 
 def reaction(reason: Reason, *, retries_left: int) -> Reaction:
-    """The one table of what follows from a reason; ``retries_left`` is for the attempt that just ended."""
+    """Return what follows from a reason. This is the only table of it.
+
+    ``retries_left`` is for the attempt that just ended.
+    """
     match reason:
         case Reason.COMPLETE:
             return Reaction(TrialState.COMPLETE, RunStatus.FINISHED, counts=True)

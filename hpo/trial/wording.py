@@ -1,4 +1,4 @@
-"""Operating points and what they gain, in words for a person; one line each."""
+"""Operating points and their gains, in words for a person; one line each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hpo.trial.operating_point import DEFAULT, OperatingPoint, SweepResult
 
 
 def setting(point: OperatingPoint) -> str:
-    """``iou 0.55, conf 0.31``, and what else differs from the defaults."""
+    """Describe a setting: ``iou 0.55, conf 0.31``, and whatever else differs from the defaults."""
     words = [str(point.kind)] if point.kind.row.named else []
     words += [f"iou {point.iou:.4g}"] if point.iou is not None else []
     words += [f"sigma {point.sigma:.4g}"] if point.sigma is not None else []
@@ -21,19 +21,19 @@ def setting(point: OperatingPoint) -> str:
 
 
 def suppression(point: OperatingPoint) -> str:
-    """What the kind does, and where it comes from."""
+    """Describe what the kind does, and give its source."""
     row = point.kind.row
     source = "" if row.paper is None else f" ([{row.paper[0]}]({row.paper[1]}))"
     return f"`{point.kind}` is {row.does}{source}"
 
 
 def in_python(weights: str, settings: str) -> str:
-    """How a detector is used at whatever setting; the only way where ``yolo predict`` can't do that one."""
+    """Show the code that applies a detector at any setting; it is the only way where ``yolo predict`` can't."""
     return f"hpo.deploy.load({weights!r}, {settings!r}).predict(IMAGES)"
 
 
 def gain(result: SweepResult) -> str:
-    """What the best setting is worth over Ultralytics' defaults, and what is recommended therefore."""
+    """Describe the gain of the best setting over Ultralytics' defaults, and the recommendation that follows."""
     if not result.feasible:
         return f"no setting meets the conditions of {result.objective}: the defaults are recommended"
     found, images = result.gain.decisive, "test images" if result.gain.test else "images that did not choose it"

@@ -10,28 +10,28 @@ from sqlalchemy import RowMapping
 
 @dataclass(frozen=True, kw_only=True)
 class _Ordinal:
-    """What every row of ``hpo_claims`` says."""
+    """The columns that every row of ``hpo_claims`` has."""
 
     study_id: int
     ordinal: int
     """Position of the proposal, from 0; a retry keeps it."""
     number: int | None
-    """Optuna's number of the newest trial; None until one was asked."""
+    """Optuna's number of the newest trial; None until a trial was asked for."""
     attempt: int
-    """Attempts admitted so far."""
+    """Number of attempts admitted so far."""
     retries: int
-    """Retries used so far."""
+    """Number of retries used so far."""
     claimed_at: datetime
     worker_id: int | None
-    """Life of the worker that owns the token."""
+    """Id of the worker's life that owns the token."""
     beat: int
-    """Beats of the lease so far; it grows while its owner lives."""
+    """Number of heartbeats of the lease so far; it grows while the owner lives."""
     beat_at: datetime | None
-    """Time of the last beat, by the database's clock."""
+    """Time of the last heartbeat, by the database's clock."""
 
     @property
     def trial_number(self) -> int:
-        """Optuna's number where a trial was asked. Raises ``ValueError`` before that."""
+        """Return Optuna's number of the trial. Raises ``ValueError`` before a trial was asked for."""
         if self.number is None:
             raise ValueError(f"study {self.study_id}, ordinal {self.ordinal}: no trial was asked yet")
         return self.number
@@ -42,30 +42,30 @@ class Claim(_Ordinal):
     """An ordinal that an attempt owns."""
 
     token: str
-    """The attempt's; every write carries it."""
+    """Token of the attempt; every write carries it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Unsettled(_Ordinal):
-    """An ordinal whose counting trial is not told yet, with what says whether its owner is dead."""
+    """An ordinal with a trial that counts and is not told yet, and the facts that say whether its owner is dead."""
 
     token: str | None
-    """None while nobody owns it."""
+    """Token of the owner; None while there is none."""
     state: str | None
     """Optuna's name of the trial's state; None where there is no trial."""
     recorded_at: datetime | None
-    """When the outcome was recorded; None before."""
+    """Time when the outcome was recorded; None before."""
     process: str | None
-    """The owner's process; see ``liveness``."""
+    """Identity of the owner's process; see ``liveness``."""
     worker_ended_at: datetime | None
-    """When the owner left."""
+    """Time when the owner left."""
 
 
 def claim_of(row: RowMapping) -> Claim:
-    """The claim that a row of ``hpo_claims`` holds; it has a token."""
+    """Return the claim in a row of ``hpo_claims``; the row has a token."""
     return Claim(**{name: row[name] for name in Claim.__dataclass_fields__})
 
 
 def unsettled_of(row: RowMapping) -> Unsettled:
-    """The claim that a row of ``hpo_claims`` holds, joined with its trial and its worker."""
+    """Return the claim in a row of ``hpo_claims`` that is joined with its trial and its worker."""
     return Unsettled(**{name: row[name] for name in Unsettled.__dataclass_fields__})

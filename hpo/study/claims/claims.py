@@ -1,8 +1,8 @@
-"""Who owns which ordinal. A claim's token fences every write: who lost it writes nothing more.
+"""Ownership of ordinals. A claim's token fences every write: a worker that lost its claim writes nothing more.
 
-Life of a claim: inserted with a token; ``number`` is set once the trial is asked and its row stands; the token is null
-again when the trial waits for another attempt or ended for good. While it has a token it has a lease: ``beat`` grows as
-long as its owner lives.
+Life of a claim: it is inserted with a token. ``number`` is set once a trial is asked for and its row exists. The token
+becomes null again when the trial waits for another attempt or has ended for good. While it has a token it has a lease,
+and ``beat`` grows as long as its owner lives.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ from hpo.study.database import optuna_tables
 from hpo.study.database.tables import claims, trials, workers
 
 NEXT = func.coalesce(func.max(claims.c.ordinal) + 1, 0)
-"""The next ordinal of a study."""
+"""Expression for the next ordinal of a study."""
 _OF_TOKEN = select(claims).where(claims.c.token == bindparam("of"))
 _OWNED = _OF_TOKEN.with_for_update()
-_LOCK = 0x68706F41  # "hpoA": first half of the advisory locks under which studies admit
+_LOCK = 0x68706F41  # "hpoA": first half of the advisory locks that admissions to a study take
 
 
 @dataclass(frozen=True)
 class Owner:
-    """Who takes a claim, and when."""
+    """The worker that takes a claim, and the time."""
 
     token: str
     worker: str
     worker_id: int | None
     at: datetime
     now: ColumnElement[datetime]
-    """The database's clock."""
+    """Expression for the database's clock."""
 
 
 def owned(connection: Connection, token: str, *, lock: bool = True) -> Claim:
-    """The claim of this token, locked until the transaction ends. Raises ``ClaimLost`` when it has another one now."""
+    """Return and lock the claim with this token, until the transaction ends. Raises ``ClaimLost`` if it changed."""
     row = connection.execute(_OWNED if lock else _OF_TOKEN, {"of": token}).mappings().one_or_none()
     if row is None:
         raise _lost(token)
@@ -63,22 +63,23 @@ def _lost(token: str) -> ClaimLost:
 
 
 def release(connection: Connection, token: str, **changes: Any) -> None:
-    """Nobody owns the ordinal any more; the last step of every end."""
+    """Remove the owner of the ordinal; this is the last step of every end."""
     free = update(claims).where(claims.c.token == token).values(token=None, worker_id=None, **changes)
     if connection.execute(free).rowcount != 1:
         raise _lost(token)
 
 
 def lock_study(connection: Connection, study_id: int) -> None:
-    """One worker at a time admits, so that none finds its ordinal taken; what makes the budget exact is the claim's
-    key. On SQLite BEGIN IMMEDIATE has locked the database already.
+    """Lock the study, so that one worker at a time admits and none finds its ordinal taken.
+
+    The claim's unique key is what keeps the budget exact. On SQLite BEGIN IMMEDIATE has locked the database already.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key, :study)"), {"key": _LOCK, "study": study_id})
 
 
 def take_waiting(connection: Connection, study_id: int, owner: Owner) -> Claim | None:
-    """The lowest ordinal whose trial waits, or was never asked; now owned, one attempt further."""
+    """Take the lowest ordinal with a trial that waits, or with none yet. Its attempt counter grows by one."""
     candidates = _with_states(study_id).where(
         claims.c.open, claims.c.token.is_(None), or_(claims.c.number.is_(None), optuna_tables.state == "WAITING")
     )
@@ -92,24 +93,24 @@ def take_waiting(connection: Connection, study_id: int, owner: Owner) -> Claim |
 
 
 def insert_next(connection: Connection, study_id: int, ordinal: int, owner: Owner) -> Claim:
-    """A claim on ``ordinal``. IntegrityError when another worker was quicker."""
+    """Insert a claim on ``ordinal``. Raises IntegrityError when another worker was quicker."""
     claim = {"study_id": study_id, "ordinal": ordinal, "attempt": 1, "retries": 0, "open": True, **_lease(owner)}
     return claim_of(connection.execute(insert(claims).values(claim).returning(*claims.c)).mappings().one())
 
 
 def of_token(connection: Connection, token: str) -> Claim | None:
-    """The claim of this token, not locked; None where it has another one now."""
+    """Return the claim with this token, not locked; None where its token has changed."""
     row = connection.execute(_OF_TOKEN, {"of": token}).mappings().one_or_none()
     return None if row is None else claim_of(row)
 
 
 def issued(connection: Connection, study_id: int) -> int:
-    """Ordinals handed out so far; they have no gaps."""
+    """Return how many ordinals were handed out so far; they have no gaps."""
     return int(connection.execute(select(NEXT).where(claims.c.study_id == study_id)).scalar_one())
 
 
 def beat(connection: Connection, tokens: set[str], now: ColumnElement[datetime]) -> set[str]:
-    """Renews the leases of ``tokens``; those that are still held."""
+    """Renew the leases of ``tokens``; return those that are still held."""
     if not tokens:
         return set()
     renewed = (
@@ -122,16 +123,16 @@ def beat(connection: Connection, tokens: set[str], now: ColumnElement[datetime])
 
 
 def beats(connection: Connection, study_id: int) -> dict[str, int]:
-    """Every lease of a study: token -> beat."""
+    """Return every lease of a study, as a map from token to beat."""
     leases = select(claims.c.token, claims.c.beat)
     mine = leases.where(claims.c.study_id == study_id, claims.c.open, claims.c.token.is_not(None))
     return {row.token: row.beat for row in connection.execute(mine)}
 
 
 def seize(connection: Connection, dead: Unsettled, owner: Owner) -> bool:
-    """Takes a claim from an owner that is dead, or from nobody; False where it was not as ``dead`` says any more.
+    """Take a claim from a dead owner, or an unowned one; return False where it no longer matches ``dead``.
 
-    From here on its former owner writes nothing, and the end can be written like any other.
+    After that its former owner can write nothing, and the end can be written like any other.
     """
     same = claims.c.token.is_(None) if dead.token is None else claims.c.token == dead.token
     as_seen = and_(
@@ -142,7 +143,7 @@ def seize(connection: Connection, dead: Unsettled, owner: Owner) -> bool:
 
 
 def unsettled(connection: Connection, study_id: int, which: ColumnElement[bool] | None = None) -> list[Unsettled]:
-    """Open claims by ordinal; ``which`` narrows them down."""
+    """Return the open claims by ordinal; ``which`` restricts them."""
     found = (
         _with_states(study_id)
         .join(trials, and_(trials.c.study_id == claims.c.study_id, trials.c.number == claims.c.number), isouter=True)

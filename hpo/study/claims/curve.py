@@ -1,4 +1,4 @@
-"""Epoch rows: a trial's curve over its attempts, and where its next attempt may go on from."""
+"""Epoch rows: a trial's curve over its attempts, and the point where its next attempt may resume."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from hpo.study.records import Earlier, EpochRow, StudyRow, Upload
 
 
 def curve(connection: Connection, study_id: int, number: int) -> list[EpochRow]:
-    """One row an epoch, in order, without what an attempt reported after the epoch that a later one resumed from."""
+    """Return one row for each epoch, in order.
+
+    Epochs are left out if an attempt reported them after the epoch at which a later attempt resumed.
+    """
     starts = select(attempts.c.attempt, attempts.c.resumed_from).where(
         attempts.c.study_id == study_id, attempts.c.number == number
     )
@@ -27,12 +30,13 @@ def curve(connection: Connection, study_id: int, number: int) -> list[EpochRow]:
 
 
 def resume_point(connection: Connection, study: StudyRow, ordinal: int) -> tuple[int, str | None]:
-    """Epochs and path of the newest checkpoint of an ordinal's attempts that lies here, or was uploaded (path None).
+    """Return the epochs and the path of the newest checkpoint of an ordinal's attempts.
 
-    (0, None) without one. Whether it is whole is seen by who goes on from it.
+    The checkpoint lies on this machine, or was uploaded (path None). Without one the result is (0, None). Whether it is
+    whole is checked when an attempt resumes from it.
 
-    Nothing is resumed in a confirmation stage: how much seeds differ is what it measures, and a training that goes on
-    from a checkpoint is, on a GPU, another one than it would have been.
+    Nothing is resumed in a confirmation stage: it measures how much seeds differ, and a training that resumes from a
+    checkpoint is, on a GPU, not the training that it would have been.
     """
     if study.plan:
         return 0, None
@@ -50,7 +54,7 @@ def resume_point(connection: Connection, study: StudyRow, ordinal: int) -> tuple
 
 
 def earlier(connection: Connection, study: StudyRow, ordinal: int) -> tuple[Earlier, ...]:
-    """The attempts at an ordinal that began and may be gone on from, oldest first; see ``resume_point``."""
+    """Return the attempts at an ordinal that began and can be resumed, oldest first; see ``resume_point``."""
     if study.plan:
         return ()
     columns = (attempts.c.attempt, attempts.c.token, attempts.c.folder, attempts.c.resumed_from, attempts.c.uploads)

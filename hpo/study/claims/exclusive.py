@@ -1,4 +1,7 @@
-"""Out of memory beside other trials says little of a trial: it is tried once more with its device to itself."""
+"""The second try of a trial that ran out of memory beside others: it gets its device to itself.
+
+Running out of memory beside other trials says little about the trial itself.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ _EXCLUSIVE = {Reason.OOM: Exclusive.DEVICE, Reason.HOST_OOM: Exclusive.MACHINE}
 
 
 def required_exclusivity(connection: Connection, study_id: int, ordinal: int) -> Exclusive:
-    """What the next attempt at an ordinal must have to itself, because an earlier one ran out of it."""
+    """Return what the next attempt at an ordinal must have to itself, because an earlier one ran out of memory."""
     reasons = select(attempts.c.reason).where(
         attempts.c.study_id == study_id,
         attempts.c.ordinal == ordinal,
@@ -27,10 +30,10 @@ def required_exclusivity(connection: Connection, study_id: int, ordinal: int) ->
 
 
 def is_tried_exclusively(connection: Connection, claim: Claim, ended: Ended) -> bool:
-    """Whether the claim's attempt ran out of memory beside another one, and none at its ordinal has done so before.
+    """Return whether the claim's attempt ran out of memory beside another trial, for the first time at its ordinal.
 
-    Beside: on the same device of the same machine (``host_oom``: on any of it) at any moment of the attempt, whatever
-    worker or study it belongs to.
+    Beside means at any moment of the attempt on the same device of the same machine (for ``host_oom``: anywhere on the
+    machine), whatever worker or study the other trial belongs to.
     """
     if (
         ended.reason not in _EXCLUSIVE
@@ -57,5 +60,5 @@ def _is_beside_others(connection: Connection, mine: Row[Any], ended: Ended) -> b
         or_(attempts.c.ended_at.is_(None), attempts.c.ended_at >= mine.started_at),
     )
     if ended.reason is Reason.OOM and mine.device != "auto":
-        others = and_(others, attempts.c.device.in_([mine.device, "auto"]))  # auto may be any
+        others = and_(others, attempts.c.device.in_([mine.device, "auto"]))  # auto may be any device
     return mine.device != "" and bool(connection.execute(select(exists().where(others))).scalar_one())

@@ -1,4 +1,4 @@
-"""Which process a worker is, so that its own machine can say at once that it is gone."""
+"""The identity of a worker's process, so that its own machine can tell at once that it has ended."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _PROC = Path("/proc")
 
 
 def this_process() -> str:
-    """``BOOT/PID-NAMESPACE/PID/START``; empty where /proc can't say (then a lease has to run out instead)."""
+    """Return ``BOOT/PID-NAMESPACE/PID/START``; empty where /proc does not tell (then the lease has to run out)."""
     return _named(os.getpid())
 
 
 def is_gone(process: str) -> bool:
-    """Whether ``process`` ran in this boot and pid namespace and does so no more; False where that is not certain."""
+    """Return whether ``process`` ran in this boot and pid namespace and has ended; False where that is not certain."""
     place, _, _ = process.rpartition("/")
     place, _, pid = place.rpartition("/")
     if not place or not pid.isdecimal():
@@ -28,7 +28,7 @@ def is_gone(process: str) -> bool:
 
 
 def _exists(pid: int) -> bool:
-    """Also where /proc hides the processes of others."""
+    """Return whether a process exists, also where /proc hides the processes of other users."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -38,7 +38,7 @@ def _exists(pid: int) -> bool:
     return True
 
 
-@cache  # asked of every other worker at every admission
+@cache  # called for every other worker at every admission
 def _place() -> str:
     with suppress(OSError):
         return f"{(_PROC / 'sys/kernel/random/boot_id').read_text().strip()}/{(_PROC / 'self/ns/pid').readlink()}"
@@ -48,7 +48,8 @@ def _place() -> str:
 def _named(pid: int) -> str:
     place = _place()
     with suppress(OSError, IndexError):
-        # after the name, which may hold spaces and brackets; a zombie has ended, whoever has not collected it
+        # the fields follow the name, which may hold spaces and brackets; a zombie has ended, even if its parent has not
+        # waited
         fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
         started = "ended" if fields[0] in "ZX" else fields[19]
         return f"{place}/{pid}/{started}" if place else ""

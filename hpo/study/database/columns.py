@@ -1,4 +1,4 @@
-"""Columns that hold JSON as text: readable everywhere, exact for what is hashed."""
+"""Columns that hold JSON as text: readable in every database, and exact for values that are hashed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Document(Protocol):
 
 
 class Value(TypeDecorator[Document]):
-    """A value of one class as the text of its JSON form."""
+    """A value of one class, stored as the text of its JSON form."""
 
     impl = Text
     cache_ok = True

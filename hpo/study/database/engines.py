@@ -10,18 +10,21 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import InvalidatePoolError
 
 SQLITE_BUSY_S = 30
-"""How long a SQLite connection waits for another one's lock."""
+"""Seconds that a SQLite connection waits for another one's lock."""
 
 IDLE_S = 5.0
-"""A connection that was not used for so long is tried before its next use. One that was used just now is not: asking
-each time would be a sixth of what a database does for a trial, and who meets a broken one tries again anyway."""
+"""Seconds after which an idle connection is tested before its next use.
+
+A connection that was just used is not tested: a test each time would be a sixth of the database's work for a trial, and
+a call on a broken connection is repeated anyway.
+"""
 
 LEASE_S = 60.0
-"""Time limits of connections follow the lease; this one where no study says otherwise."""
+"""Length of a lease in seconds where no study states another. The time limits of connections follow it."""
 
 
 def options(url: URL, lease_s: float = LEASE_S) -> dict[str, Any]:
-    """Keyword arguments of ``create_engine`` for this database."""
+    """Return the keyword arguments of ``create_engine`` for this database."""
     if is_sqlite(url):
         return {"connect_args": {"timeout": SQLITE_BUSY_S}}
     return {
@@ -33,8 +36,10 @@ def options(url: URL, lease_s: float = LEASE_S) -> dict[str, Any]:
 
 
 def _postgres_arguments(lease_s: float) -> dict[str, Any]:
-    """A dead connection is seen within half a lease or so, and who is stopped within a transaction blocks others for
-    half a lease at most. libpq counts in whole seconds and takes no connect_timeout below two.
+    """Return the connection settings of PostgreSQL.
+
+    A dead connection is noticed within about half a lease, and a process that stops inside a transaction blocks others
+    for half a lease at most. libpq counts in whole seconds and takes no connect_timeout below two.
     """
     half_s = max(2, round(lease_s / 2))
     limits_ms = {
@@ -64,8 +69,10 @@ def writer(url: URL, lease_s: float = LEASE_S) -> Engine:
 
 
 def reader(writer: Engine) -> Engine:
-    """Each transaction sees one snapshot; on SQLite it takes no lock, so that reading never blocks a run. On
-    PostgreSQL it shares the writer's connections.
+    """Return an engine with one snapshot for each transaction.
+
+    On SQLite its transactions take no lock, so that reading never blocks a run. On PostgreSQL it shares the writer's
+    connections.
     """
     if not is_sqlite(writer.url):
         return writer.execution_options(isolation_level="REPEATABLE READ")
@@ -75,12 +82,12 @@ def reader(writer: Engine) -> Engine:
 
 
 def single(writer: Engine) -> Engine:
-    """For what is one statement on PostgreSQL, which commits it by itself: two messages less. On SQLite ``writer``."""
+    """Return an engine for single statements, which saves two messages on PostgreSQL; on SQLite ``writer``."""
     return writer if is_sqlite(writer.url) else writer.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def hook(engine: Engine, *, begin: str) -> None:
-    """``begin``: how a transaction begins on SQLite."""
+    """Set up transactions. ``begin`` is the statement that begins one on SQLite."""
     if is_sqlite(engine.url):
         _hook_sqlite(engine, begin)
     else:
@@ -88,7 +95,10 @@ def hook(engine: Engine, *, begin: str) -> None:
 
 
 def _try_idle_connections(engine: Engine) -> None:
-    """A server that was restarted costs no error, as with ``pool_pre_ping``, but for who is in the middle of work."""
+    """Test idle connections before use, so that a restarted server causes no error.
+
+    This is like ``pool_pre_ping``, but connections in use are not tested.
+    """
 
     def on_checkin(_connection: Any, record: Any) -> None:
         record.info["idle_since"] = time.monotonic()
@@ -103,15 +113,15 @@ def _try_idle_connections(engine: Engine) -> None:
 
     event.listen(engine, "checkin", on_checkin)
     event.listen(engine, "checkout", on_checkout)
-    engine.dispose()  # connections that were opened before the hooks
+    engine.dispose()  # drops connections that were opened before the hooks
 
 
 def _hook_sqlite(engine: Engine, begin: str) -> None:
-    """WAL, and an explicit BEGIN.
+    """Set WAL, and begin transactions with an explicit BEGIN.
 
-    Without BEGIN IMMEDIATE a transaction that reads and then writes can fail at once with "database is locked" however
+    Without BEGIN IMMEDIATE a transaction that reads and then writes can fail at once with "database is locked", however
     long the busy timeout is, and two processes can claim the same row (both seen with Optuna's own statements).
-    ``synchronous=NORMAL`` in WAL may lose the last commits on a power cut, none on a crash of the process.
+    ``synchronous=NORMAL`` in WAL may lose the last commits in a power cut, but none when the process crashes.
     """
 
     def on_connect(connection: Any, _record: Any) -> None:
@@ -126,4 +136,4 @@ def _hook_sqlite(engine: Engine, begin: str) -> None:
 
     event.listen(engine, "connect", on_connect)
     event.listen(engine, "begin", on_begin)
-    engine.dispose()  # connections that were opened before the hooks
+    engine.dispose()  # drops connections that were opened before the hooks

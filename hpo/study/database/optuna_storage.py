@@ -13,16 +13,16 @@ from sqlalchemy.exc import DBAPIError
 
 from hpo.study.database import engines
 
-# Optuna tells every study and trial on stderr at INFO; what a person should see is printed by the commands.
+# At INFO, Optuna reports every study and trial on stderr; the commands print what a person should see.
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 def open_rdb(url: URL, *, create_tables: bool, lease_s: float = engines.LEASE_S) -> RDBStorage:
-    """Raises RuntimeError when Optuna's tables are of another version (its own check; its text has the way out)."""
+    """Open Optuna's storage. Raises RuntimeError when its tables have another version (Optuna's check and text)."""
     text = url.render_as_string(hide_password=False)
     with database_errors():
         storage = RDBStorage(
-            text.replace("{", "{{").replace("}", "}}"),  # Optuna fills the URL in as a format template
+            text.replace("{", "{{").replace("}", "}}"),  # Optuna uses the URL as a format template
             engine_kwargs=engines.options(url, lease_s),
             skip_table_creation=not create_tables,
         )
@@ -32,7 +32,7 @@ def open_rdb(url: URL, *, create_tables: bool, lease_s: float = engines.LEASE_S)
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """Lets the database's own error out where Optuna wraps it, so that one place judges whether it may pass."""
+    """Raise the database's own error where Optuna wraps it, so that one place judges whether it is temporary."""
     try:
         yield
     except StorageInternalError as error:
@@ -43,8 +43,10 @@ def database_errors() -> Iterator[None]:
 
 
 def _behind(error: StorageInternalError) -> DBAPIError | None:
-    """Optuna tries some queries in another form after an error; on a lost connection SQLAlchemy then speaks of a
-    transaction that must be rolled back, and the loss is what that was raised in the handling of.
+    """Find the database's own error behind Optuna's.
+
+    After an error Optuna tries some queries in another form. On a lost connection SQLAlchemy then reports a transaction
+    that must be rolled back; the original loss is in that error's context.
     """
     cause: BaseException | None = error.__cause__
     while cause is not None and not isinstance(cause, DBAPIError):

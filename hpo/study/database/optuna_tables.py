@@ -1,6 +1,6 @@
-"""The parts of Optuna's tables that are read or deleted by plain SQL, so that readers need not import Optuna (0.5 s).
+"""The parts of Optuna's tables that plain SQL reads or deletes, so that readers need not import Optuna (0.5 s).
 
-Optuna 5.0.0, ``optuna/storages/_rdb/models.py``; a test compares the names with Optuna's own.
+Source: Optuna 5.0.0, ``optuna/storages/_rdb/models.py``; a test compares the names with Optuna's own.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ TRIAL_TABLES = (
     "trial_user_attributes",
     "trial_values",
 )
-"""Rows by ``trial_id``."""
+"""Tables with rows by ``trial_id``."""
 STUDY_TABLES = ("study_directions", "study_system_attributes", "study_user_attributes", "trials", "studies")
-"""Rows by ``study_id``, in an order in which they can be deleted."""
+"""Tables with rows by ``study_id``, in an order in which they can be deleted."""
 
 COLUMNS = {
     "studies": {"study_id", "study_name"},
@@ -54,11 +54,11 @@ COLUMNS = {
     "trial_values": {"trial_value_id", "trial_id", "objective", "value", "value_type"},
     "trials": {"trial_id", "number", "study_id", "state", "datetime_start", "datetime_complete"},
 }
-"""What each of these tables has at least; compared with the database when it is opened."""
+"""Columns that each of these tables must have; compared with the database when it is opened."""
 
 
 def delete_study(connection: Connection, study_id: int) -> None:
-    """Every row of a study, within the caller's transaction."""
+    """Delete every row of a study, within the caller's transaction."""
     trial_ids = select(trials.c.trial_id).where(trials.c.study_id == study_id)
     for name in TRIAL_TABLES:
         rows = table(name, column("trial_id", Integer))

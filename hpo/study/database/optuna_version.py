@@ -1,4 +1,4 @@
-"""Whether the installed Optuna and its tables are those whose rows this service reads and writes itself."""
+"""The check that the installed Optuna and its tables are those that this service reads and writes directly."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _POSTGRESQL = text(
 
 @cache
 def wrong_release() -> str | None:
-    """What is wrong with the installed Optuna, and the way out; None where nothing is."""
+    """Describe what is wrong with the installed Optuna, and the way out; None where nothing is."""
     loaded = sys.modules.get("optuna")
     installed = str(loaded.__version__) if loaded is not None else metadata.version("optuna")
     if installed.startswith(f"{SUPPORTED}."):
@@ -36,7 +36,7 @@ def wrong_release() -> str | None:
 
 
 def wrong_columns(connection: Connection) -> str | None:
-    """What is wrong with Optuna's tables in this database, and the way out; None where nothing is."""
+    """Describe what is wrong with Optuna's tables in this database, and the way out; None where nothing is."""
     stored = _stored(connection)
     lacking = [
         f"{table}.{column}" for table, columns in COLUMNS.items() for column in columns - stored.get(table, set())
@@ -50,7 +50,7 @@ def wrong_columns(connection: Connection) -> str | None:
 
 
 def _stored(connection: Connection) -> Mapping[str, set[str]]:
-    """Columns of the database's tables, by table."""
+    """Return the columns of the database's tables, by table."""
     if connection.dialect.name == "sqlite":
         rows = connection.execute(_SQLITE, {"tables": json.dumps(list(COLUMNS))})
     else:

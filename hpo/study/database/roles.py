@@ -1,7 +1,7 @@
-"""PostgreSQL roles that can do their work and nothing more.
+"""PostgreSQL roles that have the rights for their work and no others.
 
-A worker reads, inserts and updates; it makes, alters and deletes nothing. A reader reads. MLflow's role owns a database
-of its own. Everything here may be run again.
+A worker reads, inserts and updates; it creates, alters and deletes nothing. A reader reads. MLflow's role owns a
+database of its own. Everything here may be run again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hpo.study.database.storage import Storage
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _VERSION_TABLES = ("alembic_version", "version_info", "hpo_alembic_version")
-"""Optuna's two and ours: who changes them decides which code may open the database."""
+"""Optuna's two version tables and ours. A role that may change them decides which code may open the database."""
 
 
 class RoleKind(StrEnum):
@@ -33,14 +33,14 @@ class Role:
     kind: RoleKind
     name: str
     password: str
-    """Empty: the role exists already and keeps its password."""
+    """Password to set; empty where the role exists already and keeps its own."""
 
 
 def ensure(storage: Storage, roles: list[Role]) -> None:
-    """Makes the roles that are missing, sets the passwords that are given, and grants what each needs.
+    """Create the missing roles, set the given passwords, and grant each role its rights.
 
-    Needs a connection that may create roles and owns the tables. Raises UsageError on a database without roles, a name
-    that is not a plain identifier, and a role that is missing and comes without a password.
+    This needs a connection that may create roles and owns the tables. Raises UsageError for a database without roles, a
+    name that is not a plain identifier, or a missing role without a password.
     """
     if engines.is_sqlite(storage.url):
         raise UsageError(f"{storage.place}: SQLite has no roles: name a postgresql:// database in HPO_STORAGE")
@@ -55,7 +55,7 @@ def ensure(storage: Storage, roles: list[Role]) -> None:
 
 
 def ensure_database(storage: Storage, name: str, *, owner: str) -> None:
-    """An own database for ``owner``, which nobody else may enter but superusers."""
+    """Create a database for ``owner``. Only the owner and superusers may connect to it."""
     with storage.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         there = connection.execute(text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": name}).scalar()
         quoted, quoted_owner = _quote(connection, name), _quote(connection, owner)
@@ -84,7 +84,10 @@ def _ensure_login(connection: Connection, role: Role) -> None:
 
 
 def _scram(connection: Connection, role: Role) -> str:
-    """What the server stores for a password. Made here, so that the password is in no statement and no server log."""
+    """Return the verifier that the server stores for a password.
+
+    It is computed here, so that the password is in no statement and no server log.
+    """
     driver: Any = connection.connection.driver_connection
     verifier: bytes = driver.pgconn.encrypt_password(role.password.encode(), role.name.encode(), b"scram-sha-256")
     return verifier.decode("ascii").replace(":", "\\:")  # SQLAlchemy's text() takes :name for a parameter
@@ -100,7 +103,7 @@ def _grants(connection: Connection, role: Role) -> list[str]:
         f"GRANT CONNECT ON DATABASE {database} TO {name}",
         f"GRANT USAGE ON SCHEMA public TO {name}",
         f"GRANT {rights} ON ALL TABLES IN SCHEMA public TO {name}",
-        # tables that a later `hpo db upgrade` makes
+        # for tables that a later `hpo db upgrade` creates
         f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT {rights} ON TABLES TO {name}",
     ]
     if role.kind is RoleKind.WORKER:

@@ -1,4 +1,4 @@
-"""Making and upgrading the tables: Optuna's by Optuna, ours by alembic, one process at a time."""
+"""The creation and upgrade of tables: Optuna's by Optuna, ours by alembic, one process at a time."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _LOCK_KEY = 0x68706F  # "hpo"
 
 
 def upgrade(engine: Engine) -> None:
-    """Brings an empty or older database up to this version. Safe among processes that do it at once.
+    """Upgrade an empty or older database to this version. Several processes may do it at once.
 
-    Raises RuntimeError when Optuna's tables are of another version; its text has the way out.
+    Raises RuntimeError when Optuna's tables have another version; its text has the way out.
     """
     with one_at_a_time(engine):
         with engine.connect() as connection:
@@ -33,7 +33,7 @@ def upgrade(engine: Engine) -> None:
 
 
 def migrate(connection: Connection, revision: str = "head") -> None:
-    """Our tables alone, within the caller's transaction."""
+    """Migrate only our own tables, within the caller's transaction."""
     command.upgrade(alembic_config(connection), revision)
 
 
@@ -46,17 +46,17 @@ def alembic_config(connection: Connection) -> Config:
 
 @contextmanager
 def one_at_a_time(engine: Engine) -> Iterator[None]:
-    """Holds the lock of whoever changes tables or rights."""
+    """Hold the lock that every process takes to change tables or rights."""
     if engines.is_sqlite(engine.url):
         with FileLock(f"{engine.url.database}.lock"):
             yield
         return
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        # Whoever waits here waits for another process's CREATE TABLEs; lock_timeout must not end that.
+        # A process that waits here waits for another process's CREATE TABLEs; lock_timeout must not end that.
         connection.execute(text("SET lock_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK_KEY})
         try:
             yield
         finally:
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK_KEY})
-            connection.invalidate()  # its lock_timeout is not the pool's
+            connection.invalidate()  # its lock_timeout differs from the pool's

@@ -1,4 +1,4 @@
-"""Statements that both databases know, each in its own way."""
+"""Statements that both databases know, each in its own form."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 
 def replace(connection: Connection, table: Table, row: dict[str, Any], key: tuple[str, ...]) -> None:
-    """Inserts a row, or overwrites the one of the same ``key``, which is unique."""
+    """Insert a row, or overwrite the row with the same ``key``, which is unique."""
     connection.execute(_upsert(connection.dialect.name, table, tuple(row), key), row)  # a batch of one takes longer
 
 
 def replace_all(connection: Connection, table: Table, rows: list[dict[str, Any]], key: tuple[str, ...]) -> None:
-    """The same for several rows with equal names."""
+    """Insert or overwrite several rows with equal column names; see ``replace``."""
     if rows:
         connection.execute(_upsert(connection.dialect.name, table, tuple(rows[0]), key), rows)
 
 
 def replacing_where(found: CTE, is_so: ColumnElement[bool], table: Table, row: Keyed) -> CTE:
-    """``replace`` as a part of a larger statement, done only where ``found`` holds a row of which ``is_so``.
+    """Return ``replace`` as a part of a larger statement, done only where ``found`` has a row that satisfies ``is_so``.
 
-    PostgreSQL's alone. The values are given when the statement is executed, by the names of ``named``.
+    This is for PostgreSQL only. The values are given when the statement is executed, by the names of ``named``.
     """
     values = [bindparam(name, type_=table.c[column].type) for column, name in row.names(table).items()]
     statement = postgresql.insert(table).from_select(list(row.columns), select(*values).select_from(found).where(is_so))
@@ -34,20 +34,20 @@ def replacing_where(found: CTE, is_so: ColumnElement[bool], table: Table, row: K
 
 @dataclass(frozen=True)
 class Keyed:
-    """The columns of a row, and those of them that are unique."""
+    """The columns of a row, and which of them are unique together."""
 
     columns: tuple[str, ...]
     key: tuple[str, ...]
 
     def names(self, table: Table) -> dict[str, str]:
-        """Column -> name of its value in a statement on several tables."""
+        """Map each column to the name of its value in a statement on several tables."""
         return {column: f"{table.name}_{column}" for column in self.columns}
 
     def named(self, table: Table, row: dict[str, Any]) -> dict[str, Any]:
         return {name: row[column] for column, name in self.names(table).items()}
 
 
-@cache  # building it costs three times what the database takes for it
+@cache  # building it takes three times as long as the database takes to run it
 def _upsert(dialect_name: str, table: Table, names: tuple[str, ...], key: tuple[str, ...]) -> Any:
     dialect: Any = sqlite if dialect_name == "sqlite" else postgresql
     statement = dialect.insert(table)

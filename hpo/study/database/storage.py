@@ -1,4 +1,4 @@
-"""The shared database: opened, checked, and called with patience."""
+"""The shared database: opened, checked, and called with retries."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 _NO_RIGHT = "42501"
-"""PostgreSQL's code of a statement that the role may not run."""
+"""PostgreSQL's error code for a statement that the role may not run."""
 _BACKOFF = Backoff(first_s=0.1, longest_s=1.6, factor=4, tries=4)
 _ONCE = replace(_BACKOFF, tries=1)
 
@@ -48,30 +48,30 @@ class SchemaConflict(StudyConflict):
 
 
 class Storage:
-    """Connections to one database; a context manager. Opened by ``open_storage`` alone."""
+    """Connections to one database; a context manager. Only ``open_storage`` makes one."""
 
     def __init__(self, url: URL, lease_s: float = engines.LEASE_S) -> None:
         self.url = url
         self._lease_s = lease_s
         self.engine = engines.writer(url, lease_s)
-        """For transactions that write; on SQLite each takes the write lock when it begins."""
+        """Engine for transactions that write; on SQLite each takes the write lock when it begins."""
         self.reader = engines.reader(self.engine)
         self._single = engines.single(self.engine)
 
     @property
     def place(self) -> str:
-        """The URL as people may see it."""
+        """Return the URL in a form for people, without its password."""
         return self.url.render_as_string(hide_password=True)
 
     @cached_property
     def optuna(self) -> RDBStorage:
-        """Optuna's door to the same database (0.4 s with its imports, so only who writes opens it)."""
+        """Return Optuna's storage on the same database. It costs 0.4 s with its imports, so only writers open it."""
         from hpo.study.database.optuna_storage import open_rdb
 
         return self.patiently(lambda: open_rdb(self.url, create_tables=False, lease_s=self._lease_s))
 
     def read(self, action: Callable[[Connection], T]) -> T:
-        """``action`` in a transaction that sees one snapshot. Raises ``StorageUnavailable``."""
+        """Run ``action`` in a transaction with one snapshot. Raises ``StorageUnavailable``."""
 
         def transaction() -> T:
             with self.reader.connect() as connection:
@@ -80,9 +80,10 @@ class Storage:
         return self.patiently(transaction)
 
     def write(self, action: Callable[[Connection], T], *, once: bool = False, single: bool = False) -> T:
-        """``action`` in a transaction, committed at its end; it must bear to run again after a lost connection.
+        """Run ``action`` in a transaction and commit it. It may run again after a lost connection.
 
-        ``single``: on PostgreSQL it is one statement. Raises ``StorageUnavailable``; with ``once`` at the first error.
+        ``single``: on PostgreSQL the action is one statement. Raises ``StorageUnavailable``; with ``once`` at the first
+        error.
         """
         engine = self._single if single else self.engine
 
@@ -93,7 +94,9 @@ class Storage:
         return self.patiently(transaction, _ONCE if once else _BACKOFF)
 
     def call_optuna(self, action: Callable[[RDBStorage], T]) -> T:
-        """``action`` on Optuna's storage; it may run again after a lost connection. Raises ``StorageUnavailable``."""
+        """Run ``action`` on Optuna's storage; it may run again after a lost connection. Raises
+        ``StorageUnavailable``.
+        """
         from hpo.study.database.optuna_storage import database_errors
 
         def call() -> T:
@@ -103,7 +106,7 @@ class Storage:
         return self.patiently(call)
 
     def patiently(self, call: Callable[[], T], backoff: Backoff = _BACKOFF) -> T:
-        """Tries ``call`` again after an error that may pass; raises ``StorageUnavailable`` when it does not."""
+        """Retry ``call`` after a temporary error; raises ``StorageUnavailable`` when the error stays."""
         try:
             return retry.call(call, backoff, again=self._may_pass_soon)
         except DBAPIError as error:
@@ -135,12 +138,12 @@ class Storage:
 
 
 def open_storage(url: str, *, create: bool, lease_s: float = engines.LEASE_S) -> Storage:
-    """Opens the database at ``url`` (SQLAlchemy's form; SQLite files and PostgreSQL).
+    """Open the database at ``url`` (SQLAlchemy's form; SQLite files and PostgreSQL).
 
-    With ``create`` a missing SQLite file and missing or older tables are made first, safely among processes that do so
-    at once; without it they are a ``UsageError``. Raises ``SchemaConflict`` on tables of another version, ours or
-    Optuna's, and ``StorageUnavailable`` when the database can't be reached. ``lease_s``: what the time limits of
-    connections follow.
+    With ``create``, a missing SQLite file and missing or older tables are made first, even if several processes do so
+    at once; without it they are a ``UsageError``. Raises ``SchemaConflict`` for tables of another version, ours or
+    Optuna's, and ``StorageUnavailable`` when the database can't be reached. ``lease_s`` is the length of a lease in
+    seconds; the time limits of connections follow it.
     """
     parsed = _parse(url)
     if engines.is_sqlite(parsed):
@@ -159,7 +162,7 @@ def open_storage(url: str, *, create: bool, lease_s: float = engines.LEASE_S) ->
 
 
 def version_at(url: str) -> str | None:
-    """The revision of the tables at ``url``; None where there are none. Raises ``StorageUnavailable``."""
+    """Return the revision of the tables at ``url``; None where there are none. Raises ``StorageUnavailable``."""
     parsed = _parse(url)
     if engines.is_sqlite(parsed) and not Path(str(parsed.database)).exists():
         return None
@@ -168,17 +171,17 @@ def version_at(url: str) -> str | None:
 
 
 def connect(url: str) -> Storage:
-    """The database at ``url`` whatever tables it holds."""
+    """Open the database at ``url``, whatever tables it holds."""
     return Storage(_parse(url))
 
 
 def shown(url: str) -> str:
-    """``url`` without its password."""
+    """Return ``url`` without its password."""
     return _parse(url).render_as_string(hide_password=True)
 
 
 def _state(connection: Connection) -> tuple[str | None, str | None]:
-    """The revision of our tables, and where it is this one: what is wrong with Optuna or its tables."""
+    """Return the revision of our tables, and, if it is the current one, any problem with Optuna or its tables."""
     version = stored_version(connection)
     if version != SCHEMA_VERSION:
         return version, None
@@ -222,7 +225,7 @@ def _upgrade(storage: Storage) -> None:
 
 @contextmanager
 def _permitted(url: URL) -> Iterator[None]:
-    """A right that the role lacks is the user's choice of a role."""
+    """Turn a missing right into an error that tells the user to choose another role."""
     try:
         yield
     except ProgrammingError as error:
@@ -270,14 +273,16 @@ _LASTING = ("disk is full", "readonly database", "unable to open", "not a databa
 
 
 def _may_pass(error: DBAPIError) -> bool:
-    """Whether the connection is at fault, and not what was asked: also where PostgreSQL ended it, since this process
-    was stopped within a transaction for too long (an InternalError to psycopg).
+    """Return whether the error is temporary: the connection failed, not the statement.
+
+    One such case is a connection that PostgreSQL ended because this process was stopped inside a transaction for too
+    long (psycopg reports an InternalError).
     """
     return isinstance(error, (OperationalError, InterfaceError)) or error.connection_invalidated
 
 
 def _is_lasting(url: URL, error: DBAPIError) -> bool:
-    """Whether trying again at once is idle: on SQLite all but a lock that is held."""
+    """Return whether an immediate retry is useless: on SQLite after every error except a held lock."""
     said = str(error.orig)
     if engines.is_sqlite(url):
         return "locked" not in said and "busy" not in said

@@ -1,6 +1,7 @@
 """Our tables, beside Optuna's in one database.
 
-Times are naive UTC in the columns and aware UTC in Python. JSON is text: readable everywhere, exact for what is hashed.
+Times are naive UTC in the columns and aware UTC in Python. JSON is stored as text: readable in every database, and
+exact for values that are hashed.
 """
 
 from __future__ import annotations
@@ -40,11 +41,11 @@ from hpo.trial.operating_point import OperatingPoint, SweepResult
 
 VERSION_TABLE = "hpo_alembic_version"
 SCHEMA_VERSION = "0004"
-"""The newest revision in ``migrations/versions`` (kept here so that opening a database need not import alembic)."""
+"""The newest revision in ``migrations/versions``. The copy here lets a database open without importing alembic."""
 OLDER_VERSIONS: frozenset[str] = frozenset({"0001", "0002", "0003"})
 """Revisions that ``hpo db upgrade`` can bring up to ``SCHEMA_VERSION``."""
 version = table(VERSION_TABLE, column("version_num", String))
-"""Alembic's own table of our revision: one row."""
+"""Alembic's own table with our revision; it has one row."""
 
 metadata = MetaData(
     naming_convention={
@@ -72,7 +73,7 @@ class Utc(TypeDecorator[datetime]):
 
 
 class Now(FunctionElement[datetime]):
-    """The database's clock, the same for every worker; it goes on within a transaction."""
+    """The database's clock, the same for every worker; it advances within a transaction."""
 
     type = Utc()
     inherit_cache = True
@@ -85,18 +86,18 @@ def _now_postgresql(_element: Now, _compiler: SQLCompiler, **_options: Any) -> s
 
 @compiles(Now, "sqlite")
 def _now_sqlite(_element: Now, _compiler: SQLCompiler, **_options: Any) -> str:
-    return "strftime('%Y-%m-%d %H:%M:%f000', 'now')"  # three digits of the second's fraction, as text of six
+    return "strftime('%Y-%m-%d %H:%M:%f000', 'now')"  # milliseconds, padded to the six digits of the text
 
 
 def stored_version(connection: Connection) -> str | None:
-    """The revision of our tables; None where there are none."""
+    """Return the revision of our tables; None where there are none."""
     if not connection.dialect.has_table(connection, VERSION_TABLE):
         return None
     return connection.execute(select(version.c.version_num)).scalar()
 
 
 def _study_key() -> Column[int]:
-    """First part of a table's primary key."""
+    """Return the study's column, the first part of a table's primary key."""
     return Column("study_id", Integer, ForeignKey("hpo_studies.id"), primary_key=True)
 
 
@@ -229,7 +230,7 @@ changes = Table(
     Column("before", Json),
     Column("after", Json),
 )
-"""What was changed of a stored study, and by whom."""
+"""Changes of a stored study, with their author."""
 
 looks = Table(
     "hpo_looks",
@@ -252,4 +253,4 @@ verdicts = Table(
     Column("by", String(255), nullable=False),
     Column("document", Value(VerdictDocument), nullable=False),
 )
-"""What confirmation stages came to."""
+"""Results of confirmation stages."""

@@ -1,4 +1,4 @@
-"""The ended trials of a study as columns of numbers, which grow with each proposal instead of being made anew."""
+"""The ended trials of a study as columns of numbers. They grow with each proposal instead of being built again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hpo.study.optuna_internals.seen_trials import SeenTrials
 
 SearchSpace = dict[str, BaseDistribution]
 Values = NDArray[np.float64]
-"""One row a trial, one column a parameter; NaN where a trial lacks one of the parameters."""
+"""Array with one row for each trial and one column for each parameter; NaN where a trial lacks the parameters."""
 _COMPLETE, _PRUNED, _INFEASIBLE = range(3)
 """The order in which good trials are picked."""
 
@@ -29,12 +29,15 @@ class EndedTrials:
     seen: SeenTrials = field(default_factory=SeenTrials)
     numbers: NDArray[np.int_] = field(default_factory=lambda: np.empty(0, dtype=int))
     ranks: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 3)))
-    """What trials are sorted by, lowest first: kind, then two numbers; later ones where these are equal."""
+    """Sort keys of the trials, lowest first: kind, then two numbers. Equal keys keep the order of the trials."""
     values: dict[tuple[tuple[str, BaseDistribution], ...], Values] = field(default_factory=dict)
-    """By search space."""
+    """Parameter values of the trials, by search space."""
 
     def add(self, trials: Sequence[FrozenTrial], sign: float) -> None:
-        """``trials``: all that ended, by number; ``sign``: -1 where the largest value is the best."""
+        """Add the trials that ended since the last call.
+
+        ``trials``: all that ended, by number; ``sign``: -1 where the largest value is the best.
+        """
         new = self.seen.unseen(trials)
         if new:
             self.trials += new
@@ -42,7 +45,7 @@ class EndedTrials:
             self.ranks = np.concatenate([self.ranks, [_rank(trial, sign) for trial in new]])
 
     def order(self) -> NDArray[np.int_]:
-        """Places of the trials, by number."""
+        """Return the places of the trials, by number."""
         return np.argsort(self.numbers, kind="stable")
 
     def values_of(self, space: SearchSpace) -> Values:
@@ -67,7 +70,7 @@ def _rank(trial: FrozenTrial, sign: float) -> tuple[int, float, float]:
 
 
 def internal_values(params: dict[str, Any], space: SearchSpace) -> tuple[float, ...]:
-    """Optuna's numbers for ``params``, in the order of ``space``; all NaN where one is missing."""
+    """Return Optuna's numbers for ``params``, in the order of ``space``; all NaN where one is missing."""
     if not space.keys() <= params.keys():
         return (math.nan,) * len(space)
     return tuple(known.to_internal_repr(params[name]) for name, known in space.items())

@@ -1,4 +1,4 @@
-"""What samplers and pruners see of a study."""
+"""The trials of a study, as samplers and pruners see them."""
 
 from __future__ import annotations
 
@@ -42,24 +42,24 @@ with required():
 
 _SHOWN = [state for state in TrialState if state != TrialState.FAIL]
 REFRESH_S = 1.0
-"""For so long a pruner may see other workers' trials as they were."""
+"""Seconds for which a pruner may see other workers' trials as they were."""
 
 
 @dataclass
 class Drawn:
-    """What a sampler gave a trial."""
+    """The values that a sampler gave to a trial."""
 
     params: list[tuple[str, float, BaseDistribution]] = field(default_factory=list)
-    """Name, Optuna's internal value and distribution of each."""
+    """Name, Optuna's internal value and distribution of each parameter."""
     attributes: dict[str, JSONSerializable] = field(default_factory=dict)
-    """The sampler's notes."""
+    """The sampler's system attributes."""
 
 
 class SearchHistory(_CachedStorage):
-    """Optuna's cached view of the database less the trials that must teach samplers and pruners nothing.
+    """Optuna's cached view of the database, without the trials that must not teach samplers and pruners anything.
 
-    A failed trial has a retry with the same values and intermediate results, or taught nothing; a baseline outside the
-    space would be a false observation. ``Study`` wraps a plain ``RDBStorage`` and takes this one as it is
+    A failed trial has a retry with the same values and intermediate results, or it has nothing to teach. A baseline
+    outside the space would be a false observation. ``Study`` wraps a plain ``RDBStorage`` and takes this class as it is
     (``optuna.storages.get_storage``, 5.0.0).
     """
 
@@ -70,9 +70,10 @@ class SearchHistory(_CachedStorage):
         *,
         notes: bool = True,
     ) -> None:
-        """``earlier``: of other studies, by the id of the study that learns from them; each is numbered -1.
+        """Start with an empty view.
 
-        ``notes``: whether what a pruner notes on running trials is to be seen by others.
+        ``earlier``: trials of other studies, by the id of the study that learns from them; each is numbered -1.
+        ``notes``: whether other workers must see what a pruner notes on running trials.
         """
         super().__init__(storage.optuna)
         self._storage = storage
@@ -81,29 +82,29 @@ class SearchHistory(_CachedStorage):
         self._ids: dict[str, int] = {}
         """Ids of studies, by name."""
         self._lists: dict[tuple[int, frozenset[TrialState]], list[FrozenTrial]] = {}
-        """What ``get_all_trials`` shows of a study, by states."""
+        """Lists that ``get_all_trials`` returns for a study, by states."""
         self.ended = EndedTrials()
-        """What TPE keeps from one proposal to the next."""
+        """Columns that TPE keeps from one proposal to the next."""
         self._spaces: dict[type[BaseSampler], IntersectionSearchSpace] = {}
         self._fresh_until = float("-inf")
         self._own: dict[int, FrozenTrial] = {}
-        """Trials of this session: nobody else writes to them, so that they need not be read again."""
+        """Trials of this session. No other worker writes to them, so they need not be read again."""
         self._drawn: dict[int, Drawn] = {}
-        """Draws of trials that are not adopted yet."""
+        """Values drawn for trials that are not adopted yet."""
 
     def own(self, trial_id: int) -> FrozenTrial:
-        """A trial of this session, as it stands."""
+        """Return a trial of this session in its current state."""
         if trial_id not in self._own:
             self._own[trial_id] = super().get_trial(trial_id)
         return self._own[trial_id]
 
     def forget(self, trial_id: int) -> None:
-        """It is this session's no more."""
+        """Forget a trial that no longer belongs to this session."""
         self._own.pop(trial_id, None)
         self._drawn.pop(trial_id, None)
 
     def take_drawn(self, trial_id: int) -> Drawn:
-        """What was drawn for a trial, to be written when the trial is adopted."""
+        """Return what was drawn for a trial, to be written when the trial is adopted."""
         return self._drawn.pop(trial_id, Drawn())
 
     @override
@@ -131,7 +132,7 @@ class SearchHistory(_CachedStorage):
     def set_trial_param(
         self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
     ) -> None:
-        """Kept until the trial is adopted: one transaction instead of one a value."""
+        """Keep the value until the trial is adopted: one transaction instead of one for each value."""
         self._drawn[trial_id].params.append((param_name, param_value_internal, distribution))
 
     @override
@@ -144,12 +145,12 @@ class SearchHistory(_CachedStorage):
             self._own[trial_id].system_attrs[key] = value
 
     def outdated(self) -> None:
-        """What is asked next is read from the database."""
+        """Read from the database at the next query."""
         self._fresh_until = float("-inf")
 
     @override
     def _read_trials_from_remote_storage(self, study_id: int) -> None:
-        """At most once in ``REFRESH_S``: at every epoch of every trial it would cost more than all the rest."""
+        """Read at most once in ``REFRESH_S`` seconds: a read at every epoch would cost more than all the rest."""
         now = time.monotonic()
         with self._lock:
             if now < self._fresh_until:
@@ -169,7 +170,7 @@ class SearchHistory(_CachedStorage):
             self._fresh_until = now + REFRESH_S
 
     def _settled(self, study_id: int) -> set[int]:
-        """Running trials of which nothing changes until they end: their values, written at once, are known."""
+        """Return the running trials that change nothing until they end: their values are written and known."""
         if self._notes:
             return set()
         study = self._studies[study_id]
@@ -190,7 +191,7 @@ class SearchHistory(_CachedStorage):
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
-        """By number, as some samplers expect."""
+        """Return the trials in the order of their numbers, as some samplers expect."""
         self._read_trials_from_remote_storage(study_id)
         shown = frozenset(state for state in _SHOWN if states is None or state in states)
         with self._lock:
@@ -202,10 +203,12 @@ class SearchHistory(_CachedStorage):
         return copy.deepcopy(found) if deepcopy else found
 
     def with_known_space(self, sampler: BaseSampler) -> BaseSampler:
-        """Spares a fresh sampler the walk through all trials in search of the parameters that they have in common: what
-        the last one found is handed on. Each goes on where that one ended.
+        """Hand the search space of the last sampler on to a fresh one.
+
+        A fresh sampler would search all trials for their common parameters; this one continues where the last one
+        ended.
         """
-        fresh = getattr(sampler, "_search_space", None)  # Optuna 5.0.0: of TPE and CMA-ES
+        fresh = getattr(sampler, "_search_space", None)  # Optuna 5.0.0: TPE and CMA-ES have it
         if isinstance(fresh, IntersectionSearchSpace):
             setattr(sampler, "_search_space", self._spaces.setdefault(type(sampler), fresh))  # noqa: B010  (it has none)
         return sampler
@@ -216,15 +219,16 @@ def _is_shown(trial: FrozenTrial, states: frozenset[TrialState]) -> bool:
 
 
 def _put(trials: list[FrozenTrial], trial: FrozenTrial, *, is_in: bool) -> None:
-    """Replaces, adds or takes out one of ``trials``, which are in the order of their numbers."""
+    """Replace, add or remove one of ``trials``, which are in the order of their numbers."""
     place = bisect_left(trials, trial.number, key=lambda other: other.number)
     there = place < len(trials) and trials[place].number == trial.number
     trials[place : place + there] = [trial] if is_in else []
 
 
 def _drop_void(trial: FrozenTrial) -> None:
-    """What a resumed attempt took back (``optuna_rows.void_after``): TPE ranks a pruned trial by its last step,
-    whatever stands there.
+    """Remove the reports that a resumed attempt withdrew (``optuna_rows.void_after``).
+
+    TPE ranks a pruned trial by its last step, even if the value there is NaN.
     """
     values = trial.intermediate_values
     trial.intermediate_values = {step: value for step, value in values.items() if not math.isnan(value)}

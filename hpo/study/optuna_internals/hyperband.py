@@ -17,9 +17,9 @@ NEEDS = {HyperbandPruner: ("_get_bracket_id",)}
 
 
 class OrdinalHyperband(HyperbandPruner):
-    """Hyperband whose brackets follow the proposal's ordinal: a retry, which has another number, keeps its bracket."""
+    """Hyperband with brackets by the proposal's ordinal: a retry has another number, but keeps its bracket."""
 
     @override
     def _get_bracket_id(self, study: optuna.Study, trial: FrozenTrial) -> int:
-        numbered: Any = SimpleNamespace(number=ordinal_of(trial))  # all that Optuna 5.0.0 reads of the trial
+        numbered: Any = SimpleNamespace(number=ordinal_of(trial))  # Optuna 5.0.0 reads only the number
         return super()._get_bracket_id(study, numbered)

@@ -1,4 +1,4 @@
-"""Which private names Optuna lacks, and what is said where rows can't be read or written without one."""
+"""The check which private names Optuna lacks, and the message where rows can't be read or written without them."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from hpo.study.database.optuna_version import SUPPORTED
 from hpo.study.database.storage import SchemaConflict
 
 Needs = Mapping[Any, tuple[str, ...]]
-"""Attributes by owner: a class, of itself or of the objects that it makes, or a module."""
+"""Attributes by owner. An owner is a class (for itself or for its objects) or a module."""
 
 
 def lacking(needs: Needs) -> list[str]:
-    """Those that are missing, as ``Owner.name``."""
+    """Return the missing attributes, as ``Owner.name``."""
     return [f"{owner.__name__}.{name}" for owner, names in needs.items() for name in names if not _has(owner, name)]
 
 
 @contextmanager
 def required() -> Iterator[None]:
-    """Raise SchemaConflict, with a way out, where an import or an attribute of Optuna's is missing within."""
+    """Raise SchemaConflict, with a way out, where an import or an attribute of Optuna's is missing inside the block."""
     try:
         yield
     except (ImportError, AttributeError) as error:
@@ -34,7 +34,7 @@ def required() -> Iterator[None]:
 
 
 def require(needs: Needs) -> None:
-    """Raise AttributeError where something is missing; to be called within ``required``."""
+    """Raise AttributeError where an attribute is missing; call it inside ``required``."""
     missing = lacking(needs)
     if missing:
         raise AttributeError(f"it has no {', '.join(missing)}")

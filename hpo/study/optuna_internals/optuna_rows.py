@@ -1,8 +1,8 @@
-"""Writes to Optuna's rows that share a transaction with ours, and so carry the claim's token.
+"""Writes to Optuna's rows in one transaction with ours, so that the claim's token guards them.
 
 Optuna's own calls commit by themselves: a worker that has lost its trial could still write through its handle. The
-tables are Optuna 5.0's (``optuna/storages/_rdb/models.py``; the version is locked, and its own readers are asked in the
-tests whether they find what is written here).
+tables are Optuna 5.0's (``optuna/storages/_rdb/models.py``). The version is locked, and tests check that Optuna's own
+readers find what is written here.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ def set_running(connection: Connection, trial: int) -> None:
 
 
 def set_waiting(connection: Connection, trial: int) -> None:
-    """Only for who ends its own attempt: the same trial waits for its next one."""
+    """Set a trial to WAITING for its next attempt. Only the worker that ends its own attempt may do this."""
     _move(connection, trial, state=TrialState.WAITING)
 
 
 def finish(connection: Connection, trial: int, state: TrialState, value: float | None) -> None:
-    """The trial's end, with its value where it has one; finite. One that was ended with other tools stays as it is."""
+    """Write the trial's end and its finite value, if any. A trial that was ended with other tools stays as it is."""
     if not _move(connection, trial, state=state, datetime_complete=_now()):
         return
     if value is not None:
@@ -66,7 +66,7 @@ def finish(connection: Connection, trial: int, state: TrialState, value: float |
 
 
 def insert_params(connection: Connection, trial: int, params: Sequence[tuple[str, float, BaseDistribution]]) -> None:
-    """Values in Optuna's internal form."""
+    """Write values in Optuna's internal form."""
     rows = [
         {"trial_id": trial, "param_name": name, "param_value": value, "distribution_json": distribution_to_json(known)}
         for name, value, known in params
@@ -76,12 +76,12 @@ def insert_params(connection: Connection, trial: int, params: Sequence[tuple[str
 
 
 def set_intermediate(connection: Connection, trial: int, step: int, value: float) -> None:
-    """Replaces what stood at this step (``Trial.report`` would ignore the new value). ``value`` is finite."""
+    """Replace the value at this step (``Trial.report`` would ignore the new value). ``value`` is finite."""
     statements.replace(connection, INTERMEDIATE, intermediate(trial, step, value), INTERMEDIATE_ROW.key)
 
 
 def intermediate(trial: int, step: int, value: float) -> dict[str, Any]:
-    """The row of a finite value."""
+    """Return the row of a finite value."""
     return {
         "trial_id": trial,
         "step": step,
@@ -91,7 +91,7 @@ def intermediate(trial: int, step: int, value: float) -> dict[str, Any]:
 
 
 def void_after(connection: Connection, trial: int, step: int) -> None:
-    """What was reported after ``step`` counts no more: NaN, which pruners pass over. (A worker may delete nothing.)"""
+    """Set every report after ``step`` to NaN, which pruners skip. (A worker may delete nothing.)"""
     later = and_(INTERMEDIATE.c.trial_id == trial, INTERMEDIATE.c.step > step)
     void = {"intermediate_value": None, "intermediate_value_type": _INTERMEDIATE.NAN}
     connection.execute(update(INTERMEDIATE).where(later).values(void))
@@ -104,11 +104,11 @@ def set_attributes(connection: Connection, trial: int, user: Mapping[str, Any], 
 
 
 def _move(connection: Connection, trial: int, **values: Any) -> bool:
-    """False, and nothing done, for a trial that someone ended with other tools."""
+    """Change the state; return False and do nothing for a trial that was ended with other tools."""
     open_one = and_(TRIALS.c.trial_id == trial, TRIALS.c.state.not_in(_FINISHED))
     return connection.execute(update(TRIALS).where(open_one).values(values)).rowcount == 1
 
 
 def _now() -> datetime:
-    """Naive UTC, as Optuna 5 keeps times."""
+    """Return the time as naive UTC, as Optuna 5 stores times."""
     return datetime.now(UTC).replace(tzinfo=None)

@@ -1,8 +1,8 @@
 """Optuna's trials, read and made in a few plain statements.
 
-Its own reader builds an object of the ORM for every row, 1.2 ms a trial, and its maker asks before each attribute
-whether that is there already. A worker does both for every proposal. The tests compare what is read and what is made
-here with what Optuna's own calls read.
+Optuna's reader builds an ORM object for every row, 1.2 ms a trial, and its writer checks before each attribute whether
+that exists already. A worker needs both for every proposal. Tests compare what is read and made here with what Optuna's
+own calls read.
 """
 
 from __future__ import annotations
@@ -68,14 +68,14 @@ _INTERMEDIATE = _rows_of(INTERMEDIATE, "trial_id", "step")
 def read(
     connection: Connection, study_id: int, after: int, ids: Collection[int], known: Container[int] = ()
 ) -> dict[int, FrozenTrial]:
-    """The trials of a study with an id above ``after``, and those of ``ids``: id -> trial, in the order of the ids.
+    """Return the trials of a study with an id above ``after``, and those in ``ids``: id -> trial, by id.
 
-    Without the intermediate values of trials that have not ended, which no sampler and no pruner looks at, and without
-    those of ``known`` that run.
+    The result leaves out the intermediate values of trials that have not ended, which no sampler and no pruner reads,
+    and those of running trials in ``known``.
     """
     rows = connection.execute(_TRIALS, {"study": study_id, "after": after, "ids": sorted(ids)}).all()
     found: dict[int, FrozenTrial] = {}
-    for row in rows:  # one for each objective
+    for row in rows:  # one row for each objective
         if row.state == TrialState.RUNNING and row.trial_id in known:
             continue
         trial = found.setdefault(row.trial_id, _bare(row))
@@ -104,7 +104,7 @@ def _bare(row: Row[Any]) -> FrozenTrial:
 
 
 def _complete(connection: Connection, found: dict[int, FrozenTrial], ids: list[int]) -> None:
-    """Adds what stands in other tables to the trials ``ids``."""
+    """Add the columns of other tables to the trials ``ids``."""
 
     def parts(
         statement: Select[Any] | CompoundSelect[Any], ids: list[int] = ids
@@ -124,8 +124,10 @@ def _complete(connection: Connection, found: dict[int, FrozenTrial], ids: list[i
 
 
 def insert(connection: Connection, study_id: int, template: FrozenTrial) -> tuple[int, FrozenTrial]:
-    """Id of a new trial, and the trial: what ``template`` holds, which has not ended, and the next number. The study's
-    row is locked until the transaction ends, as Optuna locks it.
+    """Insert a new trial and return its id and the trial.
+
+    The trial is ``template``, which has not ended, with the next number. The study's row is locked until the
+    transaction ends, as Optuna locks it.
     """
     connection.execute(_LOCK, {"study": study_id})
     row = {"study": study_id, "state": template.state, "datetime_start": _utc(template.datetime_start)}
@@ -157,7 +159,7 @@ def _distribution(text: str) -> BaseDistribution:
 
 
 def _local(moment: datetime | None) -> datetime | None:
-    """As Optuna shows times: naive, of this machine's zone. Kept is naive UTC."""
+    """Convert a stored time (naive UTC) to the form that Optuna shows: naive, in this machine's zone."""
     return None if moment is None else moment.replace(tzinfo=UTC).astimezone().replace(tzinfo=None)
 
 

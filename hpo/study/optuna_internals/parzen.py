@@ -1,8 +1,8 @@
 """The densities of Optuna's TPE, one candidate at a time.
 
-``_MixtureOfProductDistribution.log_pdf`` (Optuna 5.0.0) makes matrices of candidates times trials times parameters, of
-several MB each at 5,000 trials, which no cache holds. Here one candidate's row is worked on in place. Every operation
-and its order are Optuna's, so that the results are equal to the last bit; tests compare them.
+``_MixtureOfProductDistribution.log_pdf`` (Optuna 5.0.0) builds arrays of candidates x trials x parameters. Each has
+several MB at 5,000 trials, more than any cache holds. Here one candidate's row is updated in place. Every operation and
+its order are Optuna's, so the results are equal to the last bit; tests compare them.
 """
 
 from __future__ import annotations
@@ -33,11 +33,14 @@ NEEDS = {
 
 
 class QuickParzenEstimator(_ParzenEstimator):
-    """Optuna's, with a quicker ``log_pdf``."""
+    """Optuna's estimator with a quicker ``log_pdf``."""
 
     @override
     def log_pdf(self, samples_dict: dict[str, Floats]) -> Floats:
-        """Shape (candidates,); ``samples_dict``: by parameter, each of that shape."""
+        """Return the log density of each candidate, shape (candidates,).
+
+        ``samples_dict``: values by parameter, each of that shape.
+        """
         return _log_pdf(self._mixture_distribution, self._transform(samples_dict))
 
 
@@ -46,9 +49,9 @@ class _Choices:
     """The kernels of a categorical parameter."""
 
     log_weights: Floats
-    """Shape (choices, kernels)."""
+    """Log weights, shape (choices, kernels)."""
     chosen: Indices
-    """By candidate."""
+    """Index of the chosen category, by candidate."""
 
     @staticmethod
     def of(known: _BatchedCategoricalDistributions, values: Floats) -> _Choices:
@@ -60,16 +63,16 @@ class _Choices:
 
 @dataclass
 class _Steps:
-    """The kernels of a parameter with steps. Many kernels are equal there, and many candidates."""
+    """The kernels of a parameter with steps. There many kernels are equal, and so are many candidates."""
 
     log_mass: Floats
     """Log mass of a kernel within half a step of a value: shape (different values, different kernels)."""
     log_whole: Floats
     """Log mass of a kernel within the parameter's bounds: shape (different kernels,)."""
     value: Indices
-    """By candidate."""
+    """Index of the value in ``log_mass``, by candidate."""
     kernel: Indices
-    """By kernel."""
+    """Index of the kernel in ``log_mass``, by kernel."""
 
     @staticmethod
     def of(known: Any, values: Floats) -> _Steps:
@@ -91,20 +94,20 @@ class _Steps:
 
 @dataclass
 class _Continuous:
-    """The kernels of all parameters without steps; arrays have shape (parameters, kernels) unless told otherwise."""
+    """The kernels of all parameters without steps. Arrays have shape (parameters, kernels) unless stated otherwise."""
 
     mu: Floats
     sigma: Floats
     low: Floats
-    """Shape (parameters, 1), as ``high``."""
+    """Lower bounds, shape (parameters, 1), like ``high``."""
     high: Floats
     log_mass: Floats
     """Log mass of a normal distribution within the bounds."""
     log_sigma: Floats
     values: Floats
-    """Shape (candidates, parameters, 1)."""
+    """Values, shape (candidates, parameters, 1)."""
     scratch: Floats
-    """Overwritten by each candidate."""
+    """Buffer that each candidate overwrites."""
 
     @staticmethod
     def of(known: list[Any], columns: list[Floats]) -> _Continuous:
@@ -125,14 +128,15 @@ class _Continuous:
         terms -= _truncnorm._norm_pdf_logC  # noqa: SLF001
         terms -= self.log_mass
         terms -= self.log_sigma
-        # Optuna compares in units of sigma, where rounding keeps the order: the same answer, once instead of per kernel
+        # Optuna compares in units of sigma, where rounding keeps the order: the answer is the same, found once and not
+        # once for each kernel
         terms[((values < self.low) | (values > self.high))[:, 0]] = -np.inf
-        # from eight on numpy adds what lies side by side in another order, and the last bit may differ
+        # from eight terms on, numpy adds contiguous values in another order, so that the last bit may differ
         row += terms.sum(axis=0) if len(terms) < _PAIRWISE else np.ascontiguousarray(terms.T).sum(axis=-1)
 
 
 def _parts(mixture: _MixtureOfProductDistribution, samples: Floats) -> list[_Choices | _Steps | _Continuous]:
-    """In the order in which Optuna adds them."""
+    """Return the parts in the order in which Optuna adds them."""
     parts: list[_Choices | _Steps | _Continuous] = []
     smooth: list[Any] = []
     columns: list[Floats] = []

@@ -1,4 +1,4 @@
-"""Optuna's percentile and median pruners without a walk through all trials at every epoch."""
+"""Optuna's percentile and median pruners without a search through all trials at every epoch."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ NEEDS = {
 
 
 class QuickPercentile(PercentilePruner):
-    """Optuna's, for one study: the values of complete trials are kept by step, instead of being looked for in all of
-    them at every epoch of every trial.
+    """Optuna's percentile pruner, for one study.
+
+    The values of complete trials are kept by step. Optuna searches all trials for them at every epoch of every trial.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -38,7 +39,7 @@ class QuickPercentile(PercentilePruner):
 
     @override
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        """As in Optuna 5.0.0; tests compare the answers."""
+        """Decide as Optuna 5.0.0 does; tests compare the answers."""
         complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         step = trial.last_step
         if not complete or len(complete) < self._n_startup_trials or step is None or step < self._n_warmup_steps:
@@ -69,4 +70,4 @@ class QuickPercentile(PercentilePruner):
 
 
 class QuickMedian(QuickPercentile, MedianPruner):
-    """Optuna's, which is a percentile pruner of 50."""
+    """Optuna's median pruner, which is a percentile pruner of 50."""

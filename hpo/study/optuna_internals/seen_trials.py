@@ -1,4 +1,4 @@
-"""A memory of the trials that were seen, which picks the unseen ones out of a study's growing list."""
+"""A record of the trials already seen, which finds the unseen ones in a study's growing list."""
 
 from __future__ import annotations
 

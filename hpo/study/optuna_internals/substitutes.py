@@ -1,8 +1,8 @@
-"""The classes that stand in for Optuna's samplers and pruners, each only where Optuna has the private names it needs.
+"""The classes that replace Optuna's samplers and pruners, each only where Optuna has the private names it needs.
 
-A module of such a class lists in ``NEEDS``, by owner, the private attributes that it uses; what it imports is seen when
-it is imported. Where one is missing, Optuna's public class does the work: slower, or for Hyperband with another bracket
-for a retry, but a study goes on.
+A module with such a class lists in ``NEEDS``, by owner, the private attributes that it uses; its imports are checked
+when it is imported. Where a name is missing, Optuna's public class is used. It is slower, and for Hyperband a retry may
+get another bracket, but the study goes on.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ CLASSES = {
     "median": (("percentile", "seen_trials"), "QuickMedian"),
     "percentile": (("percentile", "seen_trials"), "QuickPercentile"),
 }
-"""By the name in study files: the modules that use private names, the first of which holds the class, and the class."""
+"""Modules that use private names (the first holds the class) and the class name, by the name in study files."""
 
 
 @cache
 def of(name: str) -> type[Any] | None:
-    """The class that stands in for Optuna's sampler or pruner ``name``.
+    """Return our class for Optuna's sampler or pruner ``name``.
 
-    None where there is none, and, with one warning a process, where Optuna lacks a private name that it needs.
+    None where there is none, or where Optuna lacks a private name that it needs; the latter gives one warning for each
+    process.
     """
     if name not in CLASSES:
         return None
@@ -42,7 +43,7 @@ def of(name: str) -> type[Any] | None:
 
 
 def _load(modules: tuple[str, ...], class_name: str) -> tuple[type[Any] | None, str]:
-    """The class, or what is missing for it."""
+    """Return the class, or what is missing for it."""
     try:
         loaded = [importlib.import_module(f"{_PACKAGE}.{module}") for module in modules]
     except (ImportError, AttributeError) as error:

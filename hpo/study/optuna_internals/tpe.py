@@ -1,8 +1,8 @@
-"""Optuna's TPE on columns instead of trials: the same proposals, without a walk through all trials for each.
+"""Optuna's TPE on columns of trials: the same proposals, without reading all trials for each.
 
-``TPESampler`` (Optuna 5.0.0) walks through every trial of the study for each proposal, to sort it into good and bad and
-to turn its values into numbers. What has ended never changes, so that both are kept here, and each proposal adds what
-ended since the last one. Tests compare the proposals with Optuna's, digit by digit.
+``TPESampler`` (Optuna 5.0.0) goes through every trial of the study for each proposal: it sorts them into good and bad
+and turns their values into numbers. Ended trials never change, so both results are kept here, and each proposal adds
+only the trials that ended since the last one. Tests compare the proposals with Optuna's, digit by digit.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ NEEDS = {
 
 
 class QuickTPE(TPESampler):
-    """``ended`` is kept from one sampler to the next, all of one study. Options are those of ``TPESampler``."""
+    """Optuna's TPE with ``ended``, which one sampler of a study hands to the next. Other options are Optuna's."""
 
     def __init__(self, *, ended: EndedTrials, **options: Any) -> None:
         super().__init__(**options)
@@ -76,7 +76,7 @@ class QuickTPE(TPESampler):
     def _sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """As Optuna's, which walks through all trials to count those that ended."""
+        """Sample as Optuna does, which counts the ended trials by reading all of them."""
         if not search_space or len(self._ended_trials(study)) < self._n_startup_trials:
             return {}
         return self._sample(study, trial, search_space)
@@ -86,7 +86,10 @@ class QuickTPE(TPESampler):
         return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
 
     def _running(self, study: optuna.Study) -> list[FrozenTrial]:
-        """Those that count as bad until they end. One that ends before the ended ones are read is found there too."""
+        """Return the running trials, which count as bad until they end.
+
+        A trial that ends before the ended ones are read is found there too.
+        """
         if not self._constant_liar:
             return []
         return study._get_trials(deepcopy=False, states=(TrialState.RUNNING,), use_cache=False)  # noqa: SLF001
@@ -101,10 +104,10 @@ class QuickTPE(TPESampler):
 
 
 def _is_best(ranks: NDArray[np.float64], count: int) -> NDArray[np.bool_]:
-    """Whether each trial, in the order of their numbers, is among the ``count`` best."""
+    """Return whether each trial, in the order of their numbers, is among the ``count`` best."""
     best = np.zeros(len(ranks), dtype=bool)
     level = np.arange(len(ranks))
-    """Trials that the columns so far do not tell from the last of the best."""
+    """Trials that the columns so far can't tell from the last of the best."""
     for column in ranks.T if 0 < count < len(ranks) else ():
         values = column[level]
         edge = np.partition(values, count - 1)[count - 1]

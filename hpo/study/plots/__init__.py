@@ -1,5 +1,5 @@
-"""Pictures of a study, and how much each parameter matters, by Optuna's own means.
+"""Plots of a study, and the importance of each parameter, both by Optuna's own functions.
 
-It may import ``hpo.study.search`` and ``hpo.study.records``, and Optuna's public names. Public: ``plots``, ``drawing``
-and ``importance``.
+The package may import ``hpo.study.search`` and ``hpo.study.records``, and Optuna's public names. Public: ``plots``,
+``drawing`` and ``importance``.
 """

@@ -1,4 +1,4 @@
-"""What the process that draws a study's plots is told and writes; without Optuna, which a worker loads late."""
+"""The input and output of the process that draws a study's plots; without Optuna, which a worker loads late."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from hpo.studyfile.schema import StudySpec
 from hpo.trial.vocabulary import TrialState
 
 LEAST_COMPLETE = 5
-"""Fewer complete trials make no plot that says anything."""
+"""Number of complete trials below which no plot is useful."""
 PAGE, IMPORTANCES = "optuna.html", "importances.json"
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """What is drawn: small, and without a way to the database."""
+    """The data of the plots: small, and without access to the database."""
 
     spec: StudySpec
     trials: tuple[TrialRow, ...]
 
     @staticmethod
     def of(spec: StudySpec, trials: Sequence[TrialRow]) -> Drawing | None:
-        """None where too little is complete."""
+        """Make a drawing; None where too few trials are complete."""
         if sum(row.state is TrialState.COMPLETE for row in trials) < LEAST_COMPLETE:
             return None
         bare = [replace(row, train={}, attempts=(), sweep=None, metrics={}) for row in trials if row.started]

@@ -1,4 +1,4 @@
-"""Which dimensions of the space the value hangs on, with an interval: 30 trials say less than the bars suggest."""
+"""The importance of each dimension of the space, with an interval: bars from 30 trials alone would suggest too much."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from hpo.studyfile.schema import StudySpec
 from hpo.studyfile.space import contains
 from hpo.trial.vocabulary import TrialState
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)  # it tells of each resample's study otherwise
+optuna.logging.set_verbosity(optuna.logging.WARNING)  # Optuna otherwise reports each resample's study
 LEAST_TRIALS = 10
-"""Fewer complete trials say nothing."""
+"""Number of complete trials below which no importance is computed."""
 RESAMPLES = 200
 _MOST_TRIALS = 20_000
-"""In all resamples together: a few seconds."""
+"""Number of trials in all resamples together; they take a few seconds."""
 
 
 @dataclass(frozen=True)
 class Importance:
-    """The importance of one dimension, as shares of all, in [0, 1]."""
+    """The importance of one dimension, as a share of the whole, in [0, 1]."""
 
     name: str
     value: float
     low: float
     high: float
-    """Two-sided 90% interval over trials."""
+    """Upper end of the two-sided 90% interval over trials."""
 
 
 def importances(spec: StudySpec, rows: Sequence[TrialRow]) -> tuple[Importance, ...]:
-    """PED-ANOVA (Watanabe, Bansal, Hutter 2023) over complete trials, largest first, with a bootstrap over trials.
+    """Compute PED-ANOVA (Watanabe, Bansal, Hutter 2023) over complete trials, with a bootstrap over trials.
 
-    Dimensions that only some trials have are left out. Empty where fewer than ``LEAST_TRIALS`` trials are complete or
-    fewer than two dimensions are shared: there is nothing to compare then.
+    The largest comes first. Dimensions that only some trials have are left out. The result is empty where fewer than
+    ``LEAST_TRIALS`` trials are complete or fewer than two dimensions are shared, because nothing can be compared then.
     """
     shared = [dimension.name for dimension in spec.searched.dimensions if not dimension.when]
     complete = [row for row in rows if row.state is TrialState.COMPLETE and _inside(spec, row, shared)]
@@ -68,13 +68,13 @@ def importances(spec: StudySpec, rows: Sequence[TrialRow]) -> tuple[Importance, 
 
 
 def _inside(spec: StudySpec, row: TrialRow, shared: Sequence[str]) -> bool:
-    """A baseline may lie outside the space."""
+    """Return whether a trial lies inside the space; a baseline may not."""
     domains = {dimension.name: dimension.domain for dimension in spec.searched.dimensions}
     return all(name in row.params and contains(domains[name], row.params[name]) for name in shared)
 
 
 def _evaluate(trials: list[optuna.trial.FrozenTrial], names: Sequence[str]) -> list[float]:
-    """Shares in the order of ``names``."""
+    """Return the shares in the order of ``names``."""
     study = optuna.create_study(direction="maximize")
     study.add_trials(trials)
     with quiet_experiments():

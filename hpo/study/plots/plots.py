@@ -1,7 +1,7 @@
-"""Optuna's plots of a study as files: one interactive page, and a picture each.
+"""Optuna's plots of a study as files: one interactive page, and one picture for each plot.
 
-Run as a process of its own (``python -m hpo.study.plots.plots FOLDER``, a pickled ``Drawing`` at stdin): plotly, pyplot
-and what they hold are gone when it ends, and a worker that draws trains meanwhile as if it did not.
+They are drawn in a process of their own (``python -m hpo.study.plots.plots FOLDER``, a pickled ``Drawing`` at stdin).
+plotly, pyplot and their memory are released when it ends, and the worker's trainings are not disturbed.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from hpo.studyfile.space import contains
 from hpo.trial.vocabulary import TrialState
 
 MOST_TRIALS = 1000
-"""In the plots that draw each trial, the history but for: their size and time stay within bounds."""
+"""Largest number of trials in the plots that draw each trial, except the history. It bounds their size and time."""
 MOST_IN_CONTOUR = 120
-"""Trials in a contour plot: its grid has a cell for each pair of them, 75 MB of page for 1,000."""
+"""Largest number of trials in a contour plot: its grid has a cell for each pair of them, 75 MB of page for 1,000."""
 MOST_PARAMS, MOST_IN_CONTOUR_PARAMS = 10, 3
 
 
@@ -45,25 +45,25 @@ class _Plot:
     name: str
     title: str
     draw: Callable[[Any], Any]
-    """From ``optuna.visualization`` or its ``matplotlib`` to a figure, or axes."""
+    """Function of ``optuna.visualization`` or its ``matplotlib`` that returns a figure, or axes."""
     size: tuple[float, float] | None = None
-    """Size of its picture in inches; Optuna's own for None."""
+    """Size of its picture in inches; None for Optuna's own."""
 
 
 def draw(drawing: Drawing, folder: Path) -> None:
-    """Writes ``PAGE``, a PNG a plot, and ``IMPORTANCES`` (name -> share, largest first; ``{}`` for too few trials)."""
+    """Write ``PAGE``, a PNG for each plot, and ``IMPORTANCES`` (name -> share, largest first; ``{}`` if too few)."""
     found = importances(drawing.spec, drawing.trials)
     plots = _plots(drawing, [each.name for each in found])
     (folder / IMPORTANCES).write_text(json.dumps({each.name: round(each.value, 4) for each in found}))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        warnings.simplefilter("ignore", UserWarning)  # of dimensions that a picture has no room for, and the like
+        warnings.simplefilter("ignore", UserWarning)  # for example about dimensions that do not fit in a picture
         (folder / PAGE).write_text(_page(drawing, plots))
         _pictures(plots, folder)
 
 
 def _plots(drawing: Drawing, important: list[str]) -> list[_Plot]:
-    """Those that have something to show."""
+    """Return the plots that have something to show."""
     whole = _whole(drawing)
     shown = _choice(drawing, thinned(drawing.trials, MOST_TRIALS))
     few = _choice(drawing, thinned(drawing.trials, MOST_IN_CONTOUR))
@@ -104,7 +104,7 @@ def _plots(drawing: Drawing, important: list[str]) -> list[_Plot]:
 
 
 def thinned(trials: Sequence[TrialRow], most: int) -> tuple[TrialRow, ...]:
-    """At most ``most`` trials by number: the best half of what there is room for, and of the rest one in so many."""
+    """Return at most ``most`` trials by number: the best ``most`` / 2, and every n-th of the others."""
     if len(trials) <= most:
         return tuple(trials)
     complete = [row for row in trials if row.state is TrialState.COMPLETE and row.value is not None]
@@ -117,7 +117,10 @@ def thinned(trials: Sequence[TrialRow], most: int) -> tuple[TrialRow, ...]:
 
 
 def _whole(drawing: Drawing) -> optuna.Study:
-    """Every trial; a number whose trial never began is a failed one, since the history takes numbers for places."""
+    """Build a study with every trial.
+
+    A number whose trial never began becomes a failed trial, since the history uses numbers as places.
+    """
     known = dict(zip((row.number for row in drawing.trials), _frozen(drawing, drawing.trials), strict=True))
     never_begun = create_trial(state=OptunaState.FAIL)
     return _study(drawing, [known.get(number, never_begun) for number in range(max(known) + 1)])
@@ -126,7 +129,7 @@ def _whole(drawing: Drawing) -> optuna.Study:
 def _choice(drawing: Drawing, rows: Sequence[TrialRow]) -> optuna.Study:
     study = _study(drawing, _frozen(drawing, rows))
     for trial, row in zip(study.get_trials(deepcopy=False), rows, strict=True):
-        trial.number = row.number  # Optuna counts them anew
+        trial.number = row.number  # Optuna numbers them again
     return study
 
 
@@ -151,7 +154,10 @@ _STATES = {
 
 
 def _trial(row: TrialRow, spec: StudySpec, known: dict[str, BaseDistribution]) -> FrozenTrial:
-    """With what lies within the space alone: a baseline may not, and Optuna takes no such value."""
+    """Build Optuna's trial with only the values inside the space.
+
+    A baseline may have others, and Optuna refuses them.
+    """
     domains = {dimension.name: dimension.domain for dimension in spec.searched.dimensions}
     inside = {name: value for name, value in row.params.items() if name in domains and contains(domains[name], value)}
     trial = create_trial(
@@ -165,7 +171,7 @@ def _trial(row: TrialRow, spec: StudySpec, known: dict[str, BaseDistribution]) -
 
 
 def _local(moment: Any) -> Any:
-    """As Optuna keeps its own: naive; here in UTC on every machine."""
+    """Return a time without zone, as Optuna has it; here in UTC on every machine."""
     return None if moment is None else moment.astimezone(UTC).replace(tzinfo=None)
 
 
@@ -195,7 +201,7 @@ _STYLE = "body{font:15px system-ui,sans-serif;margin:1em 2em;color:#222}h1{font-
 
 
 def _note(plot: _Plot, drawing: Drawing) -> str:
-    """Says where not every trial is drawn."""
+    """Describe how many trials are drawn, where not all are."""
     most = {"history": None, "importances": None, "contour": MOST_IN_CONTOUR}.get(plot.name, MOST_TRIALS)
     if most is None or len(drawing.trials) <= most:
         return ""
@@ -220,7 +226,7 @@ def _pictures(plots: list[_Plot], folder: Path) -> None:
 
 def main(folder: Path) -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    os.nice(19)  # what is trained has the machine first
+    os.nice(19)  # trainings have priority
     draw(pickle.load(sys.stdin.buffer), folder)  # noqa: S301  (from the process that started this one)
 
 

@@ -1,4 +1,4 @@
-"""From a study's settings to a pruner."""
+"""Pruners from a study's settings."""
 
 from __future__ import annotations
 
@@ -23,18 +23,19 @@ CLASSES: dict[str, type[BasePruner]] = {
     "threshold": pruners.ThresholdPruner,
     "none": pruners.NopPruner,
 }
-"""By the names of ``hpo.studyfile.methods.pruners``; a test compares them.
+"""Pruners by the names of ``hpo.studyfile.methods.pruners``; a test compares them.
 
-Where ``substitutes`` has a class of ours, that one is built."""
+Where ``substitutes`` has a class of ours, that one is built.
+"""
 
 
 def build_pruner(spec: StudySpec) -> BasePruner:
-    """With the options that ``hpo.studyfile.planning.rungs`` derives from the epochs where the file names none."""
+    """Build the pruner. ``hpo.studyfile.planning.rungs`` derives options that the file leaves out from the epochs."""
     return _build(Method(spec.search.pruner.name, tuple(rungs.pruner_options(spec).items())))
 
 
 def keeps_notes(spec: StudySpec) -> bool:
-    """Whether trials are compared by what their pruner has noted on them, and not by their values alone."""
+    """Return whether trials are compared by what their pruner has noted on them, and not by their values alone."""
     return _keeps_notes(spec.search.pruner)
 
 

@@ -1,4 +1,4 @@
-"""From our space to Optuna's distributions, and from a study's settings to a sampler."""
+"""Optuna's distributions from our space, and samplers from a study's settings."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def distribution(domain: Domain) -> BaseDistribution:
     match domain:
         case FloatRange(low, high, log, step):
             with warnings.catch_warnings():
-                # a high that is no whole number of steps away is lowered by Optuna to the last tick, as ours is meant
+                # Optuna lowers a high bound that is off the grid to the last tick, which is what our ranges mean too
                 warnings.filterwarnings("ignore", "The distribution is specified by", UserWarning)
                 return FloatDistribution(low, high, log=log, step=step)
         case IntRange(low, high, log, step):
@@ -45,12 +45,12 @@ def distribution(domain: Domain) -> BaseDistribution:
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:
-    """Optuna's distribution of every dimension, conditional ones included; fixed values are none of its business."""
+    """Return Optuna's distribution of every dimension, conditional ones included, without fixed values."""
     return {dimension.name: distribution(dimension.domain) for dimension in space.dimensions}
 
 
 def suggest(trial: optuna.Trial, space: Space) -> dict[str, Scalar]:
-    """Values of the active dimensions in the space's order, as Python's own types."""
+    """Return the values of the active dimensions in the space's order, as Python's own types."""
     params: dict[str, Scalar] = {}
     for dimension in space.dimensions:
         if is_active(dimension, {**dict(space.fixed), **params}):
@@ -72,13 +72,13 @@ def _suggest(trial: optuna.Trial, name: str, domain: Domain) -> Scalar:
 
 @dataclass(frozen=True)
 class Draw:
-    """What a sampler for one proposal is built from."""
+    """The input for building a sampler of one proposal."""
 
     spec: StudySpec
     seed: int
-    """For this proposal alone."""
+    """Seed for this proposal only."""
     ended: EndedTrials | None
-    """What TPE keeps from one proposal to the next."""
+    """Columns that TPE keeps from one proposal to the next."""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -86,10 +86,11 @@ class Draw:
 
 
 def build_sampler(spec: StudySpec, ordinal: int, ended: EndedTrials | None = None) -> BaseSampler:
-    """A fresh sampler for one proposal: equal seed, ordinal and history give an equal proposal, whoever asks.
+    """Build a fresh sampler for one proposal.
 
-    A sampler that lives on draws from one stream of random numbers, which a restart would begin anew. ``ended``: what
-    TPE keeps from one proposal to the next.
+    Equal seed, ordinal and history give an equal proposal, whichever worker asks. A sampler with a long life would draw
+    from one stream of random numbers, which a restart would begin again. ``ended``: columns that TPE keeps from one
+    proposal to the next.
     """
     seed = int(np.random.SeedSequence((spec.search.seed, ordinal)).generate_state(1)[0])
     with quiet_experiments():
@@ -116,13 +117,13 @@ def _cmaes(draw: Draw) -> BaseSampler:
 
 
 def _qmc(draw: Draw) -> BaseSampler:
-    """One sequence for the whole study; Optuna counts its points in the study's attributes."""
+    """Build one sequence for the whole study; Optuna counts its points in the study's attributes."""
     options = {"scramble": True, "independent_sampler": RandomSampler(seed=draw.seed), **draw.options}
     return QMCSampler(seed=draw.spec.search.seed, **_QUIET, **options)
 
 
 def _random(draw: Draw) -> BaseSampler:
-    """For a grid, too, whose points are handed to Optuna as fixed parameters."""
+    """Build a random sampler. A grid uses it too: its points are given to Optuna as fixed parameters."""
     return RandomSampler(seed=draw.seed)
 
 
@@ -131,7 +132,7 @@ def _nsga2(draw: Draw) -> BaseSampler:
 
 
 _QUIET: dict[str, Any] = {"warn_independent_sampling": False}
-"""Conditional and first values are drawn so on purpose."""
+"""Conditional and first values are drawn independently on purpose."""
 BUILDERS: dict[str, Callable[[Draw], BaseSampler]] = {
     "tpe": _tpe,
     "gp": _gp,
@@ -141,7 +142,7 @@ BUILDERS: dict[str, Callable[[Draw], BaseSampler]] = {
     "grid": _random,
     "nsga2": _nsga2,
 }
-"""By the names of ``hpo.studyfile.methods.samplers``; a test compares them."""
+"""Builders by the names of ``hpo.studyfile.methods.samplers``; a test compares them."""
 
 
 def _has_conditions(space: Space) -> bool:
@@ -150,7 +151,7 @@ def _has_conditions(space: Space) -> bool:
 
 @contextmanager
 def quiet_experiments() -> Iterator[None]:
-    """Optuna warns of options that were asked for as experimental; its version is locked, so no user need hear it."""
+    """Silence Optuna's warnings of experimental options that the user chose; its version is locked."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         yield

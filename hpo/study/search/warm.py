@@ -15,16 +15,17 @@ _TAUGHT = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 def finished(storage: Storage, study: StudyRow) -> list[int]:
-    """Numbers of the trials of ``study`` that teach another one something."""
+    """Return the numbers of the trials of ``study`` that teach another one something."""
     read = storage.read(lambda connection: optuna_trials.read(connection, study.id, -1, ()))
     return [trial.number for trial in read.values() if _teaches(trial)]
 
 
 def trials(storage: Storage, study: StudyRow) -> dict[int, list[FrozenTrial]]:
-    """By the id of ``study``: what it took over when it was made, less what was deleted since.
+    """Return the trials that the study took over, by its id, without those deleted since.
 
-    All are numbered -1: before the study's own, and not below where Optuna begins to look for the parameters that
-    trials have in common (``IntersectionSearchSpace``, 5.0.0), which else would be those of the last one alone.
+    All are numbered -1, so they come before the study's own. The number is not lower, because Optuna starts there in
+    its search for the parameters that all trials have in common (``IntersectionSearchSpace``, 5.0.0); with lower
+    numbers it would use the parameters of the last trial only.
     """
     wanted = study.facts.warm.history
     if not wanted:

@@ -1,4 +1,4 @@
-"""Admission: which trial this worker may train next."""
+"""Admission: the choice of the trial that this worker may train next."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 
 def admit(context: SessionContext, baseline: BaselinePlan | None, token: str) -> Proposal | None:
-    """What waits first (the lowest ordinal before others), then a new ordinal while the budget has one; else None.
+    """Admit a waiting trial (the lowest ordinal first), or a new ordinal while the budget has one; else return None.
 
-    The attempt is owned by ``token``. After an error the claim may stand half made: see ``reaping.undo_admission``.
+    ``token`` then owns the attempt. After an error the claim may be incomplete: see ``reaping.undo_admission``.
     """
     claim = _claim(context, token)
     if claim is None:
@@ -39,7 +39,7 @@ def admit(context: SessionContext, baseline: BaselinePlan | None, token: str) ->
 
 
 def _claim(context: SessionContext, token: str) -> Claim | None:
-    """The row with its unique ordinal is what keeps the budget exact; it stands before Optuna is asked."""
+    """Insert or take the claim before Optuna is asked. The unique ordinal in its row keeps the budget exact."""
     spec, study_id = context.study.spec, context.study.id
 
     tries = itertools.count()
@@ -65,7 +65,7 @@ def _claim(context: SessionContext, token: str) -> Claim | None:
         try:
             return context.storage.write(action)
         except IntegrityError:
-            continue  # someone who did not lock the study took this ordinal in between
+            continue  # a worker that did not lock the study took this ordinal in between
 
 
 def _propose_new(context: SessionContext, claim: Claim, baseline: BaselinePlan | None) -> Proposal:
@@ -101,7 +101,7 @@ FRESH_TRIAL: dict[str, Any] = {
 
 
 def _adopt(connection: Connection, token: str, row: dict[str, Any], theirs: tuple[int, Drawn]) -> None:
-    """From here on the trial is the claim's; until then it is an orphan that nobody trains."""
+    """Make the trial the claim's; until then it is an orphan that no worker trains."""
     if owned(connection, token).number == row["number"]:
         return  # a repeated call after a lost acknowledgement
     connection.execute(insert(tables.trials).values(row))
@@ -112,7 +112,7 @@ def _adopt(connection: Connection, token: str, row: dict[str, Any], theirs: tupl
 
 
 def _readmit(context: SessionContext, claim: Claim) -> Proposal:
-    """The same trial again: given back by its worker, or the retry of a dead one."""
+    """Admit the same trial again: one that its worker gave back, or the retry of a dead one."""
     context.failpoint("readmitted")
     mine = (tables.trials.c.study_id == context.study.id) & (tables.trials.c.number == claim.trial_number)
     row, resume, before, rows, exclusive = context.storage.read(

@@ -1,4 +1,4 @@
-"""What the parts of a worker's session share."""
+"""Values and services that the parts of a worker's session share."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from hpo.study.optuna_internals.history import SearchHistory
 from hpo.study.records import StudyRow
 
 Failpoint = Callable[[str], None]
-"""Called with the name of each point at which a death is repaired; tests kill the process there."""
+"""Called with the name of each point at which a crash can be repaired; tests kill the process there."""
 
 
 def no_failpoint(_point: str) -> None:
-    """Nobody dies."""
+    """Do nothing."""
 
 
 def utc_now() -> datetime:
@@ -36,9 +36,9 @@ class SessionContext:
     worker: str
     worker_id: int
     clock: Callable[[], datetime]
-    """Aware UTC, of this machine."""
+    """Returns this machine's time as aware UTC."""
     now: Callable[[], ColumnElement[datetime]]
-    """The database's clock, for whatever is compared between machines."""
+    """Returns the database's clock, for times that are compared between machines."""
     failpoint: Failpoint
     history: SearchHistory
 
@@ -46,11 +46,13 @@ class SessionContext:
         return Owner(token, self.worker, self.worker_id, self.clock(), self.now())
 
     def search(self, sampler: BaseSampler) -> optuna.Study:
-        """Optuna's study on ``history`` for one proposal. One that lives on would show its sampler the same trials for
-        ever: it forgets what it read in ``ask`` and ``tell`` alone (``_get_trials``, Optuna 5.0.0).
+        """Return Optuna's study on ``history`` for one proposal.
 
-        Without a pruner, because under Hyperband Optuna shows samplers the trials of one bracket alone: with four
-        brackets TPE would stay at random for its first forty trials.
+        A study with a longer life would show its sampler the same trials for ever: it forgets what it read only in
+        ``ask`` and ``tell`` (``_get_trials``, Optuna 5.0.0).
+
+        It has no pruner, because under Hyperband Optuna shows samplers the trials of one bracket only: with four
+        brackets TPE would sample at random for its first forty trials.
         """
         return self.storage.call_optuna(
             lambda _rdb: optuna.load_study(
@@ -60,7 +62,7 @@ class SessionContext:
 
     @cached_property
     def plain(self) -> optuna.Study:
-        """Optuna's study on ``history`` where no sampler is asked."""
+        """Return Optuna's study on ``history`` for calls that ask no sampler."""
         return self.search(RandomSampler())
 
     def trial_id(self, number: int) -> int:

@@ -1,7 +1,7 @@
-"""How an attempt ends: its outcome, told to Optuna in one transaction; then the retry; then the claim.
+"""The end of an attempt: its outcome, told to Optuna in one transaction; then the retry; then the claim.
 
-Every step may be repeated. A death after any of them is repaired by running the rest: the outcome's row says what is
-left to do.
+Every step may be repeated. A crash after any of them is repaired by running the remaining steps: the outcome's row says
+which ones remain.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from hpo.trial.operating_point import DEFAULT
 from hpo.trial.vocabulary import Reaction, Reason
 
 _CONSTRAINT = "constraints:failure"
-"""What ``Trial.set_constraint("failure", ...)`` writes; diverged and out-of-memory trials violate it."""
+"""Attribute that ``Trial.set_constraint("failure", ...)`` writes; diverged and out-of-memory trials violate it."""
 
 
 def end(context: SessionContext, token: str, ended: Ended) -> Reaction:
-    """Raises ``ClaimLost`` when the attempt is someone else's; then nothing was written."""
+    """Record the end of an attempt. Raises ``ClaimLost``, and writes nothing, when another worker owns the attempt."""
     if ended.reason is Reason.GIVEN_BACK:
         return give_back(context, token, ended.epochs, None)
     ended = _finite(ended)
@@ -48,7 +48,7 @@ def end(context: SessionContext, token: str, ended: Ended) -> Reaction:
 
 
 def give_back(context: SessionContext, token: str, epochs: int, checkpoint: str | None) -> Reaction:
-    """The same trial waits for its next attempt; only for who ends its own attempt, never for a death."""
+    """Make the same trial wait for its next attempt. Only the worker that ends its own attempt may do this."""
     kept = {} if checkpoint is None else {"checkpoint_epoch": epochs, "checkpoint_path": checkpoint}
 
     def action(connection: Connection) -> None:
@@ -57,7 +57,8 @@ def give_back(context: SessionContext, token: str, epochs: int, checkpoint: str 
         if kept:
             connection.execute(update(tables.attempts).where(_attempt(claim)).values(kept))
         connection.execute(update(tables.trials).where(_trial(claim)).values(epochs=epochs))
-        # Optuna lets a RUNNING trial wait again, and its old handle write on: fit for one's own trial alone.
+        # Optuna lets a RUNNING trial wait again, and its old handle can still write: this is safe only for one's own
+        # trial.
         optuna_rows.set_waiting(connection, optuna_rows.trial_id(connection, claim.study_id, claim.trial_number))
         release(connection, token)
 
@@ -67,7 +68,7 @@ def give_back(context: SessionContext, token: str, epochs: int, checkpoint: str 
 
 
 def settle(context: SessionContext, token: str) -> None:
-    """What follows from a recorded outcome: the end of the ordinal, or its next trial."""
+    """Do what follows from a recorded outcome: end the ordinal, or ask for its next trial."""
     claim, outcome = context.storage.read(lambda connection: _recorded(connection, token))
     if outcome.counts:
         context.storage.write(lambda connection: release(connection, token, open=False))
@@ -77,7 +78,7 @@ def settle(context: SessionContext, token: str) -> None:
 
 
 def _finite(ended: Ended) -> Ended:
-    """A result that is no number is none: Optuna would take infinity as the best value of all."""
+    """Treat a result that is not finite as none: Optuna would take infinity as the best value of all."""
     if ended.reason is not Reason.COMPLETE or (ended.value is not None and math.isfinite(ended.value)):
         return ended
     detail = f"the objective of best.pt is {ended.value}, not a finite number"
@@ -112,7 +113,10 @@ def _record(context: SessionContext, connection: Connection, token: str, ended: 
 
 
 def _put_back(context: SessionContext, connection: Connection, claim: Claim, ended: Ended) -> Reaction:
-    """The same trial waits for an attempt with its device to itself; its process has ended, and no retry is used."""
+    """Make the same trial wait for an attempt with its device to itself.
+
+    Its process has ended, and no retry is used.
+    """
     _close_attempt(connection, claim, ended.reason, ended.detail, datetime.fromtimestamp(ended.recorded_at, UTC))
     epochs, _ = resume_point(connection, context.study, claim.ordinal)
     connection.execute(update(tables.trials).where(_trial(claim)).values(epochs=epochs))
@@ -122,8 +126,10 @@ def _put_back(context: SessionContext, connection: Connection, claim: Claim, end
 
 
 def _swept(ended: Ended) -> dict[str, Any]:
-    """What a swept trial came to: the setting that was found, and all that the sweep found; of the baseline and where
-    the sweep failed, the defaults that the trial was measured at."""
+    """Return the columns of a swept trial: the setting that was found, and the whole result of the sweep.
+
+    For the baseline, and where the sweep failed, the setting is the default that the trial was measured at.
+    """
     if ended.reason is not Reason.COMPLETE:
         return {"operating_point": None, "sweep": None}
     return {"operating_point": ended.operating_point or DEFAULT, "sweep": ended.swept}
@@ -140,21 +146,21 @@ def _recorded(connection: Connection, token: str) -> tuple[Claim, Row[Any]]:
 
 
 def _tell(connection: Connection, claim: Claim, ended: Ended, reaction: Reaction) -> None:
-    """Optuna, in the transaction of the outcome. The sampler is not told: those we use learn from the database."""
+    """Tell Optuna in the transaction of the outcome. The sampler is not told: those we use learn from the database."""
     trial_id = optuna_rows.trial_id(connection, claim.study_id, claim.trial_number)
     state = TrialState[reaction.state.value]
     value = ended.value if state is TrialState.COMPLETE else None
     if state is TrialState.PRUNED:
         rows = curve(connection, claim.study_id, claim.trial_number)
         finite = [row.objective for row in rows if math.isfinite(row.objective)]
-        value = finite[-1] if finite else None  # as Optuna's own `tell` gives a pruned trial its last reported value
+        value = finite[-1] if finite else None  # Optuna's own `tell` gives a pruned trial its last reported value
     reason = {} if state is TrialState.COMPLETE else {REASON: ended.reason.value}
     optuna_rows.set_attributes(connection, trial_id, reason, {_CONSTRAINT: 1.0} if reaction.infeasible else {})
     optuna_rows.finish(connection, trial_id, state, value)
 
 
 def _requeue(context: SessionContext, claim: Claim, outcome: Row[Any]) -> None:
-    """A new trial of the same ordinal with the same values; the dead one's handle can write nothing into it."""
+    """Create a new trial of the same ordinal with the same values; the dead one's handle can write nothing into it."""
     trial_id = context.trial_id(outcome.number)
     dead = context.storage.call_optuna(lambda rdb: rdb.get_trial(trial_id))
     epoch, rows = context.storage.read(lambda connection: _taken_over(context, connection, claim))
@@ -196,13 +202,13 @@ def _requeue(context: SessionContext, claim: Claim, outcome: Row[Any]) -> None:
 
 
 def _taken_over(context: SessionContext, connection: Connection, claim: Claim) -> tuple[int, list[EpochRow]]:
-    """The checkpoint's epoch, and the dead trial's curve up to it and no further."""
+    """Return the checkpoint's epoch, and the dead trial's curve up to that epoch."""
     epoch, _ = resume_point(connection, context.study, claim.ordinal)
     return epoch, [row for row in curve(connection, claim.study_id, claim.trial_number) if row.epoch <= epoch]
 
 
 def _kept_attributes(dead: FrozenTrial, rows: list[EpochRow]) -> dict[str, Any]:
-    """What samplers keep on a trial; of successive halving's rungs those that the copied epochs had passed."""
+    """Return what samplers keep on a trial, and the rungs of successive halving that the copied epochs had passed."""
     reached = {row.objective for row in rows}
     return {
         key: value
@@ -217,7 +223,10 @@ def _copied(row: EpochRow, study_id: int, number: int) -> dict[str, Any]:
 
 
 def _attempt(claim: Claim) -> Any:
-    """The claim's newest, if it began; its token may be another one, where a dead worker's claim was taken over."""
+    """Return the claim's newest attempt, if it began.
+
+    Its token may differ from the claim's, where a dead worker's claim was taken over.
+    """
     attempts = tables.attempts
     return and_(
         attempts.c.study_id == claim.study_id,

@@ -1,4 +1,4 @@
-"""The largest memory that attempts were seen to take."""
+"""The peak memory of attempts."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from hpo.study.session.context import SessionContext
 
 @dataclass(frozen=True)
 class Load:
-    """What a training's memory depends on most, beside its model."""
+    """The parts of a training, beside its model, that its memory depends on most."""
 
     batch: Any
     imgsz: Any
 
     @staticmethod
     def of(train: Mapping[str, Any]) -> Load:
-        """The load of training arguments; Ultralytics' defaults where they name neither."""
+        """Return the load of training arguments; Ultralytics' defaults where they name neither."""
         return Load(train.get("batch", 16), train.get("imgsz", 640))
 
 
@@ -36,7 +36,7 @@ class Peak:
 
 
 def write(context: SessionContext, token: str, mib: float) -> None:
-    """Raises ``ClaimLost`` where the attempt is someone else's."""
+    """Store the peak, in MiB. Raises ``ClaimLost`` where another worker owns the attempt."""
     mine = tables.attempts.c.token == token
 
     def action(connection: Connection) -> None:
@@ -47,7 +47,7 @@ def write(context: SessionContext, token: str, mib: float) -> None:
 
 
 def seen(storage: Storage, study: StudyRow) -> list[Peak]:
-    """Peak memory of every attempt at training this model, in whatever study of this database."""
+    """Return the peak memory of every attempt that trained this model, in any study of this database."""
     studies, attempts = tables.studies, tables.attempts
     mine = (
         select(attempts.c.effective, attempts.c.peak_mib)

@@ -1,4 +1,4 @@
-"""Where the values of a new ordinal come from, and the Optuna trial that holds them."""
+"""The source of a new ordinal's values, and the Optuna trial that holds them."""
 
 from __future__ import annotations
 
@@ -27,18 +27,20 @@ Params = dict[str, Scalar]
 
 @dataclass(frozen=True)
 class ProposalSource:
-    """What is settled about a proposal before a sampler is asked."""
+    """The part of a proposal that is fixed before a sampler is asked."""
 
     given: Params
     """Values that no sampler chooses."""
     baseline: bool = False
     outside: bool = False
-    """A baseline that the space can't hold."""
+    """Whether it is a baseline that the space can't hold."""
 
 
 def source(study: StudyRow, baseline: BaselinePlan | None, ordinal: int) -> ProposalSource:
-    """A planned run where there is a plan. Else the baseline first, then ``search.enqueue`` in its order and what was
-    taken over from earlier studies, then the grid's points or the sampler's choice.
+    """Return where the values of ``ordinal`` come from.
+
+    With a plan it is a planned run. Otherwise the order is: the baseline, ``search.enqueue``, proposals of earlier
+    studies, and then the grid's points or the sampler's choice.
     """
     spec = study.spec
     if study.plan:
@@ -58,10 +60,10 @@ def source(study: StudyRow, baseline: BaselinePlan | None, ordinal: int) -> Prop
 
 
 def ask(context: SessionContext, ordinal: int, token: str, planned: ProposalSource) -> tuple[int, int, Params]:
-    """A new RUNNING trial of Optuna's: its id, its number and its values.
+    """Make a new RUNNING trial of Optuna's; return its id, its number and its values.
 
-    The trial carries its ordinal and its claim's token from its first transaction on: once the claim is lost, everyone
-    can see that nobody will train it.
+    The trial carries its ordinal and its claim's token from its first transaction on. Once the claim is lost, every
+    worker can see that no worker will train it.
     """
     attributes: dict[str, Any] = {ORDINAL: ordinal, CLAIM: token}
     if planned.baseline:
@@ -88,14 +90,16 @@ def ask(context: SessionContext, ordinal: int, token: str, planned: ProposalSour
 
 
 def forget(context: SessionContext, trial_id: int) -> None:
-    """A trial that nobody may train, since its claim was lost meanwhile: told FAIL, and never counted."""
+    """Tell a trial FAIL that may no longer be trained because its claim was lost. It never counts."""
     context.history.forget(trial_id)
-    with suppress(UpdateFinishedTrialError):  # someone else saw it first
+    with suppress(UpdateFinishedTrialError):  # another worker told it first
         context.storage.call_optuna(lambda _rdb: context.history.set_trial_state_values(trial_id, TrialState.FAIL))
 
 
 def _holding(space: Space, given: Params) -> Space:
-    """The dimensions that can hold the given values, all without conditions: what Optuna may show of an outsider."""
+    """Return the dimensions that can hold the given values, without conditions. Optuna can store a baseline outside the
+    space with them.
+    """
     held = tuple(
         type(dimension)(dimension.name, dimension.domain)
         for dimension in space.dimensions

@@ -1,4 +1,4 @@
-"""What dead workers left: told if it had ended, tried again if not."""
+"""The trials of dead workers: a trial that had ended is told, any other is tried again."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ from hpo.trial.vocabulary import Reason
 
 _DIED = "its worker ended without a result (killed, crashed or lost power)"
 KeepLease = Callable[[str], AbstractContextManager[None]]
-"""Keeps the lease of a token alive within the block."""
+"""Keeps the lease of a token alive inside the block."""
 
 
 @dataclass(frozen=True)
 class Dead:
-    """What a worker may settle."""
+    """The claims that a worker may settle."""
 
     expired: dict[str, int]
-    """Token -> beat of the leases that it saw run out."""
+    """Leases that it saw run out, as a map from token to beat."""
     own: Collection[str]
-    """Tokens that it holds itself: never dead."""
+    """Tokens that it holds itself; they are never dead."""
 
     def has_lost(self, claim: Unsettled) -> bool:
         return claim.token not in self.own and _is_gone(claim)
 
 
 def reap(context: SessionContext, dead: Dead, keep_lease: KeepLease) -> tuple[int, ...]:
-    """Settles every trial whose owner is dead, or that was ended with other tools.
+    """Settle every trial of a dead owner, and every trial that was ended with other tools.
 
-    Safe while others do the same: who seizes a claim first settles it, and a death in the middle is settled by the next
-    call of anyone. Returns the numbers of the trials whose rows changed.
+    Others may do the same at the same time: the first that seizes a claim settles it, and the next call repairs a crash
+    in between. Returns the numbers of the trials with changed rows.
     """
     found = context.storage.read(lambda connection: claims.unsettled(connection, context.study.id, _owned_or_ended()))
     touched: list[int] = []
@@ -58,12 +58,12 @@ def reap(context: SessionContext, dead: Dead, keep_lease: KeepLease) -> tuple[in
 
 
 def fail_orphans(context: SessionContext) -> None:
-    """Asked or requeued by someone who lost the claim before the trial was the claim's: told FAIL, never counted."""
+    """Tell FAIL to trials that no claim owns: their worker lost the claim before it adopted them. They never count."""
     theirs, ours, attributes = optuna_tables.trials, tables.trials, optuna_tables.user_attributes
     mine = and_(ours.c.study_id == theirs.c.study_id, ours.c.number == theirs.c.number)
     of_trial = and_(attributes.c.trial_id == theirs.c.trial_id, attributes.c.key == CLAIM)
     live = exists().where(literal('"') + tables.claims.c.token + literal('"') == attributes.c.value_json)
-    unclaimed = (  # one statement: what it does not find adopted it must find owned in the same snapshot
+    unclaimed = (  # one statement: a trial that it does not see adopted must be seen as owned in the same snapshot
         select(theirs.c.trial_id)
         .select_from(theirs.join(ours, mine, isouter=True).join(attributes, of_trial, isouter=True))
         .where(
@@ -79,7 +79,7 @@ def fail_orphans(context: SessionContext) -> None:
 
 
 def undo_admission(context: SessionContext, token: str) -> None:
-    """Frees what an admission of this worker that ended in an error left half made; nothing if it left nothing."""
+    """Undo an admission of this worker that ended in an error and left a claim half made."""
     mine = tables.claims.c.token == token
     for claim in context.storage.read(lambda connection: claims.unsettled(connection, context.study.id, mine)):
         _settle(context, claim, token)
@@ -87,13 +87,13 @@ def undo_admission(context: SessionContext, token: str) -> None:
 
 
 def _owned_or_ended() -> Any:
-    """Claims with an owner, and trials without one that ended unrecorded (with other tools)."""
+    """Select claims with an owner, and trials without one that ended unrecorded (with other tools)."""
     unrecorded = and_(tables.claims.c.number.is_not(None), tables.trials.c.recorded_at.is_(None))
     return or_(tables.claims.c.token.is_not(None), and_(unrecorded, optuna_tables.state != "WAITING"))
 
 
 def _is_gone(claim: Unsettled) -> bool:
-    """Whether the claim's worker left, or ran on this machine and is no more: then no lease needs to run out."""
+    """Return whether the claim's worker left, or ran on this machine and has ended: then no lease needs to run out."""
     return claim.worker_ended_at is not None or (claim.process is not None and liveness.is_gone(claim.process))
 
 
@@ -101,12 +101,12 @@ def _take_over(context: SessionContext, claim: Unsettled, keep_lease: KeepLease)
     token = str(uuid.uuid4())
     with keep_lease(token):
         if not context.storage.write(lambda connection: claims.seize(connection, claim, context.owner(token))):
-            return []  # alive after all, or someone else was quicker
+            return []  # alive after all, or another worker was quicker
         context.failpoint("seized")
         try:
             return _settle(context, claim, token)
         except ClaimLost:
-            return []  # this worker was slow, and someone else took it over
+            return []  # this worker was slow, and another one took the claim
 
 
 def _settle(context: SessionContext, claim: Unsettled, token: str) -> list[int]:
@@ -122,7 +122,7 @@ def _settle(context: SessionContext, claim: Unsettled, token: str) -> list[int]:
 
 
 def _ended(context: SessionContext, claim: Unsettled) -> Ended:
-    """The result that the trial's process left, or its death."""
+    """Return the result that the trial's process left, or its death."""
     attempts = tables.attempts
     mine = and_(
         attempts.c.study_id == claim.study_id,
@@ -142,7 +142,7 @@ def _ended(context: SessionContext, claim: Unsettled) -> Ended:
 
 
 def _last_sign(connection: Connection, claim: Unsettled, attempt: Row[Any] | None) -> tuple[int, datetime | None]:
-    """Epochs that are recorded, and when the attempt was last known to live."""
+    """Return the number of recorded epochs, and when the attempt was last known to live."""
     rows = curve(connection, claim.study_id, claim.trial_number)
     epochs = rows[-1].epoch if rows else 0
     if attempt is None:
@@ -152,7 +152,7 @@ def _last_sign(connection: Connection, claim: Unsettled, attempt: Row[Any] | Non
 
 
 def _free(connection: Connection, claim: Unsettled, token: str) -> None:
-    """Nobody's again; an attempt that did not begin leaves no gap in the numbers."""
+    """Remove the owner; an attempt that did not begin leaves no gap in the numbers."""
     attempts = tables.attempts
     mine = and_(attempts.c.study_id == claim.study_id, attempts.c.ordinal == claim.ordinal)
     begun = connection.execute(select(func.coalesce(func.max(attempts.c.attempt), 0)).where(mine)).scalar_one()

@@ -1,4 +1,4 @@
-"""What a running attempt writes: its beginning, its epochs, its checkpoints."""
+"""The writes of a running attempt: its beginning, its epochs, its checkpoints."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class Active:
 
     proposal: Proposal
     trial_id: int
-    """Optuna's."""
+    """Optuna's id of the trial."""
     pruning: PruningPlan | None = None
-    """When the pruner may be asked; None before ``begin``."""
+    """Epochs at which the pruner may be asked; None before ``begin``."""
 
     def asks(self, epoch: int) -> bool:
-        """Whether the pruner is asked after ``epoch``; never for the baseline, with which the others are compared."""
+        """Return whether the pruner is asked after ``epoch``; never for the baseline, the reference of the others."""
         if self.pruning is None or self.pruning.first is None or self.proposal.baseline:
             return False
         return epoch >= self.pruning.first and epoch not in self.pruning.silent
@@ -46,7 +46,7 @@ class Active:
 
 @dataclass(frozen=True)
 class Answered:
-    """What follows from an epoch's report."""
+    """The decisions that follow an epoch's report."""
 
     prune: bool
     control: Control
@@ -54,18 +54,18 @@ class Answered:
 
 @dataclass(frozen=True)
 class Place:
-    """Where an attempt is trained."""
+    """The place where an attempt is trained."""
 
     folder: str
-    """Absolute, on the worker's machine."""
+    """Absolute path on the worker's machine."""
     device: str = ""
     slot: int = 0
 
 
 def write_attempt(context: SessionContext, active: Active, place: Place, planned: dict[str, Any]) -> None:
-    """Opens the attempt's row and stores what it will train (columns ``train`` and ``operating_point``).
+    """Open the attempt's row and store what it will train (columns ``train`` and ``operating_point``).
 
-    What stands of the trial beyond the epoch that the attempt goes on from is part of its curve no more.
+    Epochs after the one that the attempt resumes from no longer belong to the trial's curve.
     """
     proposal = active.proposal
     planned = {**planned, "epochs": proposal.resume_epoch}
@@ -99,7 +99,10 @@ def write_attempt(context: SessionContext, active: Active, place: Place, planned
 
 
 def write_effective(context: SessionContext, active: Active, effective: dict[str, Scalar], resumed_from: int) -> None:
-    """``resumed_from`` is less than was planned where the training found that it can't use its checkpoint."""
+    """Store the arguments that are really trained.
+
+    ``resumed_from`` is less than planned where the training found that it can't use its checkpoint.
+    """
     proposal = active.proposal
 
     def action(connection: Connection) -> None:
@@ -121,9 +124,9 @@ def write_checkpoint(context: SessionContext, token: str, epoch: int, path: str)
 
 
 def write_epoch(context: SessionContext, active: Active, report: EpochReport) -> Control:
-    """Ours and Optuna's row of an epoch, in one transaction; what is wanted of the study at that moment.
+    """Write our row and Optuna's row of an epoch in one transaction; return the study's control at that moment.
 
-    An epoch that is trained anew replaces what stood there.
+    An epoch that is trained again replaces the one before.
     """
     proposal, finite = active.proposal, math.isfinite(report.objective)
     asked = {"of": proposal.token, "trial": active.trial_id}
@@ -140,7 +143,7 @@ def write_epoch(context: SessionContext, active: Active, report: EpochReport) ->
     }
 
     def action(connection: Connection) -> Control:
-        if connection.dialect.name == "postgresql":  # in one statement: most of what a trial asks of it are epochs
+        if connection.dialect.name == "postgresql":  # one statement: most of a trial's calls to it are epochs
             values = asked | _EPOCH.named(tables.epochs, row)
             values |= optuna_rows.INTERMEDIATE_ROW.named(optuna_rows.INTERMEDIATE, theirs) if theirs else {}
             return _wanted(active, connection.execute(_epoch_at_once(finite=finite), values))
@@ -176,7 +179,7 @@ _OPEN = ("RUNNING", "WAITING")
 
 @cache
 def _epoch_at_once(*, finite: bool) -> Any:
-    """``_CONTROL_AND_STATE``, and both rows of an epoch where the trial is still this session's and open."""
+    """Build ``_CONTROL_AND_STATE`` and both rows of an epoch, for a trial that is open and this session's."""
     mine = _CONTROL_AND_STATE.cte("mine")
     is_open = mine.c.state.in_(_OPEN)
     writes = [statements.replacing_where(mine, is_open, tables.epochs, _EPOCH)]
@@ -187,7 +190,7 @@ def _epoch_at_once(*, finite: bool) -> Any:
 
 
 def _wanted(active: Active, found: CursorResult[Any]) -> Control:
-    """What is wanted of the trial's study. Raises ``ClaimLost`` where the trial is this session's no more, or ended."""
+    """Return the control of the trial's study. Raises ``ClaimLost`` if the trial ended or is another session's."""
     row = found.one_or_none()
     if row is None or row.state not in _OPEN:
         raise ClaimLost(f"trial {active.proposal.number} belongs to someone else, or ended; its result is dropped")
@@ -195,12 +198,12 @@ def _wanted(active: Active, found: CursorResult[Any]) -> Control:
 
 
 def should_prune(context: SessionContext, pruner: BasePruner, trial_id: int, epoch: int) -> bool:
-    """The pruner sees the trial up to this epoch: a resumed one may still hold values of epochs that it trains anew."""
+    """Ask the pruner, with the trial up to this epoch: a resumed trial may have values of later epochs."""
 
     def ask() -> bool:
         trial = copy.deepcopy(context.history.own(trial_id))
         trial.intermediate_values = {step: value for step, value in trial.intermediate_values.items() if step <= epoch}
-        return bool(pruner.prune(context.plain, trial))  # some return numpy's
+        return bool(pruner.prune(context.plain, trial))  # some return numpy's bool
 
     try:
         return context.storage.call_optuna(lambda _rdb: ask())

@@ -1,4 +1,4 @@
-"""Who works on a study, and what is wanted of it."""
+"""The workers of a study, and its control."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Life:
 
     worker: str
     slots: tuple[str, ...] = ("auto",)
-    """Device of each."""
+    """Device of each slot."""
 
 
 def enter(storage: Storage, study_id: int, life: Life, now: ColumnElement[datetime]) -> int:
-    """The id of the new life."""
+    """Insert a new life and return its id."""
     row = {
         "study_id": study_id,
         "worker": life.worker,
@@ -42,7 +42,7 @@ def enter(storage: Storage, study_id: int, life: Life, now: ColumnElement[dateti
 
 
 def seen(connection: Connection, worker_id: int, now: ColumnElement[datetime]) -> None:
-    """The study's live hours run to the last one."""
+    """Note a sign of life; the study's live hours run to the last one."""
     connection.execute(update(tables.workers).where(tables.workers.c.id == worker_id).values(seen_at=now))
 
 
@@ -63,10 +63,10 @@ def control(connection: Connection, study_id: int) -> Control:
 
 
 def give_up(context: SessionContext, because: str) -> bool:
-    """Notes why a worker takes no more trials.
+    """Note why a worker takes no more trials.
 
-    Pauses the study where another one that worked at the same time has given up too, and nothing has been trained
-    since: then it is the study that is at fault. True where it did.
+    Pauses the study, and returns True, where another worker that ran at the same time has given up too and nothing has
+    been trained since: then the study is at fault.
     """
     study_id, workers = context.study.id, tables.workers
 

@@ -1,6 +1,6 @@
-"""Checkpoints in the artifact store. A row names what is there in full: it is written after the upload.
+"""Checkpoints in the artifact store. A row names only complete uploads: it is written after the upload.
 
-What a row names is deleted in the store before the row forgets it, so a death in between leaves nothing unknown.
+An upload is deleted in the store before its row forgets it, so a crash in between leaves nothing unknown.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from hpo.study.session.context import SessionContext
 
 
 def add(context: SessionContext, token: str, upload: Upload) -> list[Upload]:
-    """Adds it to the attempt's row; returns what is superseded. Raises ``ClaimLost``.
+    """Add the upload to the attempt's row; return the superseded ones. Raises ``ClaimLost``.
 
-    Two stay of an ordinal: the newest of this attempt, and of the others the one that holds the most epochs.
+    Two uploads of an ordinal stay: the newest of this attempt, and the one of other attempts with the most epochs.
     """
 
     def action(connection: Connection) -> list[Upload]:
@@ -40,7 +40,7 @@ def add(context: SessionContext, token: str, upload: Upload) -> list[Upload]:
 
 
 def forget(context: SessionContext, token: str, gone: list[Upload]) -> None:
-    """``gone`` leave the rows of the attempts at the ordinal that ``token`` owns. Raises ``ClaimLost``."""
+    """Remove the uploads ``gone`` from the rows of the ordinal that ``token`` owns. Raises ``ClaimLost``."""
     locations = {upload.location for upload in gone}
 
     def action(connection: Connection) -> None:
@@ -52,7 +52,7 @@ def forget(context: SessionContext, token: str, gone: list[Upload]) -> None:
 
 
 def left(context: SessionContext) -> dict[int, list[Upload]]:
-    """What rows still name of ordinals that are closed."""
+    """Return the uploads that rows still name, of closed ordinals."""
     over = and_(claims.c.study_id == attempts.c.study_id, claims.c.ordinal == attempts.c.ordinal, ~claims.c.open)
     named = (
         select(attempts.c.ordinal, attempts.c.uploads)
@@ -66,13 +66,13 @@ def left(context: SessionContext) -> dict[int, list[Upload]]:
 
 
 def named(storage: Storage, study: StudyRow) -> list[Upload]:
-    """All that rows name."""
+    """Return all uploads that rows name."""
     mine = select(attempts.c.uploads).where(attempts.c.study_id == study.id, attempts.c.uploads != [])
     return [each for row in storage.read(lambda connection: connection.execute(mine).all()) for each in _uploads(row)]
 
 
 def clear(context: SessionContext, ordinal: int) -> None:
-    """Only for a closed ordinal, which nobody owns; by whoever has emptied its place in the store."""
+    """Forget the uploads of a closed ordinal, which has no owner. Call it after its place in the store is empty."""
     closed = select(claims.c.ordinal).where(claims.c.study_id == context.study.id, ~claims.c.open)
     mine = and_(attempts.c.study_id == context.study.id, attempts.c.ordinal == ordinal, attempts.c.ordinal.in_(closed))
     context.storage.write(lambda connection: connection.execute(update(attempts).where(mine).values(uploads=[])))

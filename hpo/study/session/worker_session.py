@@ -1,4 +1,4 @@
-"""One worker's hold on a study: proposals in, epochs and outcomes out."""
+"""One worker's session on a study: it gets proposals, and reports epochs and outcomes."""
 
 from __future__ import annotations
 
@@ -40,12 +40,13 @@ if TYPE_CHECKING:
 class WorkerSession:
     """A context manager. Any number of sessions share a study, from any machines.
 
-    Order of calls: for each trial ``admit``, ``begin``, ``started``, ``report`` each epoch, ``checkpointed`` where one
-    was written, and ``end`` or ``give_back`` (``decline`` before ``begin``); meanwhile ``beat`` every quarter of a
-    lease, from a thread of its own.
-    ``admit`` is for one thread; the other calls may come from several, each for a trial of its own.
-    Every call may raise ``StorageUnavailable``; it may be made again. Calls with a token raise ``ClaimLost`` when the
-    attempt is no longer this session's; nothing was written then.
+    Order of calls: for each trial ``admit``, ``begin``, ``started``, ``report`` at each epoch, ``checkpointed`` where a
+    checkpoint was written, and ``end`` or ``give_back`` (``decline`` before ``begin``). Meanwhile ``beat`` is called
+    every quarter of a lease, from a thread of its own. Only one thread calls ``admit``. Several may make the other
+    calls, each for a trial of its own.
+
+    Every call may raise ``StorageUnavailable`` and may be repeated. Calls with a token raise ``ClaimLost``, and write
+    nothing, when the attempt is no longer this session's.
     """
 
     def __init__(
@@ -58,23 +59,23 @@ class WorkerSession:
         clock: Callable[[], datetime] | None = None,
         failpoint: Failpoint = no_failpoint,
     ) -> None:
-        """``clock``: stands for every clock there is, the database's too; by default each is its own."""
+        """Start a session; ``clock`` replaces every clock, the database's too (by default each is its own)."""
         self._baseline = baseline
         self._pruner = build_pruner(study.spec)
         self._steady = time.monotonic if clock is None else lambda: clock().timestamp()
         self._watch = Watch(study.spec.recovery.lease_s, self._steady)
         self._active: dict[str, Active] = {}
         self._held: set[str] = set()
-        """Tokens whose leases this session keeps alive."""
+        """Tokens with leases that this session keeps alive."""
         self._lost: set[str] = set()
         self._guard = threading.Lock()
         """Guards ``_held`` and ``_lost``."""
         self._admitting: str | None = None
-        """Token of an admission that has not come to its end."""
+        """Token of an admission that has not ended."""
         self._orphans_due = float("-inf")
         self._settled: list[int] = []
         self.control = Control.RUN
-        """What was wanted of the study when it was last asked."""
+        """Control of the study at the last query."""
         now = tables.Now if clock is None else lambda: literal(clock(), tables.Utc())
         life = Life(worker) if isinstance(worker, str) else worker
         worker_id = registry.enter(storage, study.id, life, now())
@@ -88,7 +89,7 @@ class WorkerSession:
         return self._context.study.spec.recovery.lease_s / 4
 
     def beat(self) -> None:
-        """Proof of life: renews the leases held, looks at everyone's, and at what is wanted of the study."""
+        """Renew the leases held, and read all leases and the study's control."""
         with self._guard:
             held, training = set(self._held), set(self._active)
         asked_at = self._steady()
@@ -103,11 +104,11 @@ class WorkerSession:
             self._lost |= (training - kept) & self._held
 
     def lost(self, token: str) -> bool:
-        """Whether the trial is known to be someone else's now: its process is to be ended, its result dropped."""
+        """Return whether another worker owns the trial now: its process must be ended, and its result dropped."""
         return token in self._lost
 
     def reap(self) -> tuple[int, ...]:
-        """Settles what dead workers left; returns the numbers of the trials that it ended or gave back."""
+        """Settle the trials of dead workers; return the numbers of the trials that it ended or gave back."""
         expired = self._watch.expired()
         touched = reaping.reap(self._context, reaping.Dead(expired, frozenset(self._held)), self._hold)
         if touched or self._steady() >= self._orphans_due:
@@ -119,14 +120,14 @@ class WorkerSession:
         return touched
 
     def settled(self) -> list[int]:
-        """Numbers of the trials that this session has settled for dead workers since it was last asked."""
+        """Return the trials that this session settled for dead workers since the last call, by number."""
         numbers, self._settled = self._settled, []
         return numbers
 
     def admit(self) -> Proposal | None:
-        """A trial to train now, or None: then ``finished`` says whether the search is over.
+        """Return a trial to train now, or None: then ``finished`` says whether the search is over.
 
-        Reaps what is dead first, then tells what had ended, queues what is tried again, counts, claims and asks.
+        It first settles dead workers' trials. Then it tells what had ended, queues retries, counts, claims and asks.
         """
         if self._admitting is not None:
             with self._hold(self._admitting), suppress(ClaimLost):
@@ -158,7 +159,7 @@ class WorkerSession:
         return now
 
     def finished(self) -> Finish | None:
-        """Why the search is over; None while anything is open or may be proposed."""
+        """Return why the search has ended; None while a trial is open or may be proposed."""
         return progress.finished(self._context.study.spec, self.progress())
 
     def begin(
@@ -170,9 +171,9 @@ class WorkerSession:
         place: Place,
         resumed_from: int | None = None,
     ) -> None:
-        """Opens the attempt. ``train`` is complete: what the trial's process is asked to train.
+        """Open the attempt. ``train`` is complete: the arguments for the trial's process.
 
-        ``resumed_from``: epochs of the checkpoint that it goes on from, where that is not the proposal's.
+        ``resumed_from``: epochs of the checkpoint that it resumes from, where that is not the proposal's.
         """
         active = self._of(token)
         if resumed_from is not None:
@@ -181,22 +182,22 @@ class WorkerSession:
         recording.write_attempt(self._context, active, place, {"train": train, "operating_point": operating_point})
 
     def started(self, token: str, effective: dict[str, Scalar], resumed_from: int | None = None) -> None:
-        """Stores what is really trained, as Ultralytics resolved it, and after which epoch, where that is known."""
+        """Store what is really trained, as Ultralytics resolved it, and the epoch it resumed from, if known."""
         active = self._of(token)
         planned = active.proposal.resume_epoch
         recording.write_effective(self._context, active, effective, planned if resumed_from is None else resumed_from)
 
     def took_memory(self, token: str, mib: float) -> None:
-        """The most that the attempt's process has taken so far."""
+        """Store the peak memory of the attempt's process so far, in MiB."""
         self._of(token)
         peaks.write(self._context, token, mib)
 
     def offers(self, slots: tuple[str, ...]) -> None:
-        """The device of each slot, where there are more than this life began with."""
+        """Store the device of each slot, where there are more than this life began with."""
         registry.offers(self._context, slots)
 
     def report(self, token: str, report: EpochReport) -> Answered:
-        """Stores an epoch and says whether to stop the trial."""
+        """Store an epoch; return whether to stop the trial."""
         active = self._of(token)
         self.control = recording.write_epoch(self._context, active, report)
         prune = active.asks(report.epoch) and recording.should_prune(
@@ -205,65 +206,63 @@ class WorkerSession:
         return Answered(prune, self.control)
 
     def checkpointed(self, token: str, epoch: int, path: str) -> None:
-        """The attempt can be resumed after ``epoch`` from the file at ``path``."""
+        """Note that the attempt can be resumed after ``epoch`` from the file at ``path``."""
         self._of(token)
         recording.write_checkpoint(self._context, token, epoch, path)
 
     def uploaded(self, token: str, upload: Upload) -> list[Upload]:
-        """The attempt can be resumed from ``upload`` on any machine. Returns those that are needed no more: they are
-        to be deleted in the store, and then forgotten here.
-        """
+        """Note an upload that the attempt can resume from; return those to delete in the store and forget then."""
         self._of(token)
         return uploads.add(self._context, token, upload)
 
     def forget_uploads(self, token: str, gone: list[Upload]) -> None:
-        """They were deleted in the store."""
+        """Forget uploads that were deleted in the store."""
         self._of(token)
         uploads.forget(self._context, token, gone)
 
     def uploads_left(self) -> dict[int, list[Upload]]:
-        """By ordinal: what lies in the store of trials that ended for good."""
+        """Return the uploads in the store of trials that ended for good, by ordinal."""
         return uploads.left(self._context)
 
     def uploads_cleared(self, ordinal: int) -> None:
-        """Nothing of this ordinal, which has ended, lies in the store any more."""
+        """Note that the store holds nothing more of this ordinal, which has ended."""
         uploads.clear(self._context, ordinal)
 
     def end(self, token: str, ended: Ended) -> Reaction:
-        """Records the outcome, tells Optuna, queues the retry if there is one."""
+        """Record the outcome, tell Optuna, and queue the retry if there is one."""
         self._of(token)
         try:
             reaction = ending.end(self._context, token, ended)
         except BaseException:
-            self._orphans_due = float("-inf")  # it may have left a retry that is nobody's
+            self._orphans_due = float("-inf")  # it may have left a retry that no claim owns
             raise
         self.drop(token)
         return reaction
 
     def give_back(self, token: str, epochs: int, checkpoint: str | None) -> None:
-        """The same trial waits to be admitted again, and goes on after ``epochs`` if there is a ``checkpoint``."""
+        """Make the same trial wait for another admission; it resumes after ``epochs`` if there is a ``checkpoint``."""
         self._of(token)
         ending.give_back(self._context, token, epochs, checkpoint)
         self.drop(token)
 
     def decline(self, token: str) -> None:
-        """A trial that had been given back or put back, and has not begun since it was admitted, waits again."""
+        """Make a trial wait again that had been given back or put back, and has not begun since it was admitted."""
         reaping.undo_admission(self._context, token)
         self.drop(token)
 
     def drop(self, token: str) -> None:
-        """Forgets an attempt that ended or was lost; its lease is not renewed any more."""
+        """Forget an attempt that ended or was lost; its lease is not renewed any more."""
         active = self._active.pop(token, None)
         if active is not None:
             self._context.history.forget(active.trial_id)
         self._let_go(token)
 
     def give_up(self, because: str) -> bool:
-        """This worker takes no more trials, since everything fails on it; True where that paused the whole study."""
+        """Note that this worker stops because all trials fail on it; return True where that paused the whole study."""
         return registry.give_up(self._context, because)
 
     def close(self) -> None:
-        """Leaves the study. Trials still running are settled by others, once their leases have run out."""
+        """Leave the study. Other workers settle the trials that still run, once their leases have run out."""
         context = self._context
         reaping.fail_orphans(context)
         registry.leave(context.storage, context.worker_id, context.now())

@@ -1,4 +1,4 @@
-"""What a person may change of a stored study: whether it goes on, and its budget. Each change leaves a row."""
+"""The changes that a person may make to a stored study: its control and its budget. Each change leaves a row."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hpo.studyfile.schema import Budget
 
 
 def control(storage: Storage, study: StudyRow) -> tuple[Control, str]:
-    """What is wanted of the study now, and why where it paused itself."""
+    """Return the study's control now, and the reason where it paused itself."""
     names = (tables.studies.c.control, tables.studies.c.control_reason)
     wanted = select(*names).where(tables.studies.c.id == study.id)
     row = storage.read(lambda connection: connection.execute(wanted).one())
@@ -26,7 +26,7 @@ def control(storage: Storage, study: StudyRow) -> tuple[Control, str]:
 
 
 def set_control(storage: Storage, study: StudyRow, wanted: Control, by: str) -> Control:
-    """Every worker obeys within an epoch. Returns what was wanted before."""
+    """Set the study's control, which every worker obeys within an epoch; return the control before."""
 
     def action(connection: Connection) -> Control:
         mine = tables.studies.c.id == study.id
@@ -39,10 +39,10 @@ def set_control(storage: Storage, study: StudyRow, wanted: Control, by: str) -> 
 
 
 def set_budget(storage: Storage, study: StudyRow, by: str, *, trials: int | None, hours: float | None) -> Budget:
-    """The budget of a live study; None leaves a number as it is. Returns the new one.
+    """Change the budget of a live study and return the new one. None leaves a number as it is.
 
-    Raises ``UsageError`` where more trials were handed out than the new budget has, and for a confirmation stage, whose
-    runs are planned.
+    Raises ``UsageError`` where more trials were handed out than the new budget has, and for a confirmation stage, which
+    has planned runs.
     """
     if study.plan:
         raise UsageError(f"study {study.name!r} is a confirmation stage: it has its {len(study.plan)} runs")
@@ -70,7 +70,7 @@ def set_budget(storage: Storage, study: StudyRow, by: str, *, trials: int | None
 
 
 def refuse_if_stopped(storage: Storage, study: StudyRow) -> None:
-    """Raises ``StudyStopped``; a study that is paused is waited for."""
+    """Raise ``StudyStopped`` where the study is stopped; a paused study is waited for."""
     wanted, _ = control(storage, study)
     if wanted.sends_away:
         said = {Control.STOP: "stopped", Control.CANCEL: "cancelled"}[wanted]
@@ -84,12 +84,12 @@ def _note(connection: Connection, study: StudyRow, by: str, change: tuple[str, A
 
 
 def note(storage: Storage, study: StudyRow, by: str, key: str, after: Any) -> None:
-    """A row of ``hpo_changes`` about something that happened once, such as a promotion that is to be registered."""
+    """Add a row to ``hpo_changes`` about an event, such as a promotion that is to be registered."""
     storage.write(lambda connection: _note(connection, study, by, (key, None, after)))
 
 
 def notes(storage: Storage, study: StudyRow, key: str) -> list[Any]:
-    """What was noted of a study under ``key``, oldest first."""
+    """Return what was noted of a study under ``key``, oldest first."""
     changes = tables.changes
     found = select(changes.c.after).where(changes.c.key == key, changes.c.study_id == study.id)
     return storage.read(lambda connection: list(connection.scalars(found.order_by(changes.c.id))))

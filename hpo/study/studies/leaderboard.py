@@ -1,4 +1,4 @@
-"""Where trials stand among all others: what a worker asks after each of them, without reading the whole study."""
+"""The ranks of trials among all others. A worker asks for them after each trial, without reading the whole study."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _A_BATCH = 500
 @dataclass(frozen=True)
 class Placement:
     best: dict[int, str]
-    """Number of each of the best trials, and the folder of its newest attempt on whatever machine that was."""
+    """Folder of the newest attempt of each of the best trials, by number; the folder may be on any machine."""
     ended: frozenset[int]
-    """Those asked about whose ordinal has ended for good: nothing will be resumed from what they left."""
+    """Numbers, among those asked about, with an ordinal that ended for good: nothing resumes from their files."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,12 @@ class Leaderboard:
     study: StudyRow
 
     def placement(self, numbers: Collection[int]) -> Placement:
-        """Where ``numbers`` stand, and which trials keep their weights (``keep.weights``; of equals the earlier)."""
+        """Rank ``numbers``; say which trials keep their weights (``keep.weights``; the earlier trial wins ties)."""
         count = self.study.spec.keep.weights
         return self.storage.read(lambda connection: _placement(connection, self.study.id, count, numbers))
 
     def best_value(self) -> float | None:
-        """The best value of all complete trials; None where there is none."""
+        """Return the best value of all complete trials; None where there is none."""
         largest = _complete(self.study.id, func.max(tables.trials.c.value))
         found: float | None = self.storage.read(lambda connection: connection.execute(largest).scalar_one())
         return found

@@ -25,12 +25,12 @@ from hpo.studyfile.stage import StagePlan
 def create_or_join(
     storage: Storage, spec: StudySpec, identity: Identity, facts: Facts, plan: StagePlan = ()
 ) -> StudyRow:
-    """The stored study of ``spec.name``, made if there is none. Safe among processes that do it at once.
+    """Return the stored study of ``spec.name``; make it if there is none. Several processes may do so at once.
 
-    ``plan``: what a confirmation stage trains.
+    ``plan``: the trainings of a confirmation stage.
 
     Raises ``StudyConflict`` when the stored one has another specification, other data or another model. ``confirm`` and
-    ``final`` may be others, since they change nothing of the search: they are stored as they are asked for now.
+    ``final`` may differ, since they change nothing in the search: the new values are stored.
     """
     row = _find(storage, spec.name) or _create(storage, (spec, plan), identity, facts)
     alike = replace(spec, confirm=row.spec.confirm, final=row.spec.final)
@@ -50,7 +50,7 @@ def _with_later_stages(storage: Storage, row: StudyRow, spec: StudySpec) -> Stud
 
 
 def load(storage: Storage, name: str) -> StudyRow:
-    """Raises ``UsageError`` naming the nearest studies when there is none of this name."""
+    """Return the study. Raises ``UsageError``, with the nearest names, when there is none of this name."""
     row = _find(storage, name)
     if row is None:
         raise _unknown(storage, name)
@@ -62,15 +62,17 @@ def is_stored(storage: Storage, name: str) -> bool:
 
 
 def names(storage: Storage) -> list[str]:
-    """Names of all searches, the oldest first; their confirmation stages are part of them."""
+    """Return the names of all searches, the oldest first; their confirmation stages are part of them."""
     searches = select(tables.studies.c.name).where(~tables.studies.c.name.endswith(STAGE_SUFFIX, autoescape=True))
     ordered = searches.order_by(tables.studies.c.created_at, tables.studies.c.id)
     return storage.read(lambda connection: list(connection.scalars(ordered)))
 
 
 def delete(storage: Storage, name: str) -> None:
-    """Every row of the study and of its confirmation stage, Optuna's and ours, in one transaction; files and MLflow
-    runs stay. Of a stage that is deleted alone the looks at a split stay with its search: they were taken.
+    """Delete every row of the study and of its confirmation stage, Optuna's and ours, in one transaction.
+
+    Files and MLflow runs stay. When only a stage is deleted, the looks at a split stay with its search, because they
+    were taken.
     """
     study, stage = load(storage, name), confirmation(storage, name)
     ids = [study.id, *([] if stage is None else [stage.id])]
@@ -87,7 +89,7 @@ def delete(storage: Storage, name: str) -> None:
 
 
 def confirmation(storage: Storage, name: str) -> StudyRow | None:
-    """The confirmation stage of the search ``name``; None before it has begun."""
+    """Return the confirmation stage of the search ``name``; None before it has begun."""
     return _find(storage, f"{name}{STAGE_SUFFIX}")
 
 
@@ -111,13 +113,13 @@ def _delete(connection: Connection, study_id: int) -> None:
 
 
 def set_experiment(storage: Storage, study_id: int, experiment_id: str) -> None:
-    """Remembers the MLflow experiment of a study."""
+    """Store the MLflow experiment of a study."""
     statement = update(tables.studies).where(tables.studies.c.id == study_id).values(mlflow_experiment_id=experiment_id)
     storage.write(lambda connection: connection.execute(statement))
 
 
 def set_weights(storage: Storage, study: StudyRow, location: str) -> None:
-    """Remembers where the starting weights lie in the artifact store."""
+    """Store the location of the starting weights in the artifact store."""
     facts = asdict(replace(study.facts, weights=location))
     statement = update(tables.studies).where(tables.studies.c.id == study.id).values(facts=facts)
     storage.write(lambda connection: connection.execute(statement))
@@ -172,7 +174,7 @@ def _create(storage: Storage, asked: tuple[StudySpec, StagePlan], identity: Iden
 
 
 def _create_in_optuna(storage: Storage, name: str, attributes: dict[str, str]) -> int:
-    """Optuna's study_id. The attributes are for people who look with Optuna's own tools."""
+    """Create the study in Optuna and return its id. The attributes are for people who use Optuna's own tools."""
     import optuna
 
     study = storage.call_optuna(

@@ -1,4 +1,4 @@
-"""How far a study is: budget, live hours, and why it takes no more proposals."""
+"""How far a study has come: its budget, its live hours, and why it takes no more proposals."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from hpo.studyfile.schema import Budget, StudySpec
 
 
 class Control(StrEnum):
-    """What a person wants of a study; every worker obeys within an epoch."""
+    """A person's control of a study; every worker obeys within an epoch."""
 
     RUN = "run"
     PAUSE = "pause"
-    """No new trial; running ones go on, workers wait."""
+    """No new trial starts; running ones continue, workers wait."""
     STOP = "stop"
-    """No new trial; running ones go on, then workers leave."""
+    """No new trial starts; running ones continue, then workers leave."""
     CANCEL = "cancel"
-    """Running ones end now and are given back, then workers leave."""
+    """Running trials end now and are given back, then workers leave."""
 
     @property
     def admits(self) -> bool:
@@ -39,24 +39,27 @@ class Control(StrEnum):
 @dataclass(frozen=True)
 class StudyProgress:
     issued: int
-    """Ordinals handed out; each ends in exactly one counting trial."""
+    """Number of ordinals handed out; each ends in exactly one counting trial."""
     counted: int
-    """Trials that ended and count, told to Optuna too."""
+    """Number of trials that ended and count, and that Optuna was told."""
     open: int
-    """Ordinals whose trial runs, waits, has to be tried again or told."""
+    """Number of ordinals with a trial that runs, waits, or has to be tried again or told."""
     hours_used: float
-    """Time with at least one live worker."""
+    """Hours with at least one live worker."""
     budget: Budget
-    """As it is now; ``hpo update`` may have changed it."""
+    """The budget now; ``hpo update`` may have changed it."""
     control: Control
     control_reason: str
 
 
 def progress(connection: Connection, study_id: int, *, hours: bool = True) -> StudyProgress:
-    """``hours``: whether the live hours are wanted; always where the budget is one of hours."""
+    """Compute the progress.
+
+    ``hours``: whether the live hours are wanted; a budget of hours always needs them.
+    """
     leases, studies = tables.claims, tables.studies
     mine = leases.c.study_id == study_id
-    unsettled = select(func.count()).where(mine, leases.c.open)  # two questions, so that an index answers each
+    unsettled = select(func.count()).where(mine, leases.c.open)  # two queries, so that an index answers each
     still_open, issued = connection.execute(
         select(unsettled.scalar_subquery(), select(claims.NEXT).where(mine).scalar_subquery())
     ).one()
@@ -74,7 +77,7 @@ def progress(connection: Connection, study_id: int, *, hours: bool = True) -> St
 
 
 def spent(spec: StudySpec, now: StudyProgress) -> Finish | None:
-    """Why no new ordinal is handed out, or None when one may be."""
+    """Return why no new ordinal is handed out, or None when one may be."""
     points = grid.limit(spec)
     if now.issued >= now.budget.trials:
         return Finish.BUDGET
@@ -86,12 +89,12 @@ def spent(spec: StudySpec, now: StudyProgress) -> Finish | None:
 
 
 def finished(spec: StudySpec, now: StudyProgress) -> Finish | None:
-    """Why the search is over, or None while anything is left to do."""
+    """Return why the search has ended, or None while work is left."""
     return None if now.open else spent(spec, now)
 
 
 def _live_hours(connection: Connection, study_id: int) -> float:
-    """Length of the union of all workers' lives."""
+    """Return the length of the union of all workers' lives, in hours."""
     lives = select(workers.c.started_at, workers.c.seen_at).where(workers.c.study_id == study_id)
     total_s = 0.0
     covered: datetime | None = None

@@ -1,4 +1,4 @@
-"""Making and upgrading a database, as a step of its own: workers need no right to do either."""
+"""Creating and upgrading a database, as a step of its own: workers need no right to do either."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from hpo.study.studies import lifecycle
 @dataclass(frozen=True)
 class Prepared:
     place: str
-    """The URL as people may see it."""
+    """The URL in a form for people, without its password."""
     before: str | None
     """Schema version that was found; None where there were no tables."""
     version: str
 
 
 def init(url: str, wanted: list[Role] | None = None) -> Prepared:
-    """Makes the tables where there are none, and the roles ``wanted``. Safe among processes, and to run again.
+    """Create the tables where there are none, and the roles ``wanted``. Several processes may do so, and it may be
+    repeated.
 
-    Raises SchemaConflict on older tables (they are upgraded by ``upgrade`` alone, after a backup) and on newer ones.
+    Raises SchemaConflict for older tables (only ``upgrade`` changes them, after a backup) and for newer ones.
     """
     before = version_at(url)
     if before in OLDER_VERSIONS:
@@ -36,7 +37,7 @@ def init(url: str, wanted: list[Role] | None = None) -> Prepared:
 
 
 def upgrade(url: str) -> Prepared:
-    """Brings older tables to this version. Raises UsageError where there are none, SchemaConflict on newer ones."""
+    """Upgrade older tables to this version. Raises UsageError where there are none, SchemaConflict for newer ones."""
     before = version_at(url)
     if before is None:
         raise UsageError(f"{shown(url)}: there are no tables of hpo: `hpo db init` makes them")
@@ -44,18 +45,18 @@ def upgrade(url: str) -> Prepared:
 
 
 def is_older(url: str) -> bool:
-    """Whether ``upgrade`` has something to do."""
+    """Return whether ``upgrade`` has something to do."""
     return version_at(url) in OLDER_VERSIONS
 
 
 def ensure_database(url: str, name: str, owner: str) -> None:
-    """Makes the database ``name`` on the server of ``url`` where it is missing, closed to all but ``owner``."""
+    """Create the database ``name`` on the server of ``url`` where it is missing. Only ``owner`` may connect to it."""
     with connect(url) as storage:
         roles.ensure_database(storage, name, owner=owner)
 
 
 def holds_studies(url: str) -> bool:
-    """Whether there are tables of ours, of whatever version, with a study in them."""
+    """Return whether there are tables of ours, of any version, with a study in them."""
     if version_at(url) is None:
         return False
     with connect(url) as storage:

@@ -1,4 +1,4 @@
-"""What people and projections read: plain SQL on one snapshot, without loading Optuna, and blocking nobody."""
+"""Reads for people and projections: plain SQL on one snapshot, without Optuna, and without blocking any worker."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ from hpo.trial import vocabulary
 from hpo.trial.vocabulary import Reason, TrialState
 
 WASTED = (*(reason for reason in Reason if vocabulary.reaction(reason, retries_left=1).retry), Reason.DATA, Reason.OOM)
-"""Ends that leave nothing to learn from but that they were."""
+"""Reasons that leave nothing to learn, except that they occurred."""
 
 
 def trials(storage: Storage, study: StudyRow) -> list[TrialRow]:
-    """All trials that a claim stands for, by number."""
+    """Return all trials that a claim stands for, by number."""
     return storage.read(lambda connection: _trials(connection, study))
 
 
 def trial(storage: Storage, study: StudyRow, number: int) -> TrialRow:
-    """Raises ``UsageError`` when there is no such trial."""
+    """Return the trial. Raises ``UsageError`` when there is no such trial."""
     found = storage.read(lambda connection: _trials(connection, study, number))
     if not found:
         raise UsageError(f"study {study.name!r} has no trial {number}: `hpo trials {study.name}` lists them")
@@ -48,7 +48,7 @@ def trial(storage: Storage, study: StudyRow, number: int) -> TrialRow:
 
 
 def epochs(storage: Storage, study: StudyRow, number: int) -> list[EpochRow]:
-    """A trial's curve: one row an epoch, a retry's taken-over epochs included."""
+    """Return a trial's curve: one row for each epoch, including those that a retry took over."""
     return storage.read(lambda connection: curve(connection, study.id, number))
 
 
@@ -82,7 +82,7 @@ def status(storage: Storage, study: StudyRow) -> StatusRow:
 
 
 def refuse_if_busy(storage: Storage, study: StudyRow) -> None:
-    """Raises ``StudyBusy`` while a worker lives."""
+    """Raise ``StudyBusy`` while a worker lives."""
     workers = storage.read(lambda connection: _live_workers(connection, study))
     if workers:
         names = ", ".join(worker.worker for worker in workers)
@@ -90,18 +90,18 @@ def refuse_if_busy(storage: Storage, study: StudyRow) -> None:
 
 
 def best_first(rows: Iterable[TrialRow]) -> list[TrialRow]:
-    """Complete trials by value, the best first; of equals the earlier one."""
+    """Return the complete trials by value, the best first; of equals the earlier one."""
     complete = [row for row in rows if row.state is TrialState.COMPLETE and row.value is not None]
     return sorted(complete, key=lambda row: (-(row.value or 0.0), row.number))
 
 
 def best(rows: Iterable[TrialRow]) -> TrialRow | None:
-    """The first of them; None where none is complete."""
+    """Return the best complete trial; None where there is none."""
     return next(iter(best_first(rows)), None)
 
 
 def set_mlflow_run(storage: Storage, study: StudyRow, number: int, run_id: str) -> None:
-    """Remembers the MLflow run of a trial."""
+    """Store the MLflow run of a trial."""
     _update(storage, study, number, mlflow_run_id=run_id)
 
 
@@ -186,7 +186,7 @@ def _attempt_row(row: Row[Any]) -> AttemptRow:
 
 
 def _live_workers(connection: Connection, study: StudyRow) -> tuple[WorkerRow, ...]:
-    """Seen within two leases, by the database's clock, and not known to be gone on this machine."""
+    """Return the workers seen within two leases by the database's clock, and not known to have ended here."""
     workers = tables.workers
     now: datetime = connection.execute(select(tables.Now())).scalar_one()
     since = now - timedelta(seconds=2 * study.spec.recovery.lease_s)
@@ -217,7 +217,7 @@ def _worker_row(row: Row[Any], running: tuple[RunningRow, ...]) -> WorkerRow:
 
 
 def _running(connection: Connection, study_id: int) -> dict[int, list[RunningRow]]:
-    """By worker's life: what it trains, the longest running first."""
+    """Return the running trials by worker's life, the longest running first."""
     attempts, claims = tables.attempts, tables.claims
     owned = and_(
         attempts.c.study_id == claims.c.study_id,
@@ -236,7 +236,7 @@ def _running(connection: Connection, study_id: int) -> dict[int, list[RunningRow
 
 
 def _hours(connection: Connection, study_id: int) -> dict[Reason | None, float]:
-    """Time in attempts by how they ended; None stands for those that run."""
+    """Return the hours in attempts by how they ended; None stands for those that run."""
     attempts = tables.attempts
     now: datetime = connection.execute(select(tables.Now())).scalar_one()
     names = (attempts.c.reason, attempts.c.started_at, attempts.c.ended_at)

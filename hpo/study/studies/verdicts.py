@@ -1,4 +1,4 @@
-"""Looks at a split of the data, and the verdicts that came of them. Each leaves a row."""
+"""Looks at a split of the data, and the verdicts that followed. Each leaves a row."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from hpo.study.records import Look, StudyRow
 
 
 def note_look(storage: Storage, study: StudyRow, by: str, look: Look) -> None:
-    """Notes a look at a split before it is taken."""
+    """Note a look at a split before it is taken."""
     row = {"study_id": study.id, "at": tables.Now(), "by": by, "split": look.split, "weights": look.weights}
     storage.write(lambda connection: connection.execute(insert(tables.looks).values(row)))
 
 
 def looks(storage: Storage, data_fingerprint: str) -> list[Look]:
-    """Looks of all studies at the data of this fingerprint, oldest first."""
+    """Return the looks of all studies at the data with this fingerprint, oldest first."""
     looks, studies = tables.looks, tables.studies
     found = (
         select(looks.c.split, looks.c.weights)
@@ -29,13 +29,13 @@ def looks(storage: Storage, data_fingerprint: str) -> list[Look]:
 
 
 def keep(storage: Storage, stage: StudyRow, by: str, verdict: VerdictDocument) -> None:
-    """Stores the verdict of a confirmation stage."""
+    """Store the verdict of a confirmation stage."""
     row = {"study_id": stage.id, "at": tables.Now(), "by": by, "document": verdict}
     storage.write(lambda connection: connection.execute(insert(tables.verdicts).values(row)))
 
 
 def stored(storage: Storage, stage: StudyRow) -> VerdictDocument | None:
-    """The newest verdict of a confirmation stage; None before one was computed."""
+    """Return the newest verdict of a confirmation stage; None before one was computed."""
     mine = select(tables.verdicts.c.document).where(tables.verdicts.c.study_id == stage.id)
     newest = mine.order_by(tables.verdicts.c.id.desc()).limit(1)
     found: VerdictDocument | None = storage.read(lambda connection: connection.scalars(newest).one_or_none())

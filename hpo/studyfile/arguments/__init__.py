@@ -1,5 +1,5 @@
 """Ultralytics' training arguments: names, kinds and bounds, without importing Ultralytics.
 
-It may import ``hpo.trial`` and ``hpo.errors``. Public: ``arguments`` and ``values``; tests compare them with
+The package may import ``hpo.trial`` and ``hpo.errors``. Public: ``arguments`` and ``values``; tests compare them with
 Ultralytics.
 """

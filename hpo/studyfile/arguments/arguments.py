@@ -1,6 +1,6 @@
-"""Ultralytics' training arguments: names, kinds, bounds, and who owns them.
+"""Ultralytics' training arguments: names, kinds, bounds, and their owners.
 
-Read from the installed package's files without importing it (the import takes seconds and brings torch).
+They are read from the installed package's files without importing it (the import takes seconds and loads torch).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ Kind = Literal["whole", "real", "fraction", "flag", "text", "special"]
 
 @dataclass(frozen=True)
 class OptimizerRow:
-    """What is known of an optimizer."""
+    """The data of one optimizer."""
 
     momentum: bool = False
-    """Whether its parameter groups hold ``momentum``, which warm-up ramps; those of Adam's kind hold ``betas``."""
+    """Whether its parameter groups have ``momentum``, which warm-up ramps; Adam and its relatives have ``betas``."""
 
 
 OPTIMIZERS = {
@@ -39,10 +39,10 @@ OPTIMIZERS = {
     "RAdam": OptimizerRow(),
     "RMSprop": OptimizerRow(momentum=True),
 }
-"""By Ultralytics' own spelling; it reads them without regard to case."""
+"""Optimizers by Ultralytics' own spelling; Ultralytics ignores case."""
 WITH_MOMENTUM = tuple(name for name, row in OPTIMIZERS.items() if row.momentum)
 CLOSED_WITH_MOSAIC = ("mosaic", "mixup", "cutmix", "copy_paste")
-"""Augmentations that the last ``close_mosaic`` epochs go without."""
+"""Augmentations that are off in the last ``close_mosaic`` epochs."""
 
 OWNED = {
     "model": "`model` at the top of the file names it",
@@ -71,7 +71,7 @@ OWNED = {
     "max_det": "it would change how training is validated; as post-processing it belongs under `space`",
     "agnostic_nms": "it would change how training is validated; as post-processing it belongs under `space`",
 }
-"""Training arguments that the service sets itself, and the key or command that does it."""
+"""Training arguments that the service sets itself, with the key or command that does it."""
 
 REMOVED = {
     "label_smoothing": "Ultralytics removed it and drops it with a warning: it would do nothing",
@@ -91,7 +91,7 @@ OUTSIDE_TRAINING = frozenset(
         *("format", "optimize", "dynamic", "simplify", "opset", "workspace", "dnn", "profile"),
     }
 )
-"""Arguments of prediction, export and display: they do nothing in a training."""
+"""Arguments of prediction, export and display: they have no effect in a training."""
 
 _CLASSIFY = "Ultralytics uses it for classification only"
 _OTHER_TASK = "Ultralytics uses it for other tasks than detection"
@@ -106,11 +106,11 @@ INERT = {
 """Arguments that leave a detection training bit-identical."""
 
 LOWEST = {"batch": 1, "imgsz": 32, "close_mosaic": 0, "warmup_epochs": 0, "workers": 0}
-"""Bounds beside those of Ultralytics' own checks: below them it would silently do something else."""
+"""Lower bounds in addition to Ultralytics' own checks: below them Ultralytics would silently do something else."""
 
 
 def package() -> Path:
-    """Folder of the installed ultralytics package."""
+    """Return the folder of the installed ultralytics package."""
     found = find_spec("ultralytics")
     if found is None or found.origin is None:
         raise ModuleNotFoundError("ultralytics is not installed: `make dev` installs what is locked")
@@ -124,13 +124,13 @@ def _default_yaml() -> dict[str, Any]:
 
 @cache
 def comments() -> dict[str, str]:
-    """What Ultralytics' default.yaml says of each argument, in its own words."""
+    """Return the comment on each argument in Ultralytics' default.yaml."""
     text = (package() / "cfg" / "default.yaml").read_text(encoding="utf-8")
     return dict(re.findall(r"^(\w+):.*?# (?:\([^)]*\) )?(.+)$", text, re.MULTILINE))
 
 
 def defaults() -> dict[str, Any]:
-    """Ultralytics' default arguments (its default.yaml), plain Python values; a fresh copy."""
+    """Return Ultralytics' default arguments (its default.yaml), as plain Python values in a fresh copy."""
     return dict(_default_yaml())
 
 
@@ -150,7 +150,7 @@ def _key_sets() -> dict[str, Any]:
 
 @cache
 def kind(name: str) -> Kind:
-    """What values an argument takes: by the key sets of Ultralytics' own checks; batch, imgsz are whole here."""
+    """Return the kind of values that an argument takes, by Ultralytics' own checks; batch and imgsz are whole here."""
     sets = _key_sets()
     if name in {"batch", "imgsz"} or name in sets["CFG_INT_KEYS"]:
         return "whole"
@@ -164,7 +164,7 @@ def kind(name: str) -> Kind:
 
 
 def lowest(name: str) -> float | None:
-    """The least value that is honoured, or None."""
+    """Return the smallest value that is honoured, or None."""
     if kind(name) == "fraction":
         return 0.0
     bound: float | None = _key_sets()["CFG_INT_MIN"].get(name, LOWEST.get(name))
@@ -172,22 +172,22 @@ def lowest(name: str) -> float | None:
 
 
 def highest(name: str) -> float | None:
-    """The largest value that is honoured, or None."""
+    """Return the largest value that is honoured, or None."""
     return 1.0 if kind(name) == "fraction" else None
 
 
 def trainable() -> frozenset[str]:
-    """Names that ``train`` takes."""
+    """Return the names that ``train`` takes."""
     return frozenset(_default_yaml()) - set(OWNED) - set(REMOVED) - OUTSIDE_TRAINING
 
 
 def sampleable() -> frozenset[str]:
-    """Names that ``space`` takes."""
+    """Return the names that ``space`` takes."""
     return trainable() | set(POSTPROCESSING_NAMES)
 
 
 def refusal(name: str) -> str | None:
-    """Why ``name`` can be no training argument of a study, and what does it instead; None where it can."""
+    """Return why ``name`` can't be a training argument of a study, and what replaces it; None where it can."""
     if name in OWNED:
         return f"is set by hpo: {OWNED[name]}"
     if name in REMOVED:

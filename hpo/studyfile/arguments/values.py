@@ -1,4 +1,4 @@
-"""One value of one training argument: read as Ultralytics' own checks would, refused where it would be replaced."""
+"""One value of one training argument: read as Ultralytics' checks would, and refused where they would replace it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from hpo.studyfile.text.report import nearest
 
 
 class BadValue(ValueError):
-    """The value doesn't fit the argument; the message says what would."""
+    """A value that doesn't fit its argument; the message names one that would."""
 
 
 def coerce(name: str, raw: Any) -> Any:
-    """``raw`` (a scalar or a list, from YAML) as the plain Python value that Ultralytics gets for ``name``.
+    """Convert ``raw`` (a scalar or a list, from YAML) to the plain Python value that Ultralytics gets for ``name``.
 
     Raises ``BadValue``. A quoted number counts as one; a whole number comes back as int even from ``1e2``.
     """

@@ -1,4 +1,4 @@
-"""Which values an argument can take over all trials of a study, fixed or sampled."""
+"""The values that an argument can take over all trials of a study, fixed or sampled."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def fixed(spec: StudySpec) -> dict[str, Any]:
 
 
 def place(spec: StudySpec, name: str) -> str:
-    """Key path of an argument, wherever it is given."""
+    """Return the key path of an argument, wherever it is given."""
     return f"train.{name}" if name in spec.train_args else f"space.{name}"
 
 
 def possible(spec: StudySpec, name: str) -> tuple[Scalar, ...] | None:
-    """The values that an argument can have; None where it has a range."""
+    """Return the values that an argument can have; None where it has a range."""
     dimension = spec.space.get(name)
     if dimension is None:
         return (fixed(spec).get(name, arguments.defaults()[name]),)
@@ -28,7 +28,7 @@ def possible(spec: StudySpec, name: str) -> tuple[Scalar, ...] | None:
 
 
 def extremes(spec: StudySpec, name: str) -> tuple[float, float]:
-    """The least and the largest value that a numeric argument can have."""
+    """Return the smallest and the largest value that a numeric argument can have."""
     dimension = spec.space.get(name)
     if dimension is not None and not isinstance(dimension.domain, Choices):
         return dimension.domain.low, dimension.domain.high

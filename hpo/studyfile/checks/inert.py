@@ -1,4 +1,4 @@
-"""Rules against what Ultralytics ignores: dimensions that leave a training as it is, values that it replaces."""
+"""Rules for settings that Ultralytics ignores: dimensions without effect, and values that it replaces."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAME_ONE = "name one: `train: {optimizer: AdamW}` or `space: {optimizer: {choic
 
 
 def _auto_ignores(spec: StudySpec) -> Iterator[Finding]:
-    """``optimizer: auto`` replaces lr0, momentum and warmup_bias_lr by values of its own."""
+    """Refuse what ``optimizer: auto`` replaces: lr0, momentum and warmup_bias_lr."""
     if "auto" not in (possible(spec, "optimizer") or ()):
         return
     if spec.space.get("optimizer") is not None:
@@ -35,7 +35,10 @@ def _auto_ignores(spec: StudySpec) -> Iterator[Finding]:
 
 
 def _mosaic_never_on(spec: StudySpec) -> Iterator[Finding]:
-    """With close_mosaic >= epochs mosaic is closed before the first epoch; unless given it is tied to epochs."""
+    """Refuse mosaic and its companions where they are never on.
+
+    With close_mosaic >= epochs mosaic is closed before the first epoch; unless given, it is tied to epochs.
+    """
     if spec.space.get("close_mosaic") is None and "close_mosaic" not in fixed(spec):
         return
     _, longest = extremes(spec, "close_mosaic")
@@ -87,7 +90,7 @@ def _closing_nothing(spec: StudySpec) -> Iterator[Finding]:
 
 
 def _warmup_momentum(spec: StudySpec) -> Iterator[Finding]:
-    """Warm-up ramps the momentum of parameter groups that have one; Adam's kind has betas, which it leaves alone."""
+    """Refuse a warm-up momentum without effect: warm-up leaves the betas of Adam and its relatives alone."""
     dimension = spec.space.get("warmup_momentum")
     if dimension is None:
         return
@@ -103,7 +106,7 @@ def _warmup_momentum(spec: StudySpec) -> Iterator[Finding]:
 
 
 def _where_active(spec: StudySpec, dimension: Dimension, parent: str) -> tuple[Scalar, ...]:
-    """The values of ``parent`` under which ``dimension`` is sampled."""
+    """Return the values of ``parent`` for which ``dimension`` is sampled."""
     values = possible(spec, parent) or ()
     for condition in dimension.when:
         if condition.parent == parent:
@@ -112,7 +115,7 @@ def _where_active(spec: StudySpec, dimension: Dimension, parent: str) -> tuple[S
 
 
 def _warmup_too_long(spec: StudySpec) -> Iterator[Finding]:
-    """Ultralytics cuts warm-up to epochs - 1."""
+    """Refuse a warm-up longer than epochs - 1, where Ultralytics cuts it."""
     if "warmup_epochs" not in {*spec.space.names, *fixed(spec)}:
         return
     most, longest = spec.epochs - 1, extremes(spec, "warmup_epochs")[1]

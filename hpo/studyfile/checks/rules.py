@@ -1,7 +1,7 @@
-"""What can't be honoured is refused before the first epoch, each with the reason and the way out.
+"""Rules that refuse a study before its first epoch, each with the reason and the way out.
 
-Every rule stands for something that Ultralytics 8.4.190 would do silently: ignore a value, replace it, or train the
-same model whatever the sampler says. ``check`` needs the study alone, ``check_facts`` also the dataset and the model.
+Every rule is for something that Ultralytics 8.4.190 would do silently: ignore a value, replace it, or train the same
+model whatever the sampler says. ``check`` needs only the study, ``check_facts`` also the dataset and the model.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from hpo.trial.vocabulary import Postprocess
 
 
 def check(spec: StudySpec) -> list[Finding]:
-    """What is wrong with the study as such."""
+    """Return the problems of the study itself."""
     return [finding for rule in _RULES for finding in rule(spec)]
 
 
@@ -65,7 +65,7 @@ def _monotone_conf(spec: StudySpec) -> Iterator[Finding]:
 
 
 def _one_sided(spec: StudySpec) -> Iterator[Finding]:
-    """Precision is 1 for the one surest detection, and recall is best where everything is reported."""
+    """Refuse a one-sided objective: one sure detection gives precision 1, and reporting everything the best recall."""
     objective = spec.objective
     holds_back = objective.metric.row.held_back_by
     if not spec.is_swept or not holds_back or any(each.quantity in holds_back for each in objective.constraints):
@@ -79,7 +79,7 @@ def _one_sided(spec: StudySpec) -> Iterator[Finding]:
 
 
 def _classes_are_told_apart(spec: StudySpec) -> Iterator[Finding]:
-    """Under single_cls the model knows one class, named item."""
+    """Refuse class names under single_cls: the model then knows one class, named item."""
     named = [constraint for constraint in spec.objective.constraints if constraint.cls is not None]
     if named and True in (possible(spec, "single_cls") or ()):
         yield Finding(
@@ -189,12 +189,12 @@ _RULES: tuple[Rule, ...] = (
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What decides which dimensions mean something."""
+    """The facts about a model that decide which dimensions have an effect."""
 
     head_has_nms: bool
     """Whether its predictions go through non-maximum suppression."""
     task: str
-    """By Ultralytics' names: ``detect``, ``segment``, ``classify``, ``pose``, ``obb``, ..."""
+    """Task by Ultralytics' name: ``detect``, ``segment``, ``classify``, ``pose``, ``obb``, ..."""
 
 
 class SplitFacts(Protocol):
@@ -220,9 +220,9 @@ class DatasetFacts(Protocol):
 
 
 def check_facts(spec: StudySpec, dataset: DatasetFacts, model: ModelFacts | None) -> list[Finding]:
-    """What is wrong with the study on this dataset and model; what needs an unknown model is left out.
+    """Return the problems of the study with this dataset and model. An unknown model skips the rules that need it.
 
-    That every split has images and labels is checked where they are read (``hpo.dataset.description``).
+    The reader of a dataset checks that every split has images and labels (``hpo.dataset.description``).
     """
     findings = [
         *_copy_paste_has_polygons(spec, dataset),
@@ -246,7 +246,7 @@ def _copy_paste_has_polygons(spec: StudySpec, dataset: DatasetFacts) -> Iterator
 
 
 def _single_image(spec: StudySpec, dataset: DatasetFacts) -> Iterator[Finding]:
-    """A last batch of one image at a size below 64 gives BatchNorm a single value; Ultralytics raises."""
+    """Refuse a last batch of one image at a size below 64: BatchNorm gets a single value, and Ultralytics raises."""
     shrunk = extremes(spec, "imgsz")[0] * (1 - extremes(spec, "multi_scale")[1])
     images = dataset.splits["train"].images
     if max(32, shrunk) >= 64 or images == 0:

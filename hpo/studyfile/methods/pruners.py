@@ -1,4 +1,4 @@
-"""The pruners. ``hpo.study.search.pruning`` has the class of each."""
+"""The table of pruners. ``hpo.study.search.pruning`` has the class of each."""
 
 from __future__ import annotations
 

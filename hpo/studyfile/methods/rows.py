@@ -1,4 +1,4 @@
-"""What a row of the tables of samplers and pruners says."""
+"""The types of the rows in the tables of samplers and pruners."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Value(StrEnum):
-    """What an option is given as."""
+    """The type of an option's value."""
 
     WHOLE = "whole"
     REAL = "real"
@@ -25,14 +25,14 @@ class Option:
 
     value: Value
     low: float | None = None
-    """Least value that is allowed."""
+    """Smallest allowed value; None for no bound."""
     high: float | None = None
-    """Largest value that is allowed."""
+    """Largest allowed value; None for no bound."""
     names: tuple[str, ...] = ()
 
     @property
     def example(self) -> Any:
-        """A value that is allowed."""
+        """Return an allowed value."""
         match self.value:
             case Value.WHOLE:
                 return int(self.low or 0)
@@ -54,7 +54,7 @@ SHARE = Option(Value.REAL, 0.0, 1.0)
 
 
 class Follows(StrEnum):
-    """A default that follows from the training."""
+    """A default that is derived from the training."""
 
     FIRST = "the first epoch whose report says something"
     EPOCHS = "the epochs of a trial"
@@ -62,12 +62,12 @@ class Follows(StrEnum):
 
 @dataclass(frozen=True)
 class Halving:
-    """Decides at ``min_resource`` times the powers of ``reduction_factor``; what is missed is decided later."""
+    """Decides at ``min_resource`` times the powers of ``reduction_factor``; a missed decision is made later."""
 
 
 @dataclass(frozen=True)
 class Every:
-    """Decides from an epoch on, at an interval; a decision that is missed is left out."""
+    """Decides from an epoch on, at an interval; a missed decision is left out."""
 
     start: str
     """Name of the option with the first epoch."""
@@ -77,7 +77,7 @@ class Every:
 
 @dataclass(frozen=True)
 class Patience:
-    """Decides where the pruner ``wrapped`` does, but not before ``patience`` + 2 reports; without one, at each."""
+    """Decides where ``wrapped`` does (at each report without one), but not before ``patience`` + 2 reports."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Never:
 
 
 Schedule = Halving | Every | Patience | Never
-"""When a pruner decides; ``hpo.studyfile.planning.rungs`` has the epochs."""
+"""Times at which a pruner decides; ``hpo.studyfile.planning.rungs`` computes the epochs."""
 
 
 @dataclass(frozen=True)
@@ -94,33 +94,33 @@ class Conflict:
     """Options that Optuna's constructor refuses together."""
 
     options: tuple[tuple[str, Any], ...]
-    """Pairs of an option and its value, all of which are given."""
+    """Pairs of an option and its value. The conflict exists where all are given."""
     message: str
 
 
 @dataclass(frozen=True)
 class MethodRow:
-    """What is known of a sampler or a pruner."""
+    """The data of a sampler or a pruner."""
 
     optuna: str
     """Name of Optuna's class."""
     does: str
-    """For people; half a sentence."""
+    """Description for people; half a sentence."""
     options: Mapping[str, Option] = field(default_factory=dict)
     required: tuple[str, ...] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
-    """Arguments of the class that can't be set, and what is to be said about that."""
+    """Arguments of the class that can't be set, with the message for each."""
     conflicts: tuple[Conflict, ...] = ()
 
     @property
     def example(self) -> dict[str, Any]:
-        """The required options, each with a value that is allowed."""
+        """Return the required options, each with an allowed value."""
         return {option: self.options[option].example for option in self.required}
 
 
 @dataclass(frozen=True)
 class SamplerRow(MethodRow):
-    """What is known of a sampler."""
+    """The data of a sampler."""
 
     refused: Mapping[str, str] = field(default_factory=lambda: {"seed": "is set by `search.seed`"})
     enumerates: bool = False
@@ -129,11 +129,11 @@ class SamplerRow(MethodRow):
 
 @dataclass(frozen=True)
 class PrunerRow(MethodRow):
-    """What is known of a pruner."""
+    """The data of a pruner."""
 
     schedule: Schedule = field(kw_only=True)
-    """When it decides."""
+    """Times at which it decides."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
-    """Values of options that the file leaves out, where they are not Optuna's; a ``Follows`` is worked out."""
+    """Values of options that the file leaves out, where they are not Optuna's; a ``Follows`` is computed."""
     keeps_notes: bool = False
     """Whether it compares trials by what it has noted on them, and not by their values alone."""

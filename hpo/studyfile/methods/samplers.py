@@ -1,4 +1,4 @@
-"""The samplers. ``hpo.study.search.sampling`` builds each."""
+"""The table of samplers. ``hpo.study.search.sampling`` builds each."""
 
 from __future__ import annotations
 

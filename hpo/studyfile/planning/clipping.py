@@ -1,4 +1,4 @@
-"""Settings of elsewhere as a proposal: the nearest point of a space."""
+"""Settings from another study as a proposal: the nearest point of a space."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from hpo.trial.vocabulary import Scalar
 
 
 def clipped(space: Space, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
-    """``values`` of the space's active dimensions, each brought to the nearest value that its domain holds.
+    """Return ``values`` for the space's active dimensions, each at the nearest value of its domain.
 
-    What is missing in ``values``, is no number where the domain is a range, or is none of the choices is left out: the
-    sampler chooses it, and what depends on it.
+    A value is left out where it is missing in ``values``, is no number although the domain is a range, or is none of
+    the choices. The sampler then chooses it, and the dimensions that depend on it.
     """
     proposal: dict[str, Scalar] = {}
     for dimension in space.dimensions:
@@ -23,7 +23,7 @@ def clipped(space: Space, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
 
 
 def _nearest(domain: Domain, value: Scalar) -> tuple[Scalar, ...]:
-    """The one value, or none."""
+    """Return the nearest value as a tuple of one, or an empty tuple."""
     if isinstance(domain, Choices):
         return (value,) if contains(domain, value) else ()
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -34,7 +34,7 @@ def _nearest(domain: Domain, value: Scalar) -> tuple[Scalar, ...]:
             return (float(inside),)
         case FloatRange(low, high, _, float(step)):
             ticks = min(round((inside - low) / step), int((high - low) / step + 1e-9))
-            return (min(low + step * ticks, high),)  # rounding may have passed it by a digit
+            return (min(low + step * ticks, high),)  # rounding may go past it by a digit
         case IntRange(low, high, _, step):
             return (low + step * min(round((inside - low) / step), (high - low) // step),)
         case other:

@@ -1,7 +1,8 @@
 """The grid of a space: every combination once, in an order that the seed shuffles.
 
-Our own and not Optuna's ``GridSampler``: that one keys points by trial number (a baseline, an enqueued trial or a retry
-costs a point), knows no conditions, and calls ``Study.stop``, which raises outside ``study.optimize`` (Optuna 5.0.0).
+It is our own and not Optuna's ``GridSampler``. That one keys points by trial number (a baseline, an enqueued trial or a
+retry costs a point), has no conditions, and calls ``Study.stop``, which raises outside ``study.optimize`` (Optuna
+5.0.0).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ Point = dict[str, Scalar]
 
 
 def points(spec: StudySpec) -> list[Point]:
-    """Every point of the grid that ``enqueue`` does not name, shuffled by ``search.seed``."""
+    """Return every point of the grid that ``enqueue`` does not name, shuffled by ``search.seed``."""
     enqueued = [dict(given) for given in spec.search.enqueue]
     found = [point for point in _combinations(spec.searched) if point not in enqueued]
     random.Random(spec.search.seed).shuffle(found)  # noqa: S311 (no secret)
@@ -26,17 +27,17 @@ def points(spec: StudySpec) -> list[Point]:
 
 
 def given_first(spec: StudySpec) -> int:
-    """How many ordinals come before the grid's: the baseline and ``enqueue``."""
+    """Return the number of ordinals before the grid's: the baseline and ``enqueue``."""
     return int(spec.baseline) + len(spec.search.enqueue)
 
 
 def limit(spec: StudySpec) -> int | None:
-    """How many ordinals a study on a grid has in all; None where the sampler never runs out."""
+    """Return the number of ordinals in a study on a grid; None where the sampler never runs out."""
     return given_first(spec) + len(points(spec)) if SAMPLERS[spec.search.sampler.name].enumerates else None
 
 
 def _combinations(space: Space) -> list[Point]:
-    """Over the active dimensions alone: a point holds no value of a dimension whose condition fails."""
+    """Combine only the active dimensions: a point has no value of a dimension with a condition that fails."""
     found: list[Point] = [{}]
     for dimension in space.dimensions:
         found = [longer for point in found for longer in _extended(point, dimension, dict(space.fixed))]

@@ -1,4 +1,4 @@
-"""What is trained: the arguments of a search trial and of the baseline."""
+"""The trainings of a search: the arguments of a trial and of the baseline."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hpo.trial.vocabulary import Postprocess, Scalar
 
 _AUTO_ITERATIONS = 10_000
 _STATED = ("epochs", "batch", "imgsz", "seed", "optimizer")
-"""Arguments that every plan names, given or not: others are tied to them, or a reader looks for them first."""
+"""Arguments that every plan names, given or not: others depend on them, or a reader looks for them first."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,16 @@ class BaselinePlan:
     in_space: bool
     """Whether a trial of the search with ``params`` would be the same training at the same operating point."""
     operating_point: OperatingPoint | None
-    """Ultralytics' own for prediction; None under ``postprocess: none``."""
+    """Ultralytics' own setting for prediction; None under ``postprocess: none``."""
 
 
 def search_args(spec: StudySpec, params: Mapping[str, Scalar]) -> dict[str, Any]:
-    """Ultralytics training arguments of a trial that was proposed ``params``, without what the training package owns.
+    """Return the Ultralytics training arguments of a trial with ``params``, without those that the training package
+    owns.
 
-    Unless given, ``nbs`` follows ``batch`` (else Ultralytics accumulates gradients over 64 images, a few steps an epoch
-    in a small dataset) and ``close_mosaic`` is a tenth of the epochs, at most 10 (its default of 10 would switch mosaic
-    off for the whole of a short training).
+    Unless given, ``nbs`` is equal to ``batch``: otherwise Ultralytics accumulates gradients over 64 images, a few steps
+    an epoch in a small dataset. Unless given, ``close_mosaic`` is a tenth of the epochs, at most 10: its default of 10
+    would turn mosaic off for the whole of a short training.
     """
     chosen = {**dict(spec.space.fixed), **params}
     args = {
@@ -55,7 +56,7 @@ def search_args(spec: StudySpec, params: Mapping[str, Scalar]) -> dict[str, Any]
 def asked(
     spec: StudySpec, trial_0: BaselinePlan | None, params: Mapping[str, Scalar], *, is_baseline: bool
 ) -> tuple[dict[str, Any], OperatingPoint | None]:
-    """What a trial of a search trains, and the setting that it is measured at.
+    """Return what a trial of a search trains, and the setting that it is measured at.
 
     ``trial_0``: the search's baseline where it has one.
     """
@@ -66,12 +67,12 @@ def asked(
 
 
 def tied_close_mosaic(epochs: int) -> int:
-    """Epochs without mosaic at the end where the study says nothing."""
+    """Return the number of epochs without mosaic at the end, where the study names none."""
     return 0 if epochs == 1 else min(10, max(1, round(0.1 * epochs)))
 
 
 def operating_point(spec: StudySpec, params: Mapping[str, Scalar]) -> OperatingPoint | None:
-    """The post-processing that a trial is measured at; None where it is not sampled."""
+    """Return the post-processing that a trial is measured at; None where it is not sampled."""
     if spec.postprocess is not Postprocess.SAMPLED:
         return None
     chosen = {**dict(spec.space.fixed), **params}
@@ -84,10 +85,10 @@ _PREDICTION: dict[str, Any] = {name: getattr(DEFAULT, name) for name in POSTPROC
 
 
 def baseline(spec: StudySpec, *, nc: int, train_images: int) -> BaselinePlan:
-    """Trial 0 for a dataset of ``nc`` classes and ``train_images`` training images.
+    """Return trial 0 for a dataset of ``nc`` classes and ``train_images`` training images.
 
-    Ultralytics counts only images that it can read and whose labels are sound; where broken ones bring the count across
-    a multiple of the batch, its rule might choose by a number of iterations that differs by one step an epoch.
+    Ultralytics counts only images that it can read and that have sound labels. Where broken ones bring the count across
+    a multiple of the batch, its rule may use a number of iterations that differs by one step an epoch.
     """
     given = {**_stated(), "nbs": 64, "close_mosaic": 10, **spec.train_args}
     train = dict(sorted(resolve_optimizer(given, nc=nc, train_images=train_images).items()))
@@ -100,7 +101,7 @@ def baseline(spec: StudySpec, *, nc: int, train_images: int) -> BaselinePlan:
 
 
 def _measured_alike(spec: StudySpec, params: Mapping[str, Scalar], point: OperatingPoint | None) -> bool:
-    """Whether a trial of the search with ``params`` would be measured at ``point`` and nowhere else."""
+    """Return whether a trial of the search with ``params`` would be measured at ``point`` and nowhere else."""
     if not spec.is_swept:
         return operating_point(spec, params) == point
     only = SweepPlan(kinds=(Kind.HARD,), ious=(0.7,), conf=(DEFAULT.conf, DEFAULT.conf), max_dets=(DEFAULT.max_det,))
@@ -108,11 +109,11 @@ def _measured_alike(spec: StudySpec, params: Mapping[str, Scalar], point: Operat
 
 
 def resolve_optimizer(args: Mapping[str, Any], *, nc: int, train_images: int) -> dict[str, Any]:
-    """``optimizer: auto`` written out as what Ultralytics 8.4.190 makes of it (engine/trainer.py, build_optimizer).
+    """Replace ``optimizer: auto`` by what Ultralytics 8.4.190 makes of it (engine/trainer.py, build_optimizer).
 
-    More than 10,000 iterations: MuSGD with lr0 0.01, else AdamW with lr0 by the number of classes; both start with
+    More than 10,000 iterations: MuSGD with lr0 0.01; otherwise AdamW with lr0 by the number of classes. Both start with
     momentum (beta1) 0.9, and the bias warms up from 0. For MuSGD warm-up then ramps the momentum to the argument
-    ``momentum``, which `auto` leaves alone, so that is the value it trains with; without warm-up it stays at 0.9.
+    ``momentum``. `auto` leaves that argument alone, so it is the value it trains with; without warm-up it stays at 0.9.
     """
     if args["optimizer"] != "auto":
         return dict(args)
@@ -132,7 +133,7 @@ def _stated() -> dict[str, Any]:
 
 
 def _params(spec: StudySpec, values: Mapping[str, Any]) -> dict[str, Scalar]:
-    """``values`` of the dimensions that are active under them."""
+    """Return ``values`` of the dimensions that are active under them."""
     params: dict[str, Scalar] = {}
     for dimension in spec.searched.dimensions:
         if is_active(dimension, params):

@@ -1,7 +1,7 @@
-"""When a trial may be stopped: pruners that know how a detector learns.
+"""The epochs at which a trial may be stopped: pruners adapted to how a detector learns.
 
 A decision at epoch e uses the report after epoch e, counted from 1, which is Optuna's step. Early scores say nothing
-during warm-up, and they jump where mosaic closes; after the last epoch there is nothing to save.
+during warm-up, and they jump where mosaic closes. After the last epoch there is nothing to save.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hpo.studyfile.schema import Method, StudySpec
 from hpo.studyfile.space import Choices
 
 _EARLIEST = 4
-"""Fitness is about 0 for the first two or three epochs, whatever the setting."""
+"""Number of the first epoch with a useful fitness: it is about 0 for the first two or three, whatever the setting."""
 _SHARE = 0.3
 
 
@@ -28,18 +28,18 @@ class PruningPlan:
     """The epochs at which a trial may be stopped."""
 
     first: int | None
-    """No decision falls before this epoch; None where the training is too short, or nothing is to be stopped."""
+    """First epoch with a decision; None where the training is too short, or nothing is to be stopped."""
     silent: frozenset[int]
-    """Epochs at which nothing is decided: mosaic closes in it or just did, or it is the last."""
+    """Epochs without a decision: mosaic closes in it or just did, or it is the last."""
     rungs: tuple[int, ...]
     """Epochs at which decisions can fall, ascending."""
 
 
 def plan(spec: StudySpec, train_args: Mapping[str, Any] | None = None) -> PruningPlan:
-    """The plan of a trial with ``train_args``; without them, what holds for every trial of the study.
+    """Return the plan of a trial with ``train_args``; without them, the plan that holds for every trial of the study.
 
-    They differ where ``close_mosaic``, or what it closes, is sampled: then only a trial's own plan knows the epochs
-    around it.
+    The two differ where ``close_mosaic``, or an augmentation that it closes, is sampled: then only a trial's own plan
+    knows the epochs around it.
     """
     options = pruner_options(spec)
     silent = _silent(spec, train_args)
@@ -51,10 +51,10 @@ def plan(spec: StudySpec, train_args: Mapping[str, Any] | None = None) -> Prunin
 
 
 def pruner_options(spec: StudySpec) -> dict[str, Any]:
-    """Arguments of Optuna's class, complete: explicit options over what suits a detector.
+    """Return the complete arguments of Optuna's class: given options, and defaults that suit a detector.
 
-    For ``patient`` the wrapped pruner is given under ``wrapped``, a ``Method`` with complete options or None. The
-    options of a pruner whose first decision would lie behind the training (``plan`` says so) are valid all the same.
+    For ``patient`` the wrapped pruner is under ``wrapped``, a ``Method`` with complete options or None. The options are
+    valid even if the pruner's first decision would lie after the training (``plan`` says so).
     """
     return _options(spec, spec.search.pruner)
 
@@ -76,14 +76,14 @@ def _default(value: Any, spec: StudySpec, first: int, given: Mapping[str, Any]) 
 
 
 def _complete(spec: StudySpec, wrapped: Method) -> Method | None:
-    """A wrapped pruner with complete options; None where it stops nothing."""
+    """Return a wrapped pruner with complete options; None where it stops nothing."""
     if PRUNERS[wrapped.name].schedule == Never():
         return None
     return Method(wrapped.name, tuple(_options(spec, wrapped).items()))
 
 
 def warmup_bound(spec: StudySpec) -> float:
-    """The longest warm-up of any trial, epochs."""
+    """Return the longest warm-up of any trial, in epochs."""
     dimension = spec.space.get("warmup_epochs")
     if dimension is None:
         fixed = dict(spec.space.fixed).get("warmup_epochs", spec.train_args.get("warmup_epochs"))
@@ -98,13 +98,13 @@ def _number(value: Any) -> float:
 
 
 def _first(spec: StudySpec, warmup: float) -> int:
-    """The first epoch whose report says something, from 1."""
+    """Return the first epoch with a useful report, from 1."""
     after_warmup = math.floor(min(warmup, spec.epochs - 1)) + 1
     return max(_EARLIEST, after_warmup, math.ceil(_SHARE * spec.epochs - 1e-9))
 
 
 def _first_option(pruner: Method, options: Mapping[str, Any]) -> int | None:
-    """The first epoch at which Optuna would decide."""
+    """Return the first epoch at which Optuna would decide."""
     match PRUNERS[pruner.name].schedule:
         case Halving():
             skipped = options.get("min_early_stopping_rate", 0)
@@ -129,7 +129,7 @@ def _silent(spec: StudySpec, train_args: Mapping[str, Any] | None) -> frozenset[
 
 
 def _closing(spec: StudySpec, train_args: Mapping[str, Any] | None) -> int | None:
-    """The epoch, from 1, that is the first one without mosaic; None where none is, or where it differs by trial."""
+    """Return the first epoch without mosaic, from 1; None where there is none, or where it differs by trial."""
     fixed = {**spec.train_args, **dict(spec.space.fixed)}
     if train_args is None and spec.space.get("close_mosaic") is not None:
         return None
@@ -141,7 +141,7 @@ def _closing(spec: StudySpec, train_args: Mapping[str, Any] | None) -> int | Non
 
 
 def _augments(spec: StudySpec, known: Mapping[str, Any], *, per_trial: bool) -> bool:
-    """Whether anything is switched off when mosaic closes."""
+    """Return whether anything is turned off when mosaic closes."""
     defaults = arguments.defaults()
     sampled = () if per_trial else spec.space.names
     return any(name in sampled or known.get(name, defaults[name]) for name in arguments.CLOSED_WITH_MOSAIC)
@@ -152,7 +152,7 @@ def _rungs(
 ) -> tuple[int, ...]:
     match PRUNERS[pruner.name].schedule:
         case Halving():
-            # Optuna's halving asks "step >= rung": a rung that falls on a silent epoch is decided at the next one.
+            # Optuna's halving asks "step >= rung": a rung on a silent epoch is decided at the next one.
             powers = _powers(options["min_resource"], options["reduction_factor"], epochs)
             rungs = {_next_open(rung, silent) for rung in powers if rung >= first}
             return tuple(sorted(rung for rung in rungs if rung < epochs))
@@ -168,7 +168,7 @@ def _rungs(
 
 
 def _every(start: int, interval: int, epochs: range, silent: frozenset[int]) -> tuple[int, ...]:
-    """Decisions at an exact step of an interval; one that falls on a silent epoch is left out."""
+    """Return the decisions at exact steps of an interval, without those on a silent epoch."""
     return tuple(epoch for epoch in epochs if (epoch - start) % interval == 0 and epoch not in silent)
 
 

@@ -1,4 +1,4 @@
-"""What each trained model is swept over: the post-processing names of the space as bounds (``postprocess: swept``)."""
+"""The sweep of each trained model: the post-processing names of the space as bounds (``postprocess: swept``)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from hpo.trial.kinds import SUPPRESSING, Kind
 from hpo.trial.operating_point import DEFAULT_IOUS, FLOOR, MAX_IOUS, SweepPlan
 
 POINTS = 33
-"""Thresholds in a range of ``iou`` without a step."""
+"""Number of thresholds in a range of ``iou`` without a step."""
 MOST_MAX_DETS = 16
-"""Each costs a pass over all settings."""
+"""Largest number of max_det values: each costs a pass over all settings."""
 _BY_CLASS = tuple(kind for kind in SUPPRESSING if kind.row.by_class)
 _INSTEAD = "`postprocess: sampled` lets the sampler propose it"
 
 
 def sweep_plan(spec: StudySpec) -> SweepPlan:
-    """The plan of every trial; a name that the space does not have is not bounded.
+    """Return the plan of every trial; a name that the space does not have is not bounded.
 
     A range of ``conf`` becomes (low, high) and a fixed one (c, c). The study has passed ``check``.
     """
@@ -34,7 +34,7 @@ def sweep_plan(spec: StudySpec) -> SweepPlan:
 
 
 def check(spec: StudySpec) -> Iterator[Finding]:
-    """What of the space no sweep could honour."""
+    """Find what no sweep could honour in the space."""
     if not spec.is_swept:
         return
     yield from _check_kinds(spec)
@@ -47,7 +47,7 @@ def check(spec: StudySpec) -> Iterator[Finding]:
 
 
 def _domain(spec: StudySpec, name: str) -> Domain | None:
-    """The domain of a name, a fixed one's single value included; None where the space does not have it."""
+    """Return the domain of a name, also of a fixed single value; None where the space does not have it."""
     fixed = dict(spec.space.fixed)
     dimension = spec.space.get(name)
     if dimension is not None:
@@ -118,7 +118,7 @@ def _check_kinds(spec: StudySpec) -> Iterator[Finding]:
 
 
 def _check_per_class(spec: StudySpec) -> Iterator[Finding]:
-    """As ``hpo.detection.sweep.check`` refuses it once everything is trained."""
+    """Refuse a per-class sweep as ``hpo.detection.sweep.check`` would after all trainings."""
     objective = spec.objective
     if any(constraint.cls is None for constraint in objective.constraints):
         message = "goes with conditions on single classes only: `f1 at recall[NAME] >= 0.6`; change it, or drop this"
@@ -133,7 +133,7 @@ def _check_per_class(spec: StudySpec) -> Iterator[Finding]:
 
 def _check_iou(domain: Domain) -> str | None:
     if isinstance(domain, FloatRange) and domain.log and domain.low <= 0:
-        return None  # has a problem of its own
+        return None  # it has a problem of its own
     ious = _ious(domain)
     if ious[0] <= 0:
         return f"a sweep takes NMS thresholds above 0, not {ious[0]:g}: raise it; or {_INSTEAD}"

@@ -1,4 +1,4 @@
-"""A search space put together from named parts and entries of the study file; later ones override earlier ones."""
+"""A search space composed of named parts and entries of the study file; later ones override earlier ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 @dataclass(frozen=True)
 class SpaceContext:
-    """What the space is read against."""
+    """The context in which a space is read."""
 
     folders: Folders
     study_file: Path
@@ -36,11 +36,11 @@ class SpaceContext:
 class _Placed:
     entry: SpaceEntry
     part: str | None
-    """Name of the part it comes from, None for the study file itself."""
+    """Name of the part that an entry comes from; None for the study file itself."""
 
 
 def compose(field: Field, context: SpaceContext, fields: dict[str, Field]) -> Space:
-    """The space of ``space:``; problems go to the field's report, the field of each name into ``fields``."""
+    """Return the space of ``space:``; problems go to the field's report, and the field of each name into ``fields``."""
     placed: dict[str, _Placed] = {}
     for layer, part in _layers(field, context):
         for name, child in (layer.entries or {}).items():
@@ -71,7 +71,7 @@ _WHY = {
 
 
 def _layers(field: Field, context: SpaceContext) -> Iterable[tuple[Field, str | None]]:
-    """The mappings that ``space:`` is made of, each with the name of its part."""
+    """Return the mappings that ``space:`` consists of, each with the name of its part."""
     for item in field.items if field.items is not None else [field]:
         layer = Field(item.node, field.path, field.report)
         if item.entries is not None:
@@ -111,7 +111,7 @@ def _find_part(name: str, context: SpaceContext) -> Path | None:
 
 
 def _ordered(placed: Mapping[str, _Placed]) -> list[_Placed]:
-    """Parents before their children, else in the order of the file; what lies on a cycle is reported and left out."""
+    """Order parents before their children, otherwise as in the file; entries on a cycle are reported and left out."""
     waiting = dict(placed)
     done: list[_Placed] = []
     while waiting:
@@ -148,20 +148,20 @@ def _resolve(ordered: list[_Placed], context: SpaceContext) -> Space:
 
 @dataclass(frozen=True)
 class _Known:
-    """What is known of the names before an entry."""
+    """The names that were read before an entry."""
 
     dimensions: dict[str, Dimension]
     fixed: dict[str, Any]
-    """In the space or under ``train``."""
+    """Fixed values in the space or under ``train``."""
     dropped: set[str]
     """Entries that can never be sampled."""
 
 
 def _when(item: _Placed, known: _Known) -> tuple[Condition, ...] | None:
-    """The conditions that remain; None where the dimension can never be sampled.
+    """Return the conditions that remain; None where the dimension can never be sampled.
 
-    A condition of the study file must fit its parent. That of a part is narrowed to what the parent can be in this
-    study, so that ``[yolov8-full, {optimizer: AdamW}]`` drops what only SGD has.
+    A condition of the study file must fit its parent. A condition of a part is narrowed to the parent's possible values
+    in this study, so that ``[yolov8-full, {optimizer: AdamW}]`` drops what only SGD has.
     """
     remaining: list[Condition] = []
     for parent, values in item.entry.when:
@@ -181,7 +181,7 @@ def _when(item: _Placed, known: _Known) -> tuple[Condition, ...] | None:
 
 
 def _possible(item: _Placed, parent: str, known: _Known) -> tuple[Scalar, ...] | None:
-    """The values that a parent can have; None where the entry is dropped, or its condition wrong (reported)."""
+    """Return a parent's possible values; None where the entry is dropped, or its condition is wrong (reported)."""
     if parent in known.dropped:
         return None
     if parent in known.dimensions:

@@ -1,4 +1,4 @@
-"""Values of a study file that have a way of their own to be read."""
+"""Readers of study-file values that have a form of their own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hpo.trial.objective import Objective, parse
 from hpo.trial.vocabulary import Metric
 
 KINDS = {"class": Kind.HARD, **{kind.value: kind for kind in SUPPRESSING}}
-"""Kinds of suppression by the words that a study file has for them."""
+"""Kinds of suppression by their names in a study file."""
 _DEMO = ("data", "digits", "data.yaml")
 
 
@@ -37,7 +37,7 @@ def name(place: Field) -> str | None:
 
 
 def names(place: Field) -> tuple[str, ...]:
-    """Whether there are such studies is asked of the database, when the study is made."""
+    """Read the names of studies. The database tells whether they exist when the study is made."""
     if place.items is None:
         place.fail(f"must be a list of earlier studies such as [digits], not {shown(place.node)}")
     read = [name(item) for item in place.items or []]
@@ -45,7 +45,7 @@ def names(place: Field) -> tuple[str, ...]:
 
 
 def data(place: Field, folders: Folders) -> str | None:
-    """The absolute path of an existing file."""
+    """Return the absolute path of an existing file."""
     said = fields.text(place)
     if said is None:
         return None
@@ -109,7 +109,7 @@ def _goal(place: Field) -> str | None:
 
 
 def kinds(place: Field) -> tuple[Kind, ...] | None:
-    """Each once, in the order of ``Kind``, so that equal studies are equal."""
+    """Read each kind once, in the order of ``Kind``, so that equal studies are equal."""
     if not place.items:
         place.fail(f"must be a list of kinds of suppression such as [hard, soft], not {shown(place.node)}")
         return None

@@ -1,4 +1,4 @@
-"""Reading a sampler or a pruner with its options, by the rows of ``hpo.studyfile.methods``."""
+"""Readers of a sampler or a pruner with its options, by the rows of ``hpo.studyfile.methods``."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def pruner(field: Field) -> Method | None:
 
 
 def _wrapped(field: Field) -> Method | None:
-    """A pruner that wraps none itself."""
+    """Read a pruner that wraps none itself."""
     return method(field, {name: row for name, row in PRUNERS.items() if row.schedule != Patience()}, "pruner")
 
 
 def method(field: Field, known: Mapping[str, MethodRow], what: str) -> Method | None:
-    """``tpe`` or ``{name: tpe, n_startup_trials: 10}``."""
+    """Read ``tpe`` or ``{name: tpe, n_startup_trials: 10}``."""
     entries = field.entries
     if entries is None:
         name = fields.one_of(known)(field)

@@ -1,4 +1,4 @@
-"""The model of a study: which file is meant, and what is known of it without building it."""
+"""The model of a study: which file is meant, and the facts known without building it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WITHOUT_NMS = ("v10detect", "rtdetrdecoder")
 
 
 def read_model(field: Field, folders: Folders) -> str | None:
-    """The name as written, or the absolute path of the file that it means."""
+    """Return the name as written, or the absolute path of the file that it means."""
     name = text(field)
     if name is None:
         return None
@@ -67,21 +67,21 @@ def _package_models() -> Path:
 
 
 def _in_package(name: str) -> Path | None:
-    """Ultralytics' own file for a model name (``yolov8n.yaml`` is yolov8.yaml at scale n)."""
+    """Return Ultralytics' own file for a model name (``yolov8n.yaml`` is yolov8.yaml at scale n)."""
     unified = re.sub(r"(\d+)([nsmblxtce])(.+)?$", r"\1\3", Path(name).stem)
     wanted = {Path(name).stem, unified}
     return next((file for file in sorted(_package_models().rglob("*.yaml")) if file.stem in wanted), None)
 
 
 def yaml_file(model: str) -> Path | None:
-    """The file of a model that is trained from scratch (as ``StudySpec.model`` names it); None for weights."""
+    """Return the file of a model that is trained from scratch (as ``StudySpec.model`` names it); None for weights."""
     if model.endswith(".pt"):
         return None
     return Path(model) if Path(model).is_absolute() else _in_package(model)
 
 
 def facts(model: str) -> ModelFacts | None:
-    """What the model's YAML says; None for weights of unknown origin (the training knows once it has loaded them)."""
+    """Return the facts in the model's YAML; None for weights of unknown origin (the training reads them later)."""
     path = Path(model) if Path(model).is_absolute() and not model.endswith(".pt") else _in_package(Path(model).name)
     if path is None or (Path(model).is_absolute() and model.endswith(".pt")):
         return None

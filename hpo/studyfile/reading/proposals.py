@@ -1,4 +1,4 @@
-"""``search.enqueue``: proposals that are tried first; each must be one that the sampler could have made."""
+"""Readers of ``search.enqueue``: proposals that are tried first. The sampler must be able to make each of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Proposal = tuple[tuple[str, Scalar], ...]
 
 
 def read_proposals(field: Field, spec: StudySpec) -> tuple[Proposal, ...]:
-    """The readable proposals for a study that is whole but for them, each sorted by name; problems go to the report."""
+    """Return the readable proposals, each sorted by name, for an otherwise complete study; others are reported."""
     items = field.items
     if items is None:
         field.fail(f"must be a list of proposals such as [{{lr0: 0.01}}], not {shown(field.node)}")
@@ -31,7 +31,7 @@ def _proposal(field: Field, spec: StudySpec) -> Proposal:
     for name, child in entries.items():
         dimension = space.get(name)
         if dimension is None:
-            if not child.report.touches("space"):  # else it may be sampled once the space is right
+            if not child.report.touches("space"):  # otherwise it may be sampled once the space is right
                 child.fail(_not_sampled(name, spec))
             continue
         value = _value(child, dimension)
@@ -53,7 +53,7 @@ def _not_sampled(name: str, spec: StudySpec) -> str:
 
 
 def _value(field: Field, dimension: Dimension) -> tuple[Scalar] | None:
-    """The value as the sampler would give it, in a tuple because null may be a choice; None after a problem."""
+    """Return the value as the sampler would give it, in a tuple because null may be a choice; None after a problem."""
     try:
         value = coerce(dimension.name, plain(field.node))
     except BadValue as error:
@@ -77,7 +77,7 @@ def _check_conditions(field: Field, space: Space, values: dict[str, Scalar]) -> 
 
 
 def describe(domain: Domain) -> str:
-    """A domain for people: ``0.0001 to 0.1, log``."""
+    """Describe a domain for people: ``0.0001 to 0.1, log``."""
     match domain:
         case Choices(values):
             return " | ".join(

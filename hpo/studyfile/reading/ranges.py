@@ -1,4 +1,4 @@
-"""One entry of a search space, in any of the spellings people bring along, to a domain or a fixed value."""
+"""Readers of one entry of a search space, in any common spelling, to a domain or a fixed value."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hpo.studyfile.text.report import nearest
 from hpo.trial.vocabulary import Scalar
 
 IMGSZ_STEP = 32
-"""Ultralytics rounds image sizes up to the model's stride, silently."""
+"""Step of image sizes in pixels: Ultralytics silently rounds them up to the model's stride."""
 
 RANGE_KEYS: dict[str, tuple[str, Any]] = {
     "low": ("The least value, included; or a share of the epochs.", 1e-4),
@@ -32,7 +32,7 @@ RANGE_KEYS: dict[str, tuple[str, Any]] = {
     "value": ("The same value in every trial.", 0.5),
     "when": ("Sampled only where another name has one of these values.", {"optimizer": ["SGD", "MuSGD"]}),
 }
-"""What a range may say: in words, and an example."""
+"""Keys of a range: description, and an example."""
 _SAME = {"min": "low", "max": "high", "values": "choices"}
 DISTRIBUTIONS = {
     "uniform": "low",
@@ -41,7 +41,7 @@ DISTRIBUTIONS = {
     "categorical": "choices",
     "constant": "value",
 }
-"""W&B's distributions and the key that each needs."""
+"""W&B's distributions, with the key that each needs."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,10 @@ class SpaceEntry:
 
 
 def read_entry(field: Field, name: str, epochs: int) -> SpaceEntry | None:
-    """None after a problem was reported. ``epochs`` resolves bounds such as ``high: {epochs: 0.3}``."""
+    """Read one entry; return None after a problem was reported.
+
+    ``epochs`` resolves bounds such as ``high: {epochs: 0.3}``.
+    """
     before = len(field.report.problems)
     entries = field.entries
     if entries is not None:
@@ -79,7 +82,7 @@ def _fixed(field: Field, name: str) -> Fixed:
 
 
 def _value(field: Field, name: str) -> Any:
-    """The coerced value; None after a problem (an accepted null is None too)."""
+    """Return the coerced value; None after a problem (an accepted null is None too)."""
     try:
         value = coerce(name, plain(field.node))
     except BadValue as error:
@@ -92,7 +95,7 @@ def _value(field: Field, name: str) -> Any:
 
 
 def _from_list(field: Field, name: str) -> Domain | None:
-    """``[1e-5, 1e-2]``: least and largest, as Ultralytics' own tuner writes a range."""
+    """Read ``[1e-5, 1e-2]``: smallest and largest, as Ultralytics' own tuner writes a range."""
     items = field.items or []
     numeric = all(_is_number(item) for item in items)
     if len(items) == 2 and numeric:
@@ -142,7 +145,7 @@ def _from_mapping(field: Field, entries: Mapping[str, Field], name: str, epochs:
 
 
 def _distribution(given: dict[str, Field], name: str) -> bool:
-    """Takes W&B's ``distribution`` out of ``given``, checks that the rest agrees; whether it means a log scale."""
+    """Remove W&B's ``distribution`` from ``given``, check that the rest agrees, return whether it means log."""
     field = given.pop("distribution", None)
     if field is None:
         return False
@@ -188,7 +191,7 @@ def _read_range(field: Field, given: Mapping[str, Field], name: str, epochs: int
 
 
 def _bound(field: Field, epochs: int, *, up: bool = False, down: bool = False) -> float | None:
-    """A number, or ``{epochs: 0.3, at_most: 10}``: a share of the epochs, capped."""
+    """Read a number, or ``{epochs: 0.3, at_most: 10}``: a share of the epochs, capped."""
     if field.entries is None:
         return fields.real(field)
     read = fields.mapping(
@@ -201,7 +204,7 @@ def _bound(field: Field, epochs: int, *, up: bool = False, down: bool = False) -
 
 
 def _range(field: Field, name: str, given: Mapping[str, Any]) -> Domain | None:
-    """The domain of a range whose numbers are read; checks what no sampler and no training could honour."""
+    """Return the domain of a range with its numbers read, and refuse what no sampler or training could honour."""
     low, high, log, step = given["low"], given["high"], given.get("log", False), given.get("step")
     kind = arguments.kind(name)
     if kind in {"flag", "text", "special"}:
@@ -256,7 +259,7 @@ def _int_range(field: Field, name: str, given: Mapping[str, Any]) -> IntRange | 
 
 
 def _fits(field: Field, low: float, high: float, step: float) -> bool:
-    """Whether ``high`` lies on the grid (Optuna would lower it silently)."""
+    """Return whether ``high`` lies on the grid (Optuna would lower it silently)."""
     if step <= 0 or step > (high - low) * (1 + 1e-9):  # 0.3 - 0.25 is a little less than 0.05
         field.fail(f"step {step:g} must be above 0 and at most high - low = {high - low:g}")
         return False
@@ -271,7 +274,7 @@ def _fits(field: Field, low: float, high: float, step: float) -> bool:
 
 
 def _conditions(field: Field) -> tuple[tuple[str, tuple[Scalar, ...]], ...]:
-    """``{optimizer: SGD}`` or ``{optimizer: [SGD, RMSprop]}``; values are read as the parent's own."""
+    """Read ``{optimizer: SGD}`` or ``{optimizer: [SGD, RMSprop]}``; values are read as the parent's own."""
     entries = field.entries
     if not entries:
         field.fail(f"must name a parent and its values, such as {{optimizer: [SGD, RMSprop]}}, not {shown(field.node)}")

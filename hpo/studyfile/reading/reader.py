@@ -33,12 +33,12 @@ class StudyReader:
     folders: Folders
     file: Path
     places: dict[str, Node] = field(default_factory=dict)
-    """Where each key stands, by key path; the names of the space also where a part defines them."""
+    """Nodes by key path; names of the space point to their definition, also in a part."""
     _later: dict[Form, Field] = field(default_factory=dict)
-    """What is read once the keys that it depends on are known."""
+    """Fields that are read after the keys that they depend on."""
 
     def read(self, root: Field) -> StudySpec:
-        """The study with what is readable; meaningful only if no problem was reported."""
+        """Return the study from what is readable; it is meaningful only if no problem was reported."""
         self._remember(root)
         given = fields.mapping(root, self.readers(), REQUIRED)
         space = self._space(dict(given.get("train", ())))
@@ -50,7 +50,7 @@ class StudyReader:
         return replace(spec, search=replace(spec.search, enqueue=read_proposals(proposals, spec)))
 
     def readers(self) -> dict[str, Reader]:
-        """Every key of a study file."""
+        """Return the reader of every key of a study file."""
         return {each.name: self._reader(each) for each in KEYS}
 
     def _reader(self, each: KeyField) -> Reader:
@@ -97,7 +97,7 @@ class StudyReader:
 
 
 def _usual_postprocess(space: Space, given: Mapping[str, Any]) -> Postprocess:
-    """Where the file names no mode: swept where only a sweep can honour what it says."""
+    """Choose a mode where the file names none: swept where only a sweep can honour what it says."""
     objective = given.get("objective", Objective())
     named = {*space.names, *dict(space.fixed)} & set(POSTPROCESSING_NAMES)
     swept = named or not objective.is_plain or given.get("postprocess")

@@ -1,4 +1,4 @@
-"""Reading a key as its definition says: the reader of a shape, and of a block of keys."""
+"""Readers of keys by their definition: a reader for a shape, and for a block of keys."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from hpo.studyfile.text import fields
 from hpo.studyfile.text.fields import Field, Reader, at_least
 
 Forms = Callable[[Form], Reader]
-"""The reader of each value that has a way of its own to be read."""
+"""The reader of each value that has a form of its own."""
 
 
 def readers(keys: tuple[KeyField, ...], forms: Forms) -> dict[str, Reader]:
-    """One reader for each key, by name."""
+    """Return one reader for each key, by name."""
     return {each.name: reader(each, forms) for each in keys}
 
 
@@ -35,7 +35,7 @@ def reader(each: KeyField, forms: Forms) -> Reader:
 
 
 def _block(cls: type[Any], forms: Forms) -> Reader:
-    """A mapping with the block's keys; an empty one asks for its defaults."""
+    """Read a mapping with the block's keys; an empty one gives the defaults."""
 
     def read(place: Field) -> Any:
         return cls(**fields.mapping(place, readers(keys_of(cls), forms)))
@@ -63,7 +63,7 @@ def _below(whole: Callable[[Field], int | None], limit: Limit | None) -> Reader:
 
 
 def long_form(outer: KeyField, inner: tuple[KeyField, ...], forms: Forms) -> Callable[[Field], Mapping[str, Any]]:
-    """Reads ``swept`` or ``{mode: swept, kinds: [soft]}``: the values by name, the word under the outer key's own."""
+    """Read ``swept`` or ``{mode: swept, kinds: [soft]}``: the values by name, the word under the outer key's own."""
     word, named = reader(outer, forms), outer.key.word or outer.name
 
     def read(place: Field) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""YAML text to plain values that know their file and line.
+"""YAML text as plain values that know their file and line.
 
-Numbers are YAML 1.2's (``1e-4`` is one; PyYAML would take it for text). Values are built here from ruamel's node graph
-rather than by its constructor: that keeps a line for every value, reports every duplicate key, and bounds what aliases
-may expand to.
+Numbers are YAML 1.2's (``1e-4`` is one; PyYAML would read it as text). Values are built here from ruamel's node graph
+rather than by its constructor. This keeps a line for every value, reports every duplicate key, and bounds the expansion
+of aliases.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hpo.trial.vocabulary import Scalar
 
 MAX_BYTES = 1 << 20
 MAX_VALUES = 20_000
-"""Aliases count where they are used: a few nested ones reach billions."""
+"""Largest number of values. Aliases count where they are used: a few nested ones reach billions."""
 MAX_DEPTH = 30
 OVERRIDE = "override"
 
@@ -39,11 +39,11 @@ class Node:
     value: Scalar | Mapping[str, Node] | Sequence[Node]
     file: str
     line: int
-    """1-based line of the value, of its key where it has one; 0 in an override."""
+    """Line of the value, or of its key where it has one, from 1; 0 in an override."""
 
 
 def read_document(path: Path, report: ProblemReport, *, shown_as: str | None = None) -> Node | None:
-    """The document of a file, or None with the problems in ``report``."""
+    """Return the document of a file, or None with the problems in ``report``."""
     file = shown_as or str(path)
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -61,7 +61,7 @@ def read_document(path: Path, report: ProblemReport, *, shown_as: str | None = N
 
 
 def parse(text: str, file: str, report: ProblemReport) -> Node | None:
-    """The document as nodes; None where there is none or its syntax is broken (the problem is in ``report``)."""
+    """Return the document as nodes; None where there is none or its syntax is broken (the problem is in ``report``)."""
     try:
         root = YAML(typ="rt").compose(text)
     except RecursionError:
@@ -71,7 +71,7 @@ def parse(text: str, file: str, report: ProblemReport) -> Node | None:
         line = mark.line + 1 if mark and file != OVERRIDE else 0
         report.add(Problem(file, line, "", f"not YAML: {error.problem or error.context}"))
     except (YAMLError, ValueError, IndexError, AttributeError, TypeError, AssertionError) as error:
-        # ruamel 0.19 fails on some garbage by plain errors of its scanner rather than by its own
+        # ruamel 0.19 fails on some broken texts with plain errors of its scanner rather than with its own
         report.add(Problem(file, 0, "", f"not YAML: {str(error).splitlines()[0] if str(error) else 'broken syntax'}"))
     else:
         return None if root is None else _Builder(file, report).build(root)
@@ -143,7 +143,7 @@ class _Builder:
 
 
 def scalar(text: str, kind: str) -> Scalar:
-    """A YAML 1.2 scalar; what has another meaning elsewhere (dates) stays text."""
+    """Read a YAML 1.2 scalar; text that has another meaning in other versions (dates) stays text."""
     match kind:
         case "null":
             return None
@@ -163,12 +163,12 @@ def _whole(text: str) -> int | str:
     base = {"0x": 16, "0o": 8, "0b": 2}.get(digits[:2], 10)
     try:
         return sign * int(digits if base == 10 else digits[2:], base)
-    except ValueError:  # also more digits than Python converts
+    except ValueError:  # or the number has more digits than Python converts
         return text
 
 
 def number(text: str) -> float | None:
-    """The number that a text spells (``1e-4``, ``-.5``, ``1_000``, ``.inf``), or None."""
+    """Return the number that a text spells (``1e-4``, ``-.5``, ``1_000``, ``.inf``), or None."""
     if text.lower().lstrip("+-") in {".inf", ".nan"}:
         return float(text.lower().replace(".", ""))
     return float(text.replace("_", "")) if _NUMBER.fullmatch(text) else None

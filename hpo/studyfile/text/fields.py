@@ -1,4 +1,4 @@
-"""Reading a node as what is expected there; a misfit becomes a problem with its place and a way out."""
+"""Readers of a node as the expected value; a misfit becomes a problem with its place and a way out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Field:
-    """A node, where it lies, and where its problems go."""
+    """A node, its place, and the report for its problems."""
 
     node: Node
     path: str
@@ -30,32 +30,32 @@ class Field:
 
     @property
     def entries(self) -> dict[str, Field] | None:
-        """The fields of a mapping, or None where this is none."""
+        """Return the fields of a mapping, or None where this is none."""
         if not isinstance(self.node.value, Mapping):
             return None
         return {name: self.key(name, node) for name, node in self.node.value.items()}
 
     @property
     def items(self) -> list[Field] | None:
-        """The fields of a list, or None where this is none."""
+        """Return the fields of a list, or None where this is none."""
         if not isinstance(self.node.value, Sequence) or isinstance(self.node.value, str):
             return None
         return [Field(node, f"{self.path}[{i}]", self.report) for i, node in enumerate(self.node.value)]
 
 
 Reader = Callable[[Field], Any]
-"""Gives the value, or None after it reported what is wrong."""
+"""Returns the value, or None after it reported what is wrong."""
 
 
 def shown(node: Node) -> str:
-    """A value as a message quotes it, short."""
+    """Return a value as a message quotes it, short."""
     value = plain(node)
     text = repr(value) if isinstance(value, str) else "empty" if value is None else str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def plain(node: Node) -> Any:
-    """The value without places."""
+    """Return the value without places."""
     if isinstance(node.value, Mapping):
         return {name: plain(child) for name, child in node.value.items()}
     if isinstance(node.value, Sequence) and not isinstance(node.value, str):
@@ -64,7 +64,7 @@ def plain(node: Node) -> Any:
 
 
 def mapping(field: Field, readers: Mapping[str, Reader], required: Collection[str] = ()) -> dict[str, Any]:
-    """The readable entries of a mapping by name; an empty value (``budget:``) is as good as none."""
+    """Return the readable entries of a mapping by name; an empty value (``budget:``) counts as missing."""
     entries = field.entries
     if entries is None:
         if field.node.value is not None or required:
@@ -93,7 +93,7 @@ def text(field: Field) -> str | None:
 
 
 def real(field: Field) -> float | None:
-    """A finite number; a quoted one counts (PyYAML writes ``1e-4`` in quotes)."""
+    """Read a finite number; a quoted one counts (PyYAML writes ``1e-4`` in quotes)."""
     value = field.node.value
     found = number(value) if isinstance(value, str) else value
     if isinstance(found, bool) or not isinstance(found, (int, float)):
@@ -128,7 +128,7 @@ def flag(field: Field) -> bool | None:
 
 
 def at_least(reader: Callable[[Field], T | None], low: float, *, above: bool = False) -> Callable[[Field], T | None]:
-    """``reader``, refusing numbers below ``low`` (with ``above``: and ``low`` itself)."""
+    """Return a ``reader`` that refuses numbers below ``low`` (with ``above``: and ``low`` itself)."""
 
     def read(field: Field) -> T | None:
         value = reader(field)

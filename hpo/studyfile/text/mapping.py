@@ -1,4 +1,4 @@
-"""A study as Python values, read like a file; a problem names the key's path."""
+"""A study given as Python values, read like a file; a problem names the key's path."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from hpo.studyfile.text.document import MAX_DEPTH, Node
 from hpo.studyfile.text.report import ProblemReport
 
 STUDY = "study"
-"""Stands where a problem of a file names the file."""
+"""Name in problems, in place of the file."""
 
 
 def read_mapping(study: Mapping[str, Any], report: ProblemReport) -> Node | None:
-    """The document of ``study``; None where it is empty. What YAML could not hold is a problem in ``report``."""
+    """Return the document of ``study``; None where it is empty. Values that YAML can't hold go to ``report``."""
     return _node(study, "", 0, report) if study else None
 
 
@@ -31,7 +31,7 @@ def _node(value: Any, path: str, depth: int, report: ProblemReport) -> Node:
         return Node(items, STUDY, 0)
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
-    if callable(getattr(value, "item", None)):  # NumPy's numbers
+    if callable(getattr(value, "item", None)):  # one of NumPy's numbers
         value = value.item()
     if value is None or isinstance(value, bool | int | float | str):
         return Node(value, STUDY, 0)

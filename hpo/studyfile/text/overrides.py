@@ -1,4 +1,4 @@
-"""``KEY=VALUE`` after a study file: the document with that key set."""
+"""``KEY=VALUE`` overrides after a study file: the document with that key set."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NAMED = words(StudySpec)
 
 
 def apply(root: Node, overrides: Sequence[str], report: ProblemReport) -> Node:
-    """The document with every override set, in their order; values are YAML (``space.lr0={low: 1e-4, high: 1e-2}``)."""
+    """Return the document with all overrides set, in order; values are YAML (``space.lr0={low: 1e-4, high: 1e-2}``)."""
     for override in overrides:
         key, equals, text = override.partition("=")
         keys = key.strip().split(".")
@@ -38,7 +38,7 @@ def _set(node: Node, keys: tuple[str, ...], above: tuple[str, ...], value: Node)
     if not keys:
         return value
     entries = _as_mapping(node, above)
-    if entries is None:  # a list of parts: what comes later overrides
+    if entries is None:  # a list of parts: later ones override
         layer = _set(Node({}, OVERRIDE, 0), keys, above, value)
         layers: Any = node.value if isinstance(node.value, list) else [node]
         return Node([*layers, layer], node.file, node.line)
@@ -51,7 +51,7 @@ def _set(node: Node, keys: tuple[str, ...], above: tuple[str, ...], value: Node)
 
 
 def _as_mapping(node: Node, above: tuple[str, ...]) -> dict[str, Node] | None:
-    """What a key can be set in; None where the node is (or becomes) a list of layers."""
+    """Return the mapping in which a key can be set; None where the node is (or becomes) a list of layers."""
     if isinstance(node.value, Mapping):
         return dict(node.value)
     if above in _NAMED and isinstance(node.value, str):

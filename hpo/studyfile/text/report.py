@@ -1,4 +1,4 @@
-"""What is wrong, collected: every problem of a study file comes in one error."""
+"""The report of problems: every problem of a study file comes in one error."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class Finding:
     path: str
     """Key path such as ``space.lr0``."""
     message: str
-    """What is wrong, why, and the way out."""
+    """The problem, its reason, and the way out."""
     also: tuple[str, ...] = ()
-    """Further key paths that led to it: where one of them has a problem of its own, this finding means nothing."""
+    """Further key paths that led to it. Where one of them has a problem of its own, this finding is void."""
 
 
 @dataclass
 class ProblemReport:
-    """Problems in the order in which they were met."""
+    """Problems in the order in which they were found."""
 
     problems: list[Problem] = field(default_factory=list)
 
@@ -34,7 +34,7 @@ class ProblemReport:
             self.problems.append(problem)
 
     def touches(self, path: str) -> bool:
-        """Whether ``path``, or something in it, or something around it, has a problem already."""
+        """Return whether ``path``, a path inside it, or a path around it has a problem already."""
         return any(_within(problem.path, path) or _within(path, problem.path) for problem in self.problems)
 
     def raise_if_any(self) -> None:
@@ -47,7 +47,7 @@ def _within(inner: str, outer: str) -> bool:
 
 
 def nearest(word: str, valid: Iterable[str]) -> str:
-    """The end of a message about an unknown name: ``; did you mean lr0? (valid: ...)``, the list if it is short."""
+    """Return the end of a message about an unknown name: ``; did you mean lr0? (valid: ...)``, a short list in full."""
     names = sorted(valid)
     close = get_close_matches(word, names, n=1, cutoff=0.6)
     listed = f"valid: {', '.join(names)}" if 0 < len(names) <= _SHORT_LIST else ""

@@ -1,4 +1,4 @@
-"""YAML files of arguments that ``yolo ... cfg=FILE`` reads as they are."""
+"""YAML files of arguments in the form that ``yolo ... cfg=FILE`` reads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hpo.trial.operating_point import DEFAULT, OperatingPoint
 
 
 def predict_arguments(weights: Path, imgsz: int, point: OperatingPoint) -> dict[str, Any]:
-    """Arguments of ``yolo predict`` with ``weights`` at ``point``, which must be plain (raises ValueError)."""
+    """Return the arguments of ``yolo predict`` with ``weights`` at ``point``. Raises ValueError unless it is plain."""
     kind = point.kind.row.predict
     if kind is None or not point.is_plain:
         raise ValueError(f"yolo predict knows no suppression {point.kind} and no confidence a class: use hpo.deploy")
@@ -32,7 +32,7 @@ def predict_arguments(weights: Path, imgsz: int, point: OperatingPoint) -> dict[
 
 
 class _ForPyYaml(RoundTripRepresenter):
-    """PyYAML, which Ultralytics reads with, takes ``1e-05`` for text: a number needs its dot."""
+    """PyYAML reads ``1e-05`` as text, and Ultralytics uses PyYAML: a number needs its dot."""
 
     @override
     def represent_float(self, data: float) -> Any:
@@ -46,7 +46,7 @@ _ForPyYaml.add_representer(float, _ForPyYaml.represent_float)
 
 
 def write_arguments(path: Path, title: str, values: Mapping[str, Any]) -> None:
-    """In place at once; ``title`` goes above ``values`` as comment lines."""
+    """Write a file in one step; ``title`` goes above ``values`` as comment lines."""
     yaml = YAML()
     yaml.Representer = _ForPyYaml
     with files.written_aside(path) as aside, aside.open("w") as file:

@@ -1,4 +1,4 @@
-"""Whether two runtimes of one model detect the same."""
+"""The comparison of two runtimes of one model: whether they detect the same."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from numpy.typing import NDArray
 from hpo.detection.predictions import Predictions
 
 IOU = 0.95
-"""Boxes that overlap by so much are the same."""
+"""IoU from which two boxes count as the same."""
 SCORE = 0.01
-"""Scores that differ by so much at most are the same; and a detection that lies as close to the threshold may be above
-it in one runtime alone."""
+"""Largest difference of equal scores.
+
+A detection as close as this to the threshold may be above it in one runtime and not in the other.
+"""
 
 
 def agreement(ours: Predictions, theirs: Predictions, conf: float) -> dict[str, Any]:
-    """Detections above ``conf`` of the same images, matched one to one within each class.
+    """Match detections above ``conf`` of the same images, one to one within each class.
 
-    {detections: of ours and theirs that have to be found in the other, missing: those that were not, score: the largest
-    difference of a matched pair}
+    The result has three keys. ``detections``: number of detections of both that must be found in the other;
+    ``missing``: number of those not found; ``score``: the largest difference of a matched pair.
     """
     asked = missing = 0
     worst = 0.0
@@ -43,7 +45,7 @@ def _of(predictions: Predictions, image: int) -> _Image:
 
 
 def _differences(one: _Image, other: _Image, conf: float) -> list[float | None]:
-    """By how much the score of its match differs, for each detection of ``one`` that is clearly above ``conf``."""
+    """Return the score difference to its match, for each detection of ``one`` that is clearly above ``conf``."""
     boxes, scores, classes = other
     free = scores > conf - SCORE
     found: list[float | None] = []

@@ -1,4 +1,4 @@
-"""A model's predictions over a split: from the cache where it has been looked at before, else by one inference pass."""
+"""A model's predictions over a split: from the cache where it has been captured before, else by one inference pass."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PredictionsRequest:
-    """Which predictions."""
+    """The predictions to get."""
 
     weights: Path
-    """A .pt file of Ultralytics."""
+    """Path of a .pt file of Ultralytics."""
     data: Path
-    """A data.yaml, as its author wrote it."""
+    """Path of a data.yaml as its author wrote it."""
     split: str = "val"
-    """``train``, ``val`` or ``test``."""
+    """Split: ``train``, ``val`` or ``test``."""
     imgsz: int | None = None
-    """Pixels; None for the size of the training."""
+    """Image size in pixels; None for the size of the training."""
     capture: str = "deploy"
-    """``deploy`` (as ``model.predict`` sees it) or ``val`` (as ``model.val`` does)."""
+    """Way of capture: ``deploy`` (as ``model.predict`` sees it) or ``val`` (as ``model.val`` does)."""
     device: str = "auto"
     """``auto`` (first GPU, else CPU), ``cpu``, or a CUDA index such as ``0``."""
     trust: bool = False
-    """Whether the weights may be unpickled as they are, which can run any code of their author."""
+    """Whether the weights may be unpickled without restriction, which can run any code of their author."""
 
 
 def captured(
     wanted: PredictionsRequest, settings: Settings, *, keep: int = 5, progress: Callable[[int, int], None] | None = None
 ) -> tuple[Predictions, int]:
-    """The predictions, which are then cached (of all that are, the ``keep`` used last stay), and their image size, px.
+    """Return the predictions, and their image size in pixels; the predictions are then cached.
 
-    torch and Ultralytics are imported only where there is something to infer; ``progress`` is told images done and
-    images in all. Raises SpecError for wrong data, and UsageError for wrong weights, data of other classes than the
-    weights know, and a split that the data has not.
+    The cache keeps the ``keep`` used last. torch and Ultralytics are imported only where something must be inferred;
+    ``progress`` gets the images done and the images in all. Raises SpecError for wrong data, and UsageError for wrong
+    weights, data with other classes than the weights know, or a split that the data lacks.
     """
     if not wanted.weights.is_file():
         raise UsageError(f"{wanted.weights}: no such file; name the weights (.pt) of a detector")

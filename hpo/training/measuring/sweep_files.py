@@ -1,4 +1,4 @@
-"""The files of a sweep: what it found, the setting to use, and a picture; alike for a trial and for ``hpo sweep``."""
+"""The files of a sweep: its result, the setting to use, and a picture; the same for a trial and for ``hpo sweep``."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ OPERATING_POINT, PREDICT, PLOT = "operating_point.json", "predict.yaml", "sweep.
 
 @dataclass(frozen=True)
 class SweepSource:
-    """What was swept."""
+    """The object of a sweep."""
 
     title: str
-    """One line for a person."""
+    """Title for a person, one line."""
     weights: Path
     imgsz: int
-    """Pixels."""
+    """Image size in pixels."""
 
 
 def write(result: SweepResult, predictions: Predictions, source: SweepSource, folder: Path) -> list[Path]:
-    """Writes ``operating_point.json``, ``predict.yaml`` and ``sweep.png`` into ``folder``; returns what was written.
+    """Write ``operating_point.json``, ``predict.yaml`` and ``sweep.png`` into ``folder``; return the files written.
 
-    ``predict.yaml`` holds the recommended setting. Where ``yolo predict`` can't do that one, there is none (a former
-    one is removed), and ``hpo.deploy`` takes the JSON.
+    ``predict.yaml`` holds the recommended setting. Where ``yolo predict`` can't apply it, there is none (an earlier one
+    is removed), and ``hpo.deploy`` takes the JSON.
     """
     folder.mkdir(parents=True, exist_ok=True)
     settings, predict, plot = (folder / name for name in (OPERATING_POINT, PREDICT, PLOT))

@@ -1,4 +1,4 @@
-"""One picture of a sweep: F1 over confidence, precision over recall with the chosen point, and what each kind gains."""
+"""One picture of a sweep: F1 over confidence, precision over recall with the chosen point, and each kind's gain."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 BEST, DEFAULT = "#0b6e99", "#c2571a"
 _MOST_POINTS = 2000
-"""Points of a drawn curve; more can't be told apart."""
+"""Largest number of points in a drawn curve; more can't be told apart."""
 
 
 def write_plots(result: SweepResult, predictions: Predictions, path: Path) -> None:
-    """Draws ``result``, found on ``predictions``, into the PNG ``path``; in place at once."""
+    """Draw ``result``, found on ``predictions``, into the PNG ``path``; the file is replaced at once."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -82,7 +82,7 @@ def _finish(axes: Any, across: str, up: str, title: str) -> None:
 
 
 def _draw_kinds(axes: Any, result: SweepResult) -> None:
-    """Gains with their intervals, the chosen kind in colour."""
+    """Draw the gains with their intervals, the chosen kind in colour."""
     places = np.arange(len(result.by_kind))
     for place, kind in zip(places, result.by_kind, strict=True):
         gain, chosen = kind.gain, kind.best.point.kind == result.best.point.kind

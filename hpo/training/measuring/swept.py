@@ -1,4 +1,4 @@
-"""What a trained model is worth at its best post-processing: captured, swept, and written down beside its weights."""
+"""The value of a trained model at its best post-processing: captured, swept, and written beside its weights."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ if TYPE_CHECKING:
     from hpo.training.ultralytics_internals.yolo import TrialRun
 
 Progress = Callable[[str, float], None]
-"""Told the stage and how much of it is done, in [0, 1]."""
+"""Called with the stage and the share of it that is done, in [0, 1]."""
 
 
 @dataclass(frozen=True)
 class Settled:
-    """What a trial under ``postprocess: swept`` came to."""
+    """The outcome of a trial under ``postprocess: swept``."""
 
     value: float
     metrics: dict[str, float]
     point: OperatingPoint
-    """What both hold at."""
+    """Setting that both hold at."""
     detail: str = ""
-    """What failed, where the value is that of Ultralytics' defaults instead of the sweep's."""
+    """Cause of a failure, where the value is that of Ultralytics' defaults instead of the sweep's; else empty."""
     swept: SweepResult | None = None
-    """All that the sweep found."""
+    """The whole result of the sweep; None where it failed."""
 
 
 def settle(run: TrialRun, plan: SweepPlan, progress: Progress) -> Settled:
-    """Sweep best.pt, which Ultralytics has just validated, and write what is found into the attempt's folder.
+    """Sweep best.pt, which Ultralytics has just validated, and write the result into the attempt's folder.
 
-    A training is worth more than what is measured after it: where the capture or the sweep fails, what comes back is
-    what that validation saw at Ultralytics' defaults.
+    A training is worth more than its measurement. Where the capture or the sweep fails, the result is that of the
+    validation at Ultralytics' defaults.
     """
     fallback = _at_defaults(run)
     stage = "capture"
@@ -57,7 +57,7 @@ def settle(run: TrialRun, plan: SweepPlan, progress: Progress) -> Settled:
 
 
 def _told(error: Exception) -> str:
-    """One line for a person; the trace goes to the attempt's log."""
+    """Return one line for a person; the trace goes to the attempt's log."""
     traceback.print_exception(error)
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:400]
 
@@ -95,7 +95,7 @@ def _captured(run: TrialRun, progress: Progress) -> Predictions:
 def _measured(request: TrialRequest, point: OperatingPoint, predictions: Predictions) -> Settled:
     from hpo.detection.rating import default_for, measure
 
-    # of a head without NMS the defaults are another kind
+    # the defaults of a head without NMS are another kind
     rated, value = measure(predictions, default_for(predictions) if point == DEFAULT else point, request.objective)
     return Settled(value, metrics(rated), rated.point)
 
@@ -113,9 +113,10 @@ def _swept(run: TrialRun, plan: SweepPlan, predictions: Predictions) -> Settled:
 
 
 def metrics(rated: Rated) -> dict[str, float]:
-    """A trial's five: precision, recall and F1 at the setting, AP of its suppression over all confidences.
+    """Return a trial's five metrics: precision, recall and F1 at the setting, AP of its suppression over all
+    confidences.
 
-    So AP means what it means in every other trial, and what ``model.val`` reports.
+    So AP means the same as in every other trial, and the same as ``model.val`` reports.
     """
     scores = rated.scores
     return {

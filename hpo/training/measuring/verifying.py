@@ -1,7 +1,7 @@
-"""A folder of ``hpo promote``, loaded afresh and used as its user will: what it detects, and what that is worth.
+"""A check of a folder of ``hpo promote``, loaded again and used as its user will: its detections, and their metrics.
 
-Nothing but the folder is read, and the images that its data.yaml names. Detections come from Ultralytics' predictor,
-image by image, not from the captured predictions that the reported numbers were computed from.
+It reads only the folder and the images that its data.yaml names. Detections come from Ultralytics' predictor, image by
+image, not from the captured predictions that the reported numbers were computed from.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from hpo.trial.operating_point import FLOOR, OperatingPoint
 
 Progress = Callable[[int, int], None]
 _ENDLESS = (1.0, 1.0, 0.0, 0.0, float("inf"), float("inf"))
-"""The frame of boxes that are in pixels of the image already."""
+"""The frame of boxes that are already in pixels of the image."""
 
 
 @dataclass(frozen=True)
 class _Folder:
-    """What the folder says."""
+    """The content of the folder."""
 
     path: Path
     weights: Weights
@@ -51,7 +51,7 @@ class _Folder:
 
     @property
     def open_point(self) -> OperatingPoint:
-        """The same suppression with every confidence: AP needs those below the threshold, too."""
+        """Return the same suppression with every confidence: AP needs the detections below the threshold, too."""
         return replace(self.point, conf=FLOOR, per_class_conf=None)
 
     @property
@@ -61,7 +61,7 @@ class _Folder:
 
 
 def verify(path: Path, device: str, progress: Progress) -> dict[str, Any]:
-    """{splits: {split: metrics}, exports: {format: {split: agreement}}}, for every split of metrics.json."""
+    """Return {splits: {split: metrics}, exports: {format: {split: agreement}}}, for every split of metrics.json."""
     patches.apply(patches.threads_per_trial())
     folder = _Folder.of(path)
     own = Detector(folder.weights, folder.open_point, device=device, imgsz=folder.imgsz)
@@ -78,7 +78,7 @@ def verify(path: Path, device: str, progress: Progress) -> dict[str, Any]:
 
 
 def metrics(found: Predictions, point: OperatingPoint, objective: str) -> dict[str, float]:
-    """Metrics of detections that are suppressed already."""
+    """Return the metrics of detections that are already suppressed."""
     done = OperatingPoint(None, point.conf, point.max_det, Kind.NONE, per_class_conf=point.per_class_conf)
     rated, value = measure(found, done, parse(objective))
     return {"objective": value, **rated.scores}

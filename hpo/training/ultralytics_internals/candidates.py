@@ -1,6 +1,6 @@
-"""A detector's raw output as candidates: what is left of it before any suppression, as Ultralytics' NMS would take it.
+"""A detector's raw output as candidates: the boxes before any suppression, in the form that Ultralytics' NMS takes.
 
-Shared by the capture of a finished model (``capture``) and by a training's own validation, which looks at every image
+The capture of a finished model (``capture``) uses them, and so does a training's own validation, which reads all images
 anyway::
 
     class TrialValidator(KeepsCandidates):  # in place of DetectionValidator
@@ -8,7 +8,7 @@ anyway::
 
     validator.candidates.predictions()  # after a validation: all images, capture "val"
 
-The candidates of one validation replace those of the one before. Nothing here changes what Ultralytics computes.
+Each validation replaces the candidates of the one before. Nothing here changes what Ultralytics computes.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from hpo.trial.operating_point import FLOOR
 Candidates = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]
 """Boxes (n, 4) x1, y1, x2, y2 in pixels of the network's input, scores (n,), classes (n,); in the output's order."""
 NETWORK_PIXELS = (1.0, 1.0, 0.0, 0.0, float("inf"), float("inf"))
-"""The frame of an image whose labels are in pixels of the network's input."""
+"""The frame of an image with labels in pixels of the network's input."""
 
 
 def candidates_of(output: Any, *, multi_label: bool, end2end: bool) -> list[Candidates]:
-    """Every box with a score above ``FLOOR``, image by image of a batch.
+    """Return every box with a score above ``FLOOR``, image by image of a batch.
 
     ``output``: what the model returns, (B, 4 + classes, anchors) with x, y, width, height, or for a head that needs no
-    suppression (``end2end``) (B, n, 6) with x1, y1, x2, y2, score, class. ``multi_label``: every class of a box whose
-    score is above the floor is a candidate (as in ``model.val``), else only the best one (as in ``model.predict``).
+    suppression (``end2end``) (B, n, 6) with x1, y1, x2, y2, score, class. ``multi_label``: every class of a box with a
+    score above the floor is a candidate (as in ``model.val``), else only the best one (as in ``model.predict``).
 
-    Operations and order are those of ultralytics 8.4.190, utils/nms.py, so that its NMS on these is its NMS on
-    ``output``. A score that is not a number stays, so that ``collect`` can name its image.
+    Operations and order are those of ultralytics 8.4.190, utils/nms.py, so its NMS gives the same on these candidates
+    as on ``output``. A score that is not a number stays, so that ``collect`` can name its image.
     """
     prediction = output[0] if isinstance(output, (list, tuple)) else output
     if end2end:
@@ -56,7 +56,7 @@ def _above_floor(rows: torch.Tensor) -> torch.Tensor:
 
 
 def _decoded(rows: torch.Tensor, *, multi_label: bool) -> Candidates:
-    """``rows``: (n, 4 + classes), each with a score above the floor."""
+    """Decode ``rows``, (n, 4 + classes), each with a score above the floor."""
     boxes, of_class = xywh2xyxy(rows[:, :4]), rows[:, 4:]
     if multi_label and of_class.shape[1] > 1:
         box, cls = torch.where(~(of_class <= FLOOR))
@@ -70,10 +70,10 @@ def _arrays(boxes: torch.Tensor, scores: torch.Tensor, classes: torch.Tensor) ->
 
 
 class CandidateKeeper:
-    """Collects one validation's candidates and labels, batch by batch; made anew for each validation."""
+    """Collects one validation's candidates and labels, batch by batch; made again for each validation."""
 
     def __init__(self, validator: DetectionValidator, *, multi_label: bool = True) -> None:
-        """``validator``: set up, with a model (``init_metrics`` is the earliest moment)."""
+        """Start with ``validator``, set up and with a model (``init_metrics`` is the earliest moment)."""
         self._validator = validator
         self._multi_label = multi_label
         self._batch: list[Candidates] = []
@@ -83,11 +83,11 @@ class CandidateKeeper:
         self._folder = common_folder(dataset.im_files)
 
     def see(self, output: Any) -> None:
-        """``output``: of the model for one batch, before suppression; its labels come with ``add``."""
+        """Take the model's ``output`` for one batch, before suppression; the labels follow with ``add``."""
         self._batch = candidates_of(output, multi_label=self._multi_label, end2end=self._validator.end2end)
 
     def add(self, batch: dict[str, Any]) -> None:
-        """``batch``: the one that was seen last, as the validator preprocessed it."""
+        """Take the last ``batch``, as the validator preprocessed it."""
         for index, (boxes, scores, classes) in enumerate(self._batch):
             truth = self._validator._prepare_batch(index, batch)  # noqa: SLF001  (the labels that its metrics match)
             file = truth["im_file"]
@@ -108,7 +108,7 @@ class CandidateKeeper:
         return len(self._images)
 
     def predictions(self) -> Predictions:
-        """All images so far, in the order of their names; raises ValueError as ``collect`` does (broken weights)."""
+        """Return all images so far, ordered by name; raises ValueError as ``collect`` does (broken weights)."""
         names = self._validator.names
         images = sorted(self._images, key=lambda image: image.name)
         of_classes = [str(names[index]) for index in range(len(names))]
@@ -137,16 +137,19 @@ class KeepsCandidates(DetectionValidator):
 
 
 def in_pixels(boxes: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
-    """Boxes as x1, y1, x2, y2 in pixels of an image. ``boxes``: (n, 4) x, y, width, height in fractions; ``shape``: the
-    image's height, width.
+    """Return boxes as x1, y1, x2, y2 in pixels of an image.
+
+    ``boxes``: (n, 4) x, y, width, height in fractions; ``shape``: the image's height, width.
     """
     found: NDArray[Any] = xywhn2xyxy(boxes, w=shape[1], h=shape[0])
     return found
 
 
 def areas(boxes: NDArray[Any], shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Square pixels of the original image. ``boxes``: (n, 4) x, y, width, height in fractions; ``shape``: its height,
-    width."""
+    """Return areas in square pixels of the original image.
+
+    ``boxes``: (n, 4) x, y, width, height in fractions; ``shape``: its height, width.
+    """
     height, width = shape
     sizes = np.asarray(boxes, np.float64).reshape(-1, 4)[:, 2:] * (width, height)
     found: NDArray[np.float32] = sizes.prod(1).astype(np.float32)
@@ -154,10 +157,10 @@ def areas(boxes: NDArray[Any], shape: tuple[int, int]) -> NDArray[np.float32]:
 
 
 def common_folder(files: list[str]) -> str:
-    """What all files of a split lie below."""
+    """Return the folder that contains all files of a split."""
     return os.path.commonpath([os.path.dirname(file) for file in files])  # noqa: PTH120  (as strings: 10^6 are listed)
 
 
 def name_of(file: str, folder: str) -> str:
-    """An image's name, the same wherever the dataset lies."""
+    """Return an image's name, the same wherever the dataset lies."""
     return Path(file).relative_to(folder).as_posix()

@@ -1,9 +1,11 @@
-"""One inference pass over a split: a detector's raw predictions beside the labels, as ``hpo.detection`` takes them.
+"""One inference pass over a split: a detector's raw predictions and the labels, in the form that ``hpo.detection``
+takes.
 
-Under ``deploy`` everything is as ``model.predict`` sees it: each image letterboxed alone, one label a box, labels in
-pixels of the original image. Under ``val`` everything is as ``model.val`` sees it: batches that share a shape, every
-label of a box, labels in pixels of the network's input. Images and labels come from Ultralytics' own dataset, so that
-what it repairs, drops or counts once is treated alike. No suppression and no metric is computed.
+Under ``deploy`` everything is as ``model.predict`` sees it: each image is letterboxed by itself, a box has one label,
+and labels are in pixels of the original image. Under ``val`` everything is as ``model.val`` sees it: the images of a
+batch share a shape, a box has every label, and labels are in pixels of the network's input. Images and labels come from
+Ultralytics' own dataset, so what it repairs, drops or counts once is treated alike. Nothing is suppressed, and no
+metric is computed.
 """
 
 from __future__ import annotations
@@ -38,16 +40,19 @@ from hpo.training.ultralytics_internals.candidates import (
 )
 
 Progress = Callable[[int, int], None]
-"""Told how many images are done, and how many there are."""
+"""Called with the number of images that are done, and the number of all."""
 CPU_BATCH_PIXELS = 350_000
-"""A batch of about so many pixels is the quickest on a CPU: eight images of 224 x 192 together take 30% less time than
-one by one, of 640 x 512 30% more (YOLOv8n, one thread)."""
+"""Number of pixels in a batch that is quickest on a CPU.
+
+Eight images of 224 x 192 together take 30% less time than one by one, those of 640 x 512 30% more (YOLOv8n, one
+thread).
+"""
 MOST = 16
-"""Images a batch."""
+"""Largest number of images in a batch."""
 VAL_BATCH = 16
-"""Ultralytics' default; it is part of what ``model.val`` sees, because a batch shares one shape."""
+"""Ultralytics' default batch. It is part of what ``model.val`` sees, because the images of a batch share one shape."""
 _Waiting = tuple[dict[str, Any], torch.Tensor, tuple[int, int]]
-"""An image before its inference: its label as the dataset has it, the network's input (1, 3, h, w), height, width."""
+"""An image before its inference: its label from the dataset, the network's input (1, 3, h, w), and (height, width)."""
 
 
 def _silent(_done: int, _images: int) -> None:
@@ -56,14 +61,14 @@ def _silent(_done: int, _images: int) -> None:
 
 @dataclass(frozen=True)
 class InferencePass:
-    """What a pass runs over, and how."""
+    """The split, the image size and the device of a pass."""
 
     data: Path
-    """A data.yaml with an absolute ``path`` (``hpo.dataset.description.write_resolved``)."""
+    """Path of a data.yaml with an absolute ``path`` (``hpo.dataset.description.write_resolved``)."""
     split: str
-    """``train``, ``val`` or ``test``."""
+    """Split: ``train``, ``val`` or ``test``."""
     imgsz: int
-    """Pixels; rounded up to the model's stride, as Ultralytics does."""
+    """Image size in pixels; rounded up to the model's stride, as Ultralytics does."""
     device: str = "auto"
     """``auto`` (first GPU, else CPU), ``cpu``, or a CUDA index such as ``0``."""
     single_cls: bool = False
@@ -71,15 +76,16 @@ class InferencePass:
     end2end: bool = False
     """Whether the branch of the head is used that needs no suppression (``nms=False`` of Ultralytics)."""
     multi_label: bool = True
-    """Under ``val``: every label of a box, as ``model.val`` has it; else the best one."""
+    """Whether, under ``val``, a box has every label, as in ``model.val``; else only the best one."""
     progress: Progress = _silent
 
 
 def capture(model: Any, mode: str, over: InferencePass) -> Predictions:
-    """The predictions of ``model`` (Ultralytics' ``DetectionModel``, left as it is) in ``mode``: ``deploy`` or ``val``.
+    """Return the predictions of ``model`` (Ultralytics' ``DetectionModel``, not changed) in ``mode``: ``deploy`` or
+    ``val``.
 
     Images come in the order of their names. Raises UsageError for a split that the data.yaml does not name, an image
-    that can't be read, a device that is not there, and, naming the image, for scores that are no numbers.
+    that can't be read, a device that does not exist, and scores that are no numbers; the last error names the image.
     """
     if mode not in ("deploy", "val"):
         raise ValueError(f"capture {mode!r}: must be deploy or val")
@@ -103,7 +109,7 @@ def _deploy(model: Any, over: InferencePass) -> Predictions:
 
 @contextmanager
 def broken_weights_named() -> Iterator[None]:
-    """What ``collect`` says of an image is the user's answer."""
+    """Turn what ``collect`` says of an image into an error for the user."""
     try:
         yield
     except ValueError as error:
@@ -112,7 +118,7 @@ def broken_weights_named() -> Iterator[None]:
 
 @torch.inference_mode()
 def _predicted(predictor: DetectionPredictor, dataset: Any, over: InferencePass) -> Iterator[ImagePredictions]:
-    """Images of one input shape share a batch: the network sees each as if it were alone, to within its rounding."""
+    """Yield the predictions. Images of one input shape share a batch; to rounding, the network sees each alone."""
     folder = common_folder(dataset.im_files)
     batches: dict[tuple[int, ...], list[_Waiting]] = {}
     for done, label in enumerate(dataset.labels, start=1):
@@ -128,7 +134,7 @@ def _predicted(predictor: DetectionPredictor, dataset: Any, over: InferencePass)
 
 
 def batch_size(pixels: torch.Tensor) -> int:
-    """How many images like ``pixels`` (1, 3, h, w) are inferred at once."""
+    """Return the number of images like ``pixels`` (1, 3, h, w) that are inferred at once."""
     if pixels.device.type != "cpu":
         return MOST
     return min(MOST, max(1, CPU_BATCH_PIXELS // (pixels.shape[2] * pixels.shape[3])))
@@ -158,9 +164,10 @@ def _read(file: str, flag: int) -> NDArray[np.uint8]:
 
 
 def frame(network: Sequence[int], original: tuple[int, int]) -> tuple[float, float, float, float, float, float]:
-    """How a box of the network's input (height, width ``network``) goes to the image (height, width ``original``).
+    """Return how a box of the network's input (height, width ``network``) maps to the image (height, width
+    ``original``).
 
-    As ``ops.scale_boxes`` of ultralytics 8.4.190 has it: (gain_x, gain_y, pad_x, pad_y, width, height).
+    The result is (gain_x, gain_y, pad_x, pad_y, width, height), as in ``ops.scale_boxes`` of ultralytics 8.4.190.
     """
     gain = min(network[0] / original[0], network[1] / original[1])
     height, width = (max(round(side * gain), 1) for side in original)
@@ -169,14 +176,14 @@ def frame(network: Sequence[int], original: tuple[int, int]) -> tuple[float, flo
 
 
 def dataset_of(over: InferencePass, classes: int) -> Any:
-    """Ultralytics' dataset of the split, of which the labels are used and not the images that it would resize.
+    """Return Ultralytics' dataset of the split; only its labels are used, not the images that it would resize.
 
-    ``classes``: as many as the weights know.
+    ``classes``: number of classes of the weights.
     """
     described = _described(over)
     arguments = get_cfg(overrides={"task": "detect", "imgsz": over.imgsz, "single_cls": over.single_cls})
     dataset = build_yolo_dataset(arguments, described[over.split], 1, described, mode="val", fraction=1.0)
-    if classes < described["nc"]:  # as DetectionValidator.get_dataloader
+    if classes < described["nc"]:  # as in DetectionValidator.get_dataloader
         dataset.update_labels(list(range(classes)))
     return dataset
 
@@ -249,7 +256,7 @@ def _arguments(over: InferencePass, folder: str, **further: Any) -> dict[str, An
 
 
 def device(asked: str) -> str:
-    """``asked``, with ``auto`` resolved; raises UsageError for a GPU that is not there."""
+    """Resolve ``auto`` in ``asked``. Raises UsageError for a GPU that does not exist."""
     if asked == "cpu":
         return asked
     gpus = torch.cuda.device_count()

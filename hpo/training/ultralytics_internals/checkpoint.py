@@ -1,7 +1,7 @@
-"""Everything that a training needs to go on; Ultralytics' last.pt does not hold it (only the EMA, in fp16).
+"""Everything that a training needs to resume. Ultralytics' last.pt does not hold it (only the EMA, in fp16).
 
-On a CPU, where the loader has no workers of its own and gradients are not accumulated over an epoch's end, a training
-that goes on from here is bit for bit the one that was never interrupted.
+On a CPU, a training that resumes here is bit for bit the uninterrupted one, where the loader has no workers of its own
+and gradients are not accumulated over the end of an epoch.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from ultralytics.utils.torch_utils import unwrap_model
 from hpo.trial import checkpoints
 
 SHARE = 0.02
-"""Writing checkpoints takes at most about this share of a training's time."""
+"""Largest share of a training's time, roughly, that writing checkpoints takes."""
 FORMAT = 3
 
 
 class Schedule:
-    """Says when a checkpoint is due, from what the last one cost."""
+    """Tells when a checkpoint is due, by the cost of the last one."""
 
     def __init__(self) -> None:
         self.announce: Callable[[int], None] = lambda _epoch: None
@@ -47,9 +47,9 @@ class Schedule:
 
 
 def save(trainer: BaseTrainer, notes: dict[str, Any], folder: Path, owner: str) -> None:
-    """The newest of ``folder``'s checkpoints from now on. ``notes``: what the caller keeps, plain.
+    """Save the newest checkpoint of ``folder``. ``notes``: plain values that the caller keeps.
 
-    best.pt is part of it: the file beside it may be of a later epoch by the time that somebody goes on from here.
+    best.pt is part of it: the file beside it may be of a later epoch when an attempt resumes from here.
     """
     criterion = getattr(unwrap_model(trainer.model), "criterion", None)
     state = {
@@ -72,9 +72,9 @@ def save(trainer: BaseTrainer, notes: dict[str, Any], folder: Path, owner: str) 
 
 
 def restore(trainer: BaseTrainer, path: Path) -> dict[str, Any] | None:
-    """Put a freshly set up training where ``path`` left off, and return its notes.
+    """Set a freshly set up training to the state of ``path``, and return its notes.
 
-    None where it can't be read: the training starts anew.
+    None where it can't be read: the training then starts from epoch 1.
     """
     try:
         # our own file, named by the database; its numpy and python random states are no plain tensors
@@ -103,7 +103,7 @@ def restore(trainer: BaseTrainer, path: Path) -> dict[str, Any] | None:
 
 
 def _bytes(file: Path) -> torch.Tensor | None:
-    """As a tensor: torch stores those as they are, and plain bytes as text that is half as long again."""
+    """Return a file as a tensor: torch stores that unchanged, but plain bytes as text of 1.5 times the size."""
     return torch.frombuffer(bytearray(file.read_bytes()), dtype=torch.uint8) if file.exists() else None
 
 
@@ -115,7 +115,7 @@ def _restore_criterion(trainer: BaseTrainer, updates: int | None) -> None:
 
 
 def _advance_loader(trainer: BaseTrainer, epochs: int) -> None:
-    """Draw the indices of ``epochs`` epochs without loading an image: the next one is shuffled as it would be."""
+    """Draw the indices of ``epochs`` epochs without loading an image, so that the next one is shuffled as usual."""
     loader = trainer.train_loader
     closes = trainer.epochs - trainer.args.close_mosaic if trainer.args.close_mosaic else None
     if loader.num_workers:
@@ -134,13 +134,16 @@ def _advance_loader(trainer: BaseTrainer, epochs: int) -> None:
 
 
 def _refill(dataset: Any, images: list[int]) -> None:
-    """Mosaic takes its other three images from those that were loaded lately: load the same, in the same order."""
+    """Refill mosaic's buffer: it takes three images from the last ones loaded. Load the same, in the same order."""
     for index in images:
         dataset.load_image(index)
 
 
 def _skip_one_reset(loader: Any) -> None:
-    """Ultralytics closes the mosaic again in a resumed run and resets the loader, which would shuffle anew."""
+    """Skip one reset of the loader.
+
+    In a resumed run Ultralytics closes the mosaic again and resets the loader, which would shuffle again.
+    """
 
     def skip() -> None:
         del loader.reset

@@ -1,4 +1,4 @@
-"""Whether the installed Ultralytics has the sources that the patches were made for; it is read, not imported."""
+"""The check that the installed Ultralytics has the sources that the patches were made for; it is read, not imported."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from hpo.training.ultralytics_internals.registry import RELEASE, Patch
 
 
 class Gone(Exception):
-    """The target of a patch is not there."""
+    """The target of a patch does not exist."""
 
 
 def found_digest(target: str) -> str:
-    """Digest of the installed target's code, without comments, docstrings and indentation. Raises ``Gone``."""
+    """Return the digest of the target's code, without comments, docstrings and indentation. Raises ``Gone``."""
     file, _, name = target.partition(":")
     source, tree = _parsed(file)
     node: ast.AST = tree
@@ -29,7 +29,7 @@ def found_digest(target: str) -> str:
 
 
 def what_changed(patch: Patch) -> str | None:
-    """What is wrong with the patch under the installed Ultralytics, and what to do; None where nothing is."""
+    """Describe what is wrong with the patch under the installed Ultralytics, and what to do; None where nothing is."""
     installed = metadata.version("ultralytics")
     try:
         found = found_digest(patch.target)

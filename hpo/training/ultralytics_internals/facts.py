@@ -1,4 +1,4 @@
-"""What Ultralytics knows of a file of weights, and its download of weights by name."""
+"""Facts that Ultralytics reads from a file of weights, and its download of weights by name."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ _WITHOUT_NMS = {"v10Detect", "RTDETRDecoder"}
 
 
 def facts(weights: Path) -> dict[str, Any]:
-    """{task, head_has_nms}: the model's task, and whether its predictions need suppression. Raises what Ultralytics
-    raises on a broken file.
+    """Return {task, head_has_nms}: the model's task, and whether its predictions need suppression.
+
+    Raises what Ultralytics raises on a broken file.
     """
     loaded, _ = load_checkpoint(str(weights))
     layer = type(loaded.model[-1]).__name__

@@ -1,4 +1,4 @@
-"""What must differ from stock Ultralytics 8.4.190 in a trial's process; nothing here changes a result."""
+"""Changes to stock Ultralytics 8.4.190 in a trial's process; none of them changes a result."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NO_TIME_LIMIT_S = 1e9
 
 
 def apply(threads: int) -> None:
-    """``threads``: torch's CPU threads (Ultralytics takes all cores but one, and does not see cgroup limits)."""
+    """Apply the changes. ``threads``: torch's threads (Ultralytics takes all cores but one and ignores cgroups)."""
     ultralytics.utils.torch_utils.NUM_THREADS = threads
     ultralytics.data.dataset.save_dataset_cache_file = save_label_cache
     ultralytics.engine.trainer.check_amp = amp_is_safe
@@ -32,19 +32,23 @@ def apply(threads: int) -> None:
 
 
 def threads_per_trial(sharing: int = 1) -> int:
-    """As Ultralytics counts (all but one, at most 8), over the cores that this process may use; of ``sharing`` trials
-    at a time each takes its share, since threads that wait for one another spin."""
+    """Return the threads of a trial: as Ultralytics counts (all but one, at most 8), over the cores of this process.
+
+    Of ``sharing`` trials at a time each takes its share, since threads that wait for each other spin.
+    """
     return min(8, max(1, (len(os.sched_getaffinity(0)) - 1) // sharing))
 
 
 def loaders_per_trial(sharing: int) -> int:
-    """As Ultralytics counts the processes that load images (one a core, at most 8), where ``sharing`` trials at a time
-    share the cores. (It validates with twice as many.)"""
+    """Return the number of processes that load images, as Ultralytics counts them (one for each core, at most 8).
+
+    ``sharing`` trials at a time share the cores. (Ultralytics validates with twice as many.)
+    """
     return min(8, math.ceil(len(os.sched_getaffinity(0)) / sharing))
 
 
 def save_label_cache(prefix: str, path: Path, x: dict[str, Any], version: str) -> None:
-    """Ultralytics unlinks and rewrites the label cache in place, and others read a torn one: rename instead."""
+    """Rename the label cache into place: Ultralytics unlinks and rewrites it, and others may read a torn one."""
     x["version"] = version
     try:
         with files.written_aside(path) as aside, aside.open("wb") as file:
@@ -54,7 +58,7 @@ def save_label_cache(prefix: str, path: Path, x: dict[str, Any], version: str) -
 
 
 def amp_is_safe(model: Any) -> bool:
-    """Ultralytics' AMP check without its download of a model: only the GPUs that it lists as broken are refused."""
+    """Check AMP as Ultralytics does, without its download of a model: only GPUs that it lists as broken are refused."""
     device = next(model.parameters()).device
     if device.type != "cuda":
         return False

@@ -1,4 +1,4 @@
-"""A detector with its operating point: Ultralytics' predictor, whose suppression is the one that a sweep has chosen."""
+"""A detector with its operating point: Ultralytics' predictor with the suppression that a sweep has chosen."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class PointPredictor(DetectionPredictor):
         ]
 
     def _predictions(self, preds: Any, img: torch.Tensor, originals: list[NDArray[np.uint8]]) -> Predictions:
-        """The batch's candidates, without labels."""
+        """Return the batch's candidates, without labels."""
         end2end = bool(self.model.end2end)
         images = [
             ImagePredictions(
@@ -103,7 +103,7 @@ class PointPredictor(DetectionPredictor):
             return collect(images, [names[index] for index in range(len(names))], "deploy", suppressed=end2end)
 
     def _of_asked_classes(self, found: Candidates) -> Candidates:
-        """Ultralytics' ``classes``: the others are dropped before they could suppress anything."""
+        """Apply Ultralytics' ``classes``: the other classes are dropped before they could suppress anything."""
         if self.args.classes is None:
             return found
         boxes, scores, classes = found
@@ -112,7 +112,7 @@ class PointPredictor(DetectionPredictor):
 
 
 def _rows(found: Any) -> torch.Tensor:
-    """(n, 6) x1, y1, x2, y2, score, class, as ``Results`` has them."""
+    """Return rows (n, 6) with x1, y1, x2, y2, score, class, as ``Results`` has them."""
     columns = (found.boxes.reshape(-1, 4), found.scores.reshape(-1, 1), found.classes.reshape(-1, 1))
     return torch.from_numpy(np.concatenate([column.astype(np.float32) for column in columns], 1))
 
@@ -123,7 +123,9 @@ class Detector:
     def __init__(
         self, weights: Weights, point: OperatingPoint, *, device: str = "auto", imgsz: int | None = None
     ) -> None:
-        """``imgsz``: pixels, the size of the training by default. Raises UsageError for a point of another detector."""
+        """Load ``weights`` for ``point``. ``imgsz``: pixels, the size of the training by default. Raises UsageError for
+        a point of another detector.
+        """
         _check(weights, point)
         self.point = point
         self.names = weights.names
@@ -147,7 +149,7 @@ class Detector:
         return weights.model
 
     def predict(self, source: Any, **kwargs: Any) -> list[Results]:
-        """Ultralytics' results, one an image; ``source`` and ``kwargs`` as ``YOLO.predict`` takes them.
+        """Return Ultralytics' results, one for each image; ``source`` and ``kwargs`` are those of ``YOLO.predict``.
 
         Raises TypeError for arguments that the operating point or the loaded model decides.
         """
@@ -166,7 +168,7 @@ class ExportedDetector(Detector):
     """An export of the weights, in its own runtime."""
 
     def __init__(self, file: Path, weights: Weights, point: OperatingPoint, *, device: str, imgsz: int) -> None:
-        """``file``: what ``hpo.training.exporting`` has made of ``weights``."""
+        """Load ``file``, which ``hpo.training.exporting`` made of ``weights``."""
         self._file = file
         super().__init__(weights, point, device=device, imgsz=imgsz)
 

@@ -1,6 +1,6 @@
-"""What the forkserver imports once, so that a trial's first batch comes 0.3 s after the request, not after 3 to 8.
+"""Imports of the forkserver, done once, so that a trial's first batch comes 0.3 s after the request, not after 3 to 8.
 
-No tensor operation and no CUDA call may happen here: children are forked from it. polars stays out (it starts threads
+No tensor operation and no CUDA call may happen here: children are forked from it. polars is left out (it starts threads
 at import). Python 3.11's forkserver swallows an ImportError of a preload: ``child`` checks that this one worked.
 """
 # ruff: noqa: F401
@@ -25,11 +25,11 @@ import hpo.training.ultralytics_internals.patches
 import hpo.training.ultralytics_internals.yolo
 
 _FORKSERVER = os.getpid() if sys.argv[:1] == ["-c"] else None
-"""None where another process imports this module."""
+"""Process id of the forkserver; None where another process imports this module."""
 
 
 def _leave_at_once() -> None:
-    """Tearing torch down takes seconds of CPU, in which a dead worker's forkserver would live on; nothing needs it."""
+    """Leave at once: torch takes seconds of CPU to shut down, in which a dead worker's forkserver would live on."""
     if os.getpid() == _FORKSERVER:
         os._exit(0)
 

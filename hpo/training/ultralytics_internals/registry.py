@@ -1,8 +1,8 @@
-"""Every place where a training differs from stock Ultralytics, or repeats what Ultralytics keeps to itself.
+"""Every place where a training differs from stock Ultralytics, or repeats a private part of Ultralytics.
 
 Each names the source that it replaces, overrides or repeats, with a digest of it. A test fails by the name of the patch
-when another Ultralytics has another source there: then compare both, change the patch where it has to, and write down
-the new digest.
+when another Ultralytics has another source there. Then compare both sources, change the patch where necessary, and
+write down the new digest.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 RELEASE = "8.4.190"
-"""The release that the digests are of; pyproject.toml pins the same."""
+"""The release that the digests belong to; pyproject.toml pins the same."""
 
 
 @dataclass(frozen=True)
 class Patch:
-    """One difference, or one thing that is repeated."""
+    """One difference, or one repeated part."""
 
     name: str
     target: str

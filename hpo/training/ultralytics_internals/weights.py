@@ -1,4 +1,4 @@
-"""Detection weights from a file, without running what a pickle may hold, and what a capture has to know about them."""
+"""Detection weights from a file, without running code from a pickle, and the facts that a capture needs."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from hpo.errors import UsageError
 
 _MOST_DIFFERENCES = 10
 _REFUSED = re.compile(r"GLOBAL (\S+)|but got (\S+)")
-"""What torch's restricted unpickler says that it will not call or make (torch 2.15, _weights_only_unpickler.py)."""
+"""Pattern of what torch's restricted unpickler will not call or make (torch 2.15, _weights_only_unpickler.py)."""
 _UNKNOWN = "references types outside the supported Ultralytics checkpoint format"
-"""ultralytics 8.4.190, nn/tasks.py torch_safe_load."""
+"""Error text of ultralytics 8.4.190, nn/tasks.py torch_safe_load."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,14 @@ class Weights:
     single_cls: bool
     """Whether the training took all classes as one: labels are then of class 0, whatever the data.yaml calls them."""
     suppressed: bool
-    """Whether the head has a branch that needs no suppression (YOLOv10, YOLO26): it is the one that is used."""
+    """Whether the head has a branch that needs no suppression (YOLOv10, YOLO26); that branch is then used."""
 
 
 def load(path: Path, *, trust: bool = False) -> Weights:
-    """Read the weights ``path`` with Ultralytics' safe loading: what is no part of a model is refused, not run.
+    """Read the weights ``path`` with Ultralytics' safe loading, which refuses to run what is no part of a model.
 
-    With ``trust`` the file is unpickled as it is, and can run any code of its author. Raises UsageError where it is no
-    file, damaged, holds what safe loading refuses, or is no YOLO detector.
+    With ``trust`` the file is unpickled without restriction, and can run any code of its author. Raises UsageError
+    where it is no file, damaged, holds what safe loading refuses, or is no YOLO detector.
     """
     if not path.is_file():
         raise UsageError(
@@ -68,9 +68,9 @@ def load(path: Path, *, trust: bool = False) -> Weights:
 
 
 def check_classes(weights: Weights, names: Sequence[str], yaml: Path) -> None:
-    """Refuse data whose classes (``names``, of the data.yaml ``yaml``) are not those of the weights, in their order.
+    """Refuse data with other classes (``names``, of the data.yaml ``yaml``) than those of the weights, in their order.
 
-    Weights that know one class for all fit any data. Raises UsageError with the differences.
+    Weights that have one class for all fit any data. Raises UsageError with the differences.
     """
     if weights.single_cls or tuple(names) == weights.names:
         return
@@ -112,7 +112,10 @@ def _model(path: Path, *, trust: bool) -> Any:
 
 @contextmanager
 def _safe_loading(*, on: bool) -> Iterator[None]:
-    """``load_checkpoint`` has no argument for it, and the environment's ULTRALYTICS_SAFE_LOAD is read at import."""
+    """Set safe loading in the block.
+
+    ``load_checkpoint`` has no argument for it, and the environment's ULTRALYTICS_SAFE_LOAD is read at import.
+    """
     before = tasks.SAFE_LOAD
     tasks.SAFE_LOAD = on
     try:
@@ -122,7 +125,7 @@ def _safe_loading(*, on: bool) -> Iterator[None]:
 
 
 def _explained(path: Path, error: Exception) -> UsageError:
-    """What Ultralytics' or torch's word means for the person who named the file."""
+    """Explain an error of Ultralytics or torch to the person who named the file."""
     text, cause = " ".join(str(error).split()), " ".join(str(error.__cause__ or "").split())
     if _UNKNOWN in text and not cause:
         return UsageError(f"{path}: holds no model; name the best.pt or last.pt of a detection training")

@@ -31,7 +31,7 @@ Report = Callable[[EpochReport], Answer]
 
 
 class TrialValidator(DetectionValidator):
-    """Keeps what the objective needs before Ultralytics clears it: one row a detection, and the labels' classes."""
+    """Keeps what the objective needs before Ultralytics clears it: one row for each detection, and labels' classes."""
 
     detections: dict[str, np.ndarray]
 
@@ -43,7 +43,7 @@ class TrialValidator(DetectionValidator):
         return stats
 
     def scores(self, request: TrialRequest) -> dict[str, float]:
-        """``map50, map50_95, precision, recall, f1``: the latter three at the request's operating point.
+        """Return ``map50, map50_95, precision, recall, f1``, the latter three at the request's operating point.
 
         Without one they are macro values at the confidence of the best macro F1.
         """
@@ -57,7 +57,7 @@ class TrialValidator(DetectionValidator):
         return ap | {"precision": float(at.precision), "recall": float(at.recall), "f1": float(at.f1)}
 
     def objective(self, request: TrialRequest) -> float:
-        """What the pruner sees: the metric, or for a metric at an operating point the best macro F1.
+        """Return the value for the pruner: the metric, or for a metric at an operating point the best macro F1.
 
         Early scores are low, and a high confidence threshold must not prune a healthy training.
         """
@@ -72,30 +72,30 @@ class TrialValidator(DetectionValidator):
 
 
 class SweptValidator(TrialValidator, KeepsCandidates):
-    """Keeps what a sweep starts from, for a trial whose post-processing is swept."""
+    """Keeps the predictions for a sweep, in a trial under ``postprocess: swept``."""
 
     def taken_predictions(self) -> Predictions:
-        """The last validation's predictions, given out once: they may be large. Raises ValueError for broken scores."""
+        """Return the last validation's predictions once, as they may be large. Raises ValueError for broken scores."""
         kept = self.candidates
         del self.candidates
         return kept.predictions()
 
     @override
     def objective(self, request: TrialRequest) -> float:
-        """What the pruner sees: the objective at the best setting of this validation's own predictions."""
-        from hpo.detection.sweep import best_value  # numba, which other trials need not import
+        """Return the value for the pruner: the objective at the best setting of this validation's own predictions."""
+        from hpo.detection.sweep import best_value  # loads numba, which other trials need not import
 
         assert request.sweep is not None  # noqa: S101  (it is what this validator is for)
         try:
             predictions = self.taken_predictions()
         except ValueError as error:
             LOGGER.warning(f"no objective: {error}")
-            return float("nan")  # which the guard calls divergence
+            return float("nan")  # the guard calls NaN divergence
         return best_value(predictions, request.sweep, request.objective, threads=threads_per_trial(request.sharing))
 
 
 def columns(rows: Iterable[Mapping[str, str]]) -> dict[str, list[Any]]:
-    """A table by columns; a column of whole numbers is of int, every other of float."""
+    """Return a table by columns; a column of whole numbers has int values, every other one float."""
     texts: dict[str, list[str]] = {}
     for row in rows:
         for name, text in row.items():
@@ -111,7 +111,10 @@ def _numbers(texts: list[str]) -> list[Any]:
 
 
 class TrialRun(DetectionTrainer):
-    """The name holds no "Trainer": Ultralytics attaches MLflow, Ray, Comet, ... to those that do (base.py:197)."""
+    """A training by Ultralytics that reports to the worker.
+
+    Its name has no "Trainer": Ultralytics attaches MLflow, Ray, Comet, ... to classes with that word (base.py:197).
+    """
 
     def __init__(self, request: TrialRequest, arguments: dict[str, Any], report: Report) -> None:
         self.request = request
@@ -121,7 +124,7 @@ class TrialRun(DetectionTrainer):
         self.reports: list[EpochReport] = []
         self.checkpoints = checkpoint.Schedule()
         self.resumed_from = 0
-        """Epochs taken over from a checkpoint."""
+        """Number of epochs taken over from a checkpoint."""
         self.best_fitness: float | None
         super().__init__(overrides=arguments)
         self.add_callback("on_fit_epoch_end", TrialRun._epoch_ended)
@@ -131,7 +134,7 @@ class TrialRun(DetectionTrainer):
         validator = TrialValidator if self.request.sweep is None else SweptValidator
         arguments = copy(self.args)
         point = self.request.operating_point
-        if point is not None and point.kind.is_plain:  # others are measured by a sweep's code after the training
+        if point is not None and point.kind.is_plain:  # a sweep's code measures the other points after the training
             # conf stays at 0.001: AP needs every detection, and a prefix of the score order is exact for any threshold
             arguments.max_det, arguments.agnostic_nms = point.max_det, point.agnostic_nms
             arguments.iou = arguments.iou if point.iou is None else point.iou
@@ -139,7 +142,7 @@ class TrialRun(DetectionTrainer):
 
     @override
     def validate(self) -> tuple[dict[str, float], float]:
-        """As Ultralytics', with the objective as fitness: it decides which epoch is best.pt."""
+        """Validate as Ultralytics does, with the objective as fitness: it decides which epoch is best.pt."""
         metrics = self.validator(self)
         metrics.pop("fitness", None)
         fitness = self.validator.objective(self.request)
@@ -158,7 +161,7 @@ class TrialRun(DetectionTrainer):
 
     @override
     def _handle_nan_recovery(self, epoch: int) -> bool:
-        """Ultralytics goes back to the last epoch and tries again: another training than the one that was sampled."""
+        """Stop a diverged training. Ultralytics would retry the last epoch, which is not the sampled training."""
         losses = {name: float(value) for name, value in self.label_loss_items(self.tloss).items()}
         losses |= {name: float(value) for name, value in self.metrics.items()}
         if self.loss is not None and not bool(self.loss.isfinite()):
@@ -169,7 +172,7 @@ class TrialRun(DetectionTrainer):
         return False
 
     def draw(self) -> None:
-        """Ultralytics' plots of best.pt, with some predicted images: one more validation."""
+        """Draw Ultralytics' plots of best.pt, with some predicted images; this is one more validation."""
         self.args.plots = self.validator.args.plots = True
         self.test_loader.reset()  # its processes were shut down with the training
         self.validator(model=self.best)
@@ -178,7 +181,7 @@ class TrialRun(DetectionTrainer):
 
     @override
     def read_results_csv(self) -> dict[str, list[Any]]:
-        """As Ultralytics', without polars: its import costs every trial 0.2 s of CPU and starts threads."""
+        """Read results.csv as Ultralytics does, without polars: that import takes 0.2 s of CPU and starts threads."""
         with self.csv.open(newline="") as file:
             return columns(csv.DictReader(file))
 
@@ -193,12 +196,12 @@ class TrialRun(DetectionTrainer):
         self.guard = DivergenceGuard(**notes["guard"])
         self.reports = [EpochReport(**report) for report in notes["reports"]]
         for report in self.reports[self.request.known_epochs :]:
-            if self.report(report) is Answer.PRUNE:  # a wish to give back is said again after the next epoch
+            if self.report(report) is Answer.PRUNE:  # a wish to give back is repeated after the next epoch
                 raise Stop(Reason.PRUNED)
 
     @property
     def best_epoch(self) -> int | None:
-        """From 1; the last of equals, as Ultralytics writes best.pt again whenever the best fitness is reached."""
+        """Return the best epoch, from 1; the last of equals, as Ultralytics writes best.pt at every equal fitness."""
         if not self.reports:
             return None
         top = max(report.objective for report in self.reports)

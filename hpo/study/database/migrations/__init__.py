@@ -1,5 +1,5 @@
 """Alembic's environment for our own tables; Optuna migrates its tables itself.
 
-``versions`` holds one module a schema version. It may import SQLAlchemy and alembic; the tables as they were are
-written down in each version. Nothing here is public: ``hpo.study.database.schema`` runs it.
+``versions`` holds one module for each schema version. The package may import SQLAlchemy and alembic. Each version
+writes down the tables as they were then. Nothing here is public: ``hpo.study.database.schema`` runs it.
 """

@@ -1,4 +1,4 @@
-"""Run by alembic with a connection that ``hpo.study.database.schema`` hands over."""
+"""The script that alembic runs, with a connection from ``hpo.study.database.schema``."""
 
 from __future__ import annotations
 

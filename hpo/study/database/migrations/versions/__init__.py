@@ -1,5 +1,4 @@
-"""The versions of our tables, oldest first, each with its way up and down.
+"""The versions of our tables, oldest first, each with its upgrade and downgrade.
 
-A version imports nothing of ours that may change later, and is never edited once it was released. Nothing here is
-public.
+A version imports nothing of ours that may change later, and is never edited after its release. Nothing here is public.
 """

@@ -15,7 +15,7 @@ branch_labels = None
 depends_on = None
 
 _A_BATCH = 500
-"""Rows that are held in memory at once."""
+"""Number of rows that are held in memory at once."""
 _TRIALS = sa.table(
     "hpo_trials",
     sa.column("study_id", sa.Integer()),
@@ -67,7 +67,7 @@ def upgrade() -> None:
 
 
 def _create_noted(name: str, *columns: sa.Column[Any]) -> None:
-    """A table of what happened once to a study."""
+    """Create a table of events in a study, such as changes."""
     op.create_table(
         name,
         sa.Column("id", sa.Integer(), nullable=False),
@@ -82,7 +82,7 @@ def _create_noted(name: str, *columns: sa.Column[Any]) -> None:
 
 
 def _split_sweeps() -> None:
-    """``{**point, "sweep": ...}`` becomes two columns."""
+    """Split ``{**point, "sweep": ...}`` into two columns."""
     mixed = _TRIALS.c.operating_point.contains('"sweep"')
     for rows in _batches(_TRIALS, ("study_id", "number"), mixed):
         changed = []
@@ -96,7 +96,7 @@ def _split_sweeps() -> None:
 
 
 def _split_peaks() -> None:
-    """``peak_mib`` leaves ``effective``, which holds what was trained."""
+    """Move ``peak_mib`` out of ``effective``, which holds what was trained."""
     mixed = _ATTEMPTS.c.effective.contains('"peak_mib"')
     for rows in _batches(_ATTEMPTS, ("token",), mixed):
         changed = []
@@ -127,7 +127,7 @@ def _move_looks() -> None:
 def _batches(
     table: sa.TableClause, key: tuple[str, ...], which: sa.ColumnElement[bool]
 ) -> Iterator[Sequence[sa.Row[Any]]]:
-    """Rows in the order of their key, a few at a time, however many the table has."""
+    """Return the rows in the order of their key, a few at a time, however many the table has."""
     columns = [table.c[name] for name in key]
     ordered = sa.select(*table.c).where(which).order_by(*columns).limit(_A_BATCH)
     rows = op.get_bind().execute(ordered).all()
