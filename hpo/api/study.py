@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 
 class Running(Protocol):
-    """A run of a study in this process."""
+    """A run of a study in this process.
+
+    Any thread may call it, also while the run goes on, and again after its end.
+    """
 
     @property
     def is_alive(self) -> bool:
@@ -36,7 +39,11 @@ class Running(Protocol):
         ...
 
     def wait(self) -> None:
-        """Return when it has ended, or raise why it did."""
+        """Return when the run has ended.
+
+        Raises:
+            HpoError: The run ended with it. Any other error that ended the run is raised as it is.
+        """
         ...
 
     def interrupt(self) -> None:
