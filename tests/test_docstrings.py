@@ -1,0 +1,116 @@
+"""The public API, every Protocol and the functions of arrays are documented, and ruff holds them to it."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+IGNORES: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"][
+    "per-file-ignores"
+]
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+Documented = Function | ast.ClassDef | ast.Module
+
+
+def _selected() -> dict[str, list[Path]]:
+    """The files by each name in the one pattern that keeps ruff's D rules: all other files are free of them."""
+    (pattern,) = (pattern for pattern, codes in IGNORES.items() if pattern.startswith("!") and codes == ["D"])
+    match = re.fullmatch(r"!(.*)\{(.*)\}(.*)", pattern)
+    assert match is not None, pattern
+    before, names, after = match.groups()
+    return {name: sorted(ROOT.glob(f"{before}{name}{after}".replace("**.py", "**/*.py"))) for name in names.split(",")}
+
+
+SELECTED = _selected()
+PROTOCOLS = sorted(path for path in ROOT.glob("hpo/**/*.py") if "(Protocol" in path.read_text())
+ARRAYS = [path for name in ("detection/**", "evidence/**") for path in SELECTED[name]]
+
+
+def _public(body: list[ast.stmt], prefix: str = "") -> Iterator[tuple[str, Function | ast.ClassDef]]:
+    for node in body:
+        if isinstance(node, Function | ast.ClassDef) and not node.name.startswith("_"):
+            yield prefix + node.name, node
+            if isinstance(node, ast.ClassDef):
+                yield from _public(node.body, f"{node.name}.")
+
+
+def _documented(path: Path) -> Iterator[Documented]:
+    """What has a docstring that ruff wants, the functions first."""
+    tree = ast.parse(path.read_text())
+    nodes = [node for _, node in _public(tree.body) if ast.get_docstring(node)]
+    yield from (node for node in nodes if isinstance(node, Function))
+    yield from (node for node in nodes if isinstance(node, ast.ClassDef))
+    yield tree
+
+
+def _without_docstring(path: Path) -> str:
+    lines, first = path.read_text().splitlines(keepends=True), next(_documented(path)).body[0]
+    assert first.end_lineno is not None
+    return "".join([*lines[: first.lineno - 1], " " * first.col_offset + "...\n", *lines[first.end_lineno :]])
+
+
+@pytest.mark.parametrize("name", SELECTED)
+def test_a_docstring_that_is_removed_fails_the_check(name: str, tmp_path: Path) -> None:
+    path = SELECTED[name][-1]
+    copy = tmp_path / path.relative_to(ROOT)
+    copy.parent.mkdir(parents=True)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    copy.write_text(_without_docstring(path))
+    command = [sys.executable, "-m", "ruff", "check", "--no-cache", "--output-format", "json", "."]
+    done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
+    found = [each["code"] for each in json.loads(done.stdout) if each["code"].startswith("D")]
+    assert done.returncode == 1, done.stderr
+    assert [re.sub(r"\d\d$", "", code) for code in found] == ["D1"], found
+
+
+def test_every_file_that_holds_a_protocol_is_checked() -> None:
+    checked = {path for paths in SELECTED.values() for path in paths}
+    assert PROTOCOLS
+    assert [path for path in PROTOCOLS if path not in checked] == []
+
+
+def _protocol_methods() -> Iterator[tuple[str, Function]]:
+    for path in PROTOCOLS:
+        for _, node in _public(ast.parse(path.read_text()).body):
+            if isinstance(node, ast.ClassDef) and any("Protocol" in ast.unparse(base) for base in node.bases):
+                yield from ((f"{path.stem}.{node.name}.{each.name}", each) for each in _functions(node.body))
+
+
+def _array_functions() -> Iterator[tuple[str, Function]]:
+    for path in ARRAYS:
+        yield from ((f"{path.stem}.{each.name}", each) for each in _functions(ast.parse(path.read_text()).body))
+
+
+def _functions(body: list[ast.stmt]) -> Iterator[Function]:
+    yield from (each for each in body if isinstance(each, Function) and not each.name.startswith("_"))
+
+
+def _unsaid(function: Function) -> list[str]:
+    """Sections that the docstring lacks, and arguments that it does not name. A property has none."""
+    text = ast.get_docstring(function) or ""
+    if any("property" in ast.unparse(each) for each in function.decorator_list):
+        return [] if text else ["docstring"]
+    own = function.args
+    names = [each.arg for each in (*own.posonlyargs, *own.args, *own.kwonlyargs) if each.arg != "self"]
+    lacking = [name for name in names if not re.search(rf"^ +{name}: ", text, re.MULTILINE)]
+    nothing = ("None", "object")  # of ``object`` a caller makes no use
+    gives = function.returns is not None and ast.unparse(function.returns) not in nothing
+    return lacking + ["Returns"] * (gives and not re.search(r"^(Returns|Yields):", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("name", "function"), [pytest.param(*each, id=each[0]) for each in (*_protocol_methods(), *_array_functions())]
+)
+def test_every_argument_and_result_is_described(name: str, function: Function) -> None:
+    assert _unsaid(function) == [], name
