@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from typing_extensions import override
 
@@ -25,30 +25,6 @@ if TYPE_CHECKING:
     import pandas
 
     from hpo.study.studies.progress import Control
-
-
-class Running(Protocol):
-    """A run of a study in this process.
-
-    Any thread may call it, also while the run goes on, and again after its end.
-    """
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether it runs in a thread of its own and has not ended."""
-        ...
-
-    def wait(self) -> None:
-        """Return when the run has ended.
-
-        Raises:
-            HpoError: The run ended with it. Any other error that ended the run is raised as it is.
-        """
-        ...
-
-    def interrupt(self) -> None:
-        """Stop it as Ctrl-C does."""
-        ...
 
 
 def load(study: str | os.PathLike[str] | None = None) -> Study:
@@ -75,7 +51,7 @@ class Study:
     raises ``StorageUnavailable`` while the database can't be reached.
     """
 
-    def __init__(self, name: str, run: Running | None = None) -> None:
+    def __init__(self, name: str, run: process.Running | None = None) -> None:
         """Name a stored study; use ``hpo.load`` or ``hpo.run`` instead.
 
         Args:

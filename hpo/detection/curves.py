@@ -38,6 +38,7 @@ class Labels:
     counts: Counts
     """(C,) labels of each class; for AP by size without those that are ignored."""
     images: int
+    """How many are looked at."""
     used: NDArray[np.bool_]
     """(I,) which images of the split are looked at."""
 
@@ -86,16 +87,19 @@ class Curve:
     scores: Vector
     """(K,) the lowest score that is kept."""
     precision: Vector
-    """Macro, as recall and f."""
+    """(K,) in [0, 1], macro over the classes with labels, as recall, f and AP."""
     recall: Vector
+    """(K,)"""
     f: Vector
-    """F-beta."""
+    """(K,) F-beta."""
     hits: Counts
-    """True positives over all classes."""
+    """(K,) true positives over all classes."""
     found: Counts
-    """Detections over all classes, those without labels included."""
+    """(K,) detections over all classes, those without labels included."""
     map50: Vector
+    """(K,) AP at IoU 0.5."""
     map50_95: Vector
+    """(K,) mean AP at the ten of ``matching.IOUS``."""
 
     def __len__(self) -> int:
         return len(self.scores)

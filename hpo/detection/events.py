@@ -32,9 +32,11 @@ class _Part:
     """Detections that some settings keep, and what each is at the IoUs of ``matching.IOUS``."""
 
     scores: NDArray[np.float32]
-    """(E,) confidences."""
+    """(E,) confidences in [0, 1]."""
     classes: NDArray[np.int32]
+    """(E,) class indices."""
     images: NDArray[np.int32]
+    """(E,) indices of the images in the split."""
     masks: Masks
     """(E,) which settings keep it."""
     rows: NDArray[np.int32]
@@ -157,7 +159,7 @@ class _Truth:
 
 
 def _scales(predictions: Predictions, area: NDArray[np.float64]) -> NDArray[np.float64]:
-    """From the labels themselves, which are known in both; an image without any has the mean of the others."""
+    """(I,) scales, taken from the labels, which are known in both; an image without any has the mean of the others."""
     boxes = predictions.truth_boxes.astype(np.float64)
     here = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     image = np.repeat(np.arange(len(predictions)), np.diff(predictions.truth_offsets))

@@ -130,17 +130,17 @@ class NoUploads:
     """Checkpoints stay on this machine."""
 
     def follow(self, proposal: Proposal, paths: AttemptPaths) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def checkpointed(self, token: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def hand_over(self, token: str, within_s: float, hurried: Callable[[], bool]) -> bool:  # noqa: ARG002
-        """Nothing is in any store."""
+        """Do nothing: no checkpoint is in any store."""
         return False
 
     def forget(self, token: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def close(self, within_s: float) -> None:
-        """Nothing."""
+        """Do nothing."""
