@@ -33,7 +33,9 @@ def _selected() -> dict[str, list[Path]]:
 
 
 SELECTED = _selected()
-PROTOCOLS = sorted(path for path in ROOT.glob("hpo/**/*.py") if "(Protocol" in path.read_text())
+PROTOCOLS = sorted(
+    path for path in ROOT.glob("hpo/**/*.py") if re.search(r"^class .*\bProtocol\b", path.read_text(), re.MULTILINE)
+)
 FULL = [path for name in ("deploy", "api/**", "detection/**", "evidence/**") for path in SELECTED[name]]
 
 

@@ -41,7 +41,7 @@ class Bootstrap:
 
         Args:
             images: I, the number of images.
-            detections: How many there are; with many, AP takes fewer resamples (at least 200).
+            detections: How many there are; with many, AP takes fewer resamples, but not fewer than 200.
             objective: What is measured on them.
 
         Returns:
