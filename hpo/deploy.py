@@ -51,8 +51,8 @@ def load(
         The detector.
 
     Raises:
-        UsageError: The weights can't be used (no file, damaged, untrusted, no detector), the settings can't be read, or
-            they do not fit each other.
+        hpo.errors.UsageError: The weights can't be used (no file, damaged, untrusted, no detector), the settings
+            can't be read, or they do not fit each other.
     """
     chosen, imgsz = (settings, None) if isinstance(settings, OperatingPoint) else _read(Path(settings), point)
     from hpo.training.ultralytics_internals.predictor import Detector

@@ -47,7 +47,7 @@ def sweep(
         The best setting of all and of each kind, with their gains; differences are in the metric's own unit.
 
     Raises:
-        UsageError: The plan does not fit the objective or the detector.
+        hpo.errors.UsageError: The plan does not fit the objective or the detector.
     """
     start = time.perf_counter()
     kinds = _kinds(predictions, plan)
@@ -94,7 +94,7 @@ def best_value(predictions: Predictions, plan: SweepPlan, objective: Objective, 
         The value, in [0, 1]; 0 where no setting meets the conditions.
 
     Raises:
-        UsageError: The plan names no kind that fits the detector.
+        hpo.errors.UsageError: The plan names no kind that fits the detector.
     """
     search = SettingsSearch.of(predictions, plan, objective, None, threads)
     return max(search.run(kind).whole.choice.value for kind in _kinds(predictions, plan))
@@ -109,8 +109,8 @@ def check(objective: Objective, plan: SweepPlan, names: Iterable[str]) -> None:
         names: Names of the classes.
 
     Raises:
-        UsageError: A condition names an unknown class, the objective has no maximum inside the confidences, or a
-            threshold a class does not fit it. The message says the way out.
+        hpo.errors.UsageError: A condition names an unknown class, the objective has no maximum inside the
+            confidences, or a threshold a class does not fit it. The message says the way out.
     """
     known = list(names)
     for constraint in objective.constraints:

@@ -167,8 +167,8 @@ class CheckpointStore(Protocol):
             The location of the stored file, for ``fetch`` and ``delete``; it holds ``/`` as its separator.
 
         Raises:
-            StorageUnavailable: The store does not answer; the call may be tried again.
-            HpoError: The store refuses the file.
+            hpo.errors.StorageUnavailable: The store does not answer; the call may be tried again.
+            hpo.errors.HpoError: The store refuses the file.
         """
         ...
 
@@ -180,8 +180,8 @@ class CheckpointStore(Protocol):
             target: Path of the file to write.
 
         Raises:
-            StorageUnavailable: The store does not answer; the call may be tried again.
-            HpoError: Nothing lies at the location.
+            hpo.errors.StorageUnavailable: The store does not answer; the call may be tried again.
+            hpo.errors.HpoError: Nothing lies at the location.
         """
         ...
 
@@ -192,7 +192,7 @@ class CheckpointStore(Protocol):
             location: What ``put`` has returned, or a folder of such locations.
 
         Raises:
-            StorageUnavailable: The store does not answer; the call may be tried again.
-            HpoError: The store refuses.
+            hpo.errors.StorageUnavailable: The store does not answer; the call may be tried again.
+            hpo.errors.HpoError: The store refuses.
         """
         ...
