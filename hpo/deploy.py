@@ -33,18 +33,26 @@ def load(
     trust: bool = False,
     device: str = "auto",
 ) -> Detector:
-    """Weights (.pt) with their settings, ready to predict.
-
-    ``settings``: an ``operating_point.json`` of ``hpo promote`` or ``hpo sweep --save``, or an ``OperatingPoint``.
-    ``point``: which one of the file: ``recommended`` (the default: ``best`` where its gain is proven), ``best``, or
-    ``default`` (Ultralytics' own). ``trust``: unpickle the weights as they are, which can run any code of their author.
-    ``device``: ``auto`` (first GPU, else CPU), ``cpu``, or a CUDA index such as ``0``.
+    """Load weights (.pt) with their settings, ready to predict.
 
     ``Detector.predict(source, **kwargs)`` takes what ``YOLO.predict`` takes, but for ``conf``, ``iou``, ``max_det`` and
     ``agnostic_nms``, which the settings decide, and returns a list of Ultralytics' ``Results``. ``imgsz`` is that of
-    the sweep, or of the training where the settings do not say. Raises ``hpo.errors.UsageError`` for weights that
-    can't be used (no file, damaged, untrusted, no detector), for settings that can't be read, and where they do not fit
-    each other.
+    the sweep, or of the training where the settings do not say.
+
+    Args:
+        weights: The file of a trained detector.
+        settings: An ``operating_point.json`` of ``hpo promote`` or ``hpo sweep --save``, or an ``OperatingPoint``.
+        point: Which one of the file: ``recommended`` (``best`` where its gain is proven), ``best``, or ``default``
+            (Ultralytics' own).
+        trust: Unpickle the weights as they are, which can run any code of their author.
+        device: ``auto`` (first GPU, else CPU), ``cpu``, or a CUDA index such as ``0``.
+
+    Returns:
+        The detector.
+
+    Raises:
+        hpo.errors.UsageError: The weights can't be used (no file, damaged, untrusted, no detector), the settings
+            can't be read, or they do not fit each other.
     """
     chosen, imgsz = (settings, None) if isinstance(settings, OperatingPoint) else _read(Path(settings), point)
     from hpo.training.ultralytics_internals.predictor import Detector
@@ -60,9 +68,15 @@ class _Registered:
         self._detector = detector
 
     def predict(self, images: Any, params: dict[str, Any] | None = None) -> Any:
-        """``images``: (n, height, width, 3) uint8, RGB; ``params`` as ``Detector.predict`` takes them.
+        """Predict a batch of images.
 
-        Returns a pandas DataFrame, a row a detection: image (index), x1, y1, x2, y2 in pixels, score, class, name.
+        Args:
+            images: (n, height, width, 3) uint8, RGB; or a sequence of such images.
+            params: What ``Detector.predict`` takes, by name; None for nothing.
+
+        Returns:
+            A pandas DataFrame, a row a detection: image (index), x1, y1, x2, y2 in pixels, score in [0, 1], class,
+            name.
         """
         import pandas as pd
 
@@ -76,7 +90,14 @@ class _Registered:
 
 
 def _load_pyfunc(folder: str) -> _Registered:
-    """By this name MLflow looks for it; ``folder``: what ``hpo promote`` wrote."""
+    """Load a registered model; MLflow looks for it by this name.
+
+    Args:
+        folder: What ``hpo promote`` wrote.
+
+    Returns:
+        The model, with MLflow's ``predict``.
+    """
     return _Registered(load(Path(folder) / WEIGHTS, Path(folder) / POINT))
 
 

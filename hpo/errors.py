@@ -8,7 +8,7 @@ from typing_extensions import override
 
 
 class HpoError(Exception):
-    """Base of every error that a user may see; ends a command with ``exit_code``."""
+    """Base of every error that a user may see; it ends a command with ``exit_code``."""
 
     exit_code = 1
 
@@ -37,6 +37,11 @@ class SpecError(HpoError):
     exit_code = 2
 
     def __init__(self, problems: list[Problem]) -> None:
+        """Make the message from the problems, a line each.
+
+        Args:
+            problems: All that is wrong, at least one; they are sorted by place.
+        """
         self.problems = tuple(sorted(problems))
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
@@ -53,6 +58,13 @@ class StudyConflict(HpoError):
     exit_code = 3
 
     def __init__(self, study: str, differences: list[str], way_out: str) -> None:
+        """Make the message from the differences, a line each.
+
+        Args:
+            study: The stored study's name.
+            differences: What differs, one text each.
+            way_out: What to do about it.
+        """
         self.study = study
         self.differences = tuple(differences)
         listed = "\n".join(f"  {difference}" for difference in differences)
@@ -84,4 +96,4 @@ class StorageUnavailable(HpoError):
 
 
 class ClaimLost(HpoError):
-    """Someone else owns the trial now; drop the result, tell nothing."""
+    """Someone else owns the trial now: drop the result and tell nobody."""

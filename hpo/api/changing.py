@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 
 def set_control(storage: Storage, study: StudyRow, control: Control) -> None:
-    """Set what is wanted of a study and of its confirmation: run, pause, stop or cancel."""
+    """Set what is wanted of a study and of its confirmation.
+
+    Args:
+        storage: The open database.
+        study: The study.
+        control: Run, pause, stop or cancel.
+    """
     from hpo.study.studies import controls
 
     for each in (study, *_stage(storage, study)):
@@ -49,7 +55,11 @@ class Sync:
     """Why the study's plots could not be drawn."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``hpo sync --json`` prints."""
+        """Give the documented JSON form.
+
+        Returns:
+            What ``hpo sync --json`` prints.
+        """
         return {
             "study": self.study.name,
             "tracking_uri": self.tracking_uri,
@@ -62,6 +72,14 @@ class Sync:
 
 def sync(settings: Settings, storage: Storage, study: StudyRow) -> Sync:
     """Bring MLflow in line with the database; register what a promotion could not register.
+
+    Args:
+        settings: Where MLflow is.
+        storage: The open database.
+        study: The study; its confirmation is written too.
+
+    Returns:
+        What was done.
 
     Raises:
         StorageUnavailable: MLflow or the database does not answer.
@@ -92,6 +110,11 @@ def _draw(search: Projector) -> str | None:
 
 def delete(settings: Settings, storage: Storage, study: StudyRow) -> HpoError | None:
     """Remove a study, its trials and its confirmation from the database, and their weights.
+
+    Args:
+        settings: Where files and uploaded checkpoints lie.
+        storage: The open database.
+        study: The study.
 
     Returns:
         Why uploaded checkpoints stay where they are; None where none stays.

@@ -32,7 +32,14 @@ def plain(value: Any) -> Any:
 
 
 def trial_json(row: TrialRow) -> dict[str, Any]:
-    """Return a trial as ``hpo trials --json`` lists it."""
+    """Give the documented JSON form of a trial.
+
+    Args:
+        row: The trial.
+
+    Returns:
+        What ``hpo trials --json`` lists of it; times stay ``datetime``.
+    """
     return {
         "number": row.number,
         "state": row.state.value,
@@ -52,14 +59,29 @@ def trial_json(row: TrialRow) -> dict[str, Any]:
 
 
 def attempt_json(row: AttemptRow) -> dict[str, Any]:
-    """Return an attempt as ``hpo trial --json`` lists it: its peak of memory stands beside what was trained."""
+    """Give the documented JSON form of an attempt; its peak of memory stands beside what was trained.
+
+    Args:
+        row: The attempt.
+
+    Returns:
+        What ``hpo trial --json`` lists of it; times stay ``datetime``.
+    """
     known = dict(vars(row))
     peak = known.pop("peak_mib")
     return known if peak is None else known | {"effective": row.effective | {"peak_mib": peak}}
 
 
 def status_json(row: StatusRow, stage: Stage | None = None) -> dict[str, Any]:
-    """Return a study's status as ``hpo status --json`` prints it."""
+    """Give the documented JSON form of a study's status.
+
+    Args:
+        row: Where the study stands.
+        stage: Its confirmation, where one has begun.
+
+    Returns:
+        What ``hpo status --json`` prints; times stay ``datetime``.
+    """
     return {
         "study": row.name,
         "state": str(row.state),
@@ -77,13 +99,16 @@ def status_json(row: StatusRow, stage: Stage | None = None) -> dict[str, Any]:
 
 
 def best_json(winner: TrialRow, stage: Stage | None, files: Handover | None, weights: Path | None) -> dict[str, Any]:
-    """Return the best trial as ``hpo best --json`` prints it.
+    """Give the documented JSON form of a best trial.
 
     Args:
         winner: The trial.
         stage: The study's confirmation, where one has begun.
         files: What was saved of the trial, where it was.
         weights: Its best.pt, where it lies on this machine.
+
+    Returns:
+        What ``hpo best --json`` prints.
     """
     facts = trial_json(winner)
     return {name: facts[name] for name in ("number", "value", "params", "metrics", "operating_point", "sweep")} | {

@@ -103,5 +103,9 @@ def name_in_file(path: Path) -> str:
 
 
 def who() -> str:
-    """Return ``user@machine``: the person at this machine, as it is noted beside what they change."""
+    """Name the person at this machine, as it is noted beside what they change.
+
+    Returns:
+        ``user@machine``.
+    """
     return f"{getpass.getuser()}@{platform.node()}"

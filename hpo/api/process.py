@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from hpo import redaction
 from hpo.errors import HpoError, UsageError
@@ -22,6 +23,30 @@ _users: list[Path] = []
 """The home of each study that runs in this process right now."""
 _left = ExitStack()
 """Restores the process when the last of them ends."""
+
+
+class Running(Protocol):
+    """A run of a study in this process.
+
+    Any thread may call it, also while the run goes on, and again after its end.
+    """
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it runs in a thread of its own and has not ended."""
+        ...
+
+    def wait(self) -> None:
+        """Return when the run has ended.
+
+        Raises:
+            HpoError: The run ended with it. Any other error that ended the run is raised as it is.
+        """
+        ...
+
+    def interrupt(self) -> None:
+        """Stop it as Ctrl-C does."""
+        ...
 
 
 @contextmanager

@@ -55,12 +55,20 @@ class Score:
         return self._status.budget.counted
 
     def left_s(self) -> float | None:
-        """Return the expected seconds to the end of the budget, with all slots; None before anything has counted."""
+        """Estimate the time to the end of the budget, with all slots.
+
+        Returns:
+            Seconds, at least 0; None before anything has counted.
+        """
         left = self._status.left_s
         return None if left is None else max(0.0, left - (time.monotonic() - self._asked_at))
 
     def best_text(self) -> str:
-        """Return the best value so far, for an end of a sentence."""
+        """Word the best value so far, for an end of a sentence.
+
+        Returns:
+            The value and its trial, or ``none yet``.
+        """
         best = self._status.best
         return "none yet" if best is None or best.value is None else f"{best.value:.4f} (trial {best.number})"
 
@@ -74,18 +82,30 @@ class Screen:
         self._out = sys.stdout if in_notebook() else sys.stderr
 
     def line(self, text: str) -> None:
-        """Print a line that stays."""
+        """Print a line that stays.
+
+        Args:
+            text: The line, without its end.
+        """
         self._out.write(f"{text}\n")
         self._out.flush()
 
     def change(self, text: str) -> None:
-        """Show what is under way, in place of what was shown before."""
+        """Show what is under way, in place of what was shown before; only a notebook shows it.
+
+        Args:
+            text: The line, without its end.
+        """
         if self._handle is not None:
             self._handle.update({"text/plain": text}, raw=True)
 
 
 def in_notebook() -> bool:
-    """Return whether this code runs in a Jupyter kernel."""
+    """Find out whether this code runs in a Jupyter kernel.
+
+    Returns:
+        True in a notebook; False in a terminal, IPython's included.
+    """
     interactive = sys.modules.get("IPython")
     shell = None if interactive is None else interactive.get_ipython()
     return shell is not None and type(shell).__name__ == "ZMQInteractiveShell"
@@ -142,7 +162,13 @@ class ProgressWatcher(NoWatcher):
     """Prints a line for each trial that has ended here, and changes a line while trials run."""
 
     def __init__(self, screen: Screen, study: StudyRow, score: Score) -> None:
-        """Begin with nothing under way."""
+        """Begin with nothing under way.
+
+        Args:
+            screen: Where it is shown.
+            study: The search, or its confirmation.
+            score: How far the study is.
+        """
         self._screen, self._study, self._score = screen, study, score
         self._running: dict[int, str] = {}
         self._began: dict[int, float] = {}

@@ -51,15 +51,30 @@ class PromotionView:
     """Is told how a promotion goes, and shows nothing; a subclass overrides what it shows."""
 
     def planned(self, promotion: Promotion) -> None:
-        """Hear what will be trained; everything that can be wrong was looked at."""
+        """Hear what will be trained; everything that can be wrong was looked at.
+
+        Args:
+            promotion: What will be trained and written.
+        """
 
     def epochs(self, epochs: int) -> AbstractContextManager[ShowEpochs]:
-        """Return what is told of the final training of ``epochs`` epochs."""
+        """Choose what is told of the final training.
+
+        Args:
+            epochs: Epochs that it takes.
+
+        Returns:
+            A context manager, entered while it trains.
+        """
         del epochs
         return nullcontext(lambda _stage, _epoch, _value: None)
 
     def images(self) -> AbstractContextManager[ShowImages]:
-        """Return what is told of a look at images."""
+        """Choose what is told of a look at images.
+
+        Returns:
+            A context manager, entered while images are predicted.
+        """
         return nullcontext(lambda _doing, _done, _images: None)
 
 
@@ -74,7 +89,11 @@ class PromotionResult:
     """Why the registry could not be reached; a sync registers it later."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``hpo promote --json`` prints."""
+        """Give the documented JSON form.
+
+        Returns:
+            What ``hpo promote --json`` prints.
+        """
         made, registered = self.made, self.registered
         return {
             "folder": str(self.asked.output),
@@ -104,6 +123,12 @@ class Promoting:
 
     def run(self, plan: PromotePlan) -> PromotionResult:
         """Train, write the folder, check it, and register it.
+
+        Args:
+            plan: What is promoted, and where to.
+
+        Returns:
+            What has come out.
 
         Raises:
             UsageError: No trial can be promoted, the folder is occupied, or an export needs a package that is missing.

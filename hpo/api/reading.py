@@ -41,6 +41,9 @@ def best(storage: Storage, study: StudyRow, folder: Path | None = None) -> Winne
         study: The study.
         folder: Is made where it is missing.
 
+    Returns:
+        The trial, with its confirmation and its files.
+
     Raises:
         UsageError: No trial is complete yet.
         HpoError: Its weights shall be saved and are not on this machine.

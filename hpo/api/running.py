@@ -105,7 +105,13 @@ class Run:
     """A study that runs in this process: in the caller's thread, or in one of its own."""
 
     def __init__(self, plan: SearchPlan, view: View, on_trial: OnTrial | None) -> None:
-        """Prepare a run; nothing begins yet."""
+        """Prepare a run; nothing begins yet.
+
+        Args:
+            plan: The study and the devices.
+            view: Is told what happens.
+            on_trial: Is called at the end of each trial that runs here; None for nothing.
+        """
         self.name = ""
         self.stop = StopRequest()
         self._plan = plan
@@ -148,12 +154,20 @@ class Run:
         self._pass_on(signal.SIGTERM)
 
     def opened(self, name: str) -> None:
-        """Hear that the study is stored under ``name``."""
+        """Hear that the study is stored.
+
+        Args:
+            name: The stored name.
+        """
         self.name = name
         self._began.set()
 
     def fail(self, error: BaseException) -> None:
-        """Stop, and raise ``error`` at the end of the run."""
+        """Stop the run, and raise an error at its end.
+
+        Args:
+            error: What is raised; the first one counts.
+        """
         self._error = self._error or error
         self.interrupt()
 

@@ -78,6 +78,9 @@ def search(plan: SearchPlan, settings: Settings, stop: StopRequest, view: View, 
         view: Is told what happens.
         obey: What ``stop`` follows while trials run.
 
+    Returns:
+        Where the study stands then.
+
     Raises:
         SpecError: The study file is wrong; all problems at once.
         StudyConflict: The study is stored with another content.
@@ -108,7 +111,14 @@ def search(plan: SearchPlan, settings: Settings, stop: StopRequest, view: View, 
 
 
 def raise_signal(stop: StopRequest) -> None:
-    """Hand the signal that ended the work on to whoever called, once: Ctrl-C as KeyboardInterrupt."""
+    """Hand the signal that ended the work on to whoever called, once: Ctrl-C as KeyboardInterrupt.
+
+    Args:
+        stop: Knows the signal; without one nothing happens.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C ended the work.
+    """
     signum, stop.signal = stop.signal, None
     if signum == signal.SIGINT:
         raise KeyboardInterrupt
@@ -118,7 +128,14 @@ def raise_signal(stop: StopRequest) -> None:
 
 @contextmanager
 def signals(stop: StopRequest, forward: Callable[[int], None]) -> Iterator[None]:
-    """Make ``stop`` follow Ctrl-C and SIGTERM; in another thread than the main one Python allows no handlers."""
+    """Make a stop request follow Ctrl-C and SIGTERM while a block runs.
+
+    In another thread than the main one Python allows no handlers: nothing is followed there.
+
+    Args:
+        stop: Is asked at each signal.
+        forward: Told each signal's number too.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return

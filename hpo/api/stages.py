@@ -14,13 +14,24 @@ if TYPE_CHECKING:
 
 
 def work(study: LocalStudy, stop: StopRequest, view: View) -> None:
-    """Work on one stage until it is finished or a stop is asked for."""
+    """Work on one stage until it is finished or a stop is asked for.
+
+    Args:
+        study: The search or the confirmation, open on this machine.
+        stop: Ends the work early.
+        view: Is told what happens.
+    """
     with view.watcher(study.study, study.status) as watcher:
         study.work(watcher, stop)
 
 
 def go_on(search: LocalStudy, stop: StopRequest, view: View) -> LocalStudy | None:
     """Work on the confirmation of a finished search until it is finished.
+
+    Args:
+        search: The search, open on this machine.
+        stop: Ends the work early.
+        view: Is told what happens.
 
     Returns:
         The stage; None where there is none to do, as for a worker that has joined the stage itself.
@@ -40,7 +51,16 @@ def go_on(search: LocalStudy, stop: StopRequest, view: View) -> LocalStudy | Non
 
 
 def confirm(stage: LocalStudy, stop: StopRequest, view: View) -> LocalStudy:
-    """Work on a confirmation until it is finished or a stop is asked for."""
+    """Work on a confirmation until it is finished or a stop is asked for.
+
+    Args:
+        stage: The confirmation, open on this machine.
+        stop: Ends the work early.
+        view: Is told what happens.
+
+    Returns:
+        The same stage.
+    """
     done = sum(row.counts for row in stage.known_trials())
     if done < len(stage.study.plan):
         view.confirming(stage, done)
@@ -49,7 +69,15 @@ def confirm(stage: LocalStudy, stop: StopRequest, view: View) -> LocalStudy:
 
 
 def verdict(stage: LocalStudy, view: View) -> VerdictDocument | None:
-    """Return the verdict of a confirmation, computed where it is not stored yet; None before its last run."""
+    """Find the verdict of a confirmation; it is computed and stored where it is not yet.
+
+    Args:
+        stage: The confirmation, open on this machine.
+        view: Is told how the predicting goes.
+
+    Returns:
+        The verdict; None before the last run has ended.
+    """
     if stage.status().finished is None:
         return None
     return stage.verdict(who(), view.predicting)

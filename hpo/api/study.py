@@ -13,7 +13,7 @@ from typing_extensions import override
 from hpo.api import changing, confirming, process, promoting, reading
 from hpo.api.documents import plain, trial_json
 from hpo.api.finding import find_study, stored
-from hpo.api.searching import Running, signals, stoppable
+from hpo.api.searching import signals, stoppable
 from hpo.api.values import Best, Status
 from hpo.api.view import View
 from hpo.errors import HpoError, UsageError
@@ -49,7 +49,7 @@ class Study:
     raises ``StorageUnavailable`` while the database can't be reached.
     """
 
-    def __init__(self, name: str, run: Running | None = None) -> None:
+    def __init__(self, name: str, run: process.Running | None = None) -> None:
         """Name a stored study; use ``hpo.load`` or ``hpo.run`` instead.
 
         Args:

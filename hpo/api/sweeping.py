@@ -47,6 +47,9 @@ def swept(
         settings: Where predictions are kept.
         progress: Told the split, images done, and images in all.
 
+    Returns:
+        What was found, and how to save it.
+
     Raises:
         UsageError: A name that does not exist.
     """
@@ -80,7 +83,11 @@ class Sweep:
     """What a sweep has found."""
 
     def __init__(self, swept: Swept) -> None:
-        """Wrap a finished sweep; use ``hpo.sweep`` instead."""
+        """Wrap a finished sweep; use ``hpo.sweep`` instead.
+
+        Args:
+            swept: What was found.
+        """
         self._swept = swept
 
     @property
@@ -99,7 +106,11 @@ class Sweep:
         return self._swept.imgsz
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``hpo sweep --json`` prints: all that was found, with the gain and its interval."""
+        """Give the documented JSON form.
+
+        Returns:
+            What ``hpo sweep --json`` prints: all that was found, with the gain and its interval.
+        """
         return self._swept.result.to_dict()
 
     def save(self, folder: str | os.PathLike[str]) -> list[Path]:

@@ -45,6 +45,9 @@ class Tuned:
             project: A folder in ``runs/detect``, or an absolute one.
             name: What both are called; None for ``tune``.
             again: Use what is there; otherwise a number is appended until neither is taken.
+
+        Returns:
+            The folder, which is not made yet, and the study's name.
         """
         base, known = (RUNS / (project or "")).absolute(), _names()
         wanted = name or "tune"
@@ -55,9 +58,16 @@ class Tuned:
         return cls(base / tried, tried, tried in known)
 
     def data(self, given: str | os.PathLike[str]) -> str:
-        """Return the data.yaml of a data set; one that Ultralytics knows by name is fetched first, if need be.
+        """Find the data.yaml of a data set; one that Ultralytics knows by name is fetched first, if need be.
+
+        Args:
+            given: A file, or the name of a data set of Ultralytics.
+
+        Returns:
+            The path of the data.yaml.
 
         Raises:
+            UsageError: It is neither a path nor a name, such as a list of data sets.
             HpoError: It can't be had.
         """
         name = os.fspath(given) if isinstance(given, str | os.PathLike) else None
@@ -95,7 +105,12 @@ def _fetched(name: str) -> dict[str, Any]:
 
 
 def write_best(place: Tuned, iterations: int) -> None:
-    """Write ``best_hyperparameters.yaml`` and ``weights/best.pt`` of the best trial so far, if there is one."""
+    """Write ``best_hyperparameters.yaml`` and ``weights/best.pt`` of the best trial so far, if there is one.
+
+    Args:
+        place: The folder and the study.
+        iterations: Trials of the budget, for the file's first line.
+    """
     from hpo.orchestration import handover
     from hpo.study.studies import lifecycle, snapshot
 

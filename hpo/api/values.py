@@ -47,13 +47,24 @@ class Trial:
 
     @classmethod
     def of(cls, row: TrialRow) -> Trial:
-        """Return the public value of a stored trial."""
+        """Make the public value of a stored trial.
+
+        Args:
+            row: The stored trial.
+
+        Returns:
+            The value.
+        """
         from hpo.api.documents import trial_json
 
         return cls(**trial_json(row))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields by name, as ``hpo trials --json`` lists them (times stay ``datetime``)."""
+        """Give the fields by name, as ``hpo trials --json`` lists them.
+
+        Returns:
+            A new dict; times stay ``datetime``.
+        """
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
@@ -82,14 +93,25 @@ class Best:
 
     @classmethod
     def of(cls, winner: Winner) -> Best:
-        """Return the public value of a best trial."""
+        """Make the public value of a best trial.
+
+        Args:
+            winner: The trial, with its confirmation and its files.
+
+        Returns:
+            The value.
+        """
         from hpo.api.documents import best_json
 
         facts = best_json(winner.row, winner.stage, winner.files, winner.weights)
         return cls(**facts | {name: _path(facts[name]) for name in _PATHS})
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``hpo best --json`` prints."""
+        """Give the documented JSON form.
+
+        Returns:
+            What ``hpo best --json`` prints; paths are texts.
+        """
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
@@ -133,11 +155,23 @@ class Status:
 
     @classmethod
     def of(cls, row: StatusRow, stage: Stage | None) -> Status:
-        """Return the public value of a study's status."""
+        """Make the public value of a study's status.
+
+        Args:
+            row: Where the study stands.
+            stage: Its confirmation, where one has begun.
+
+        Returns:
+            The value.
+        """
         from hpo.api.documents import status_json
 
         return cls(**status_json(row, stage))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``hpo status --json`` prints (times stay ``datetime``)."""
+        """Give the fields by name, as ``hpo status --json`` prints them.
+
+        Returns:
+            A new dict; times stay ``datetime``.
+        """
         return {field.name: getattr(self, field.name) for field in fields(self)}

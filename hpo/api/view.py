@@ -46,17 +46,30 @@ class View:
     """Is told how a study runs, and shows nothing; a subclass overrides what it shows."""
 
     def opened(self, study: LocalStudy, known: Sequence[TrialRow]) -> None:
-        """Hear that ``study`` is stored and about to be worked on; ``known`` are its trials so far."""
+        """Hear that a study is stored and about to be worked on.
+
+        Args:
+            study: The study, open on this machine.
+            known: Its trials so far, by number.
+        """
 
     def workers_started(self, study: LocalStudy, workers: int) -> None:
-        """Hear that ``workers`` processes work on ``study`` on this machine, this one included."""
+        """Hear that worker processes work on a study on this machine.
+
+        Args:
+            study: The study, open on this machine.
+            workers: Their number, this process included.
+        """
 
     def watcher(self, study: StudyRow, ask: Callable[[], StatusRow]) -> AbstractContextManager[Watcher]:
-        """Return what is told of the trials that run here, for as long as they run.
+        """Choose what is told of the trials that run here, for as long as they run.
 
         Args:
             study: The search, or its confirmation.
             ask: Returns where the study stands; raises StorageUnavailable while the database is away.
+
+        Returns:
+            A context manager; it is entered before the first trial and left after the last.
         """
         del study, ask
         return nullcontext(NoWatcher())
@@ -65,7 +78,17 @@ class View:
         """Hear that no trial beside the baseline is complete."""
 
     def confirming(self, stage: LocalStudy, done: int) -> None:
-        """Hear that a confirmation begins or goes on; ``done`` of its runs are done."""
+        """Hear that a confirmation begins or goes on.
+
+        Args:
+            stage: The confirmation, open on this machine.
+            done: Its runs that are done, from 0.
+        """
 
     def predicting(self, done: int, runs: int) -> None:
-        """Hear that the verdict has predicted with the weights of ``done`` of ``runs`` runs."""
+        """Hear that the verdict has predicted with the weights of one more run.
+
+        Args:
+            done: Runs whose weights have predicted.
+            runs: Runs in all.
+        """

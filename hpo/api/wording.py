@@ -4,7 +4,14 @@ from __future__ import annotations
 
 
 def duration(seconds: float | None) -> str:
-    """Return ``1:02:03`` or ``2:03``; a dash for None."""
+    """Write a duration in a few characters.
+
+    Args:
+        seconds: At least 0, or None.
+
+    Returns:
+        ``1:02:03`` or ``2:03``; a dash for None.
+    """
     if seconds is None:
         return "-"
     minutes, rest = divmod(round(seconds), 60)
@@ -13,5 +20,12 @@ def duration(seconds: float | None) -> str:
 
 
 def short(value: object) -> str:
-    """Return a number with four digits, anything else as it prints."""
+    """Write a value in a few characters.
+
+    Args:
+        value: Anything.
+
+    Returns:
+        A float with four digits, anything else as it prints.
+    """
     return f"{value:.4g}" if isinstance(value, float) else str(value)

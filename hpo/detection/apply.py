@@ -27,7 +27,18 @@ class Detections:
 
 
 def detections(predictions: Predictions, point: OperatingPoint) -> list[Detections]:
-    """One value an image."""
+    """Apply one operating point to every image, as a deployed detector does.
+
+    A detection stays where its score is above the threshold (``conf``, or that of its class), and where it is among the
+    ``max_det`` best of its image before that cut.
+
+    Args:
+        predictions: Candidates and labels of I images.
+        point: The suppression, the thresholds and the limit an image.
+
+    Returns:
+        I values, in the order of the images. Rows fall in score; ties keep the order of the suppression's output.
+    """
     out: list[Detections] = []
     for first in range(0, len(predictions), stream.BLOCK):
         last = min(first + stream.BLOCK, len(predictions))

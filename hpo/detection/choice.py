@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from hpo.detection.curves import Curve, Labels, Vector, average_precisions, curve
 from hpo.detection.events import Events
+from hpo.detection.rates import ClassRates, class_rates
 from hpo.trial.objective import Average, Constraint, Objective, Quantity
-from hpo.trial.operating_point import FLOOR, OperatingPoint
+from hpo.trial.operating_point import OperatingPoint
 from hpo.trial.vocabulary import Metric
 
 TOLERANCE = 1e-12
@@ -32,10 +33,18 @@ class Choice:
 
     @property
     def feasible(self) -> bool:
+        """Whether all conditions of the objective are met."""
         return self.violation <= 0
 
     def better_than(self, other: Choice | None) -> bool:
-        """Conditions first, then the value."""
+        """Compare two choices: conditions first, then the value.
+
+        Args:
+            other: The choice to beat; None is beaten by any.
+
+        Returns:
+            True only where this one is better by more than ``TOLERANCE``, so that the first of equals stays.
+        """
         if other is None:
             return True
         if not (self.feasible and other.feasible):
@@ -54,7 +63,21 @@ class Chooser:
     per_class: bool = False
 
     def choose(self, events: Events, bit: int, labels: Labels) -> Choice:
-        """The best threshold (or thresholds) of ``events.settings[bit]`` on the images of ``labels``."""
+        """Find the best threshold (or one a class) of a setting on some images.
+
+        Every distinct score within ``conf`` is tried. Where no threshold meets the conditions, the one that misses them
+        by least is taken and the value is 0. Of equal values the highest threshold is taken. Macro F separates by
+        class; thresholds a class for micro F are found by Dinkelbach's steps (Dinkelbach 1967, Management Science
+        13:492).
+
+        Args:
+            events: Detections of a group of settings, on all images of the split.
+            bit: Index of the setting in ``events.settings``.
+            labels: The labels and which images are looked at.
+
+        Returns:
+            The setting with its threshold and what it is worth on these images.
+        """
         rows = curve(events, bit, labels, self.confidence_objective.beta, ap=False)
         setting = events.settings[bit]
         if not len(rows):
@@ -104,8 +127,10 @@ class Chooser:
         return constraint.bound - _metric(rows, labels, wanted)
 
     def _threshold_a_class(self, joint: Choice, events: Events, bit: int, labels: Labels) -> Choice:
-        """Exact: macro F separates by class; micro F by Dinkelbach's steps (1967). Classes without labels keep the
-        common threshold, as nothing is known of them."""
+        """Choose a threshold for each class, exactly: macro F separates by class; micro F by Dinkelbach's steps (1967).
+
+        Classes without labels keep the common threshold, as nothing is known of them.
+        """
         objective = self.confidence_objective
         rates = {int(c): class_rates(events, bit, labels, int(c)) for c in np.flatnonzero(labels.counts)}
         thresholds = [joint.point.conf] * len(self.names)
@@ -139,51 +164,6 @@ class Chooser:
             return within, sum(constraint.cls == name for constraint in self.objective.constraints) * 1.0
         least = float(missed[within].min())
         return within & (missed <= least + TOLERANCE), least
-
-
-@dataclass(frozen=True)
-class ClassRates:
-    """Rates of one class, at each of its distinct scores, from the highest down."""
-
-    scores: Vector
-    hits: Vector
-    found: Vector
-    labels: int
-
-    @property
-    def next_lower(self) -> Vector:
-        return np.append(self.scores[1:], FLOOR)
-
-    @property
-    def precision(self) -> Vector:
-        return self.hits / self.found
-
-    @property
-    def recall(self) -> Vector:
-        return self.hits / max(self.labels, 1)
-
-    @property
-    def f1(self) -> Vector:
-        return self.f(1.0)
-
-    def f(self, beta: float) -> Vector:
-        return (1 + beta**2) * self.hits / (self.found + beta**2 * self.labels)
-
-
-def class_rates(events: Events, bit: int, labels: Labels, cls: int) -> ClassRates:
-    """Counts of class ``cls`` on the images of ``labels``, at IoU 0.5."""
-    kept = (events.classes == cls) & labels.used[events.images] & _has(events.masks, bit)
-    rows, scores = events.rows[kept], events.scores[kept].astype(np.float64)
-    hit = np.zeros(len(rows), np.bool_)
-    hit[rows >= 0] = _has(events.hits[rows[rows >= 0], 0], bit)
-    last = np.flatnonzero(np.append(scores[1:] < scores[:-1], True)) if len(scores) else np.empty(0, np.int64)
-    found = np.arange(1, len(rows) + 1, dtype=np.float64)
-    return ClassRates(scores[last], np.cumsum(hit)[last].astype(float), found[last], int(labels.counts[cls]))
-
-
-def _has(masks: NDArray[np.uint64], bit: int) -> NDArray[np.bool_]:
-    found: NDArray[np.bool_] = (masks >> np.uint64(bit)) & np.uint64(1) != 0
-    return found
 
 
 def _first_best(values: Vector, allowed: NDArray[np.bool_]) -> int:
@@ -233,7 +213,17 @@ def _metric(rows: Curve, labels: Labels, objective: Objective) -> Vector:
 
 
 def ap_value(events: Events, bit: int, labels: Labels, objective: Objective) -> float:
-    """AP of all detections: the mean over the classes with labels and the metric's IoU thresholds."""
+    """Compute the AP of all detections of a setting, whatever their confidence.
+
+    Args:
+        events: Detections of a group of settings.
+        bit: Index of the setting in ``events.settings``.
+        labels: The labels and which images are looked at.
+        objective: An AP objective; its metric says over which IoU thresholds the mean is taken.
+
+    Returns:
+        The mean over the classes with labels, in [0, 1]; 0 where there are none.
+    """
     areas = average_precisions(events, bit, labels)[labels.counts > 0]
     if not len(areas):
         return 0.0
@@ -241,9 +231,17 @@ def ap_value(events: Events, bit: int, labels: Labels, objective: Objective) -> 
 
 
 def threshold(lower: float, score: float, allowed: tuple[float, float]) -> float:
-    """A threshold that keeps ``score`` and not ``lower``, both fp32: the shortest decimal near their middle.
+    """Find a threshold that keeps one score and not the next lower one: the shortest decimal near their middle.
 
-    It lies within ``allowed``, which meets [lower, score).
+    Both ends are compared in fp32, as a detector's scores are.
+
+    Args:
+        lower: The highest score that is not to be kept.
+        score: The lowest score to keep, above ``lower``.
+        allowed: Lowest and highest threshold allowed, both included; the range meets [lower, score).
+
+    Returns:
+        The threshold, within ``allowed``: a detection is kept where its score is above it.
     """
     low, high = max(lower, allowed[0]), min(score, allowed[1])
     middle = (low + high) / 2

@@ -20,7 +20,15 @@ Weights = NDArray[np.int64]
 
 
 def cut(events: Events, point: OperatingPoint) -> NDArray[np.bool_]:
-    """(E,) which of them lie above the threshold, or that of their class."""
+    """Mark what lies above the confidence threshold.
+
+    Args:
+        events: E detections.
+        point: Has the threshold, or one a class, compared in fp32.
+
+    Returns:
+        (E,) True where the score is above the threshold; a score equal to it is not.
+    """
     if point.per_class_conf is None:
         above: NDArray[np.bool_] = events.scores > np.float32(point.conf)
         return above
@@ -29,20 +37,34 @@ def cut(events: Events, point: OperatingPoint) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class Picked:
-    """Detections of some images at one suppression setting."""
+    """E detections of some images at one suppression setting, by falling score."""
 
     scores: NDArray[np.float32]
+    """(E,) in [0, 1]."""
     classes: NDArray[np.int32]
+    """(E,)"""
     images: NDArray[np.int32]
+    """(E,) index of the image."""
     hits: NDArray[np.bool_]
-    """(E, 10)"""
+    """(E, 10) true positives, at each of ``matching.IOUS``."""
     ignored: NDArray[np.bool_]
+    """(E, 10) what is neither a true nor a false positive (see ``matching.match``)."""
     above: NDArray[np.bool_]
     """(E,) which lie above the confidence threshold."""
 
 
 def pick(events: Events, bit: int, point: OperatingPoint, images: NDArray[np.bool_]) -> Picked:
-    """What ``events.settings[bit]`` keeps on ``images`` (a mask), all confidences."""
+    """Take what a setting keeps on some images, at all confidences.
+
+    Args:
+        events: Detections of a group of settings.
+        bit: Index of the setting in ``events.settings``.
+        point: Has the confidence thresholds, for ``Picked.above``.
+        images: (I,) mask of the images.
+
+    Returns:
+        The detections, in the order of ``events``: by falling score.
+    """
     kept = np.flatnonzero(((events.masks >> np.uint64(bit)) & np.uint64(1) != 0) & images[events.images])
     rows = events.rows[kept]
     return Picked(
@@ -63,7 +85,14 @@ def _bits(masks: NDArray[np.uint64], rows: NDArray[np.int32], bit: int) -> NDArr
 
 
 def joined(parts: list[Picked]) -> Picked:
-    """In falling order of score."""
+    """Put detections of different images together.
+
+    Args:
+        parts: At least one.
+
+    Returns:
+        All of them by falling score; ties in the order of the parts.
+    """
     scores = np.concatenate([part.scores for part in parts])
     order = np.argsort(-scores, kind="stable")
     fields = ("scores", "classes", "images", "hits", "ignored", "above")
@@ -72,12 +101,22 @@ def joined(parts: list[Picked]) -> Picked:
 
 @dataclass(frozen=True)
 class Truths:
-    """(I, C) labels of each image and class."""
+    """Labels of each image and class."""
 
     counts: NDArray[np.int64]
+    """(I, C)"""
 
     @staticmethod
     def of(predictions: Predictions, areas: tuple[float, float] | None = None) -> Truths:
+        """Count the labels of each image and class.
+
+        Args:
+            predictions: I images with their labels.
+            areas: The range of sizes that counts, [low, high) in square pixels of the original image; None for all.
+
+        Returns:
+            The counts, (I, C).
+        """
         image = np.repeat(np.arange(len(predictions)), np.diff(predictions.truth_offsets))
         classes = predictions.truth_classes
         if areas is not None:
@@ -89,7 +128,20 @@ class Truths:
 
 
 def values(picked: Picked, truths: Truths, objective: Objective, weights: Weights) -> NDArray[np.float64]:
-    """(B,) the objective's metric for each line of ``weights``; its conditions are not looked at."""
+    """Compute the objective's metric on each resample; its conditions are not looked at.
+
+    AP is that of Ultralytics' ``compute_ap`` (101 points) over all detections; rates are of those above the threshold,
+    at IoU 0.5. Means over classes are taken over the classes that have labels in the resample.
+
+    Args:
+        picked: Detections of one setting, by falling score.
+        truths: Labels of each image and class, (I, C).
+        objective: The metric, and how it is averaged.
+        weights: (B, I) how often each image counts.
+
+    Returns:
+        (B,) float64 in [0, 1]; 0 where a resample has no labels.
+    """
     if objective.is_ap:
         wanted = objective.metric.row.ious
         bits = (1 << np.arange(10)).astype(np.uint16)

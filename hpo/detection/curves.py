@@ -38,6 +38,7 @@ class Labels:
     counts: Counts
     """(C,) labels of each class; for AP by size without those that are ignored."""
     images: int
+    """How many are looked at."""
     used: NDArray[np.bool_]
     """(I,) which images of the split are looked at."""
 
@@ -45,6 +46,16 @@ class Labels:
     def of(
         predictions: Predictions, used: NDArray[np.bool_] | None = None, areas: tuple[float, float] | None = None
     ) -> Labels:
+        """Count the labels of some images.
+
+        Args:
+            predictions: I images with their labels.
+            used: (I,) mask of the images that are looked at; None for all.
+            areas: The range of sizes that counts, [low, high) in square pixels of the original image; None for all.
+
+        Returns:
+            The counts, with the mask.
+        """
         chosen = np.ones(len(predictions), np.bool_) if used is None else used
         of_image = np.repeat(np.arange(len(predictions)), np.diff(predictions.truth_offsets))
         counted = chosen[of_image]
@@ -55,7 +66,11 @@ class Labels:
 
     @cached_property
     def steps(self) -> tuple[Vector, Counts]:
-        """For each class and k = 0 .. count: weight of the grid points below recall k / count; where it starts."""
+        """The weights of AP's grid points (Ultralytics' ``compute_ap``), for each class and k = 0 .. its count.
+
+        The first array has the weight of the grid points below recall k / count, class after class; the second, (C,),
+        says where each class begins in it.
+        """
         parts = [_weight_below(count) for count in self.counts]
         return np.concatenate(parts), np.cumsum([0, *(len(part) for part in parts)])[:-1].astype(np.int64)
 
@@ -72,16 +87,19 @@ class Curve:
     scores: Vector
     """(K,) the lowest score that is kept."""
     precision: Vector
-    """Macro, as recall and f."""
+    """(K,) in [0, 1], macro over the classes with labels, as recall, f and AP."""
     recall: Vector
+    """(K,)"""
     f: Vector
-    """F-beta."""
+    """(K,) F-beta."""
     hits: Counts
-    """True positives over all classes."""
+    """(K,) true positives over all classes."""
     found: Counts
-    """Detections over all classes, those without labels included."""
+    """(K,) detections over all classes, those without labels included."""
     map50: Vector
+    """(K,) AP at IoU 0.5."""
     map50_95: Vector
+    """(K,) mean AP at the ten of ``matching.IOUS``."""
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -93,7 +111,21 @@ class Curve:
 
 
 def curve(events: Events, bit: int, labels: Labels, beta: float = 1.0, *, ap: bool = True) -> Curve:
-    """Every confidence threshold of ``events.settings[bit]`` on the images of ``labels``; without ``ap`` AP stays 0."""
+    """Compute all scores of a setting at every confidence threshold on some images, in one pass.
+
+    Precision, recall and F are at IoU 0.5, macro over the classes with labels; a class of which nothing is kept has
+    precision 0. AP is that of Ultralytics' ``ap_per_class`` on the detections above the threshold.
+
+    Args:
+        events: Detections of a group of settings.
+        bit: Index of the setting in ``events.settings``.
+        labels: The labels and which images are looked at.
+        beta: Weight of recall in F, above 0.
+        ap: Whether AP is computed; without it ``map50`` and ``map50_95`` are 0.
+
+    Returns:
+        K rows, one a distinct score, from the highest down; none where nothing is kept.
+    """
     steps, starts = labels.steps
     rows = _count(events.masks, events.images, np.uint64(bit), labels.used)
     rates, counts = np.zeros((6, rows)), np.zeros((2, rows), np.int64)
@@ -200,9 +232,17 @@ def _curve(  # noqa: C901  (one pass over all detections: splitting it would wal
 
 
 def average_precisions(events: Events, bit: int, labels: Labels) -> NDArray[np.float64]:
-    """(C, 10) AP of each class at each of ``matching.IOUS``, of all detections; 0 for classes without labels.
+    """Compute the AP of each class over all detections, as Ultralytics' ``compute_ap`` does (101 points).
 
-    What ``events.ignored`` marks counts neither as a hit nor as a false positive.
+    What ``events.ignored`` marks counts neither as a hit nor as a false positive (COCO's rule for a range of sizes).
+
+    Args:
+        events: Detections of a group of settings.
+        bit: Index of the setting in ``events.settings``.
+        labels: The labels and which images are looked at.
+
+    Returns:
+        (C, 10) float64 in [0, 1], at each of ``matching.IOUS``; 0 for classes without labels.
     """
     steps, starts = labels.steps
     arrays = (events.classes, events.images, events.masks, events.rows)

@@ -32,9 +32,11 @@ class _Part:
     """Detections that some settings keep, and what each is at the IoUs of ``matching.IOUS``."""
 
     scores: NDArray[np.float32]
-    """(E,) confidences."""
+    """(E,) confidences in [0, 1]."""
     classes: NDArray[np.int32]
+    """(E,) class indices."""
     images: NDArray[np.int32]
+    """(E,) indices of the images in the split."""
     masks: Masks
     """(E,) which settings keep it."""
     rows: NDArray[np.int32]
@@ -59,14 +61,35 @@ class Events(_Part):
 def every(
     predictions: Predictions, plan: SweepPlan, kind: Kind, *, areas: Areas = EVERY_SIZE, threads: int = 1
 ) -> Iterator[Events]:
-    """The events of all settings of ``kind`` that ``plan`` names, group by group."""
+    """Suppress and match at all settings of a kind that a plan names.
+
+    Args:
+        predictions: Candidates and labels of I images.
+        plan: Names the settings.
+        kind: The kind of suppression.
+        areas: The range of label sizes that counts, [low, high) in square pixels of the original image.
+        threads: Threads that share the blocks of images; the result does not depend on it.
+
+    Yields:
+        The events of one group of settings after the other, at most 64 settings each, in the plan's order.
+    """
     for max_det in plan.max_dets:
         for group in groups(plan, kind, max_det):
             yield from _collect(predictions, group, areas, threads)
 
 
 def single(predictions: Predictions, point: OperatingPoint, *, areas: Areas = EVERY_SIZE, threads: int = 1) -> Events:
-    """The events of one setting, whatever its confidence."""
+    """Suppress and match at one setting, whatever its confidence.
+
+    Args:
+        predictions: Candidates and labels of I images.
+        point: The setting; its confidence thresholds are not looked at.
+        areas: The range of label sizes that counts, [low, high) in square pixels of the original image.
+        threads: Threads that share the blocks of images; the result does not depend on it.
+
+    Returns:
+        The events; bit 0 stands for the setting.
+    """
     return next(every(predictions, _plan_of(point), point.kind, areas=areas, threads=threads))
 
 
@@ -83,7 +106,18 @@ def _plan_of(point: OperatingPoint) -> SweepPlan:
 def matched_block(
     predictions: Predictions, point: OperatingPoint, first: int, last: int
 ) -> tuple[Candidates, NDArray[np.int32], Masks]:
-    """The images ``first:last`` at one setting: what is left of them, and the rows of ``hits`` as in ``Events``."""
+    """Suppress and match some images at one setting, and keep their boxes.
+
+    Args:
+        predictions: Candidates and labels.
+        point: The setting; its confidence thresholds are not looked at.
+        first: Index of the first image.
+        last: Index behind the last image; at most ``BLOCK`` images.
+
+    Returns:
+        The N boxes that are left or marked as suppressed; (N,) their rows in the hits, or -1; and the (R, 10) hits. Bit
+        0 of every mask stands for the setting; rows and hits are as in ``Events``.
+    """
     _, suppress = next(groups(_plan_of(point), point.kind, point.max_det))
     block = suppress(predictions, first, last)[0]
     rows, (hits, _) = _match(predictions, block, _Truth.of(predictions, EVERY_SIZE), first, EVERY_SIZE)
@@ -125,7 +159,7 @@ class _Truth:
 
 
 def _scales(predictions: Predictions, area: NDArray[np.float64]) -> NDArray[np.float64]:
-    """From the labels themselves, which are known in both; an image without any has the mean of the others."""
+    """(I,) scales, taken from the labels, which are known in both; an image without any has the mean of the others."""
     boxes = predictions.truth_boxes.astype(np.float64)
     here = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     image = np.repeat(np.arange(len(predictions)), np.diff(predictions.truth_offsets))
@@ -210,10 +244,16 @@ def _merged(settings: tuple[OperatingPoint, ...], parts: list[_Part]) -> Events:
 
 
 def falling(scores: NDArray[np.float32]) -> NDArray[np.int64]:
-    """The stable order by falling score.
+    """Find the stable order by falling score.
 
     Not negative fp32 numbers compare as their bits do: with the index in the lower half all keys are distinct, and
     NumPy's fastest sort, which is not stable, gives the stable order.
+
+    Args:
+        scores: (N,) float32, none negative and none NaN; at most 2^32 of them.
+
+    Returns:
+        (N,) the indices, highest score first; equal scores in their order.
     """
     bits = ~np.ascontiguousarray(scores, np.float32).view(np.uint32)
     keys = (bits.astype(np.uint64) << np.uint64(32)) | np.arange(len(scores), dtype=np.uint64)

@@ -31,11 +31,22 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Bootstrap:
+    """How images are resampled: a paired bootstrap over images (Efron and Tibshirani 1993)."""
+
     resamples: int
     seed: int
 
     def weights(self, images: int, detections: int, objective: Objective) -> NDArray[np.int64]:
-        """(B, I): each line draws as many images as there are, with replacement."""
+        """Draw the resamples: each draws as many images as there are, with replacement.
+
+        Args:
+            images: I, the number of images.
+            detections: How many there are; with many, AP takes fewer resamples, but not fewer than 200.
+            objective: What is measured on them.
+
+        Returns:
+            (B, I) how often each image counts. Each line sums to I; the same seed gives the same lines.
+        """
         fewer = max(_FEWEST, _WORK // max(detections, 1)) if objective.is_ap else self.resamples
         count = min(self.resamples, fewer)
         rng = np.random.default_rng(self.seed)
@@ -43,35 +54,86 @@ class Bootstrap:
 
 
 def folds(images: int, count: int, seed: int) -> NDArray[np.int64]:
-    """(I,) the fold of each image; sizes differ by one at most. With fewer images than folds each is its own."""
+    """Divide images into folds at random.
+
+    Args:
+        images: I, the number of images.
+        count: Folds that are wanted; with fewer images than folds each image is a fold.
+        seed: The same seed gives the same folds.
+
+    Returns:
+        (I,) the fold of each image, from 0; sizes differ by one at most.
+    """
     return np.random.default_rng(seed).permutation(images) % min(count, images)
 
 
 def held_out(chosen: list[Chosen], fold: NDArray[np.int64]) -> Picked:
-    """Every image under the setting that was chosen without its fold."""
+    """Take every image under the setting that was chosen without its fold.
+
+    Args:
+        chosen: For each fold, what was chosen on the images of the others.
+        fold: (I,) the fold of each image.
+
+    Returns:
+        Detections of all images, by falling score.
+    """
     parts = [pick(one.events, one.bit, one.choice.point, fold == k) for k, one in enumerate(chosen)]
     return joined(parts)
 
 
 def part_of(picked: Picked, images: NDArray[np.bool_]) -> Picked:
-    """What lies on ``images`` (a mask)."""
+    """Take what lies on some images.
+
+    Args:
+        picked: Detections.
+        images: (I,) mask of the images.
+
+    Returns:
+        The detections on them, in the same order.
+    """
     own = images[picked.images]
     fields = ("scores", "classes", "images", "hits", "ignored", "above")
     return Picked(**{name: getattr(picked, name)[own] for name in fields})
 
 
 def at(predictions: Predictions, point: OperatingPoint, objective: Objective) -> Picked:
-    """Every image under one setting."""
+    """Take every image under one setting.
+
+    Args:
+        predictions: Candidates and labels.
+        point: The setting and its confidence thresholds.
+        objective: Says which sizes of labels count.
+
+    Returns:
+        Detections of all images at all confidences, by falling score.
+    """
     events = single(predictions, point, areas=areas_of(objective))
     return pick(events, 0, point, np.ones(len(predictions), np.bool_))
 
 
 def areas_of(objective: Objective) -> tuple[float, float]:
+    """Look up the range of label sizes that an objective counts.
+
+    Args:
+        objective: Any objective.
+
+    Returns:
+        [low, high) in square pixels of the original image; every size where the metric has no range.
+    """
     return objective.metric.row.areas or EVERY_SIZE
 
 
 def value(picked: Picked, predictions: Predictions, objective: Objective) -> float:
-    """The objective's metric over all images, each once."""
+    """Compute the objective's metric over all images, each once.
+
+    Args:
+        picked: Detections of one setting.
+        predictions: The images with their labels.
+        objective: The metric; its conditions are not looked at.
+
+    Returns:
+        The value, in [0, 1].
+    """
     once = np.ones((1, len(predictions)), np.int64)
     return float(values(picked, Truths.of(predictions, areas_of(objective)), objective, once)[0])
 
@@ -91,6 +153,17 @@ class Reference:
 
     @staticmethod
     def of(predictions: Predictions, point: OperatingPoint, objective: Objective, bootstrap: Bootstrap) -> Reference:
+        """Measure a setting on resampled images.
+
+        Args:
+            predictions: Candidates and labels of I images.
+            point: The setting to compare others with.
+            objective: The metric; its conditions are not looked at.
+            bootstrap: How images are resampled.
+
+        Returns:
+            The setting with its values; the first is on all images.
+        """
         picked, truths = at(predictions, point, objective), Truths.of(predictions, areas_of(objective))
         n = len(predictions)
         once = np.ones((1, n), np.int64)
@@ -99,13 +172,20 @@ class Reference:
 
     @property
     def value(self) -> float:
+        """The setting's own value on all images, in [0, 1]."""
         return float(self.drawn[0])
 
     def gain_of(self, ours: Picked) -> Interval:
-        """How much better ``ours`` is in the objective's metric, with the percentile interval over images.
+        """Compute how much better a setting is in the objective's metric, with a percentile interval over images.
 
         Both are resampled together (paired), so that images that are hard for both do not widen it. One image alone
         says nothing about others: its interval is [-1, 1].
+
+        Args:
+            ours: Detections of the other setting on the same images.
+
+        Returns:
+            The difference in the metric's own unit, in [-1, 1], and its two-sided 95% interval.
         """
         gain = values(ours, self.truths, self.objective, self.weights) - self.drawn
         if len(self.predictions) < 2:

@@ -25,9 +25,25 @@ def fuse(
     floor: float,
     fused: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int32]],
 ) -> int:
-    """Writes the fused boxes (n, 4), scores (n,) and classes (n,) of one image, class by class; returns how many.
+    """Fuse the candidates of one image into averaged boxes (Solovyev et al. 2021, arXiv 1910.13302).
 
-    Candidates below ``floor`` are not looked at; those without area neither.
+    A candidate joins a cluster where the IoU is above ``iou``; equal to it is not enough. Of clusters with equal IoU it
+    joins the first. Boxes of different classes are never fused.
+
+    Args:
+        boxes: (N, 4) float32 x1, y1, x2, y2 in pixels.
+        scores: (N,) in [0, 1], falling within the span.
+        classes: (N,) indices below ``n_classes``.
+        span: First candidate of the image, and first of the next.
+        n_classes: C, the number of classes.
+        iou: Threshold in (0, 1].
+        floor: Candidates of a lower score are left out, as are those without area.
+        fused: Boxes (n, 4) float64, scores (n,) float64 and classes (n,) int32, with room for all candidates of the
+            span. They are written from row 0 on, class by class, and within a class in the order in which clusters were
+            opened.
+
+    Returns:
+        How many fused boxes were written.
     """
     out_boxes, out_scores, out_classes = fused
     order, begins = class_order(classes, span[0], span[1], n_classes)

@@ -14,10 +14,16 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(function: Function) -> Function:
-    """Machine code at the first call, kept on disk for the next process; it runs without the GIL.
+    """Compile a function to machine code at its first call; the code is kept on disk for the next process.
 
-    Divisions by zero give NaN or infinity as in NumPy. No fast-math: results are those of IEEE arithmetic in the order
-    written, which is what bit-for-bit agreement with torchvision rests on.
+    It runs without the GIL. Divisions by zero give NaN or infinity as in NumPy. No fast-math: results are those of IEEE
+    arithmetic in the order written, which is what bit-for-bit agreement with torchvision rests on.
+
+    Args:
+        function: A function of arrays, numbers and tuples of them, as numba's ``njit`` takes it.
+
+    Returns:
+        The compiled function, called in the same way.
     """
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:

@@ -24,13 +24,18 @@ from hpo.trial.operating_point import FLOOR, MAX_IOUS, OperatingPoint, SweepPlan
 
 @dataclass(frozen=True)
 class Candidates:
-    """The boxes of a block of images after suppression, in falling order of score within each image."""
+    """N boxes of a block of images after suppression, in falling order of score within each image."""
 
     boxes: NDArray[np.float32]
+    """(N, 4) x1, y1, x2, y2 in pixels of the network's input."""
     scores: NDArray[np.float32]
+    """(N,) in [0, 1], as the suppression leaves them."""
     classes: NDArray[np.int32]
+    """(N,)"""
     offsets: NDArray[np.int64]
+    """(I + 1,) boxes of image i of the block are rows ``offsets[i]:offsets[i + 1]``."""
     masks: Masks
+    """(N,) bit b is set where setting b keeps the box."""
 
 
 Suppress = Callable[[Predictions, int, int], list[Candidates]]
@@ -51,7 +56,14 @@ class Suppressor:
 
 
 def suppressor(kind: Kind) -> Suppressor:  # noqa: PLR0911  (one a kind)
-    """What does ``kind``; the type checker names a kind that is missing here."""
+    """Look up what does a kind; the type checker names a kind that is missing here.
+
+    Args:
+        kind: The kind of suppression.
+
+    Returns:
+        How the kind is computed.
+    """
     match kind:
         case Kind.HARD:
             return Suppressor(partial(_greedy, mode=_BY_CLASS), MAX_IOUS, in_masks=True)
@@ -70,7 +82,17 @@ def suppressor(kind: Kind) -> Suppressor:  # noqa: PLR0911  (one a kind)
 
 
 def groups(plan: SweepPlan, kind: Kind, max_det: int) -> Iterator[Group]:
-    """The settings of ``kind`` that ``plan`` names, as many at a time as share one pass."""
+    """Group the settings of a kind that a plan names, as many at a time as share one pass.
+
+    Args:
+        plan: Names the values of each axis.
+        kind: The kind of suppression.
+        max_det: Detections an image at most, at least 1.
+
+    Yields:
+        Settings and what suppresses at them. The settings are a list of tuples, one for each ``Candidates`` that comes
+        out; bit b of its masks stands for setting b of the tuple. The first axis of the kind is the outermost loop.
+    """
     base = OperatingPoint(iou=None, conf=FLOOR, max_det=max_det, kind=kind)
     axes, how = kind.row.axes, suppressor(kind)
     values = product(*(plan.axis(axis) for axis in axes))

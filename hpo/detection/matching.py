@@ -21,7 +21,16 @@ _EPS = np.float32(1e-7)
 
 @compiled
 def to_truth(box: NDArray[np.float32], frame: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-    """A box of the network's pixels in the truth's: unpadded, scaled back, clipped to the image, in fp32."""
+    """Map a box from the network's pixels to the truth's, in fp32: unpadded, scaled back, clipped to the image.
+
+    It does what Ultralytics' ``scale_boxes`` and ``clip_boxes`` do.
+
+    Args:
+        box: (4,) x1, y1, x2, y2 in pixels of the network's input.
+        frame: (6,) gain_x, gain_y, pad_x, pad_y, width, height; see ``Predictions.frames``. An infinite width clips
+            nothing.
+        out: (4,) is overwritten with x1, y1, x2, y2 in the truth's pixels.
+    """
     for side in range(4):
         axis = side & 1
         value = (box[side] - frame[2 + axis]) / frame[axis]
@@ -72,12 +81,32 @@ def match(  # noqa: C901  (the loop over labels is the rule itself)
     results: tuple[Masks, Masks],
     used: int,
 ) -> int:
-    """Matches one image. ``rows[i]`` is where candidate i's masks stand in ``results``, or -1 where all would be 0.
+    """Match the detections of one image with its labels, for ten IoU thresholds and all settings at once.
 
-    ``results``: (R, 10) masks, one a threshold: where the candidate is a true positive, and where it is neither that
-    nor a false positive. The latter is COCO's rule for a range of sizes: labels with ``truth[2]`` (outside the range)
-    count neither way, nor do the detections that find nothing better than those; nor unmatched detections outside
-    ``areas`` = (low, high, square pixels of the original image in one of the truth's). Returns the rows used so far.
+    The rule is that of Ultralytics' ``match_predictions``: in falling order of score each detection takes the label of
+    its class with the highest IoU that is still free, and hits where that IoU is at least the threshold. Of equal IoUs
+    the first label is taken. For a range of sizes it is COCO's rule (pycocotools, ``evaluateImg``): labels outside the
+    range count neither way, nor do detections that find nothing better than those, nor unmatched detections outside
+    ``areas``.
+
+    Args:
+        boxes: (N, 4) float32 x1, y1, x2, y2 in pixels of the network's input.
+        classes: (N,) class indices.
+        masks: (N,) bit b is set where setting b keeps the candidate.
+        span: First candidate of the image, and first of the next; scores fall within it.
+        frame: (6,) the image's row of ``Predictions.frames``.
+        truth: Boxes (M, 4) in the truth's pixels, classes (M,), and (M,) whether the label lies outside the range of
+            sizes.
+        truth_span: First label of the image, and first of the next.
+        areas: low, high (square pixels of the original image; low is included, high is not), and the square pixels of
+            the original image in one of the truth's.
+        rows: (N,) is overwritten within the span: the candidate's row in ``results``, or -1 where all masks would be 0.
+        results: Two arrays (R, 10), a column for each of ``IOUS``: in which settings the candidate is a true positive,
+            and in which it is neither that nor a false positive. Rows are written from ``used`` on.
+        used: Rows of ``results`` that are taken already.
+
+    Returns:
+        Rows of ``results`` that are taken now.
     """
     truth_boxes, truth_classes, truth_ignored = truth
     labels = truth_span[1] - truth_span[0]

@@ -37,9 +37,20 @@ class Scores:
 def macro_at(
     tp: NDArray[Any], conf: NDArray[Any], pred_cls: NDArray[Any], target_cls: NDArray[Any], threshold: float
 ) -> Scores:
-    """Macro scores of the detections with ``conf > threshold`` (arrays: see the module).
+    """Compute the macro scores of the detections with ``conf > threshold``.
 
-    ``threshold`` is in [0, 1]. Raises ValueError for scores that are NaN or outside [0, 1] and for lengths that differ.
+    Args:
+        tp: (N,) or (N, T) bool, true positives; of T columns the first counts (IoU 0.5).
+        conf: (N,) scores in [0, 1], in any order.
+        pred_cls: (N,) class index of each detection.
+        target_cls: (M,) class index of each ground-truth box.
+        threshold: Confidence threshold in [0, 1]; a score equal to it is not kept.
+
+    Returns:
+        The scores; all 0 without any ground truth.
+
+    Raises:
+        ValueError: A score is NaN or outside [0, 1], or the lengths differ.
     """
     matched = _Matched.of(tp, conf, pred_cls, target_cls)
     classes = len(matched.boxes)
@@ -58,11 +69,23 @@ def macro_at(
 def best_macro_f1(
     tp: NDArray[Any], conf: NDArray[Any], pred_cls: NDArray[Any], target_cls: NDArray[Any]
 ) -> tuple[float, Scores]:
-    """The threshold of best macro F1 over all thresholds in [0, 1), and the scores there; O(N log N).
+    """Find the threshold of best macro F1 over all thresholds in [0, 1); O(N log N).
 
     Detections of equal score stay or go together. The threshold lies midway between the lowest score that is kept and
-    the next lower one (or 0), so that a rounded copy of it still parts them. Of several best thresholds (to within
-    1e-12 of F1) it is the highest; where no threshold gets above 0, it is 0. Raises as ``macro_at`` does.
+    the next lower one (or 0), so that a rounded copy of it still parts them.
+
+    Args:
+        tp: (N,) or (N, T) bool, true positives; of T columns the first counts (IoU 0.5).
+        conf: (N,) scores in [0, 1], in any order.
+        pred_cls: (N,) class index of each detection.
+        target_cls: (M,) class index of each ground-truth box.
+
+    Returns:
+        The threshold and the scores there. Of several best thresholds (to within 1e-12 of F1) it is the highest; where
+        no threshold gets above 0, it is 0.
+
+    Raises:
+        ValueError: A score is NaN or outside [0, 1], or the lengths differ.
     """
     matched = _Matched.of(tp, conf, pred_cls, target_cls)
     order = np.argsort(-matched.conf, kind="stable")

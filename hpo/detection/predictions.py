@@ -54,7 +54,14 @@ class Predictions:
         return len(self.images)
 
     def subset(self, images: Sequence[int]) -> Predictions:
-        """The images of these indices, in this order."""
+        """Take some images.
+
+        Args:
+            images: Their indices; one may come more than once.
+
+        Returns:
+            Their candidates and labels, in the order of the indices.
+        """
         picked, truth = _rows(self.offsets, images), _rows(self.truth_offsets, images)
         return Predictions(
             boxes=self.boxes[picked],
@@ -75,7 +82,7 @@ class Predictions:
 
 @dataclass(frozen=True)
 class ImagePredictions:
-    """One image, as a capture hands it over: candidates in any order."""
+    """One image, as a capture hands it over: candidates in any order. Shapes and units are those of ``Predictions``."""
 
     name: str
     boxes: NDArray[Any]
@@ -90,10 +97,20 @@ class ImagePredictions:
 def collect(
     images: Sequence[ImagePredictions], names: Sequence[str], capture: str, *, suppressed: bool = False
 ) -> Predictions:
-    """One value of all images (shapes and units: see ``Predictions``), candidates sorted, at most ``MAX_CANDIDATES``.
+    """Put the predictions of single images together, candidates sorted, at most ``MAX_CANDIDATES`` an image.
 
-    Raises ValueError, naming the image, for a score or a box that is not a number, a score outside [0, 1], and a class
-    that has no name.
+    Args:
+        images: The images; shapes and units are those of ``Predictions``.
+        names: Names of the classes, by index.
+        capture: ``deploy`` or ``val``.
+        suppressed: Whether the detector's head needs no suppression.
+
+    Returns:
+        One value of all images, in their order. Candidates of an image fall in score; ties keep their order.
+
+    Raises:
+        ValueError: A score or a box is not a number, a score lies outside [0, 1], or a class has no name. The message
+            names the image.
     """
     ordered = [_sorted(image, len(names)) for image in images]
     return Predictions(

@@ -19,9 +19,17 @@ from hpo.trial.vocabulary import Metric
 
 
 def measure(predictions: Predictions, point: OperatingPoint, objective: Objective) -> tuple[Rated, float]:
-    """The scores at one setting, and the objective's value there: 0 where its conditions are not met.
+    """Measure one setting on a split.
 
     AP as an objective is of the suppression, over all confidences; in the scores it is of what lies above ``conf``.
+
+    Args:
+        predictions: Candidates and labels.
+        point: The setting and its confidence thresholds.
+        objective: What is optimized.
+
+    Returns:
+        The scores at the setting; and the objective's value there, in [0, 1]: 0 where its conditions are not met.
     """
     events, labels = single(predictions, point), Labels.of(predictions)
     rated = Rated(point, scores_at(events, 0, labels, point))
@@ -31,7 +39,16 @@ def measure(predictions: Predictions, point: OperatingPoint, objective: Objectiv
 
 
 def violated(predictions: Predictions, point: OperatingPoint, objective: Objective) -> list[str]:
-    """The objective's conditions that the setting misses on these images, with what it reaches."""
+    """Name the objective's conditions that a setting misses on these images.
+
+    Args:
+        predictions: Candidates and labels.
+        point: The setting and its confidence thresholds.
+        objective: Has the conditions.
+
+    Returns:
+        A text for each condition that is missed, with what the setting reaches; empty where all are met.
+    """
     if not objective.constraints:
         return []
     picked = evidence.at(predictions, point, Objective(Metric.F1))
@@ -65,7 +82,18 @@ def _labels_of(predictions: Predictions, cls: str) -> Predictions:
 
 
 def scores_at(events: Events, bit: int, labels: Labels, point: OperatingPoint) -> dict[str, float]:
-    """``precision, recall, f1, map50, map50_95`` of what lies above the threshold; with ``_all``, AP of everything."""
+    """Compute the scores of what lies above the threshold, macro over the classes with labels.
+
+    Args:
+        events: Detections of a group of settings.
+        bit: Index of the setting in ``events.settings``.
+        labels: The labels and which images are looked at.
+        point: Has the confidence thresholds.
+
+    Returns:
+        ``precision, recall, f1`` (IoU 0.5), ``map50, map50_95``, and ``map50_all, map50_95_all`` of all detections
+        above the floor; each in [0, 1], 0 without any labels.
+    """
     rows = curve(_above(events, cut(events, point)), bit, labels)
     at = {"precision": rows.precision, "recall": rows.recall, "f1": rows.f}
     at |= {"map50": rows.map50, "map50_95": rows.map50_95}
@@ -83,5 +111,12 @@ def _above(events: Events, mask: NDArray[np.bool_]) -> Events:
 
 
 def default_for(predictions: Predictions) -> OperatingPoint:
-    """What ``yolo predict`` does with this detector."""
+    """Look up what ``yolo predict`` does with this detector.
+
+    Args:
+        predictions: Says whether the detector's head needs no suppression.
+
+    Returns:
+        Ultralytics' own setting.
+    """
     return replace(DEFAULT, kind=Kind.NONE, iou=None) if predictions.suppressed else DEFAULT

@@ -16,11 +16,19 @@ from hpo.trial.operating_point import DEFAULT, OperatingPoint
 def drawn(
     predictions: Predictions, point: OperatingPoint | None, objective: Objective, bootstrap: Bootstrap | None
 ) -> NDArray[np.float64]:
-    """(1 + B,) the objective's metric at ``point`` on every image once, then on B resamples (none without a
-    bootstrap). None stands for Ultralytics' defaults.
+    """Measure a setting on all images and on resamples of them.
 
     Resamples are of the images' positions: they are the same for all predictions of one split, and as many where the
     predictions are about as many. The objective's conditions are not looked at, as wherever a setting is given.
+
+    Args:
+        predictions: Candidates and labels of I images.
+        point: The setting; None stands for Ultralytics' defaults.
+        objective: The metric.
+        bootstrap: How images are resampled; None draws no resamples, as one image alone does.
+
+    Returns:
+        (1 + B,) float64 in [0, 1]: the value with every image once, then those of B resamples.
     """
     used = default_for(predictions) if point is None or point == DEFAULT else point
     picked, truths = at(predictions, used, objective), Truths.of(predictions, areas_of(objective))

@@ -23,9 +23,13 @@ class Found:
     """The best of some settings: on all images, and on those without each fold."""
 
     whole: Chosen
+    """The best on all images."""
     without: list[Chosen]
+    """The best on the images outside each fold, by the fold's number."""
     settings: int = 0
+    """Suppression settings that were tried."""
     points: int = 0
+    """Distinct confidences that were tried, over all settings."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,18 @@ class SettingsSearch:
     def of(
         predictions: Predictions, plan: SweepPlan, objective: Objective, fold: NDArray[np.int64] | None, threads: int
     ) -> SettingsSearch:
+        """Prepare a search.
+
+        Args:
+            predictions: Candidates and labels of I images.
+            plan: Names the settings that are tried.
+            objective: What is optimized.
+            fold: (I,) the fold of each image; None searches on all images alone.
+            threads: Threads that share the blocks of images.
+
+        Returns:
+            The search; nothing is computed yet.
+        """
         masks: list[NDArray[np.bool_] | None] = [None]
         if fold is not None and len(predictions) > 1:
             masks += [fold != k for k in range(int(fold.max()) + 1)]
@@ -53,6 +69,14 @@ class SettingsSearch:
         return SettingsSearch(predictions, plan, objective, chooser, subsets, threads)
 
     def run(self, kind: Kind) -> Found:
+        """Try all settings of a kind with every confidence; the first of equal settings wins.
+
+        Args:
+            kind: The kind of suppression.
+
+        Returns:
+            The best setting on all images, and on those without each fold (without folds: the best one again).
+        """
         best: list[Chosen | None] = [None] * len(self.subsets)
         chooser = self.chooser if kind.row.by_class else replace(self.chooser, per_class=False)
         settings = points = 0

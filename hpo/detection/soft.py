@@ -61,8 +61,10 @@ def _decay(logs: NDArray[np.float64], factors: NDArray[np.float64], window: Span
 
 @compiled
 def _best(logs: NDArray[np.float64], window: Span) -> int:
-    """The first of the highest in the window. All are below 0, where a higher number has lower bits as an integer, and
-    of integers the least can be found by vector instructions.
+    """Find the first of the highest in the window.
+
+    All are below 0, where a higher number has lower bits as an integer, and of integers the least can be found by
+    vector instructions.
     """
     bits, first = logs.view(np.int64), np.uint64(window[0])
     least = bits[first]
@@ -86,9 +88,21 @@ def soft_scores(
     floor: float,
     out: NDArray[np.float64],
 ) -> None:
-    """Fills ``out`` (S, N) for the candidates ``span`` of one image with final scores, 0 where one falls to ``floor``.
+    """Compute the final scores of the candidates of one image by Soft-NMS (Bodla et al. 2017, arXiv 1704.04503).
 
-    ``settings``: (S,) sigmas (``gaussian``) or IoU thresholds in [0, 1).
+    Boxes of different classes leave each other alone. Of equal scores the first candidate is taken first. Sums are of
+    logarithms in float64.
+
+    Args:
+        boxes: (N, 4) float32 x1, y1, x2, y2 in pixels.
+        scores: (N,) in [0, 1], falling within the span.
+        classes: (N,) indices below ``n_classes``.
+        span: First candidate of the image, and first of the next.
+        n_classes: C, the number of classes.
+        gaussian: Whether factors are exp(-IoU^2 / sigma); else they are 1 - IoU where IoU is above the threshold.
+        settings: (S,) sigmas above 0, or IoU thresholds in [0, 1).
+        floor: Scores that fall to it or below become 0; above 0.
+        out: (S, N) is overwritten within the span: the final scores in [0, 1].
     """
     order, begins = class_order(classes, span[0], span[1], n_classes)
     for group in range(n_classes):

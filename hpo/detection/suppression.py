@@ -35,13 +35,29 @@ _BINS = 1024
 
 
 def bins(ious: NDArray[np.float64]) -> NDArray[np.int64]:
-    """(1025,) how many of ``ious`` (ascending) lie below k / 1024: where the search for an overlap's bits starts."""
+    """Tabulate where the search for an overlap's bits starts.
+
+    Args:
+        ious: (T,) thresholds, ascending.
+
+    Returns:
+        (1025,) how many of ``ious`` lie below k / 1024, for k = 0 .. 1024.
+    """
     return np.searchsorted(ious, np.arange(_BINS + 1) / _BINS, side="left").astype(np.int64)
 
 
 @compiled
 def thresholds_below(overlap: float, ious: NDArray[np.float64], starts: NDArray[np.int64]) -> int:
-    """How many of ``ious`` lie below ``overlap``."""
+    """Count the thresholds that an overlap is above.
+
+    Args:
+        overlap: IoU or DIoU, at most 1; a negative one or NaN (two boxes without area) is above none.
+        ious: (T,) thresholds, ascending.
+        starts: Their ``bins``.
+
+    Returns:
+        How many of ``ious`` lie below ``overlap``; an equal one does not.
+    """
     if not overlap > 0.0:  # negative (DIoU), or NaN (two boxes without area)
         return 0
     found = int(starts[min(int(overlap * _BINS), _BINS)])
@@ -52,7 +68,17 @@ def thresholds_below(overlap: float, ious: NDArray[np.float64], starts: NDArray[
 
 @compiled
 def class_order(classes: NDArray[np.int32], first: int, last: int, n_classes: int) -> tuple[NDArray[np.int64], ...]:
-    """Rows ``first:last`` grouped by class, in falling order of score within one; and where each group begins."""
+    """Group rows by class; within a class they keep their order.
+
+    Args:
+        classes: (N,) indices below ``n_classes``.
+        first: The first row.
+        last: The row behind the last.
+        n_classes: C, the number of classes.
+
+    Returns:
+        (last - first,) the rows, class by class; and (C + 1,) where each class begins in that.
+    """
     begins = np.zeros(n_classes + 1, np.int64)
     for row in range(first, last):
         begins[classes[row] + 1] += 1
@@ -131,9 +157,20 @@ def hard_masks(
     grid: Grid,
     masks: Masks,
 ) -> None:
-    """Fills ``masks`` for the candidates ``span`` of one image, with IoU as torchvision's NMS computes it, in fp32.
+    """Suppress the candidates of one image greedily at all thresholds, bit for bit as torchvision's ``nms`` does.
 
-    ``by_class``: only boxes of one class suppress each other.
+    A box is suppressed where its IoU with a kept one of higher score is above the threshold; equal to it is not enough.
+    IoU is computed in fp32. Classes are parted as in Ultralytics' ``non_max_suppression``: by a shift of 7680 px a
+    class.
+
+    Args:
+        boxes: (N, 4) float32 x1, y1, x2, y2 in pixels.
+        classes: (N,) indices below ``n_classes``.
+        span: First candidate of the image, and first of the next; scores fall within it.
+        n_classes: C, the number of classes.
+        by_class: Whether only boxes of one class suppress each other.
+        grid: T thresholds, and their ``bins``.
+        masks: (N,) is overwritten within the span: bit b is set where the candidate is kept at threshold b < T.
     """
     first, last = span
     n, ious = last - first, grid[0]
@@ -169,7 +206,18 @@ def hard_masks(
 def diou_masks(
     boxes: NDArray[np.float32], classes: NDArray[np.int32], span: Span, n_classes: int, grid: Grid, masks: Masks
 ) -> None:
-    """As ``hard_masks`` within each class, with DIoU in place of IoU, in float64."""
+    """Suppress as ``hard_masks`` within each class, with DIoU in place of IoU (Zheng et al. 2020, arXiv 1911.08287).
+
+    DIoU is the IoU minus (distance of the centres / diagonal of the smallest enclosing box)^2, computed in float64.
+
+    Args:
+        boxes: (N, 4) float32 x1, y1, x2, y2 in pixels.
+        classes: (N,) indices below ``n_classes``.
+        span: First candidate of the image, and first of the next; scores fall within it.
+        n_classes: C, the number of classes.
+        grid: T thresholds, and their ``bins``.
+        masks: (N,) is overwritten within the span: bit b is set where the candidate is kept at threshold b < T.
+    """
     first, last = span
     n, ious = last - first, grid[0]
     order, begins = class_order(classes, first, last, n_classes)
@@ -204,9 +252,14 @@ def _below(threshold: float) -> np.float32:
 
 @compiled
 def close(masks: Masks, span: Span, max_det: int) -> None:
-    """Clears each bit of an image once its threshold has ``max_det`` detections, in falling order of score.
+    """Keep at most ``max_det`` detections an image at each threshold, those of the highest scores.
 
     The counts of all thresholds go up together: plane p holds bit p of each of the 64 counts.
+
+    Args:
+        masks: (N,) is changed within the span: a bit is cleared once its threshold has ``max_det`` detections.
+        span: First candidate of the image, and first of the next; scores fall within it.
+        max_det: The limit, at least 1 and below 2^20.
     """
     first, last = span
     if last - first <= max_det:

@@ -30,12 +30,24 @@ def sweep(
     test: Predictions | None = None,
     threads: int = 1,
 ) -> SweepResult:
-    """Every setting of ``plan`` with every confidence on ``predictions``; the best one, and what it gains on others.
+    """Try every setting of a plan with every confidence; find the best one, and what it gains on other images.
 
     Within a kind of suppression the best setting is the exact maximum. Between kinds the cross-validated value decides:
     a kind with more settings has more chances to be lucky. The gain over Ultralytics' defaults is cross-validated over
-    images: what a fold is measured at was chosen on the others. With ``test`` predictions the best setting is measured
-    there too. Raises UsageError for a plan that does not fit the objective or the detector.
+    images: what a fold is measured at was chosen on the others.
+
+    Args:
+        predictions: Candidates and labels of the images that choose.
+        plan: Names the settings, the folds and the resamples.
+        objective: What is optimized, and its conditions.
+        test: Candidates and labels of other images, where the best setting is measured too.
+        threads: Threads that share the blocks of images; the result does not depend on it.
+
+    Returns:
+        The best setting of all and of each kind, with their gains; differences are in the metric's own unit.
+
+    Raises:
+        hpo.errors.UsageError: The plan does not fit the objective or the detector.
     """
     start = time.perf_counter()
     kinds = _kinds(predictions, plan)
@@ -70,13 +82,36 @@ def sweep(
 
 
 def best_value(predictions: Predictions, plan: SweepPlan, objective: Objective, *, threads: int = 1) -> float:
-    """The objective at the best setting of these very predictions: optimistic, good for comparing epochs."""
+    """Compute the objective at the best setting of these very images: optimistic, good for comparing epochs.
+
+    Args:
+        predictions: Candidates and labels.
+        plan: Names the settings.
+        objective: What is optimized, and its conditions.
+        threads: Threads that share the blocks of images; the result does not depend on it.
+
+    Returns:
+        The value, in [0, 1]; 0 where no setting meets the conditions.
+
+    Raises:
+        hpo.errors.UsageError: The plan names no kind that fits the detector.
+    """
     search = SettingsSearch.of(predictions, plan, objective, None, threads)
     return max(search.run(kind).whole.choice.value for kind in _kinds(predictions, plan))
 
 
 def check(objective: Objective, plan: SweepPlan, names: Iterable[str]) -> None:
-    """Raises UsageError, with the way out, for what can't be swept."""
+    """Check that an objective can be swept.
+
+    Args:
+        objective: What is optimized, and its conditions.
+        plan: Says whether each class gets a threshold of its own.
+        names: Names of the classes.
+
+    Raises:
+        hpo.errors.UsageError: A condition names an unknown class, the objective has no maximum inside the
+            confidences, or a threshold a class does not fit it. The message says the way out.
+    """
     known = list(names)
     for constraint in objective.constraints:
         if constraint.cls is not None and constraint.cls not in known:

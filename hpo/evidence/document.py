@@ -83,13 +83,24 @@ class VerdictDocument:
     sentence: str
 
     def to_dict(self) -> dict[str, Any]:
-        """The documented JSON form."""
+        """Give the documented JSON form.
+
+        Returns:
+            The fields by name, with plain values.
+        """
         own = {"claim": self.claim.value, "candidates": [asdict(each) for each in self.candidates]}
         return {**asdict(self), **own}
 
     @staticmethod
     def from_dict(raw: Mapping[str, Any]) -> VerdictDocument:
-        """The inverse of ``to_dict``; further keys are left alone."""
+        """Read the JSON form; further keys are left alone.
+
+        Args:
+            raw: What ``to_dict`` gave.
+
+        Returns:
+            The verdict.
+        """
         known = {name: raw[name] for name in VerdictDocument.__dataclass_fields__}
         own = {
             "claim": Finding(raw["claim"]),

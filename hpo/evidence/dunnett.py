@@ -22,17 +22,36 @@ _NODES = 128
 
 
 def pooled_sd(groups: Sequence[ArrayLike]) -> float:
-    """Standard deviation within the groups, all together (N - groups degrees of freedom, which must be above 0)."""
+    """Compute the standard deviation within groups, all together (N - groups degrees of freedom).
+
+    Args:
+        groups: One array-like of numbers a group; at least one group has two values.
+
+    Returns:
+        The pooled standard deviation, in the unit of the values.
+    """
     arrays = [np.asarray(group, np.float64) for group in groups]
     squares = sum(float(((group - group.mean()) ** 2).sum()) for group in arrays)
     return math.sqrt(squares / sum(len(group) - 1 for group in arrays))
 
 
 def compare(candidates: Sequence[ArrayLike], control: ArrayLike, *, level: float = LEVEL) -> tuple[Interval, ...]:
-    """How much larger each candidate's mean is than the control's, with two-sided simultaneous intervals.
+    """Compute how much larger each candidate's mean is than the control's, with two-sided simultaneous intervals.
 
-    Groups may differ in size; each has at least two values. Where nothing varies at all, an interval is its value. The
-    same numbers give the same intervals: scipy integrates by quasi Monte Carlo, here with a fixed seed.
+    The method is Dunnett's (1955, JASA 50:1096), as ``scipy.stats.dunnett`` has it. The same numbers give the same
+    intervals: scipy integrates by quasi Monte Carlo, here with a fixed seed. Where nothing varies at all, an interval
+    is its value.
+
+    Args:
+        candidates: One array-like of numbers a candidate; groups may differ in size.
+        control: The numbers of the control.
+        level: Probability that all intervals hold together, in (0, 1).
+
+    Returns:
+        An interval for each candidate, in their order and in the unit of the values.
+
+    Raises:
+        ValueError: There is no candidate, or a group has fewer than two values.
     """
     groups = [np.asarray(group, np.float64) for group in (*candidates, control)]
     small = [len(group) for group in groups if len(group) < 2]
@@ -55,10 +74,18 @@ def compare(candidates: Sequence[ArrayLike], control: ArrayLike, *, level: float
 
 @cache
 def critical(sizes: tuple[int, ...], control: int, level: float = LEVEL) -> float:
-    """The c with P(all abs(t) <= c) = ``level`` for candidates of ``sizes`` values and a control of ``control`` values.
+    """Find the c with P(all abs(t) <= c) = ``level`` in Dunnett's comparison (1955, JASA 50:1096).
 
-    It depends on the sizes alone. By Gaussian quadrature over what the t values share (the control's mean and the
-    pooled variance), deterministic, to about 1e-6: what scipy integrates by quasi Monte Carlo.
+    It depends on the sizes alone. It is found by Gaussian quadrature over what the t values share (the control's mean
+    and the pooled variance), deterministic, to about 1e-6: what scipy integrates by quasi Monte Carlo.
+
+    Args:
+        sizes: Number of values of each candidate, each at least 1.
+        control: Number of values of the control, at least 2.
+        level: Probability that all intervals hold together, in (0, 1).
+
+    Returns:
+        The critical value, without a unit.
     """
     from scipy import optimize, special, stats
 

@@ -10,10 +10,18 @@ from hpo.trial.operating_point import Interval
 
 
 def paired(ours: ArrayLike, theirs: ArrayLike, *, level: float = LEVEL) -> Interval:
-    """How much larger the mean of ``ours`` is, with a percentile interval over resampled images.
+    """Compute how much larger one mean is than another, with a percentile interval over resampled images.
 
-    Both are (runs, 1 + B): a run's value on all images, then on B resamples. A column is one resample, the same for
-    every run (paired), so that images that are hard for all do not widen the interval. With B = 0 it has no width.
+    It is a paired bootstrap (Efron and Tibshirani 1993): a column is one resample, the same for every run, so that
+    images that are hard for all do not widen the interval.
+
+    Args:
+        ours: (R, 1 + B), a row a run: its value on all images, then on B resamples.
+        theirs: (S, 1 + B), the same of the others; R and S may differ.
+        level: Probability that the interval covers, in (0, 1).
+
+    Returns:
+        The difference in the unit of the values, and its two-sided interval; with B = 0 it has no width.
     """
     gain = np.asarray(ours, np.float64).mean(axis=0) - np.asarray(theirs, np.float64).mean(axis=0)
     if len(gain) == 1:

@@ -12,9 +12,17 @@ MOST_SEEDS = 200
 
 
 def detectable(sd: float, candidates: int, seeds: int) -> float:
-    """The smallest true difference that ``seeds`` trainings a group prove with probability ``POWER``.
+    """Compute the smallest true difference that repeated trainings prove with probability ``POWER``.
 
-    ``sd``: between seeds of one configuration, in the metric's unit, which the answer has too.
+    It is the usual power formula of a t test, with Dunnett's critical value: (c + t_POWER) * sd * sqrt(2 / seeds).
+
+    Args:
+        sd: Standard deviation between seeds of one configuration, in the metric's unit.
+        candidates: Number of candidates beside the control, at least 1.
+        seeds: Trainings of each candidate and of the control, at least 2.
+
+    Returns:
+        The difference, in the metric's unit.
     """
     from scipy import stats
 
@@ -24,8 +32,15 @@ def detectable(sd: float, candidates: int, seeds: int) -> float:
 
 
 def seeds_for(difference: float, sd: float, candidates: int) -> int | None:
-    """How few seeds prove ``difference`` with probability ``POWER``; None where it is not above 0, or takes more than
-    ``MOST_SEEDS``.
+    """Find how few seeds a group prove a difference with probability ``POWER``.
+
+    Args:
+        difference: The true difference, in the metric's unit.
+        sd: Standard deviation between seeds of one configuration, in the metric's unit.
+        candidates: Number of candidates beside the control, at least 1.
+
+    Returns:
+        The number of seeds, at least 2; None where the difference is not above 0, or takes more than ``MOST_SEEDS``.
     """
     if difference <= 0 or detectable(sd, candidates, MOST_SEEDS) > difference:
         return None

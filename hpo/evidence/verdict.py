@@ -39,22 +39,43 @@ class Verdict:
     more than ``planning.MOST_SEEDS``."""
 
     def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form.
+
+        Returns:
+            The fields by name, with plain values.
+        """
         return {**vars(self), "claim": self.claim.value}
 
     @staticmethod
     def from_dict(raw: dict[str, Any]) -> Verdict:
-        """The value that ``to_dict`` gave; further keys are left alone."""
+        """Read the JSON form; further keys are left alone.
+
+        Args:
+            raw: What ``to_dict`` gave.
+
+        Returns:
+            The verdict.
+        """
         known = {name: raw[name] for name in Verdict.__dataclass_fields__}
         return Verdict(**{**known, "claim": Finding(raw["claim"])})
 
 
 def decide(candidates: Sequence[Sequence[float]], control: Sequence[float], winner: int | None = None) -> Verdict:
-    """The verdict from each group's values, one a seed (at least two).
+    """Decide what is claimed of the winner, by Dunnett's two-sided 95% intervals (see ``dunnett``).
 
     Without any noise between the seeds of every group nothing is claimed: an interval of no width rests on nothing.
 
-    ``winner``: index of the candidate that was chosen beforehand; by default the one of the largest mean, which the
-    intervals allow, since they hold for all candidates together.
+    Args:
+        candidates: The values of each candidate, one a seed, at least two.
+        control: The values of the defaults, one a seed, at least two.
+        winner: Index of the candidate that was chosen beforehand; None takes the one of the largest mean, which the
+            intervals allow, since they hold for all candidates together.
+
+    Returns:
+        The verdict on the winner.
+
+    Raises:
+        ValueError: There is no candidate, or a group has fewer than two values.
     """
     intervals = dunnett.compare(candidates, control)
     if winner is None:
@@ -75,20 +96,43 @@ def decide(candidates: Sequence[Sequence[float]], control: Sequence[float], winn
 
 
 def claim(found: Interval) -> Finding:
-    """``beats`` needs a lower bound above zero."""
+    """Read a claim from an interval; an end at 0 claims nothing.
+
+    Args:
+        found: The difference to the defaults with its interval.
+
+    Returns:
+        ``BEATS`` where the lower bound is above 0, ``WORSE`` where the upper one is below it, else ``NONE``.
+    """
     if found.low > 0:
         return Finding.BEATS
     return Finding.WORSE if found.high < 0 else Finding.NONE
 
 
 def within_noise(values: Iterable[float], sd: float) -> int:
-    """How many other values lie within ``sd`` of the largest."""
+    """Count how many other values lie close to the largest.
+
+    Args:
+        values: At least one.
+        sd: The reach; a value exactly so far away counts.
+
+    Returns:
+        How many values but the largest itself are at least the largest minus ``sd``.
+    """
     all_values = sorted(values, reverse=True)
     return sum(value >= all_values[0] - sd for value in all_values[1:])
 
 
 def sentence(verdict: Verdict, metric: str) -> str:
-    """The verdict in words, differences in points (hundredths); ``metric`` as people call it: ``mAP50-95``."""
+    """Put a verdict in words, differences in points (hundredths).
+
+    Args:
+        verdict: The verdict.
+        metric: The metric as people call it: ``mAP50-95``.
+
+    Returns:
+        One line without a full stop.
+    """
     match verdict.claim:
         case Finding.BEATS:
             value, low, high = points(verdict.difference, verdict.low, verdict.high)
@@ -123,7 +167,14 @@ def _could_have(verdict: Verdict) -> str:
 
 
 def points(*values: float) -> tuple[str, ...]:
-    """Hundredths as text, with as many decimals, from 1 to 4, as keep what is not zero from looking so."""
+    """Write values in points (hundredths), all with as many decimals.
+
+    Args:
+        *values: In the metric's own unit, 0 to 1.
+
+    Returns:
+        A text each. Decimals are from 1 to 4: as many as keep what is not zero from looking so.
+    """
     digits = next(
         (n for n in range(1, 5) if all(abs(100 * value) >= 0.5 * 10**-n for value in values if abs(value) > 1e-12)), 4
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from hpo.errors import StorageUnavailable
 from hpo.orchestration.patience import Patience
-from hpo.orchestration.uploads import Uploading
+from hpo.orchestration.uploading import Uploading
 from hpo.study.records import Proposal
 from hpo.study.session.recording import Answered
 from hpo.study.session.worker_session import WorkerSession

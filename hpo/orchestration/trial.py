@@ -17,36 +17,96 @@ CGROUP_EVENTS = Path("/sys/fs/cgroup/memory.events")
 
 
 class Recorder(Protocol):
-    """Writes what an attempt says; every write is fenced by the attempt's token, and may raise ``ClaimLost``."""
+    """Writes what an attempt says.
+
+    Every write is fenced by the attempt's token. The attempt's thread makes all calls, in the order of the messages,
+    and that order is kept. A database that does not answer is no error: what was said waits, and the training goes on.
+    Each method may raise ClaimLost; then the training is to be ended.
+    """
 
     @property
     def lost(self) -> bool:
         """Whether the trial is known to be someone else's now."""
         ...
 
-    def started(self, effective: dict[str, Scalar], resumed_from: int) -> None: ...
+    def started(self, effective: dict[str, Scalar], resumed_from: int) -> None:
+        """The model is built and the data is loaded.
 
-    def progress(self, stage: str, epoch: int, fraction: float) -> None: ...
+        Args:
+            effective: The settings as Ultralytics resolved them.
+            resumed_from: Epochs that were taken over from a checkpoint; 0 for a fresh start.
 
-    def took_memory(self, mib: float) -> None: ...
-
-    def report(self, report: EpochReport) -> Answer:
-        """Store the epoch; ``PRUNE`` where the pruner wants the trial stopped, else ``GO_ON``."""
+        Raises:
+            ClaimLost: The trial is someone else's now.
+        """
         ...
 
-    def checkpointed(self, epoch: int) -> None: ...
+    def progress(self, stage: str, epoch: int, fraction: float) -> None:
+        """The attempt shows a sign of life, which is shown and not stored.
+
+        Args:
+            stage: The stage's name, as ``hpo.trial.messages.Progress`` lists them.
+            epoch: The epoch that is being trained, from 1; 0 before the first.
+            fraction: The part of the epoch or the stage that is done, in [0, 1].
+
+        Raises:
+            ClaimLost: The trial is someone else's now.
+        """
+        ...
+
+    def took_memory(self, mib: float) -> None:
+        """The attempt has taken more memory than it had said before.
+
+        Args:
+            mib: Memory of its device (on a CPU, of the host) in MiB.
+
+        Raises:
+            ClaimLost: The trial is someone else's now.
+        """
+        ...
+
+    def report(self, report: EpochReport) -> Answer:
+        """Store an epoch, and ask the pruner.
+
+        Args:
+            report: What the attempt said about the epoch.
+
+        Returns:
+            ``PRUNE`` where the pruner wants the trial stopped, else ``GO_ON``, also ``GO_ON`` while the database does
+            not answer.
+
+        Raises:
+            ClaimLost: The trial is someone else's now.
+        """
+        ...
+
+    def checkpointed(self, epoch: int) -> None:
+        """A checkpoint is in place, from which the attempt can be resumed.
+
+        Args:
+            epoch: Epochs that it holds.
+
+        Raises:
+            ClaimLost: The trial is someone else's now.
+        """
+        ...
 
 
 class Stopping(Protocol):
-    """How urgently the attempt is to end."""
+    """Says how urgently an attempt is to end.
+
+    Both answers may change at any time, from False to True only. Several threads ask, and asking is cheap.
+    """
 
     @property
     def soon(self) -> bool:
-        """At its next epoch."""
+        """Whether the attempt is to be given back at its next epoch."""
         ...
 
     @property
-    def now(self) -> bool: ...
+    def now(self) -> bool:
+        """Whether the attempt is to be killed at once, and given back with what its last checkpoint holds."""
+        ...
 
 
 class Supervisor:
@@ -55,9 +115,15 @@ class Supervisor:
     def __init__(
         self, process: TrialProcess, recorder: Recorder, stop: Stopping, hung_s: float, left: Callable[[], Ended | None]
     ) -> None:
-        """Follow ``process``.
+        """Prepare to follow a process that was just started.
 
-        ``left`` returns the ``Ended`` that the process has written to disk; the process sends it a moment later.
+        Args:
+            process: The attempt; it is killed in the end, if it still runs.
+            recorder: Told all that the process says.
+            stop: Says when the attempt is to end early.
+            hung_s: Seconds without a message after which the process counts as hung.
+            left: Reads the end that the process has written to its folder, which it says a moment later; None without
+                one.
         """
         self._left = left
         self._process = process
@@ -71,7 +137,11 @@ class Supervisor:
     def follow(self) -> Ended:
         """Block until the attempt has ended, by itself or by this worker. The process and its children are gone then.
 
-        Raises ``ClaimLost`` when another worker owns the trial now.
+        Returns:
+            How the attempt ended.
+
+        Raises:
+            ClaimLost: The trial turned out to be someone else's.
         """
         try:
             return self._follow()

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from hpo.background import Job, Queue
 from hpo.errors import ClaimLost, HpoError, StorageUnavailable
+from hpo.orchestration.uploading import Rows
 from hpo.retry import Backoff
 from hpo.study.records import Proposal, Upload
 from hpo.trial import checkpoints
@@ -30,53 +30,6 @@ BACKOFF = Backoff(first_s=1.0, longest_s=60.0)
 _STEP_S = 0.1
 _CLEARING = ""
 """A value in the queue of tokens that asks for a clean-up of the store."""
-
-
-class Rows(Protocol):
-    """What is written of uploads; see ``hpo.study.session.worker_session.WorkerSession``."""
-
-    def lost(self, token: str) -> bool: ...
-
-    def uploaded(self, token: str, upload: Upload) -> list[Upload]: ...
-
-    def forget_uploads(self, token: str, gone: list[Upload]) -> None: ...
-
-    def uploads_left(self) -> dict[int, list[Upload]]: ...
-
-    def uploads_cleared(self, ordinal: int) -> None: ...
-
-
-class Uploading(Protocol):
-    """What a worker needs; there is one that does nothing, for where there is no store to reach."""
-
-    def follow(self, proposal: Proposal, paths: AttemptPaths) -> None: ...
-
-    def checkpointed(self, token: str) -> None: ...
-
-    def hand_over(self, token: str, within_s: float, hurried: Callable[[], bool]) -> bool: ...
-
-    def forget(self, token: str) -> None: ...
-
-    def close(self, within_s: float) -> None: ...
-
-
-class NoUploads:
-    """Uploads nothing: checkpoints stay on this machine."""
-
-    def follow(self, proposal: Proposal, paths: AttemptPaths) -> None:
-        """Do nothing."""
-
-    def checkpointed(self, token: str) -> None:
-        """Do nothing."""
-
-    def hand_over(self, token: str, within_s: float, hurried: Callable[[], bool]) -> bool:  # noqa: ARG002
-        return False
-
-    def forget(self, token: str) -> None:
-        """Do nothing."""
-
-    def close(self, within_s: float) -> None:
-        """Do nothing."""
 
 
 @dataclass
@@ -104,6 +57,13 @@ class Uploads:
     """
 
     def __init__(self, rows: Rows, store: CheckpointStore, every_s: float) -> None:
+        """Start the thread, which first removes from the store what ended trials left there.
+
+        Args:
+            rows: The database's rows about uploads.
+            store: Where the files go.
+            every_s: Seconds between two uploads of one attempt, at least.
+        """
         self._rows = rows
         self._store = store
         self._every_s = every_s

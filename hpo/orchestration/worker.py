@@ -20,7 +20,8 @@ from hpo.orchestration.resumption import Resumption
 from hpo.orchestration.slots import Slots
 from hpo.orchestration.stop import Orders, StopRequest
 from hpo.orchestration.trial import Supervisor
-from hpo.orchestration.uploads import NoUploads, Uploading, Uploads
+from hpo.orchestration.uploading import NoUploads, Uploading
+from hpo.orchestration.uploads import Uploads
 from hpo.orchestration.workspace import Workspace
 from hpo.study.records import Proposal, StudyRow
 from hpo.study.session.peaks import Load

@@ -92,8 +92,8 @@ def _what(draft: Draft) -> list[str]:
     )
     return [
         f"name: {_text(draft.name)}",
-        f"data: {_text(_from_here(draft.data))}",
-        f"model: {_text(_from_here(draft.model))}   # {scratch}",
+        f"data: {_text(draft.data)}",
+        f"model: {_text(draft.model)}   # {scratch}",
         "",
     ]
 
@@ -141,11 +141,6 @@ def _end(draft: Draft) -> list[str]:
         "# whether the winner is better or was lucky. To have `hpo run` do it at once (twelve more trainings):",
         "# confirm: {top: 3, seeds: 3}",
     ]
-
-
-def _from_here(path: str) -> str:
-    """The path as it is meant: a leading ``~`` names a folder here, not a person's home."""
-    return f"./{path}" if path.startswith("~") else path
 
 
 def _text(value: str) -> str:

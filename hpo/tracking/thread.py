@@ -22,13 +22,29 @@ PLOTS_SHARE = 50
 
 
 class Projecting(Protocol):
-    """The methods of ``hpo.tracking.projection.Projector`` that the thread calls."""
+    """Brings MLflow in line with the database; see ``hpo.tracking.projection.Projector``.
 
-    def trial(self, number: int) -> object: ...
+    Each call may be made again at any time and changes nothing where all is in line. The projecting thread makes all
+    calls, one at a time; another process may project the same study. Each raises StorageUnavailable while MLflow or the
+    database does not answer, then it is tried again; any other error counts as a refusal of this one run. Results are
+    passed over.
+    """
 
-    def study(self) -> object: ...
+    def trial(self, number: int) -> object:
+        """Project one trial.
 
-    def plots(self) -> object: ...
+        Args:
+            number: The trial's number, from 0.
+        """
+        ...
+
+    def study(self) -> object:
+        """Project the run of the study as a whole."""
+        ...
+
+    def plots(self) -> object:
+        """Draw the study's plots and put them into the study's run."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -56,6 +72,12 @@ class ProjectionThread:
     """
 
     def __init__(self, projector: Projecting, pace: Pace | None = None) -> None:
+        """Start the thread.
+
+        Args:
+            projector: Does the projecting, in the thread.
+            pace: How often it writes; None for the default.
+        """
         self._projector = projector
         self._pace = pace or Pace()
         self._began = time.monotonic()
@@ -72,22 +94,32 @@ class ProjectionThread:
         self._queue.put(STUDY)
 
     def touch(self, number: int) -> None:
-        """Mark the trial's rows as changed."""
+        """Have a trial projected, since its rows have changed.
+
+        Args:
+            number: The trial's number, from 0.
+        """
         self._plan(number, self._pace.trial_s)
 
     def close(self, timeout_s: float) -> int:
-        """Write what is left, for at most ``timeout_s`` seconds, and end the thread.
+        """Write what is left and end the thread.
 
-        Returns the number of runs that MLflow does not show in full (the study's own included); ``hpo sync`` writes
-        them later. A call that hangs goes on in the daemon thread and ends with the process.
+        A call that hangs goes on in the daemon thread and ends with the process.
+
+        Args:
+            timeout_s: How long to wait at most, in seconds.
+
+        Returns:
+            How many runs MLflow does not show in full (the study's own counts too); ``hpo sync`` writes them later.
         """
         self._draws_last = self._began + self._pace.plots_s <= time.monotonic()
         left = self._queue.close(timeout_s, last=[STUDY, PLOTS, *list(self._refused)]) | self._refused
         return len({STUDY if number == PLOTS else number for number in left})
 
     def _closing_order(self, number: int) -> int | None:
-        """Return the order at the end: trials, then the study's run, which counts them, then its plots, which take
-        longest.
+        """Return the place of a key at the end.
+
+        Trials come first, then the study's run, which counts them, then its plots, which take longest.
         """
         if number == PLOTS:
             return _LAST + 1 if self._draws_last else None

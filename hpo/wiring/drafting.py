@@ -69,11 +69,14 @@ def _facts(data: Path, summary: DatasetSummary) -> DatasetFacts:
 
 
 def _seen_from(file: Path, other: Path) -> str:
-    """Return the path of ``other`` for use in ``file``: relative if it lies in or below the file's folder, else
-    absolute.
+    """``other`` as ``file`` names it: relative if it lies in or below the file's folder, else absolute.
+
+    A relative path that begins with ``~`` would be read as a person's home.
     """
     target, folder = other.absolute(), file.absolute().parent
-    return str(target.relative_to(folder)) if target.is_relative_to(folder) else os.path.normpath(target)
+    if not target.is_relative_to(folder) or target.relative_to(folder).parts[0].startswith("~"):
+        return os.path.normpath(target)
+    return str(target.relative_to(folder))
 
 
 @contextmanager

@@ -47,6 +47,7 @@ def init(  # noqa: PLR0913, PLR0917  (one parameter an option)
     ends it with exit code 2. A file that is there is never overwritten.
     """
     from hpo.studyfile.drafting import Draft
+    from hpo.studyfile.text.places import home_expanded
     from hpo.wiring import drafting
 
     if file.exists():
@@ -59,7 +60,7 @@ def init(  # noqa: PLR0913, PLR0917  (one parameter an option)
     if trials is None and hours is None:
         trials = click.prompt("Trials to spend", type=click.IntRange(1), default=TRIALS)
     wanted = Draft(name, "", model, trials, hours, epochs, imgsz, objective)
-    _tell(drafting.draft(file, source.expanduser(), wanted, load_settings()))
+    _tell(drafting.draft(file, home_expanded(str(source)), wanted, load_settings()))
 
 
 def _refuse_missing(data: Path | None, model: str | None, *, has_budget: bool) -> None:

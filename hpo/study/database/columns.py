@@ -25,12 +25,30 @@ class Json(TypeDecorator[Any]):
 
 
 class Document(Protocol):
-    """A value with a JSON form."""
+    """A value with a JSON form, which is stored as text.
 
-    def to_dict(self) -> dict[str, Any]: ...
+    The two methods are each other's inverse, and what they read and write keeps its meaning: old rows stay readable.
+    """
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form.
+
+        Returns:
+            A new dict of what Python's ``json`` can write; NaN and infinities are allowed.
+        """
+        ...
 
     @staticmethod
-    def from_dict(raw: dict[str, Any], /) -> Any: ...
+    def from_dict(raw: dict[str, Any], /) -> Any:
+        """Read the JSON form.
+
+        Args:
+            raw: What ``to_dict`` gave, perhaps in an earlier version.
+
+        Returns:
+            The value; an instance of the class.
+        """
+        ...
 
 
 class Value(TypeDecorator[Document]):
@@ -40,6 +58,11 @@ class Value(TypeDecorator[Document]):
     cache_ok = True
 
     def __init__(self, of: type[Document]) -> None:
+        """Make a column of one class.
+
+        Args:
+            of: The class of every value in the column.
+        """
         super().__init__()
         self.of = of
 

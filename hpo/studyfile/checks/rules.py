@@ -198,21 +198,28 @@ class ModelFacts:
 
 
 class SplitFacts(Protocol):
-    """What is counted of a split (``hpo.dataset.summary.SplitSummary``)."""
+    """What is counted of a split (``hpo.dataset.summary.SplitSummary``); the counts never change."""
 
     @property
-    def images(self) -> int: ...
+    def images(self) -> int:
+        """Images, with or without labels."""
+
     @property
-    def boxes(self) -> int: ...
+    def boxes(self) -> int:
+        """Labels: boxes and polygons together."""
+
     @property
-    def polygons(self) -> int: ...
+    def polygons(self) -> int:
+        """Labels that are polygons."""
 
 
 class DatasetFacts(Protocol):
-    """What is known of a dataset (``hpo.dataset.summary.DatasetSummary``)."""
+    """What is known of a dataset (``hpo.dataset.summary.DatasetSummary``); it never changes."""
 
     @property
-    def splits(self) -> Mapping[str, SplitFacts]: ...
+    def splits(self) -> Mapping[str, SplitFacts]:
+        """Facts by the split's name; ``train`` is always there."""
+
     @property
     def names(self) -> Sequence[str]:
         """Names of the classes."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 from hpo.studyfile.arguments import arguments
@@ -12,7 +11,7 @@ from hpo.studyfile.schema import NAME, STAGE_SUFFIX
 from hpo.studyfile.text import fields
 from hpo.studyfile.text.document import OVERRIDE
 from hpo.studyfile.text.fields import Field, plain, shown
-from hpo.studyfile.text.places import Folders
+from hpo.studyfile.text.places import Folders, home_expanded
 from hpo.studyfile.text.report import nearest
 from hpo.trial.kinds import SUPPRESSING, Kind
 from hpo.trial.objective import Objective, parse
@@ -49,7 +48,7 @@ def data(place: Field, folders: Folders) -> str | None:
     said = fields.text(place)
     if said is None:
         return None
-    path = Path(said).expanduser()
+    path = home_expanded(said)
     order = folders.order(working_first=place.node.file == OVERRIDE)
     tried = [(folder / path).resolve() for folder in order]
     found = next((candidate for candidate in tried if candidate.is_file()), None)

@@ -9,7 +9,7 @@ from hpo.studyfile.arguments import arguments
 from hpo.studyfile.checks.rules import ModelFacts
 from hpo.studyfile.text.document import OVERRIDE, read_document
 from hpo.studyfile.text.fields import Field, plain, text
-from hpo.studyfile.text.places import Folders, shipped
+from hpo.studyfile.text.places import Folders, home_expanded, shipped
 from hpo.studyfile.text.report import ProblemReport, nearest
 
 _TASKS = {
@@ -42,7 +42,7 @@ def read_model(field: Field, folders: Folders) -> str | None:
 
 
 def _find(field: Field, name: str, folders: Folders) -> str | None:
-    path = Path(name).expanduser()
+    path = home_expanded(name)
     plain_name = path.name == name
     order = folders.order(working_first=field.node.file == OVERRIDE)
     tried = [(folder / path).resolve() for folder in (*order, *(shipped("models") if plain_name else []))]

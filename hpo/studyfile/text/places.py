@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,11 @@ class Folders:
         """Return the folders for a relative path; a path from the command line is relative to the working folder."""
         found = (self.working, self.study) if working_first else (self.study, self.working)
         return found if self.study != self.working else (self.study,)
+
+
+def home_expanded(path: str) -> Path:
+    """The path with a leading ``~`` or ``~user`` replaced; the name of nobody's home is left as it is written."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  (Path.expanduser raises where there is no such user)
 
 
 def shipped(kind: str) -> list[Path]:

@@ -80,8 +80,9 @@ def test_wrong_data_is_told_with_its_place(shell: Shell) -> None:
     assert not (shell.folder / "study.yaml").exists()
 
 
-def test_class_names_and_folders_that_mean_something_in_yaml_do_no_harm(shell: Shell) -> None:
-    folder = shell.folder / "no: #1 [set]"
+@pytest.mark.parametrize(("called", "name"), [("no: #1 [set]", "no-1-set"), ("~nobody", "nobody")])
+def test_class_names_and_folders_that_mean_something_in_yaml_do_no_harm(shell: Shell, called: str, name: str) -> None:
+    folder = shell.folder / called
     for split in ("train", "val"):
         for kind in ("images", "labels"):
             (folder / kind / split).mkdir(parents=True)
@@ -90,10 +91,10 @@ def test_class_names_and_folders_that_mean_something_in_yaml_do_no_harm(shell: S
             (folder / "labels" / split / f"{number}.txt").write_text("0 .5 .5 .1 .1\n")
     names = ["a\nspace: b", "no"]
     (folder / "data.yaml").write_text(yaml.safe_dump({"train": "images/train", "val": "images/val", "names": names}))
-    shell.run("init", "--data", folder / "data.yaml", *OPTIONS)
+    shell.run("init", "--data", f"{called}/data.yaml", *OPTIONS)
     spec = shell.json("validate", "study.yaml")["spec"]
     assert spec["data"] == str(folder / "data.yaml")
-    assert spec["name"] == "no-1-set"
+    assert spec["name"] == name
     assert spec["train"]["imgsz"] == 640
 
 
