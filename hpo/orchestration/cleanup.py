@@ -21,7 +21,7 @@ class Cleaner:
     """
 
     def __init__(self, study_folder: Path, ask: Callable[[Collection[int]], Placement]) -> None:
-        """Keep ``ask``, which says how these trials rank now and which best ones keep their weights."""
+        """Set ``ask``: it returns which of the trials ended for good, and which best ones keep their weights."""
         self._trials = study_folder / "trials"
         self._ask = ask
         self._bare: set[str] = set()

@@ -31,7 +31,7 @@ class Leaderboard:
     study: StudyRow
 
     def placement(self, numbers: Collection[int]) -> Placement:
-        """Rank ``numbers``; say which trials keep their weights (``keep.weights``; the earlier trial wins ties)."""
+        """Return which of ``numbers`` ended, and the ``keep.weights`` best trials (the earlier wins ties)."""
         count = self.study.spec.keep.weights
         return self.storage.read(lambda connection: _placement(connection, self.study.id, count, numbers))
 
