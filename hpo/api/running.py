@@ -49,7 +49,7 @@ def run(  # noqa: PLR0913  (as many arguments as the command has options)
     on_trial: OnTrial | None = None,
     progress: bool | None = None,
 ) -> Study:
-    """Run a study until its budget is spent; run it again to go on where it stopped.
+    """StudyRun a study until its budget is spent; run it again to go on where it stopped.
 
     It uses the same database, locks and MLflow as the command ``hpo run``, and reads the same environment variables
     (``HPO_HOME``, ``HPO_STORAGE``, ``MLFLOW_TRACKING_URI``). Afterwards ``os.environ``, signal handlers and log levels
@@ -82,7 +82,7 @@ def run(  # noqa: PLR0913  (as many arguments as the command has options)
     given = dict(study) if isinstance(study, Mapping) else Path(study)
     plan = SearchPlan(given, _texts(overrides), device, workers, slots_per_gpu)
     shown = in_notebook() if progress is None else progress
-    begun = Run(plan, ProgressView() if shown else View(), on_trial)
+    begun = StudyRun(plan, ProgressView() if shown else View(), on_trial)
     if wait:
         begun.here()
     else:
@@ -101,7 +101,7 @@ def _plain(value: Any) -> Any:
     return os.fspath(value) if isinstance(value, os.PathLike) else plain(value)
 
 
-class Run:
+class StudyRun:
     """A study that runs in this process: in the caller's thread, or in one of its own."""
 
     def __init__(self, plan: SearchPlan, view: View, on_trial: OnTrial | None) -> None:
@@ -122,7 +122,7 @@ class Run:
         self._forward: Callable[[int], None] = lambda _signum: None
 
     def here(self) -> None:
-        """Run to the end in this thread."""
+        """StudyRun to the end in this thread."""
         self._work()
         self._raise()
 
@@ -203,7 +203,7 @@ class Run:
 class _Told(View):
     """The user's view; tells the run that its study is open, and the user of each trial that has ended."""
 
-    def __init__(self, view: View, on_trial: OnTrial | None, run: Run) -> None:
+    def __init__(self, view: View, on_trial: OnTrial | None, run: StudyRun) -> None:
         self._view = view
         self._run = run
         self._on_trial = on_trial

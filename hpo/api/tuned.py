@@ -95,7 +95,7 @@ def _names() -> list[str]:
 
 def _fetched(name: str) -> dict[str, Any]:
     """The description of a data set of Ultralytics, which lies where its users' settings say."""
-    command = [sys.executable, "-m", "hpo.training.datasets", name]
+    command = [sys.executable, "-m", "hpo.training.ultralytics_internals.datasets", name]
     done = subprocess.run(command, env=without_secrets(os.environ), capture_output=True, text=True, check=False)
     if done.returncode != 0:
         why = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()[-1]

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 
-class Finding(StrEnum):
+class VerdictClaim(StrEnum):
     """What is claimed of the winner."""
 
     BEATS = "beats"
@@ -49,7 +49,7 @@ class VerdictDocument:
     Its fields are the keys of the JSON form, in their order.
     """
 
-    claim: Finding
+    claim: VerdictClaim
     difference: float
     low: float
     """Lower bound of Dunnett's two-sided 95% interval, simultaneous over all candidates."""
@@ -103,7 +103,7 @@ class VerdictDocument:
         """
         known = {name: raw[name] for name in VerdictDocument.__dataclass_fields__}
         own = {
-            "claim": Finding(raw["claim"]),
+            "claim": VerdictClaim(raw["claim"]),
             "images": Bounds(**raw["images"]),
             "gain": GainParts(**raw["gain"]),
             "candidates": tuple(Candidate(**each) for each in raw["candidates"]),

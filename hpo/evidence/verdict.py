@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpo.evidence import dunnett, planning
-from hpo.evidence.document import Finding
+from hpo.evidence.document import VerdictClaim
 from hpo.trial.operating_point import Interval
 
 _ROUNDING = 1e-12
@@ -21,7 +21,7 @@ class Verdict:
     Differences are in the metric's own unit, 0 to 1.
     """
 
-    claim: Finding
+    claim: VerdictClaim
     difference: float
     low: float
     """Lower end of Dunnett's two-sided 95% interval, simultaneous over all candidates."""
@@ -57,7 +57,7 @@ class Verdict:
             The verdict.
         """
         known = {name: raw[name] for name in Verdict.__dataclass_fields__}
-        return Verdict(**{**known, "claim": Finding(raw["claim"])})
+        return Verdict(**{**known, "claim": VerdictClaim(raw["claim"])})
 
 
 def decide(candidates: Sequence[Sequence[float]], control: Sequence[float], winner: int | None = None) -> Verdict:
@@ -83,7 +83,7 @@ def decide(candidates: Sequence[Sequence[float]], control: Sequence[float], winn
     found, seeds = intervals[winner], len(candidates[winner])
     sd, fewest = dunnett.pooled_sd([*candidates, control]), min(map(len, [*candidates, control]))
     return Verdict(
-        claim=claim(found) if sd > _ROUNDING else Finding.NONE,
+        claim=claim(found) if sd > _ROUNDING else VerdictClaim.NONE,
         difference=found.value,
         low=found.low,
         high=found.high,
@@ -95,7 +95,7 @@ def decide(candidates: Sequence[Sequence[float]], control: Sequence[float], winn
     )
 
 
-def claim(found: Interval) -> Finding:
+def claim(found: Interval) -> VerdictClaim:
     """Read a claim from an interval; an end at 0 claims nothing.
 
     Args:
@@ -105,8 +105,8 @@ def claim(found: Interval) -> Finding:
         ``BEATS`` where the lower bound is above 0, ``WORSE`` where the upper one is below it, else ``NONE``.
     """
     if found.low > 0:
-        return Finding.BEATS
-    return Finding.WORSE if found.high < 0 else Finding.NONE
+        return VerdictClaim.BEATS
+    return VerdictClaim.WORSE if found.high < 0 else VerdictClaim.NONE
 
 
 def within_noise(values: Iterable[float], sd: float) -> int:
@@ -134,21 +134,21 @@ def sentence(verdict: Verdict, metric: str) -> str:
         One line without a full stop.
     """
     match verdict.claim:
-        case Finding.BEATS:
+        case VerdictClaim.BEATS:
             value, low, high = points(verdict.difference, verdict.low, verdict.high)
             return f"beats the defaults by {value} points {metric} (95% interval {low} to {high}, {_seeds(verdict)})"
-        case Finding.WORSE:
+        case VerdictClaim.WORSE:
             value, low, high = points(-verdict.difference, -verdict.high, -verdict.low)
             return (
                 f"worse than the defaults by {value} points {metric} (95% interval {low} to {high}, "
                 f"{_seeds(verdict)}): keep the defaults"
             )
-        case Finding.NONE if verdict.sd <= _ROUNDING:
+        case VerdictClaim.NONE if verdict.sd <= _ROUNDING:
             return (
                 f"no difference can be told: the {_seeds(verdict)} of each configuration gave one and the same value, "
                 "so that nothing is known of the noise: keep the defaults"
             )
-        case Finding.NONE:
+        case VerdictClaim.NONE:
             return f"no difference found: keep the defaults ({_could_have(verdict)})"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from hpo.confirmation import record
 from hpo.errors import UsageError
-from hpo.evidence.document import Finding, VerdictDocument
+from hpo.evidence.document import VerdictClaim, VerdictDocument
 from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow, TrialRow
 from hpo.study.studies import snapshot
@@ -58,7 +58,7 @@ def choose(storage: Storage, study: StudyRow, asked: int | None) -> PromotionCho
         done = snapshot.status(storage, study).finished is not None
         why = _unconfirmed(study, complete[0]) + ("" if done else "; and the search is not finished yet")
         return PromotionChoice(complete[0], why, None, baseline)
-    if verdict.claim is Finding.BEATS:
+    if verdict.claim is VerdictClaim.BEATS:
         winner = next(row for row in complete if row.number == verdict.winner)
         return PromotionChoice(
             winner, f"the confirmed winner, trial {winner.number}: it {verdict.sentence}", verdict, baseline

@@ -20,7 +20,7 @@ _MOST_NAMES = 8
 
 
 @dataclass(frozen=True)
-class DatasetFacts:
+class DraftFacts:
     """The facts about the data that a draft states."""
 
     images: dict[str, int]
@@ -62,12 +62,12 @@ def fitting_imgsz(longest_side_px: int) -> int:
     return max(_STRIDE_PX, min(LONGEST_IMGSZ_PX, up))
 
 
-def study_text(draft: Draft, facts: DatasetFacts, file: str) -> str:
+def study_text(draft: Draft, facts: DraftFacts, file: str) -> str:
     """Return the text of the study file; ``file`` is its name in its own comments."""
     return "\n".join([*_head(draft, facts, file), *_what(draft), *_train(draft, facts), *_space(), *_end(draft)]) + "\n"
 
 
-def _head(draft: Draft, facts: DatasetFacts, file: str) -> list[str]:
+def _head(draft: Draft, facts: DraftFacts, file: str) -> list[str]:
     splits = ", ".join(f"{split} {count} images ({facts.boxes[split]} boxes)" for split, count in facts.images.items())
     some = ", ".join(facts.names[:_MOST_NAMES]) + (", ..." if len(facts.names) > _MOST_NAMES else "")
     count = len(facts.names)
@@ -98,7 +98,7 @@ def _what(draft: Draft) -> list[str]:
     ]
 
 
-def _train(draft: Draft, facts: DatasetFacts) -> list[str]:
+def _train(draft: Draft, facts: DraftFacts) -> list[str]:
     own = fitting_imgsz(facts.longest_side_px)
     why = "as asked for" if draft.imgsz else f"the images' longer side is {facts.longest_side_px} px in the median"
     short = [

@@ -15,7 +15,7 @@ from hpo.errors import SpecError, UsageError
 from hpo.settings import Settings
 from hpo.studyfile import loader
 from hpo.studyfile.checks import rules
-from hpo.studyfile.drafting import DatasetFacts, Draft, name_of, study_text
+from hpo.studyfile.drafting import Draft, DraftFacts, name_of, study_text
 from hpo.studyfile.reading import models
 
 _MOST_FOUND = 20
@@ -28,7 +28,7 @@ class Drafted:
 
     file: Path
     name: str
-    facts: DatasetFacts
+    facts: DraftFacts
 
 
 def datasets_near(folder: Path) -> list[Path]:
@@ -57,9 +57,9 @@ def draft(file: Path, data: Path, wanted: Draft, settings: Settings) -> Drafted:
     return Drafted(file, name, facts)
 
 
-def _facts(data: Path, summary: DatasetSummary) -> DatasetFacts:
+def _facts(data: Path, summary: DatasetSummary) -> DraftFacts:
     boxes = box_facts(data)
-    return DatasetFacts(
+    return DraftFacts(
         images={split: part.images for split, part in summary.splits.items()},
         boxes={split: part.boxes for split, part in summary.splits.items()},
         names=summary.names,

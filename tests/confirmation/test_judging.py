@@ -13,7 +13,7 @@ from hpo.confirmation.groups import Groups
 from hpo.confirmation.judging import Measurement, document, judge, metric_name
 from hpo.confirmation.words import lines, paragraph
 from hpo.detection.predictions import Predictions
-from hpo.evidence.document import Finding
+from hpo.evidence.document import VerdictClaim
 from hpo.studyfile.schema import StudySpec
 from hpo.studyfile.stage import PlannedRun, StagePlan
 from hpo.trial.objective import parse
@@ -47,7 +47,7 @@ def capture(weights: Path, split: str) -> Predictions:
 @pytest.mark.parametrize("objective", ["f1", "map50_95"])
 def test_a_better_detector_beats_the_defaults_and_its_gain_splits_without_a_rest(objective: str) -> None:
     found = judge(stage(objective), groups(), "test", capture)
-    assert found.verdict.claim is Finding.BEATS
+    assert found.verdict.claim is VerdictClaim.BEATS
     assert found.images.value == pytest.approx(found.verdict.difference)
     assert found.images.low <= found.images.value <= found.images.high
     assert found.images.high > found.images.low
@@ -64,7 +64,7 @@ def test_the_winner_is_the_one_that_was_chosen_before() -> None:
 
 def test_equal_detectors_at_the_defaults_differ_in_nothing() -> None:
     found = judge(stage(point=None), groups(), "test", lambda _weights, _split: make(Scene(images=12)))
-    assert (found.verdict.claim, found.verdict.difference) == (Finding.NONE, 0)
+    assert (found.verdict.claim, found.verdict.difference) == (VerdictClaim.NONE, 0)
     assert (found.training, found.operating_point) == (0, 0)
     assert (found.images.low, found.images.high) == (0, 0)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from hpo.evidence.document import Finding, VerdictDocument
+from hpo.evidence.document import VerdictClaim, VerdictDocument
 
 STORED = (
     '{"claim": "no difference", "difference": -0.002, "low": -0.02, "high": 0.02, "seeds": 3, "winner": 7, '
@@ -20,7 +20,7 @@ STORED = (
 def test_a_stored_verdict_is_written_again_byte_for_byte() -> None:
     document = VerdictDocument.from_dict(json.loads(STORED))
     assert json.dumps(document.to_dict()) == STORED
-    assert (document.claim, document.needed, document.images.low) == (Finding.NONE, None, -0.03)
+    assert (document.claim, document.needed, document.images.low) == (VerdictClaim.NONE, None, -0.03)
 
 
 def test_keys_of_a_later_version_are_left_alone() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpo.evidence import planning, verdict
-from hpo.evidence.document import Finding
+from hpo.evidence.document import VerdictClaim
 from hpo.evidence.dunnett import critical
 from hpo.evidence.images import paired
 from hpo.evidence.verdict import Verdict, decide, sentence
@@ -19,18 +19,18 @@ from hpo.trial.operating_point import Interval
 STEPS = st.lists(st.integers(0, 1000), min_size=3, max_size=3).map(lambda steps: [step / 1000 for step in steps])
 
 
-def made(claim: Finding, difference: float, low: float, high: float, needed: int | None = None) -> Verdict:
+def made(claim: VerdictClaim, difference: float, low: float, high: float, needed: int | None = None) -> Verdict:
     return Verdict(claim, difference, low, high, seeds=3, winner=0, sd=0.008, detectable=0.024, needed=needed)
 
 
 def test_the_sentences() -> None:
-    beats = made(Finding.BEATS, 0.031, 0.019, 0.042)
+    beats = made(VerdictClaim.BEATS, 0.031, 0.019, 0.042)
     assert sentence(beats, "mAP50-95") == "beats the defaults by 3.1 points mAP50-95 (95% interval 1.9 to 4.2, 3 seeds)"
-    none = made(Finding.NONE, 0.011, -0.01, 0.03, needed=8)
+    none = made(VerdictClaim.NONE, 0.011, -0.01, 0.03, needed=8)
     assert sentence(none, "f1") == (
         "no difference found: keep the defaults (could have proven 2.4 points; 8 seeds would show the observed 1.1)"
     )
-    worse = made(Finding.WORSE, -0.031, -0.042, -0.019)
+    worse = made(VerdictClaim.WORSE, -0.031, -0.042, -0.019)
     assert sentence(worse, "recall at precision >= 0.9") == (
         "worse than the defaults by 3.1 points recall at precision >= 0.9 (95% interval 1.9 to 4.2, 3 seeds): "
         "keep the defaults"
@@ -38,9 +38,9 @@ def test_the_sentences() -> None:
 
 
 def test_a_difference_that_is_not_above_zero_asks_for_no_seeds() -> None:
-    said = sentence(made(Finding.NONE, -0.002, -0.02, 0.02), "f1")
+    said = sentence(made(VerdictClaim.NONE, -0.002, -0.02, 0.02), "f1")
     assert said.endswith("(could have proven 2.4 points; observed -0.2)")
-    said = sentence(made(Finding.NONE, 0.0002, -0.02, 0.02), "f1")
+    said = sentence(made(VerdictClaim.NONE, 0.0002, -0.02, 0.02), "f1")
     assert "0.02 would take over 200 seeds" in said
 
 
@@ -52,9 +52,9 @@ def test_what_is_not_zero_does_not_look_so() -> None:
 
 def test_a_gain_far_above_the_noise_beats_and_one_within_it_does_not() -> None:
     control = [0.50, 0.51, 0.49]
-    assert decide([[0.60, 0.61, 0.59], [0.5, 0.5, 0.51]], control).claim is Finding.BEATS
-    assert decide([[0.51, 0.50, 0.50], [0.5, 0.5, 0.51]], control).claim is Finding.NONE
-    assert decide([[0.40, 0.41, 0.39]], control).claim is Finding.WORSE
+    assert decide([[0.60, 0.61, 0.59], [0.5, 0.5, 0.51]], control).claim is VerdictClaim.BEATS
+    assert decide([[0.51, 0.50, 0.50], [0.5, 0.5, 0.51]], control).claim is VerdictClaim.NONE
+    assert decide([[0.40, 0.41, 0.39]], control).claim is VerdictClaim.WORSE
 
 
 @settings(max_examples=12, deadline=None)
@@ -63,8 +63,8 @@ def test_a_claim_is_what_its_interval_says(candidates: list[list[float]], contro
     found = decide(candidates, control)
     means = [float(np.mean(values)) for values in candidates]
     assert means[found.winner] == max(means)
-    assert (found.claim is Finding.BEATS) == (found.low > 0)
-    assert (found.claim is Finding.WORSE) == (found.high < 0)
+    assert (found.claim is VerdictClaim.BEATS) == (found.low > 0)
+    assert (found.claim is VerdictClaim.WORSE) == (found.high < 0)
     assert Verdict.from_dict(json.loads(json.dumps(found.to_dict()))) == found
     if found.needed is not None and found.sd > 0:
         assert planning.detectable(found.sd, len(candidates), found.needed) <= found.difference
@@ -105,5 +105,5 @@ def test_images_are_resampled_in_pairs() -> None:
 
 def test_without_any_noise_nothing_is_claimed() -> None:
     found = decide([[0.5, 0.5, 0.5]], [0.4, 0.4, 0.4])
-    assert found.claim is Finding.NONE
+    assert found.claim is VerdictClaim.NONE
     assert "nothing is known of the noise" in sentence(found, "mAP50-95")

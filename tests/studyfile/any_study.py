@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 
 from hpo.studyfile.keys import Block, Flag, Form, KeyField, OneOf, Own, Real, Whole, keys_of
+from hpo.studyfile.planning import sweep
 from hpo.studyfile.schema import LONGEST_NAME, NAME, STAGE_SUFFIX, Method, StudySpec
 from hpo.studyfile.space import Choices, Condition, Dimension, FloatRange, IntRange, Space
 from hpo.trial.kinds import Kind
@@ -24,7 +25,7 @@ def is_sound(spec: StudySpec) -> bool:
     """Generate studies that no rule refuses: keys are drawn one by one, and rules may concern several keys."""
     one_sided = spec.objective in (Objective(Metric.PRECISION), Objective(Metric.RECALL))
     measured = not one_sided if spec.is_swept else spec.objective.is_plain
-    tried = spec.is_swept or (spec.kinds is None and not spec.per_class)
+    tried = not list(sweep.check(spec)) if spec.is_swept else spec.kinds is None and not spec.per_class
     named = len(spec.name) <= LONGEST_NAME - len(STAGE_SUFFIX) and spec.name not in spec.warm_start
     sampled = spec.postprocess is Postprocess.SAMPLED  # none of the spaces below has a name to sample
     return measured and tried and named and not sampled

@@ -9,10 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpo.studyfile.drafting import DatasetFacts, Draft, fitting_imgsz, name_of, study_text
+from hpo.studyfile.drafting import Draft, DraftFacts, fitting_imgsz, name_of, study_text
 from hpo.studyfile.loader import load_file
 
 PRINTABLE = st.text(st.characters(blacklist_categories=("Cc", "Cs"), blacklist_characters="\u2028\u2029\ufeff"))
+
+FOLDERS = PRINTABLE.map(lambda text: text.replace("/", "-")[:40]).filter(
+    lambda text: text.strip(". ") and text[0] != "~"
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -20,13 +24,11 @@ PRINTABLE = st.text(st.characters(blacklist_categories=("Cc", "Cs"), blacklist_c
     epochs=st.integers(1, 400),
     trials=st.none() | st.integers(1, 10_000),
     names=st.lists(PRINTABLE, min_size=1, max_size=12),
-    folder=PRINTABLE.map(lambda text: text.replace("/", "-")[:40]).filter(
-        lambda text: text.strip(". ") != "" and text[0] != "~"
-    ),
+    folder=FOLDERS,
     side=st.integers(1, 10_000),
 )
 def test_every_draft_loads(epochs: int, trials: int | None, names: list[str], folder: str, side: int) -> None:
-    facts = DatasetFacts({"train": 3, "val": 2}, {"train": 4, "val": 5}, tuple(names), side, 0.1)
+    facts = DraftFacts({"train": 3, "val": 2}, {"train": 4, "val": 5}, tuple(names), side, 0.1)
     hours = 1.5 if trials is None else None
     with tempfile.TemporaryDirectory() as where:
         file, data = Path(where) / "study.yaml", Path(where) / folder / "data.yaml"

@@ -28,7 +28,7 @@ def confirm(study: str, top: int | None, seeds: int | None, data: Path | None, g
     from hpo.api.finding import name_of
     from hpo.cli.commands.stages import TerminalView
     from hpo.confirmation.words import lines
-    from hpo.evidence.document import Finding
+    from hpo.evidence.document import VerdictClaim
     from hpo.orchestration.stop import StopRequest, on_signals
 
     settings, stop = load_settings(), StopRequest()
@@ -44,6 +44,6 @@ def confirm(study: str, top: int | None, seeds: int | None, data: Path | None, g
     *before, sentence = lines(told)
     for line in before:
         click.echo(line)
-    what = "the winner" if told.claim is Finding.BEATS else "the defaults"
+    what = "the winner" if told.claim is VerdictClaim.BEATS else "the defaults"
     click.echo(f"next     hand {what} over: hpo promote {study} --output final")
     click.echo(sentence)

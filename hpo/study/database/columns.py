@@ -51,7 +51,7 @@ class Document(Protocol):
         ...
 
 
-class Value(TypeDecorator[Document]):
+class JsonValue(TypeDecorator[Document]):
     """A value of one class, stored as the text of its JSON form."""
 
     impl = Text

@@ -36,7 +36,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from typing_extensions import override
 
 from hpo.evidence.document import VerdictDocument
-from hpo.study.database.columns import Json, Value
+from hpo.study.database.columns import Json, JsonValue
 from hpo.trial.operating_point import OperatingPoint, SweepResult
 
 VERSION_TABLE = "hpo_alembic_version"
@@ -147,8 +147,8 @@ trials = Table(
     Column("baseline", Boolean, nullable=False),
     Column("params", Json, nullable=False),
     Column("train", Json, nullable=False),
-    Column("operating_point", Value(OperatingPoint)),
-    Column("sweep", Value(SweepResult), comment="all that a sweep found"),
+    Column("operating_point", JsonValue(OperatingPoint)),
+    Column("sweep", JsonValue(SweepResult), comment="all that a sweep found"),
     Column("reason", String(16)),
     Column("detail", Text, nullable=False),
     Column("counts", Boolean, nullable=False),
@@ -251,6 +251,6 @@ verdicts = Table(
     Column("study_id", Integer, ForeignKey("hpo_studies.id"), nullable=False, index=True),
     Column("at", Utc, nullable=False),
     Column("by", String(255), nullable=False),
-    Column("document", Value(VerdictDocument), nullable=False),
+    Column("document", JsonValue(VerdictDocument), nullable=False),
 )
 """Results of confirmation stages."""

@@ -10,7 +10,7 @@ from optuna.pruners import BasePruner
 from hpo.study.optuna_internals import substitutes
 from hpo.study.search.sampling import quiet_experiments
 from hpo.studyfile.methods.pruners import PRUNERS
-from hpo.studyfile.methods.rows import Value
+from hpo.studyfile.methods.rows import OptionValue
 from hpo.studyfile.planning import rungs
 from hpo.studyfile.schema import Method, StudySpec
 
@@ -46,7 +46,7 @@ def _keeps_notes(pruner: Method) -> bool:
 
 def _build(method: Method) -> BasePruner:
     options = PRUNERS[method.name].options
-    wrapping = {name for name, _ in method.options if options[name].value is Value.PRUNER}
+    wrapping = {name for name, _ in method.options if options[name].value is OptionValue.PRUNER}
     arguments: dict[str, Any] = {name: value for name, value in method.options if name not in wrapping}
     for name, value in method.options:
         if name in wrapping:

@@ -12,9 +12,9 @@ from hpo.studyfile.methods.rows import (
     Halving,
     Never,
     Option,
-    Patience,
+    OptionValue,
+    PatientSchedule,
     PrunerRow,
-    Value,
 )
 from hpo.studyfile.schema import Method
 
@@ -56,7 +56,7 @@ PRUNERS: dict[str, PrunerRow] = {
     "percentile": PrunerRow(
         "PercentilePruner",
         "stops what lies below a percentile of the others",
-        {"percentile": Option(Value.REAL, 0.0, 100.0), **_STARTUP, **_EPOCHS},
+        {"percentile": Option(OptionValue.REAL, 0.0, 100.0), **_STARTUP, **_EPOCHS},
         ("percentile",),
         schedule=_AT_INTERVALS,
         defaults={**_AFTER_FIVE, **_WAITING},
@@ -64,9 +64,9 @@ PRUNERS: dict[str, PrunerRow] = {
     "patient": PrunerRow(
         "PatientPruner",
         "lets another pruner decide once a trial has not improved for some epochs",
-        {"wrapped": Option(Value.PRUNER), "patience": COUNT, "min_delta": Option(Value.REAL, 0.0)},
+        {"wrapped": Option(OptionValue.PRUNER), "patience": COUNT, "min_delta": Option(OptionValue.REAL, 0.0)},
         ("patience",),
-        schedule=Patience(),
+        schedule=PatientSchedule(),
         defaults={"wrapped": Method("median"), "min_delta": 0.0},
     ),
     "threshold": PrunerRow(

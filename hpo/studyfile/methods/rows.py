@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 
-class Value(StrEnum):
+class OptionValue(StrEnum):
     """The type of an option's value."""
 
     WHOLE = "whole"
@@ -23,7 +23,7 @@ class Value(StrEnum):
 class Option:
     """An argument of Optuna's class that a study file may set."""
 
-    value: Value
+    value: OptionValue
     low: float | None = None
     """Smallest allowed value; None for no bound."""
     high: float | None = None
@@ -34,23 +34,23 @@ class Option:
     def example(self) -> Any:
         """Return an allowed value."""
         match self.value:
-            case Value.WHOLE:
+            case OptionValue.WHOLE:
                 return int(self.low or 0)
-            case Value.REAL:
+            case OptionValue.REAL:
                 return (self.low or 0.0) if self.high is None else self.high / 2
-            case Value.FLAG:
+            case OptionValue.FLAG:
                 return True
-            case Value.NAME:
+            case OptionValue.NAME:
                 return self.names[0]
-            case Value.PRUNER:
+            case OptionValue.PRUNER:
                 return "none"
 
 
-COUNT = Option(Value.WHOLE, 0)
-FROM_1 = Option(Value.WHOLE, 1)
-FROM_2 = Option(Value.WHOLE, 2)
-FLAG = Option(Value.FLAG)
-SHARE = Option(Value.REAL, 0.0, 1.0)
+COUNT = Option(OptionValue.WHOLE, 0)
+FROM_1 = Option(OptionValue.WHOLE, 1)
+FROM_2 = Option(OptionValue.WHOLE, 2)
+FLAG = Option(OptionValue.FLAG)
+SHARE = Option(OptionValue.REAL, 0.0, 1.0)
 
 
 class Follows(StrEnum):
@@ -76,7 +76,7 @@ class Every:
 
 
 @dataclass(frozen=True)
-class Patience:
+class PatientSchedule:
     """Decides where ``wrapped`` does (at each report without one), but not before ``patience`` + 2 reports."""
 
 
@@ -85,7 +85,7 @@ class Never:
     """Stops no trial."""
 
 
-Schedule = Halving | Every | Patience | Never
+Schedule = Halving | Every | PatientSchedule | Never
 """Times at which a pruner decides; ``hpo.studyfile.planning.rungs`` computes the epochs."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpo.studyfile.methods.rows import COUNT, FLAG, FROM_1, FROM_2, SHARE, Conflict, Option, SamplerRow, Value
+from hpo.studyfile.methods.rows import COUNT, FLAG, FROM_1, FROM_2, SHARE, Conflict, Option, OptionValue, SamplerRow
 
 _ONE_OF_TWO = "`lr_adapt` goes with neither `use_separable_cma` nor `with_margin`: keep one"
 
@@ -48,7 +48,7 @@ SAMPLERS: dict[str, SamplerRow] = {
     "qmc": SamplerRow(
         "QMCSampler",
         "points that fill the space evenly",
-        {"qmc_type": Option(Value.NAME, names=("sobol", "halton")), "scramble": FLAG},
+        {"qmc_type": Option(OptionValue.NAME, names=("sobol", "halton")), "scramble": FLAG},
     ),
     "random": SamplerRow("RandomSampler", "points drawn at random"),
     "grid": SamplerRow("GridSampler", "each point of a grid once", enumerates=True),

@@ -13,7 +13,7 @@ from typing import Any
 
 from hpo.studyfile.arguments import arguments
 from hpo.studyfile.methods.pruners import PRUNERS
-from hpo.studyfile.methods.rows import Every, Follows, Halving, Never, Patience
+from hpo.studyfile.methods.rows import Every, Follows, Halving, Never, PatientSchedule
 from hpo.studyfile.planning.plan import tied_close_mosaic
 from hpo.studyfile.schema import Method, StudySpec
 from hpo.studyfile.space import Choices
@@ -111,7 +111,7 @@ def _first_option(pruner: Method, options: Mapping[str, Any]) -> int | None:
             return int(options["min_resource"] * options["reduction_factor"] ** skipped)
         case Every(start=start):
             return max(1, int(options[start]))
-        case Patience():
+        case PatientSchedule():
             # It compares the last patience + 1 reports with those before, so it needs patience + 2 of them.
             own = int(options["patience"]) + 2
             wrapped: Method | None = options["wrapped"]
@@ -158,7 +158,7 @@ def _rungs(
             return tuple(sorted(rung for rung in rungs if rung < epochs))
         case Every(start, interval):
             return _every(options[start], 1 if interval is None else options[interval], range(first, epochs), silent)
-        case Patience():
+        case PatientSchedule():
             inner: Method | None = options["wrapped"]
             if inner is not None:
                 return _rungs(inner, dict(inner.options), first, epochs, silent)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hpo.studyfile.methods.pruners import PRUNERS
-from hpo.studyfile.methods.rows import MethodRow, Option, Patience, Value
+from hpo.studyfile.methods.rows import MethodRow, Option, OptionValue, PatientSchedule
 from hpo.studyfile.methods.samplers import SAMPLERS
 from hpo.studyfile.schema import Method
 from hpo.studyfile.text import fields
@@ -25,7 +25,7 @@ def pruner(field: Field) -> Method | None:
 
 def _wrapped(field: Field) -> Method | None:
     """Read a pruner that wraps none itself."""
-    return method(field, {name: row for name, row in PRUNERS.items() if row.schedule != Patience()}, "pruner")
+    return method(field, {name: row for name, row in PRUNERS.items() if row.schedule != PatientSchedule()}, "pruner")
 
 
 def method(field: Field, known: Mapping[str, MethodRow], what: str) -> Method | None:
@@ -73,15 +73,15 @@ def _unknown_option(name: str, option: str, row: MethodRow) -> str:
 
 def _reader(option: Option) -> Reader:
     match option.value:
-        case Value.WHOLE:
+        case OptionValue.WHOLE:
             return _within(option, fields.whole)
-        case Value.REAL:
+        case OptionValue.REAL:
             return _within(option, fields.real)
-        case Value.FLAG:
+        case OptionValue.FLAG:
             return fields.flag
-        case Value.NAME:
+        case OptionValue.NAME:
             return fields.one_of(option.names)
-        case Value.PRUNER:
+        case OptionValue.PRUNER:
             return _wrapped
 
 

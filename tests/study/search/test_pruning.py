@@ -13,7 +13,7 @@ from hpo.study.optuna_internals.hyperband import OrdinalHyperband
 from hpo.study.search import pruning
 from hpo.study.search.pruning import build_pruner, keeps_notes
 from hpo.studyfile.methods.pruners import PRUNERS
-from hpo.studyfile.methods.rows import Value
+from hpo.studyfile.methods.rows import OptionValue
 from hpo.studyfile.planning import rungs
 from hpo.studyfile.schema import Method, Search
 from tests.study.support import study_spec
@@ -40,7 +40,7 @@ def test_every_pruner_is_built_without_a_warning(method: Method) -> None:
 def test_an_option_reaches_the_pruner_that_is_built(name: str) -> None:
     """Optuna keeps an argument under its name with an underscore in front."""
     for option, allowed in PRUNERS[name].options.items():
-        if allowed.value is Value.PRUNER:
+        if allowed.value is OptionValue.PRUNER:
             continue
         given = {**PRUNERS[name].example, option: allowed.example}
         built = build_pruner(study_spec(search=Search(pruner=Method(name, tuple(given.items())))))

@@ -11,7 +11,7 @@ import optuna
 import pytest
 
 from hpo.studyfile.methods.pruners import PRUNERS
-from hpo.studyfile.methods.rows import MethodRow, Value
+from hpo.studyfile.methods.rows import MethodRow, OptionValue
 from hpo.studyfile.methods.samplers import SAMPLERS
 from hpo.studyfile.planning import rungs
 from hpo.studyfile.schema import Method
@@ -83,7 +83,7 @@ def test_every_option_of_a_row_is_read_and_what_lies_outside_its_bounds_is_refus
         given = {**ROWS[name].example, option: allowed.example}
         text = json.dumps({"name": name, **given})
         found = dict(getattr(studio.load(f"search.{key}={text}").search, key).options)
-        assert found[option] == (Method("none") if allowed.value is Value.PRUNER else allowed.example)
+        assert found[option] == (Method("none") if allowed.value is OptionValue.PRUNER else allowed.example)
         for beyond in [bound + step for bound, step in ((allowed.low, -1), (allowed.high, 1)) if bound is not None]:
             text = json.dumps({"name": name, **given, option: beyond})
             assert studio.problem(f"search.{key}={text}").path == f"search.{key}.{option}"
