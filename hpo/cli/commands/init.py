@@ -29,7 +29,7 @@ TRIALS = 30
 @click.option("--epochs", type=click.IntRange(1), default=100, show_default=True, help="Epochs of every trial.")
 @click.option("--imgsz", type=click.IntRange(32), help="Pixels; by default the images' own size, at most 640.")
 @click.option("--objective", default="map50_95", show_default=True, help="What is maximized on val.")
-@click.option("--name", default="", help="Name of the study; by default that of the dataset's folder.")
+@click.option("--name", default="", help="Name of the study; by default that of FILE, or of the dataset's folder.")
 def init(  # noqa: PLR0913, PLR0917  (one parameter an option)
     file: Path,
     data: Path | None,
@@ -46,7 +46,7 @@ def init(  # noqa: PLR0913, PLR0917  (one parameter an option)
     In a terminal it asks for what the options leave open. Without one it asks nothing, and something that is missing
     ends it with exit code 2. A file that is there is never overwritten.
     """
-    from hpo.studyfile.drafting import Draft
+    from hpo.studyfile.drafting import Draft, name_of
     from hpo.studyfile.text.places import home_expanded
     from hpo.wiring import drafting
 
@@ -59,6 +59,7 @@ def init(  # noqa: PLR0913, PLR0917  (one parameter an option)
     model = model or click.prompt("Model: weights to start from (.pt), or .yaml to train from scratch", default=MODEL)
     if trials is None and hours is None:
         trials = click.prompt("Trials to spend", type=click.IntRange(1), default=TRIALS)
+    name = name or ("" if file == DEFAULT_FILE else name_of(file.stem))
     wanted = Draft(name, "", model, trials, hours, epochs, imgsz, objective)
     _tell(drafting.draft(file, home_expanded(str(source)), wanted, load_settings()))
 

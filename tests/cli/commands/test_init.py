@@ -27,6 +27,11 @@ def test_what_it_writes_validates_as_it_stands(shell: Shell, tiny: Path) -> None
     assert spec["postprocess"] == "swept"
 
 
+def test_the_study_is_called_as_its_file(shell: Shell, tiny: Path) -> None:
+    shell.run("init", "My cells.yaml", "--data", tiny, *OPTIONS)
+    assert shell.json("validate", "My cells.yaml")["spec"]["name"] == "my-cells"
+
+
 def test_it_looks_at_the_data_and_says_what_it_saw(shell: Shell, tiny: Path) -> None:
     shell.run("init", "--data", tiny, *OPTIONS)
     text = (shell.folder / "study.yaml").read_text()
