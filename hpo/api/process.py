@@ -73,7 +73,11 @@ def kept(home: Path) -> Iterator[None]:
 
 
 def home() -> Path:
-    """Return ``HPO_HOME`` without a change to the environment, which reading all settings may make."""
+    """Read ``HPO_HOME`` without a change to the environment, which reading all settings may make.
+
+    Returns:
+        The absolute folder that studies are kept in.
+    """
     return load_settings(dict(os.environ)).home
 
 

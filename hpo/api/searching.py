@@ -145,7 +145,14 @@ def signals(stop: StopRequest, forward: Callable[[int], None]) -> Iterator[None]
 
 @contextmanager
 def stoppable() -> Iterator[StopRequest]:
-    """A stop request for a call that trains; KeyboardInterrupt after Ctrl-C, when all was given back."""
+    """Make the stop request of a call that trains.
+
+    Yields:
+        The stop request, which Ctrl-C sets.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed; all trials were given back before.
+    """
     stop = StopRequest()
     with process.kept(process.home()):
         try:
