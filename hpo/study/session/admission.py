@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from hpo.errors import ClaimLost
-from hpo.study.claims import claims
+from hpo.study.claims import claims, exclusive
 from hpo.study.claims.claim import Claim
 from hpo.study.claims.claims import owned
 from hpo.study.claims.curve import curve, earlier, resume_point
@@ -115,7 +115,7 @@ def _readmit(context: SessionContext, claim: Claim) -> Proposal:
     """Admit the same trial again: one that its worker gave back, or the retry of a dead one."""
     context.failpoint("readmitted")
     mine = (tables.trials.c.study_id == context.study.id) & (tables.trials.c.number == claim.trial_number)
-    row, resume, before, rows, exclusive = context.storage.read(
+    row, resume, before, rows, needed = context.storage.read(
         lambda connection: (
             connection.execute(select(tables.trials).where(mine)).one(),
             resume_point(connection, context.study, claim.ordinal),
@@ -126,7 +126,7 @@ def _readmit(context: SessionContext, claim: Claim) -> Proposal:
     )
     known = {"number": row.number, "params": row.params, "baseline": row.baseline}
     proposal = _proposal(context, claim, known, resume)
-    return replace(proposal, earlier=before, recorded=rows[-1].epoch if rows else 0, exclusive=exclusive)
+    return replace(proposal, earlier=before, recorded=rows[-1].epoch if rows else 0, exclusive=needed)
 
 
 def _proposal(context: SessionContext, claim: Claim, row: dict[str, Any], resume: tuple[int, str | None]) -> Proposal:

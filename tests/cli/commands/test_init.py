@@ -85,7 +85,7 @@ def test_wrong_data_is_told_with_its_place(shell: Shell) -> None:
     assert not (shell.folder / "study.yaml").exists()
 
 
-@pytest.mark.parametrize(("called", "name"), [("no: #1 [set]", "no-1-set"), ("~nobody", "nobody")])
+@pytest.mark.parametrize(("called", "name"), [("no: #1 [set]", "no-1-set"), ("~no such user", "no-such-user")])
 def test_class_names_and_folders_that_mean_something_in_yaml_do_no_harm(shell: Shell, called: str, name: str) -> None:
     folder = shell.folder / called
     for split in ("train", "val"):
