@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from hpo.dataset import digits
 from hpo.launchers.forkserver import ForkserverLauncher
@@ -39,6 +40,10 @@ TRAIN: dict[str, Scalar] = {
     "fliplr": 0.0,
     "seed": 0,
 }
+
+
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")  # a busy machine is no fault of the code: no test measures time
 
 
 def pytest_configure(config: pytest.Config) -> None:
