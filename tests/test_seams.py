@@ -140,7 +140,7 @@ def test_a_pruner_is_added_by_one_row_and_one_class(copy: Copy, tiny: Path, trai
     said = copy.python(*named, code=1)
     assert "hpo.study.search.pruning.CLASSES" in said
     assert "wilcoxon" in said
-    copy.insert("hpo/study/search/pruning.py", PRUNER_CLASS, before='    "none": NopPruner')
+    copy.insert("hpo/study/search/pruning.py", PRUNER_CLASS, before='    "none": pruners.NopPruner')
     copy.python(*named)
 
     shell = copy.shell(tmp_path / "shell")
