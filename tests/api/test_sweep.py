@@ -25,7 +25,8 @@ def test_the_best_setting_is_that_of_the_command(ran: Ran, mine: hpo.Study, tiny
     words = ["sweep", str(weights), "--data", str(tiny), "--objective", "map50", "--json"]
     told = json.loads(CliRunner().invoke(cli, words, catch_exceptions=False).stdout)
     assert {**found.to_dict(), "seconds": 0.0} == {**told, "seconds": 0.0}
-    assert found.best == told["best"]["point"]
+    assert found.best == {name: told["best"][name] for name in found.best}
+    assert {"kind", "iou", "conf"} <= set(found.best)
     assert found.imgsz == 64
     assert any(path.name == "predict.yaml" for path in found.save(tmp_path / "swept"))
 
