@@ -90,13 +90,7 @@ def _propose_new(context: SessionContext, claim: Claim, baseline: BaselinePlan |
     return _proposal(context, claim, row, (0, None))
 
 
-FRESH_TRIAL: dict[str, Any] = {
-    "train": {},
-    "detail": "",
-    "counts": False,
-    "metrics": {},
-    "epochs": 0,
-}
+FRESH_TRIAL: dict[str, Any] = {"train": {}, "detail": "", "counts": False, "metrics": {}, "epochs": 0}
 """Columns of a trial that has not begun."""
 
 

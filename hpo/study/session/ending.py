@@ -229,9 +229,7 @@ def _attempt(claim: Claim) -> Any:
     """
     attempts = tables.attempts
     return and_(
-        attempts.c.study_id == claim.study_id,
-        attempts.c.ordinal == claim.ordinal,
-        attempts.c.attempt == claim.attempt,
+        attempts.c.study_id == claim.study_id, attempts.c.ordinal == claim.ordinal, attempts.c.attempt == claim.attempt
     )
 
 
