@@ -13,7 +13,7 @@ from hpo.study.records import Look, StudyRow
 def note_look(storage: Storage, study: StudyRow, by: str, look: Look) -> None:
     """Note a look at a split before it is taken."""
     row = {"study_id": study.id, "at": tables.Now(), "by": by, "split": look.split, "weights": look.weights}
-    storage.write(lambda connection: connection.execute(insert(tables.looks).values(row)))
+    storage.execute(insert(tables.looks).values(row))
 
 
 def looks(storage: Storage, data_fingerprint: str) -> list[Look]:
@@ -31,7 +31,7 @@ def looks(storage: Storage, data_fingerprint: str) -> list[Look]:
 def keep(storage: Storage, stage: StudyRow, by: str, verdict: VerdictDocument) -> None:
     """Store the verdict of a confirmation stage."""
     row = {"study_id": stage.id, "at": tables.Now(), "by": by, "document": verdict}
-    storage.write(lambda connection: connection.execute(insert(tables.verdicts).values(row)))
+    storage.execute(insert(tables.verdicts).values(row))
 
 
 def stored(storage: Storage, stage: StudyRow) -> VerdictDocument | None:
