@@ -17,9 +17,9 @@ from pathlib import Path
 
 from hpo.background import Job, Queue
 from hpo.errors import ClaimLost, HpoError, StorageUnavailable
-from hpo.orchestration.uploading import Rows
 from hpo.retry import Backoff
 from hpo.study.records import Proposal, Upload
+from hpo.study.session.worker_session import WorkerSession
 from hpo.trial import checkpoints
 from hpo.trial.checkpoints import Saved
 from hpo.trial.paths import AttemptPaths
@@ -56,15 +56,12 @@ class Uploads:
     All calls return at once, except ``hand_over`` and ``close``. None raises.
     """
 
-    def __init__(self, rows: Rows, store: CheckpointStore, every_s: float) -> None:
+    def __init__(self, session: WorkerSession, store: CheckpointStore, every_s: float) -> None:
         """Start the thread, which first removes from the store what ended trials left there.
 
-        Args:
-            rows: The database's rows about uploads.
-            store: Where the files go.
-            every_s: Seconds between two uploads of one attempt, at least.
+        ``every_s``: seconds between two uploads of one attempt, at least.
         """
-        self._rows = rows
+        self._session = session
         self._store = store
         self._every_s = every_s
         self._attempts: dict[str, _Attempt] = {}
@@ -113,11 +110,10 @@ class Uploads:
         self._queue.close(within_s)
 
     def _do(self, key: str) -> None:
+        attempt = self._attempts.get(key)
         if key == _CLEARING:
             self._clear()
-            return
-        attempt = self._attempts.get(key)
-        if attempt is not None:
+        elif attempt is not None:
             self._advance(attempt)
 
     def _failed(self, key: str, error: Exception, first: bool) -> float | None:  # noqa: FBT001  (a callback)
@@ -139,7 +135,7 @@ class Uploads:
 
     def _advance(self, attempt: _Attempt) -> None:
         """Store the newest checkpoint if it is newer than the last upload, then write its row, then drop the others."""
-        if self._rows.lost(attempt.token):
+        if self._session.lost(attempt.token):
             raise ClaimLost(f"trial {attempt.proposal.number} is someone else's: nothing more of it is uploaded")
         if attempt.stored is None:
             attempt.due = time.monotonic() + self._every_s
@@ -148,7 +144,7 @@ class Uploads:
                 return
             attempt.stored = self._put(attempt, saved)
         try:
-            superseded = self._rows.uploaded(attempt.token, attempt.stored)
+            superseded = self._session.uploaded(attempt.token, attempt.stored)
         except ClaimLost:
             with suppress(HpoError):
                 self._store.delete(attempt.stored.location)
@@ -163,7 +159,7 @@ class Uploads:
         for upload in superseded:
             self._store.delete(upload.location)
         if superseded:
-            self._rows.forget_uploads(attempt.token, superseded)
+            self._session.forget_uploads(attempt.token, superseded)
 
     def _put(self, attempt: _Attempt, saved: Saved) -> Upload:
         """Upload from a hard link of its own, since the training drops its older checkpoints meanwhile."""
@@ -181,10 +177,10 @@ class Uploads:
 
     def _clear(self) -> None:
         """Remove the uploads of all trials that ended for good, whoever trained them."""
-        for ordinal, uploads in self._rows.uploads_left().items():
+        for ordinal, uploads in self._session.uploads_left().items():
             for folder in {upload.location.rpartition("/")[0] for upload in uploads}:
                 self._store.delete(folder)
-            self._rows.uploads_cleared(ordinal)
+            self._session.uploads_cleared(ordinal)
 
 
 def _closing_order(key: str) -> int | None:

@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import select
 
-from hpo.study.claims.claims import owned
 from hpo.study.database import tables
 from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow
-from hpo.study.session.context import SessionContext
 
 
 @dataclass(frozen=True)
@@ -33,17 +31,6 @@ class Peak:
     load: Load
     on_cpu: bool
     mib: float
-
-
-def write(context: SessionContext, token: str, mib: float) -> None:
-    """Store the peak, in MiB. Raises ``ClaimLost`` where another worker owns the attempt."""
-    mine = tables.attempts.c.token == token
-
-    def action(connection: Connection) -> None:
-        owned(connection, token)
-        connection.execute(update(tables.attempts).where(mine).values(peak_mib=round(mib)))
-
-    context.storage.write(action)
 
 
 def seen(storage: Storage, study: StudyRow) -> list[Peak]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -30,21 +30,13 @@ KeepLease = Callable[[str], AbstractContextManager[None]]
 """Keeps the lease of a token alive inside the block."""
 
 
-@dataclass(frozen=True)
-class Dead:
-    """The claims that a worker may settle."""
-
-    expired: dict[str, int]
-    """Leases that it saw run out, as a map from token to beat."""
-    own: Collection[str]
-    """Tokens that it holds itself; they are never dead."""
-
-    def has_lost(self, claim: Unsettled) -> bool:
-        return claim.token not in self.own and _is_gone(claim)
-
-
-def reap(context: SessionContext, dead: Dead, keep_lease: KeepLease) -> tuple[int, ...]:
+def reap(
+    context: SessionContext, expired: dict[str, int], own: Collection[str], keep_lease: KeepLease
+) -> tuple[int, ...]:
     """Settle every trial of a dead owner, and every trial that was ended with other tools.
+
+    ``expired``: leases that this worker saw run out, as a map from token to beat. ``own``: tokens that it holds itself;
+    they are never dead.
 
     Others may do the same at the same time: the first that seizes a claim settles it, and the next call repairs a crash
     in between. Returns the numbers of the trials with changed rows.
@@ -52,7 +44,8 @@ def reap(context: SessionContext, dead: Dead, keep_lease: KeepLease) -> tuple[in
     found = context.storage.read(lambda connection: claims.unsettled(connection, context.study.id, _owned_or_ended()))
     touched: list[int] = []
     for claim in found:
-        if claim.token is None or dead.expired.get(claim.token) == claim.beat or dead.has_lost(claim):
+        is_dead = claim.token is None or expired.get(claim.token) == claim.beat
+        if is_dead or (claim.token not in own and _is_gone(claim)):
             touched += _take_over(context, claim, keep_lease)
     return tuple(touched)
 
@@ -123,21 +116,16 @@ def _settle(context: SessionContext, claim: Unsettled, token: str) -> list[int]:
 
 def _ended(context: SessionContext, claim: Unsettled) -> Ended:
     """Return the result that the trial's process left, or its death."""
-    attempts = tables.attempts
-    mine = and_(
-        attempts.c.study_id == claim.study_id,
-        attempts.c.ordinal == claim.ordinal,
-        attempts.c.attempt == claim.attempt,
-        attempts.c.number == claim.number,
-    )
-    attempt = context.storage.read(lambda connection: connection.execute(select(attempts).where(mine)).one_or_none())
+    mine = and_(ending.attempt_of(claim), tables.attempts.c.number == claim.number)
+    newest = select(tables.attempts).where(mine)
+    attempt = context.storage.read(lambda connection: connection.execute(newest).one_or_none())
     left = None if attempt is None else results.untold(AttemptPaths(Path(attempt.folder)), attempt.token)
     epochs, at = context.storage.read(lambda connection: _last_sign(connection, claim, attempt))
-    seconds = (at or context.clock()).timestamp()
+    killed = Ended(Reason.KILLED, _DIED, epochs, None, {}, None, (at or context.clock()).timestamp())
     if attempt is not None and attempt.reason == Reason.GIVEN_BACK:
-        left = Ended(Reason.GIVEN_BACK, "", epochs, None, {}, None, seconds)
+        left = replace(killed, reason=Reason.GIVEN_BACK, detail="")
     if left is None or (left.reason is Reason.GIVEN_BACK and claim.state != "RUNNING"):
-        return Ended(Reason.KILLED, _DIED, epochs, None, {}, None, seconds)
+        return killed
     return left
 
 

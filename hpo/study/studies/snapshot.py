@@ -127,19 +127,19 @@ def _trial_row(row: Row[Any], attempts: list[Row[Any]], reached: Mapping[int, in
         TrialRow,
         row,
         state=TrialState(row.state),
-        reason=_reason(row),
+        reason=_reason(row.reason),
         epochs=row.epochs if ended else max(row.epochs, reached.get(row.number, 0)),
         worker=attempts[-1].worker if attempts else None,
         started=attempts[0].started_at if attempts else None,
         finished=row.recorded_at,
         duration_s=sum(seconds) if attempts else None,
         folder=attempts[-1].folder if attempts else None,
-        attempts=tuple(value_of(AttemptRow, each, reason=_reason(each)) for each in attempts),
+        attempts=tuple(value_of(AttemptRow, each, reason=_reason(each.reason)) for each in attempts),
     )
 
 
-def _reason(row: Row[Any]) -> Reason | None:
-    return None if row.reason is None else Reason(row.reason)
+def _reason(stored: str | None) -> Reason | None:
+    return None if stored is None else Reason(stored)
 
 
 def _live_workers(connection: Connection, study: StudyRow) -> tuple[WorkerRow, ...]:
@@ -185,7 +185,7 @@ def _hours(connection: Connection, study_id: int) -> dict[Reason | None, float]:
     hours: dict[Reason | None, float] = defaultdict(float)
     for row in connection.execute(select(*names).where(attempts.c.study_id == study_id)):
         seconds = ((row.ended_at or now) - row.started_at).total_seconds()
-        hours[_reason(row)] += max(0.0, seconds) / 3600
+        hours[_reason(row.reason)] += max(0.0, seconds) / 3600
     return hours
 
 

@@ -56,7 +56,7 @@ def test_a_trial_that_was_uploaded_goes_on_where_its_checkpoint_does_not_lie(ses
     session.uploaded(trial.token, upload(2))
     session.end(trial.token, ended(Reason.KILLED, epochs=3))
     retry = admit_only(session)
-    assert (retry.resume_epoch, retry.checkpoint, retry.recorded) == (2, None, 2)
+    assert (retry.resume_epoch, retry.recorded) == (2, 2)
 
 
 def test_who_lost_the_trial_adds_and_forgets_nothing(storage: Storage, study: StudyRow, session: WorkerSession) -> None:

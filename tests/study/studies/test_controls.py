@@ -22,9 +22,14 @@ def test_no_trial_starts_until_it_is_resumed_and_a_report_says_so(
     storage: Storage, study: StudyRow, session: WorkerSession, wanted: Control
 ) -> None:
     running = admit(session)
-    assert session.report(running.token, epoch_report(1, 0.1)).control is Control.RUN
+
+    def told(epoch: int) -> Control:
+        session.report(running.token, epoch_report(epoch, 0.1))
+        return session.control
+
+    assert told(1) is Control.RUN
     controls.set_control(storage, study, wanted, "me")
-    assert session.report(running.token, epoch_report(2, 0.2)).control is wanted
+    assert told(2) is wanted
     assert session.admit() is None
     assert session.finished() is None
     session.give_back(running.token, 0, None)
