@@ -144,7 +144,7 @@ class Uploads:
                 return
             attempt.stored = self._put(attempt, saved)
         try:
-            superseded = self._session.uploaded(attempt.token, attempt.stored)
+            superseded = self._session.uploads.add(attempt.token, attempt.stored)
         except ClaimLost:
             with suppress(HpoError):
                 self._store.delete(attempt.stored.location)
@@ -159,7 +159,7 @@ class Uploads:
         for upload in superseded:
             self._store.delete(upload.location)
         if superseded:
-            self._session.forget_uploads(attempt.token, superseded)
+            self._session.uploads.forget(attempt.token, superseded)
 
     def _put(self, attempt: _Attempt, saved: Saved) -> Upload:
         """Upload from a hard link of its own, since the training drops its older checkpoints meanwhile."""
@@ -177,10 +177,10 @@ class Uploads:
 
     def _clear(self) -> None:
         """Remove the uploads of all trials that ended for good, whoever trained them."""
-        for ordinal, uploads in self._session.uploads_left().items():
+        for ordinal, uploads in self._session.uploads.left().items():
             for folder in {upload.location.rpartition("/")[0] for upload in uploads}:
                 self._store.delete(folder)
-            self._session.uploads_cleared(ordinal)
+            self._session.uploads.clear(ordinal)
 
 
 def _closing_order(key: str) -> int | None:

@@ -162,10 +162,7 @@ _CONTROL_AND_STATE = (
 )
 
 
-_EPOCH = statements.Keyed(
-    ("study_id", "number", "attempt", "epoch", "objective", "metrics", "seconds", "recorded_at"),
-    ("study_id", "number", "attempt", "epoch"),
-)
+_EPOCH = statements.Keyed(tuple(tables.epochs.c.keys()), tuple(tables.epochs.primary_key.columns.keys()))
 _OPEN = ("RUNNING", "WAITING")
 
 

@@ -19,13 +19,14 @@ from hpo.study.claims.leases import Watch
 from hpo.study.database import tables
 from hpo.study.database.storage import Storage
 from hpo.study.optuna_internals.history import SearchHistory
-from hpo.study.records import Finish, Proposal, StudyRow, Upload
+from hpo.study.records import Finish, Proposal, StudyRow
 from hpo.study.search import warm
 from hpo.study.search.pruning import build_pruner, keeps_notes
-from hpo.study.session import admission, ending, reaping, recording, registry, uploads
+from hpo.study.session import admission, ending, reaping, recording, registry
 from hpo.study.session.context import Failpoint, SessionContext, no_failpoint, utc_now
 from hpo.study.session.recording import Active, Place
 from hpo.study.session.registry import Life
+from hpo.study.session.uploads import UploadRows
 from hpo.study.studies import progress
 from hpo.study.studies.progress import Control, StudyProgress
 from hpo.studyfile.planning import rungs
@@ -79,10 +80,11 @@ class WorkerSession:
         now = tables.Now if clock is None else lambda: literal(clock(), tables.Utc())
         life = Life(worker) if isinstance(worker, str) else worker
         worker_id = registry.enter(storage, study.id, life, now())
-        history = SearchHistory(storage, warm.trials(storage, study), notes=keeps_notes(study.spec))
+        history = SearchHistory(storage, warm.trials(storage, study), notes=keeps_notes(study.spec.search.pruner))
         self._context = SessionContext(
             storage, study, life.worker, worker_id, clock or utc_now, now, failpoint, history
         )
+        self.uploads = UploadRows(self._context)
 
     @property
     def beat_every_s(self) -> float:
@@ -200,24 +202,6 @@ class WorkerSession:
         self._of(token)
         recording.update_attempt(self._context, token, checkpoint_epoch=epoch, checkpoint_path=path)
         self._context.failpoint("checkpointed")
-
-    def uploaded(self, token: str, upload: Upload) -> list[Upload]:
-        """Note an upload that the attempt can resume from; return those to delete in the store and forget then."""
-        self._of(token)
-        return uploads.add(self._context, token, upload)
-
-    def forget_uploads(self, token: str, gone: list[Upload]) -> None:
-        """Forget uploads that were deleted in the store."""
-        self._of(token)
-        uploads.forget(self._context, token, gone)
-
-    def uploads_left(self) -> dict[int, list[Upload]]:
-        """Return the uploads in the store of trials that ended for good, by ordinal."""
-        return uploads.left(self._context)
-
-    def uploads_cleared(self, ordinal: int) -> None:
-        """Note that the store holds nothing more of this ordinal, which has ended."""
-        uploads.clear(self._context, ordinal)
 
     def end(self, token: str, ended: Ended) -> Reaction:
         """Record the outcome, tell Optuna, and queue the retry if there is one."""
