@@ -90,9 +90,7 @@ def memory_admission(
             free |= json.loads(launcher(settings).call(probe.free_memory, "", PROBE_TIMEOUT_S))
         except (TimeoutError, EOFError) as error:
             raise HpoError(f"--slots-per-gpu auto: the GPUs did not tell their free memory: {error}") from error
-    return memory_admission.MemoryAdmission(
-        memory_admission.FreeMemory(free, memory_admission.cores()), lambda: peaks.seen(storage, study)
-    )
+    return memory_admission.MemoryAdmission(free, memory_admission.cores(), lambda: peaks.seen(storage, study))
 
 
 def devices(settings: Settings) -> list[str]:

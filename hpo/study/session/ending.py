@@ -21,7 +21,7 @@ from hpo.study.claims.curve import curve, resume_point
 from hpo.study.database import tables
 from hpo.study.database.rows import of_trial
 from hpo.study.optuna_internals import optuna_rows
-from hpo.study.optuna_internals.attributes import CLAIM, REASON, RETRY_OF
+from hpo.study.optuna_internals.attributes import CLAIM, COMPLETED_RUNG, REASON, RETRY_OF
 from hpo.study.records import EpochRow
 from hpo.study.session.admission import FRESH_TRIAL
 from hpo.study.session.context import SessionContext
@@ -190,11 +190,8 @@ def _taken_over(context: SessionContext, connection: Connection, claim: Claim) -
 def _kept_attributes(dead: FrozenTrial, rows: list[EpochRow]) -> dict[str, Any]:
     """Return what samplers keep on a trial, and the rungs of successive halving that the copied epochs had passed."""
     reached = {row.objective for row in rows}
-    return {
-        key: value
-        for key, value in dead.system_attrs.items()
-        if not key.startswith("completed_rung_") or value in reached
-    }
+    known = dead.system_attrs.items()
+    return {key: value for key, value in known if not key.startswith(COMPLETED_RUNG) or value in reached}
 
 
 def _copied(row: EpochRow, study_id: int, number: int) -> dict[str, Any]:

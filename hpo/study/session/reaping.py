@@ -55,16 +55,12 @@ def fail_orphans(context: SessionContext) -> None:
     theirs, ours, attributes = optuna_tables.trials, tables.trials, optuna_tables.user_attributes
     mine = and_(ours.c.study_id == theirs.c.study_id, ours.c.number == theirs.c.number)
     of_trial = and_(attributes.c.trial_id == theirs.c.trial_id, attributes.c.key == CLAIM)
+    is_open = optuna_tables.state.in_(("RUNNING", "WAITING"))
     live = exists().where(literal('"') + tables.claims.c.token + literal('"') == attributes.c.value_json)
     unclaimed = (  # one statement: a trial that it does not see adopted must be seen as owned in the same snapshot
         select(theirs.c.trial_id)
         .select_from(theirs.join(ours, mine, isouter=True).join(attributes, of_trial, isouter=True))
-        .where(
-            theirs.c.study_id == context.study.id,
-            ours.c.number.is_(None),
-            optuna_tables.state.in_(("RUNNING", "WAITING")),
-            ~live,
-        )
+        .where(theirs.c.study_id == context.study.id, ours.c.number.is_(None), is_open, ~live)
     )
     for trial_id in context.storage.read(lambda connection: list(connection.scalars(unclaimed))):
         proposing.forget(context, trial_id)

@@ -79,11 +79,9 @@ class WorkerSession:
         """Control of the study at the last query."""
         now = tables.Now if clock is None else lambda: literal(clock(), tables.Utc())
         life = Life(worker) if isinstance(worker, str) else worker
-        worker_id = registry.enter(storage, study.id, life, now())
+        life_id = registry.enter(storage, study.id, life, now())
         history = SearchHistory(storage, warm.trials(storage, study), notes=keeps_notes(study.spec.search.pruner))
-        self._context = SessionContext(
-            storage, study, life.worker, worker_id, clock or utc_now, now, failpoint, history
-        )
+        self._context = SessionContext(storage, study, life.worker, life_id, clock or utc_now, now, failpoint, history)
         self.uploads = UploadRows(self._context)
 
     @property
