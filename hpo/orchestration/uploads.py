@@ -124,10 +124,8 @@ class Uploads:
         what = "old checkpoints are not deleted" if key == _CLEARING else "checkpoints are not uploaded"
         if first or not isinstance(error, StorageUnavailable):
             log.warning("%s for now, training goes on: %s", what, error)
-        attempt = self._attempts.get(key)
-        if attempt is not None:
-            return attempt.due
-        return 0.0 if key == _CLEARING else None
+        attempt, due = self._attempts.get(key), 0.0 if key == _CLEARING else None
+        return due if attempt is None else attempt.due
 
     def _drop(self, token: str) -> None:
         self._attempts.pop(token, None)
@@ -150,16 +148,12 @@ class Uploads:
                 self._store.delete(attempt.stored.location)
             raise
         attempt.epoch, attempt.stored = attempt.stored.epoch, None
-        self._drop_superseded(attempt, superseded)
-        if attempt.urgent:
-            self._advance(attempt)  # the checkpoint just written may have been an older one
-
-    def _drop_superseded(self, attempt: _Attempt, superseded: list[Upload]) -> None:
-        """Delete uploads in the store first, then in the rows: while a row names an upload, anyone can delete it."""
-        for upload in superseded:
+        for upload in superseded:  # in the store first: while a row names an upload, anyone can delete it
             self._store.delete(upload.location)
         if superseded:
             self._session.uploads.forget(attempt.token, superseded)
+        if attempt.urgent:
+            self._advance(attempt)  # the checkpoint just written may have been an older one
 
     def _put(self, attempt: _Attempt, saved: Saved) -> Upload:
         """Upload from a hard link of its own, since the training drops its older checkpoints meanwhile."""

@@ -6,7 +6,6 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -180,8 +179,11 @@ class Worker:
         paths = AttemptPaths.of(self._workspace.folder, proposal.number, proposal.attempt)
         shutil.rmtree(paths.folder, ignore_errors=True)  # left by a deleted study of the same name
         paths.claim(proposal.token)
-        start = Resumption(proposal, paths, self._with.store, self._fetching()).start()
-        devices, best = self._slots.devices, self._best_value()
+        fetching = Patience(FETCH_PATIENCE_S, 0.0, self._stop)  # shorter than for the database: trials can restart
+        start = Resumption(proposal, paths, self._with.store, fetching.waiting()).start()
+        devices, best = self._slots.devices, None
+        if self._study.spec.plots == "best":
+            best = self._patience.call(self._with.leaderboard.best_value)
         device, sharing = devices[slot], len(devices)
         request = self._workspace.request(self._study, proposal, start, device, sharing=sharing, best_value=best)
         place = Place(request.folder, request.device, slot)
@@ -228,18 +230,6 @@ class Worker:
         if self._uploads is not None:
             self._uploads.forget(proposal.token)
 
-    def _fetching(self) -> Callable[[float], bool]:
-        """Return the wait for a silent store. It is shorter than for the database: trials can restart."""
-        began = time.monotonic()
-
-        def wait(pause_s: float) -> bool:
-            if self._stop.soon or time.monotonic() - began > FETCH_PATIENCE_S:
-                return False
-            self._wait(pause_s)
-            return True
-
-        return wait
-
     def _give_up_if_fruitless(self, ended: Ended, paths: AttemptPaths) -> None:
         failed = ended.reason in (Reason.CRASH, Reason.DATA, Reason.DISK, Reason.HOST_OOM) and ended.epochs == 0
         self._fruitless = self._fruitless + 1 if failed else 0
@@ -252,9 +242,3 @@ class Worker:
             f"{because}: {ended.detail}\nIts log: {paths.log}\n"
             f"{'The study is paused: it is so on other workers too. ' if paused else ''}Mend the cause {then}."
         )
-
-    def _best_value(self) -> float | None:
-        """Return the best value so far. None where the trial's plots do not depend on it, or no trial is complete."""
-        if self._study.spec.plots != "best":
-            return None
-        return self._patience.call(self._with.leaderboard.best_value)

@@ -6,11 +6,10 @@ import uuid
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, exists, func, literal, or_, select
+from sqlalchemy import Connection, and_, exists, func, literal, or_, select
 
 from hpo.errors import ClaimLost
 from hpo.study.claims import claims, liveness
@@ -116,23 +115,16 @@ def _ended(context: SessionContext, claim: Unsettled) -> Ended:
     newest = select(tables.attempts).where(mine)
     attempt = context.storage.read(lambda connection: connection.execute(newest).one_or_none())
     left = None if attempt is None else results.untold(AttemptPaths(Path(attempt.folder)), attempt.token)
-    epochs, at = context.storage.read(lambda connection: _last_sign(connection, claim, attempt))
-    killed = Ended(Reason.KILLED, _DIED, epochs, None, {}, None, (at or context.clock()).timestamp())
+    rows = context.storage.read(lambda connection: curve(connection, claim.study_id, claim.trial_number))
+    last = rows[-1] if rows else None
+    signs = [] if attempt is None else [attempt.started_at, claim.beat_at, last and last.recorded_at]
+    at = max((sign for sign in signs if sign is not None), default=context.clock())
+    killed = Ended(Reason.KILLED, _DIED, last.epoch if last else 0, None, {}, None, at.timestamp())
     if attempt is not None and attempt.reason == Reason.GIVEN_BACK:
         left = replace(killed, reason=Reason.GIVEN_BACK, detail="")
     if left is None or (left.reason is Reason.GIVEN_BACK and claim.state != "RUNNING"):
         return killed
     return left
-
-
-def _last_sign(connection: Connection, claim: Unsettled, attempt: Row[Any] | None) -> tuple[int, datetime | None]:
-    """Return the number of recorded epochs, and when the attempt was last known to live."""
-    rows = curve(connection, claim.study_id, claim.trial_number)
-    epochs = rows[-1].epoch if rows else 0
-    if attempt is None:
-        return epochs, None
-    signs = [attempt.started_at, claim.beat_at, rows[-1].recorded_at if rows else None]
-    return epochs, max(sign for sign in signs if sign is not None)
 
 
 def _free(connection: Connection, claim: Unsettled, token: str) -> None:
