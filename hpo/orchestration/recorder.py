@@ -44,8 +44,7 @@ class AttemptRecorder:
         return self.session.lost(self.proposal.token)
 
     def started(self, effective: dict[str, Scalar], resumed_from: int) -> None:
-        self._waiting.append(lambda: self.session.started(self.proposal.token, effective, resumed_from))
-        self._write()
+        self._write(lambda: self.session.started(self.proposal.token, effective, resumed_from))
 
     def progress(self, stage: str, epoch: int, fraction: float) -> None:
         self.watcher.progress(self.proposal.number, stage, epoch, fraction)
@@ -53,22 +52,19 @@ class AttemptRecorder:
             self._write()
 
     def took_memory(self, mib: float) -> None:
-        self._waiting.append(lambda: self.session.took_memory(self.proposal.token, mib))
-        self._write()
+        self._write(lambda: self.session.took_memory(self.proposal.token, mib))
 
     def report(self, report: EpochReport) -> Answer:
-        self._waiting.append(lambda: self.session.report(self.proposal.token, report))
-        prune = self._write()
+        prune = self._write(lambda: self.session.report(self.proposal.token, report))
         self.mirror.touch(self.proposal.number)
         self.watcher.epoch_ended(self.proposal.number, report)
         return Answer.PRUNE if prune else Answer.GO_ON
 
     def checkpointed(self, epoch: int) -> None:
         path = str(checkpoints.path_of(self.paths.checkpoints, epoch))
-        self._waiting.append(lambda: self.session.checkpointed(self.proposal.token, epoch, path))
         if self.uploads is not None:
             self.uploads.checkpointed(self.proposal.token)
-        self._write()
+        self._write(lambda: self.session.checkpointed(self.proposal.token, epoch, path))
 
     def settle(self, patience: Patience) -> None:
         """Write every message that waits."""
@@ -76,8 +72,9 @@ class AttemptRecorder:
             patience.call(self._waiting[0])
             self._waiting.popleft()
 
-    def _write(self) -> bool | None:
-        """Return the answer to the last message; None where it could not be written yet."""
+    def _write(self, *messages: Callable[[], bool | None]) -> bool | None:
+        """Add messages to those that wait; return the last one's answer, None where it could not be written yet."""
+        self._waiting.extend(messages)
         answer: bool | None = None
         if time.monotonic() < self._retry_at:
             return None

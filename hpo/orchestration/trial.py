@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, assert_never
+from typing import Protocol
 
 from hpo.errors import ClaimLost
 from hpo.orchestration.stop import Stopping
@@ -162,8 +162,6 @@ class Supervisor:
             case Checkpointed(epoch):
                 self._checkpoint = epoch
                 self.recorder.checkpointed(epoch)
-            case _:
-                assert_never(message)
 
     def _answer(self, report: EpochReport) -> Answer:
         self._epochs = report.epoch

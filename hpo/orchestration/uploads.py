@@ -45,10 +45,6 @@ class _Attempt:
     urgent: bool = False
     """Whether the attempt is handed over: then the newest checkpoint is uploaded right after the stored one."""
 
-    @property
-    def token(self) -> str:
-        return self.proposal.token
-
 
 class Uploads:
     """Uploads checkpoints from one daemon thread for each worker.
@@ -133,16 +129,16 @@ class Uploads:
 
     def _advance(self, attempt: _Attempt) -> None:
         """Store the newest checkpoint if it is newer than the last upload, then write its row, then drop the others."""
-        if self._session.lost(attempt.token):
+        if self._session.lost(attempt.proposal.token):
             raise ClaimLost(f"trial {attempt.proposal.number} is someone else's: nothing more of it is uploaded")
         if attempt.stored is None:
             attempt.due = time.monotonic() + self._every_s
-            saved = checkpoints.newest(attempt.paths.checkpoints, attempt.token)
+            saved = checkpoints.newest(attempt.paths.checkpoints, attempt.proposal.token)
             if saved is None or saved.epoch <= attempt.epoch:
                 return
             attempt.stored = self._put(attempt, saved)
         try:
-            superseded = self._session.uploads.add(attempt.token, attempt.stored)
+            superseded = self._session.uploads.add(attempt.proposal.token, attempt.stored)
         except ClaimLost:
             with suppress(HpoError):
                 self._store.delete(attempt.stored.location)
@@ -151,7 +147,7 @@ class Uploads:
         for upload in superseded:  # in the store first: while a row names an upload, anyone can delete it
             self._store.delete(upload.location)
         if superseded:
-            self._session.uploads.forget(attempt.token, superseded)
+            self._session.uploads.forget(attempt.proposal.token, superseded)
         if attempt.urgent:
             self._advance(attempt)  # the checkpoint just written may have been an older one
 

@@ -196,9 +196,8 @@ class Worker:
         recorder = AttemptRecorder(proposal, session, mirror, watcher, paths, self._uploads)
         with self._settling:
             process = self._with.launcher.start(request)
-        hung_s = self._study.spec.recovery.hung_s
         left = partial(results.untold, paths, proposal.token)
-        ended = Supervisor(process, recorder, self._orders, hung_s, left).follow()
+        ended = Supervisor(process, recorder, self._orders, self._study.spec.recovery.hung_s, left).follow()
         recorder.settle(self._patience)
         self._settle(proposal, ended, paths)
 

@@ -84,7 +84,7 @@ def test_a_worker_on_which_nothing_begins_takes_no_more_trials_and_says_why(
     with pytest.raises(HpoError, match="before their first epoch"):
         work(storage, study, tmp_path, FakeLauncher(Pace(1, 0.01, crash_rate=1.0)), StopRequest())
     assert snapshot.status(storage, study).budget.counted < 6
-    assert controls.control(storage, study)[0] is Control.RUN
+    assert snapshot.status(storage, study).control == Control.RUN
 
 
 def test_sigterm_gives_every_running_trial_back_without_a_retry(

@@ -1,4 +1,4 @@
-"""The workers of a study, and its control."""
+"""The workers of a study."""
 
 from __future__ import annotations
 
@@ -54,11 +54,6 @@ def offers(context: SessionContext, slots: tuple[str, ...]) -> None:
 def leave(storage: Storage, worker_id: int, now: ColumnElement[datetime]) -> None:
     me = tables.workers.c.id == worker_id
     storage.execute(update(tables.workers).where(me).values(seen_at=now, ended_at=now))
-
-
-def control(connection: Connection, study_id: int) -> Control:
-    wanted = select(tables.studies.c.control).where(tables.studies.c.id == study_id)
-    return Control(connection.execute(wanted).scalar_one())
 
 
 def give_up(context: SessionContext, because: str) -> bool:

@@ -27,7 +27,7 @@ from hpo.study.session.context import Failpoint, SessionContext, no_failpoint, u
 from hpo.study.session.recording import Active, Place
 from hpo.study.session.registry import Life
 from hpo.study.session.uploads import UploadRows
-from hpo.study.studies import progress
+from hpo.study.studies import controls, progress
 from hpo.study.studies.progress import Control, StudyProgress
 from hpo.studyfile.planning import rungs
 from hpo.trial.messages import Ended, EpochReport
@@ -250,7 +250,7 @@ class WorkerSession:
         context = self._context
         kept = claims.beat(connection, held, context.now())
         registry.seen(connection, context.worker_id, context.now())
-        return kept, claims.beats(connection, context.study.id), registry.control(connection, context.study.id)
+        return kept, claims.beats(connection, context.study.id), controls.control(connection, context.study.id)
 
     @contextmanager
     def _hold(self, token: str) -> Iterator[None]:

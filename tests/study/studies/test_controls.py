@@ -78,11 +78,12 @@ def test_a_study_in_which_everything_fails_on_two_workers_pauses_itself(
     storage: Storage, study: StudyRow, session: WorkerSession, clock: Clock
 ) -> None:
     assert not session.give_up("three crashes")  # it is the only worker: the fault may be the machine's
-    assert controls.control(storage, study)[0] is Control.RUN
+    assert snapshot.status(storage, study).control == Control.RUN
     other = WorkerSession(storage, study, "w2", None, clock=clock)
     clock.pass_(seconds=10)
     assert other.give_up("three crashes")
-    assert controls.control(storage, study) == (Control.PAUSE, "everything fails on w, w2: three crashes")
+    status = snapshot.status(storage, study)
+    assert (status.control, status.control_reason) == (Control.PAUSE, "everything fails on w, w2: three crashes")
 
 
 def test_a_worker_that_gave_up_before_this_one_came_does_not_count(
