@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -71,7 +70,3 @@ def free_host_mib(cgroups: Path = CGROUPS) -> float:
         with suppress(OSError, ValueError):  # the file is missing, or says "max"
             left.append(float((cgroups / limit).read_text()) - float((cgroups / used).read_text()))
     return max(0.0, min(left)) / 2**20
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0))

@@ -40,7 +40,7 @@ class Patience:
         )
 
     def waiting(self) -> Callable[[float], bool]:
-        """Return a function that waits for some seconds, or returns False when the patience that begins now has ended."""
+        """Return a function that waits some seconds. It returns False once the patience that begins now has ended."""
         began = time.monotonic()
 
         def wait(pause_s: float) -> bool:

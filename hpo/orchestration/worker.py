@@ -21,11 +21,12 @@ from hpo.orchestration.stop import Orders, StopRequest
 from hpo.orchestration.trial import Supervisor
 from hpo.orchestration.uploads import Uploads
 from hpo.orchestration.workspace import Workspace
+from hpo.study.database.storage import Storage
 from hpo.study.records import Proposal, StudyRow
 from hpo.study.session.peaks import Load
 from hpo.study.session.recording import Place
 from hpo.study.session.worker_session import WorkerSession
-from hpo.study.studies.leaderboard import Leaderboard
+from hpo.study.studies import leaderboard
 from hpo.study.studies.progress import Control, finished
 from hpo.trial import checkpoints, results
 from hpo.trial.messages import Ended
@@ -55,7 +56,7 @@ class Services:
     launcher: Launcher
     mirror: Mirror
     watcher: Watcher
-    leaderboard: Leaderboard
+    storage: Storage
     store: CheckpointStore | None = None
     """Takes checkpoints to where other machines can fetch them; None keeps them on this machine."""
 
@@ -73,7 +74,7 @@ class Worker:
         self._orders = Orders(stop, lambda: services.session.control is Control.CANCEL, recovery.grace_s)
         self._slots = Slots(workspace.devices, workspace.memory)
         self._uploads: Uploads | None = None
-        self._cleaner = Cleaner(workspace.folder, services.leaderboard.placement)
+        self._cleaner = Cleaner(workspace.folder, partial(leaderboard.placement, services.storage, study))
         self._settling = threading.Lock()
         """Guards ``_fruitless`` and ``_failure``: several slots' threads may end trials at the same time."""
         self._fruitless = 0
@@ -183,7 +184,7 @@ class Worker:
         start = Resumption(proposal, paths, self._with.store, fetching.waiting()).start()
         devices, best = self._slots.devices, None
         if self._study.spec.plots == "best":
-            best = self._patience.call(self._with.leaderboard.best_value)
+            best = self._patience.call(partial(leaderboard.best_value, self._with.storage, self._study))
         device, sharing = devices[slot], len(devices)
         request = self._workspace.request(self._study, proposal, start, device, sharing=sharing, best_value=best)
         place = Place(request.folder, request.device, slot)

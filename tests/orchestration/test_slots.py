@@ -22,7 +22,6 @@ from hpo.study.session.peaks import Load, Peak
 from hpo.study.session.registry import Life
 from hpo.study.session.worker_session import WorkerSession
 from hpo.study.studies import snapshot
-from hpo.study.studies.leaderboard import Leaderboard
 from hpo.study.studies.lifecycle import create_or_join
 from hpo.training import environment
 from hpo.trial.vocabulary import Reason, TrialState
@@ -56,7 +55,7 @@ def work(
     """Return the slots that the worker showed at its end."""
     launcher = ForkserverLauncher(entry, LIGHT, environment.prepare(folder))
     with WorkerSession(storage, study, Life("w", slots), None) as session:
-        services = Services(session, launcher, Nobody(), Nobody(), Leaderboard(storage, study))
+        services = Services(session, launcher, Nobody(), Nobody(), storage)
         workspace = Workspace(folder, "m.yaml", folder / "data.yaml", None, slots, memory=space)
         Worker(study, workspace, services, StopRequest()).run()
         [row] = snapshot.status(storage, study).workers

@@ -19,7 +19,6 @@ from hpo.study.records import StudyRow
 from hpo.study.session.registry import Life
 from hpo.study.session.worker_session import WorkerSession
 from hpo.study.studies import controls, snapshot
-from hpo.study.studies.leaderboard import Leaderboard
 from hpo.study.studies.lifecycle import create_or_join
 from hpo.study.studies.progress import Control
 from hpo.trial.ports import TrialProcess
@@ -39,7 +38,7 @@ def study(storage: Storage) -> StudyRow:
 def work(storage: Storage, study: StudyRow, folder: Path, launcher: FakeLauncher, stop: StopRequest) -> None:
     slots = ("cpu", "cpu")
     with WorkerSession(storage, study, Life("w", slots), None) as session:
-        services = Services(session, launcher, Nobody(), Nobody(), Leaderboard(storage, study))
+        services = Services(session, launcher, Nobody(), Nobody(), storage)
         Worker(study, Workspace(folder, "m.yaml", folder / "data.yaml", None, slots), services, stop).run()
 
 

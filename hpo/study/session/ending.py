@@ -100,14 +100,10 @@ def _record(context: SessionContext, connection: Connection, token: str, ended: 
         return vocabulary.EXCLUSIVE
     retries_left = context.study.spec.recovery.retries - claim.retries
     reaction = vocabulary.reaction(ended.reason, retries_left=retries_left)
-    outcome = {
+    outcome = {name: getattr(ended, name) for name in ("detail", "metrics", "epochs", "best_epoch")} | {
         "reason": ended.reason.value,
-        "detail": ended.detail,
         "counts": reaction.counts,
         "value": ended.value if ended.reason is Reason.COMPLETE else None,
-        "metrics": ended.metrics,
-        "epochs": ended.epochs,
-        "best_epoch": ended.best_epoch,
         "recorded_at": at,
     }
     if context.study.spec.is_swept:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 
 from hpo.study.database import tables
 from hpo.study.database.storage import Storage
@@ -36,10 +36,8 @@ class Peak:
 def seen(storage: Storage, study: StudyRow) -> list[Peak]:
     """Return the peak memory of every attempt that trained this model, in any study of this database."""
     studies, attempts = tables.studies, tables.attempts
-    mine = (
-        select(attempts.c.effective, attempts.c.peak_mib)
-        .join(studies, studies.c.id == attempts.c.study_id)
-        .where(studies.c.model_sha256 == study.identity.model_sha256, attempts.c.peak_mib.is_not(None))
-    )
+    of_model = and_(studies.c.model_sha256 == study.identity.model_sha256, attempts.c.peak_mib.is_not(None))
+    peaks = select(attempts.c.effective, attempts.c.peak_mib).join(studies, studies.c.id == attempts.c.study_id)
+    mine = peaks.where(of_model)
     rows = storage.read(lambda connection: connection.execute(mine).all())
     return [Peak(Load.of(row.effective), row.effective.get("device") == "cpu", float(row.peak_mib)) for row in rows]

@@ -56,11 +56,10 @@ def fail_orphans(context: SessionContext) -> None:
     of_trial = and_(attributes.c.trial_id == theirs.c.trial_id, attributes.c.key == CLAIM)
     is_open = optuna_tables.state.in_(("RUNNING", "WAITING"))
     live = exists().where(literal('"') + tables.claims.c.token + literal('"') == attributes.c.value_json)
-    unclaimed = (  # one statement: a trial that it does not see adopted must be seen as owned in the same snapshot
-        select(theirs.c.trial_id)
-        .select_from(theirs.join(ours, mine, isouter=True).join(attributes, of_trial, isouter=True))
-        .where(theirs.c.study_id == context.study.id, ours.c.number.is_(None), is_open, ~live)
-    )
+    joined = theirs.join(ours, mine, isouter=True).join(attributes, of_trial, isouter=True)
+    is_orphan = and_(theirs.c.study_id == context.study.id, ours.c.number.is_(None), is_open, ~live)
+    # one statement: a trial that it does not see adopted must be seen as owned in the same snapshot
+    unclaimed = select(theirs.c.trial_id).select_from(joined).where(is_orphan)
     for trial_id in context.storage.read(lambda connection: list(connection.scalars(unclaimed))):
         proposing.forget(context, trial_id)
         context.failpoint("orphan")

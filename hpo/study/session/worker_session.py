@@ -8,7 +8,8 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import Connection, literal
@@ -23,7 +24,7 @@ from hpo.study.records import Finish, Proposal, StudyRow
 from hpo.study.search import warm
 from hpo.study.search.pruning import build_pruner, keeps_notes
 from hpo.study.session import admission, ending, reaping, recording, registry
-from hpo.study.session.context import Failpoint, SessionContext, no_failpoint, utc_now
+from hpo.study.session.context import Failpoint, SessionContext, no_failpoint
 from hpo.study.session.recording import Active, Place
 from hpo.study.session.registry import Life
 from hpo.study.session.uploads import UploadRows
@@ -81,7 +82,9 @@ class WorkerSession:
         life = Life(worker) if isinstance(worker, str) else worker
         life_id = registry.enter(storage, study.id, life, now())
         history = SearchHistory(storage, warm.trials(storage, study), notes=keeps_notes(study.spec.search.pruner))
-        self._context = SessionContext(storage, study, life.worker, life_id, clock or utc_now, now, failpoint, history)
+        self._context = SessionContext(
+            storage, study, life.worker, life_id, clock or partial(datetime.now, UTC), now, failpoint, history
+        )
         self.uploads = UploadRows(self._context)
 
     @property

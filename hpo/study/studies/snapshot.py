@@ -166,11 +166,9 @@ def _running(connection: Connection, study_id: int) -> dict[int, list[RunningRow
     attempts, claims = tables.attempts, tables.claims
     names = ("study_id", "ordinal", "attempt")
     owned = and_(*(attempts.c[name] == claims.c[name] for name in names))
-    busy = (
-        select(claims.c.worker_id, attempts.c.number, attempts.c.slot, attempts.c.device, attempts.c.started_at)
-        .join(attempts, owned)
-        .where(claims.c.study_id == study_id, claims.c.open, claims.c.token.is_not(None), attempts.c.ended_at.is_(None))
-    )
+    is_busy = and_(claims.c.open, claims.c.token.is_not(None), attempts.c.ended_at.is_(None))
+    columns = (claims.c.worker_id, *(attempts.c[name] for name in ("number", "slot", "device", "started_at")))
+    busy = select(*columns).join(attempts, owned).where(claims.c.study_id == study_id, is_busy)
     found: dict[int, list[RunningRow]] = defaultdict(list)
     for row in connection.execute(busy.order_by(attempts.c.started_at)):
         found[row.worker_id].append(RunningRow(row.number, row.slot, row.device, row.started_at))

@@ -19,12 +19,8 @@ def note_look(storage: Storage, study: StudyRow, by: str, look: Look) -> None:
 def looks(storage: Storage, data_fingerprint: str) -> list[Look]:
     """Return the looks of all studies at the data with this fingerprint, oldest first."""
     looks, studies = tables.looks, tables.studies
-    found = (
-        select(looks.c.split, looks.c.weights)
-        .join(studies, studies.c.id == looks.c.study_id)
-        .where(studies.c.data_fingerprint == data_fingerprint)
-        .order_by(looks.c.id)
-    )
+    all_looks = select(looks.c.split, looks.c.weights).join(studies, studies.c.id == looks.c.study_id)
+    found = all_looks.where(studies.c.data_fingerprint == data_fingerprint).order_by(looks.c.id)
     return storage.read(lambda connection: [Look(row.split, row.weights) for row in connection.execute(found)])
 
 
