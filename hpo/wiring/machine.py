@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 from contextlib import suppress
 from dataclasses import dataclass

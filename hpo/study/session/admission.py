@@ -71,14 +71,8 @@ def _propose_new(context: SessionContext, claim: Claim, baseline: BaselinePlan |
     planned = proposing.source(context.study, baseline, claim.ordinal)
     trial_id, number, values = proposing.ask(context, claim.ordinal, claim.token, planned)
     context.failpoint("suggested")
-    row = {
-        "study_id": context.study.id,
-        "number": number,
-        "ordinal": claim.ordinal,
-        "baseline": planned.baseline,
-        "params": values,
-        **FRESH_TRIAL,
-    }
+    row: dict[str, Any] = {"number": number, "ordinal": claim.ordinal, "baseline": planned.baseline, "params": values}
+    row |= {"study_id": context.study.id, **FRESH_TRIAL}
     try:
         drawn = context.history.take_drawn(trial_id)
         context.storage.write(lambda connection: _adopt(connection, claim.token, row, (trial_id, drawn)))

@@ -27,16 +27,8 @@ class Life:
 
 def enter(storage: Storage, study_id: int, life: Life, now: ColumnElement[datetime]) -> int:
     """Insert a new life and return its id."""
-    row = {
-        "study_id": study_id,
-        "worker": life.worker,
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "started_at": now,
-        "seen_at": now,
-        "process": liveness.this_process(),
-        "slots": list(life.slots),
-    }
+    me = {"worker": life.worker, "slots": list(life.slots), "host": socket.gethostname(), "pid": os.getpid()}
+    row = me | {"study_id": study_id, "process": liveness.this_process(), "started_at": now, "seen_at": now}
     returning = insert(tables.workers).values(row).returning(tables.workers.c.id)
     return int(storage.write(lambda connection: connection.execute(returning).scalar_one()))
 
