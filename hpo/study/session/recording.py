@@ -61,19 +61,11 @@ def write_attempt(context: SessionContext, active: Active, place: Place, planned
     Epochs after the one that the attempt resumes from no longer belong to the trial's curve.
     """
     proposal = active.proposal
-    row = {
-        **{name: getattr(proposal, name) for name in ("token", "number", "ordinal", "attempt")},
-        "study_id": context.study.id,
-        "worker": context.worker,
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "started_at": context.clock(),
-        "detail": "",
-        "effective": {},
-        "resumed_from": proposal.resume_epoch,
-        "checkpoint_epoch": 0,
-        **asdict(place),
-    }
+    names = ("token", "number", "ordinal", "attempt")
+    row: dict[str, Any] = {name: getattr(proposal, name) for name in names} | asdict(place)
+    row |= {"study_id": context.study.id, "worker": context.worker, "host": socket.gethostname(), "pid": os.getpid()}
+    row |= {"started_at": context.clock(), "resumed_from": proposal.resume_epoch}
+    row |= {"detail": "", "effective": {}, "checkpoint_epoch": 0}
 
     def action(connection: Connection) -> None:
         owned(connection, proposal.token)
@@ -126,13 +118,9 @@ def write_epoch(context: SessionContext, active: Active, report: EpochReport) ->
     proposal, finite = active.proposal, math.isfinite(report.objective)
     asked = {"of": proposal.token, "trial": active.trial_id}
     theirs = optuna_rows.intermediate(active.trial_id, report.epoch, report.objective) if finite else None
-    row = vars(report) | {
-        "study_id": context.study.id,
-        "number": proposal.number,
-        "attempt": proposal.attempt,
-        "objective": report.objective if finite else None,
-        "recorded_at": datetime.fromtimestamp(report.recorded_at, UTC),
-    }
+    at = datetime.fromtimestamp(report.recorded_at, UTC)
+    row = vars(report) | {"objective": report.objective if finite else None, "recorded_at": at}
+    row |= {"study_id": context.study.id, "number": proposal.number, "attempt": proposal.attempt}
 
     def action(connection: Connection) -> Control:
         if connection.dialect.name == "postgresql":  # one statement: most of a trial's calls to it are epochs

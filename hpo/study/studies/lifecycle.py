@@ -133,20 +133,11 @@ def _find(storage: Storage, name: str) -> StudyRow | None:
 def _create(storage: Storage, asked: tuple[StudySpec, StagePlan], identity: Identity, facts: Facts) -> StudyRow:
     spec, digest = asked[0], serialize.digest(*asked)
     study_id = _create_in_optuna(storage, spec.name, {"spec_sha256": digest, **asdict(identity)})
-    statement = insert(tables.studies).values(
-        id=study_id,
-        uuid=str(uuid.uuid4()),
-        name=spec.name,
-        spec=serialize.to_json(*asked),
-        spec_sha256=digest,
-        **asdict(identity),
-        facts=asdict(facts),
-        budget_trials=spec.budget.trials,
-        budget_hours=spec.budget.hours,
-        control=Control.RUN.value,
-        control_reason="",
-        created_at=datetime.now(UTC),
-    )
+    known = {"id": study_id, "uuid": str(uuid.uuid4()), "name": spec.name, "created_at": datetime.now(UTC)}
+    stored = {"spec": serialize.to_json(*asked), "spec_sha256": digest, "facts": asdict(facts), **asdict(identity)}
+    budget = {"budget_trials": spec.budget.trials, "budget_hours": spec.budget.hours}
+    control = {"control": Control.RUN.value, "control_reason": ""}
+    statement = insert(tables.studies).values(**known, **stored, **budget, **control)
     try:
         storage.execute(statement)
     except IntegrityError:
