@@ -49,7 +49,7 @@ def spec(sampler: str, trials: int) -> Any:
 
 def ours(case: Case, ready: Any, go: Any, results: Any) -> None:
     """A worker as ``hpo worker`` runs one, heartbeat included, but for the training."""
-    from hpo.orchestration.heartbeat import Heartbeat
+    from hpo.orchestration.heartbeat import heartbeat
     from hpo.study.session.worker_session import WorkerSession
     from tests.study.support import begin, ended, epoch_report, value_of
 
@@ -71,7 +71,7 @@ def ours(case: Case, ready: Any, go: Any, results: Any) -> None:
             pruned = False
             for epoch in range(1, REPORTS + 1):
                 with timed(samples, "report and should-prune"):
-                    pruned = one.report(proposal.token, epoch_report(epoch, value * epoch / REPORTS)).prune
+                    pruned = one.report(proposal.token, epoch_report(epoch, value * epoch / REPORTS))
                 if pruned:
                     break
             with timed(samples, "tell"):
@@ -79,7 +79,7 @@ def ours(case: Case, ready: Any, go: Any, results: Any) -> None:
                 one.end(proposal.token, ended(reason, None if pruned else value, REPORTS))
             return True
 
-        with Heartbeat(one.beat, one.beat_every_s):
+        with heartbeat(one.beat, one.beat_every_s):
             trial()
             samples.clear()
             ready.put(1)

@@ -90,12 +90,13 @@ class Queue(Generic[K]):
     def _run(self) -> None:
         while (taken := self._next()) is not None:
             key, tried = taken
-            raised: Exception | None = None
+            goes_on = True
             try:
                 self._job.do(key)
             except Exception as error:  # noqa: BLE001  (whatever it is, the owner's work goes on)
-                raised = error
-            goes_on = self._succeed() if raised is None else self._fail(key, raised)
+                goes_on = self._fail(key, error)
+            else:
+                self._succeed()
             if tried is not None:
                 tried.set()
             if not goes_on:
@@ -130,13 +131,12 @@ class Queue(Generic[K]):
             return None
         return max(min(self._due.values()), self._resume_at) - time.monotonic()
 
-    def _succeed(self) -> bool:
+    def _succeed(self) -> None:
         with self._changed:
             self._in_hand = set()
             was_away, self._failures, self._resume_at = self._failures > 0, 0, 0.0
         if was_away:
             self._job.recovered()
-        return True
 
     def _fail(self, key: K, error: Exception) -> bool:
         """Return whether the thread goes on."""

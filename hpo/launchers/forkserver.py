@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
@@ -95,18 +96,14 @@ class ForkedProcess(TrialProcess):
 
     @override
     def answer(self, answer: Answer) -> None:
-        try:
+        with suppress(BrokenPipeError, ConnectionResetError):  # it died while it waited: the next receive reports it
             self._pipe.send_bytes(answer.value.encode())
-        except (BrokenPipeError, ConnectionResetError):
-            return  # it died while it waited: the next receive reports it
 
     @override
     def kill(self) -> None:
         for end in (os.killpg, os.kill):  # before its setsid the child leads no group of its own
-            try:
+            with suppress(ProcessLookupError):
                 end(self.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
         self._held.close()
         self._process.join(JOIN_S)
 

@@ -4,51 +4,41 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
-from types import TracebackType
-from typing import Self
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 log = logging.getLogger(__name__)
 
 
-class Heartbeat:
-    """A context manager that calls ``beat`` at once and then every ``every_s`` seconds until the block ends.
+@contextmanager
+def heartbeat(beat: Callable[[], None], every_s: float) -> Iterator[None]:
+    """Call ``beat`` at once and then every ``every_s`` seconds until the block ends.
 
     The calls come from a thread of its own. Errors are logged and never end the heartbeat; the first error of a series
     is logged as a warning.
     """
+    ending = threading.Event()
+    thread = threading.Thread(target=_run, args=(beat, every_s, ending), name="heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        thread.join(every_s)  # a call that hangs stays in the daemon thread
 
-    def __init__(self, beat: Callable[[], None], every_s: float) -> None:
-        self._beat = beat
-        self._every_s = every_s
-        self._ending = threading.Event()
-        self._failing = False
-        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        self._ending.set()
-        self._thread.join(self._every_s)  # a call that hangs stays in the daemon thread
-
-    def _run(self) -> None:
-        while True:
-            self._beat_once()
-            if self._ending.wait(self._every_s):
-                return
-
-    def _beat_once(self) -> None:
+def _run(beat: Callable[[], None], every_s: float, ending: threading.Event) -> None:
+    is_failing = False
+    while True:
         try:
-            self._beat()
+            beat()
         except Exception as error:  # noqa: BLE001  (a lease that is not renewed costs a healthy training)
-            level = logging.DEBUG if self._failing else logging.WARNING
-            self._failing = True
+            level = logging.DEBUG if is_failing else logging.WARNING
             log.log(level, "no sign of life can be given, training goes on: %s", error)
+            is_failing = True
         else:
-            if self._failing:
+            if is_failing:
                 log.warning("signs of life are given again")
-            self._failing = False
+            is_failing = False
+        if ending.wait(every_s):
+            return

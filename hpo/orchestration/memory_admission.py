@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -21,15 +20,6 @@ _LIMITS = (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "m
 """Files with the limit and the use of a control group's memory, in versions 2 and 1, relative to the group's folder."""
 
 
-@dataclass(frozen=True)
-class FreeMemory:
-    """The memory that each device had free before any trial ran, in MiB, and the number of CPU cores."""
-
-    mib: Mapping[str, float]
-    cores: int
-    """Number of CPU cores. More trials than this, over all devices, gain nothing."""
-
-
 class MemoryAdmission:
     """Decides whether one more trial fits beside those that run.
 
@@ -38,8 +28,14 @@ class MemoryAdmission:
     and image size, or the largest of all where none was seen. While no peak is known, one trial runs at a time.
     """
 
-    def __init__(self, memory: FreeMemory, peaks: Callable[[], Sequence[Peak]]) -> None:
-        self._memory = memory
+    def __init__(self, free_mib: Mapping[str, float], cores: int, peaks: Callable[[], Sequence[Peak]]) -> None:
+        """Start without a known peak.
+
+        ``free_mib``: the memory that each device had free before any trial ran. ``cores``: number of CPU cores; more
+        trials than this, over all devices, gain nothing.
+        """
+        self._free_mib = free_mib
+        self._cores = cores
         self._peaks = peaks
         self._read: Sequence[Peak] = ()
         self._due = float("-inf")
@@ -50,11 +46,11 @@ class MemoryAdmission:
         ``running`` is the number of trials that the worker trains over all devices.
         """
         known = self._seen(device)
-        if not known or running >= self._memory.cores:
+        if not known or running >= self._cores:
             return False
         largest = max(known.values())
         needed = largest + sum(known.get(load, largest) for load in loads)
-        return needed <= SHARE * self._memory.mib[device]
+        return needed <= SHARE * self._free_mib[device]
 
     def _seen(self, device: str) -> dict[Load, float]:
         if time.monotonic() >= self._due:
@@ -71,12 +67,6 @@ def free_host_mib(cgroups: Path = CGROUPS) -> float:
     """Return the free memory of the machine in MiB, or of this control group where that is less."""
     left = [float(psutil.virtual_memory().available)]
     for limit, used in _LIMITS:
-        try:
+        with suppress(OSError, ValueError):  # the file is missing, or says "max"
             left.append(float((cgroups / limit).read_text()) - float((cgroups / used).read_text()))
-        except (OSError, ValueError):  # the file is missing, or says "max"
-            continue
     return max(0.0, min(left)) / 2**20
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0))

@@ -31,24 +31,28 @@ class Patience:
 
         Raises ``StorageUnavailable`` after ``patience_s`` seconds, or after ``grace_s`` once a stop was asked for.
         """
-        began = time.monotonic()
         return retry.call(
             what,
             BACKOFF,
             again=lambda error: isinstance(error, StorageUnavailable),
-            waited=lambda pause_s: self._wait(pause_s, began),
+            waited=self.waiting(),
             failed=_warn_once,
         )
 
-    def _wait(self, pause_s: float, began: float) -> bool:
-        """Wait, and return False when no patience is left."""
-        until = time.monotonic() + pause_s
-        while time.monotonic() < until:
-            limit_s = min(self._grace_s, self._patience_s) if self._stop.soon else self._patience_s
-            if self._stop.now or time.monotonic() - began > limit_s:
-                return False
-            time.sleep(_STEP_S)
-        return True
+    def waiting(self) -> Callable[[float], bool]:
+        """Return a function that waits some seconds. It returns False once the patience that begins now has ended."""
+        began = time.monotonic()
+
+        def wait(pause_s: float) -> bool:
+            until = time.monotonic() + pause_s
+            while time.monotonic() < until:
+                limit_s = min(self._grace_s, self._patience_s) if self._stop.soon else self._patience_s
+                if self._stop.now or time.monotonic() - began > limit_s:
+                    return False
+                time.sleep(_STEP_S)
+            return True
+
+        return wait
 
 
 def _warn_once(outage: BaseException, failures: int) -> None:

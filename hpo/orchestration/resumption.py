@@ -32,21 +32,18 @@ class Start:
     """Number of the checkpoint's epochs that are in the database already; the others are reported first."""
 
 
-Wait = Callable[[float], bool]
-"""Waits the given seconds for a store that does not answer; returns False once no patience is left."""
-
-
+@dataclass(frozen=True)
 class Resumption:
     """Looks for the start of one attempt.
 
-    ``paths`` are the attempt's own; a checkpoint that is fetched is kept there.
+    ``paths`` are the attempt's own; a checkpoint that is fetched is kept there. ``wait`` waits the given seconds for a
+    store that does not answer; it returns False once no patience is left.
     """
 
-    def __init__(self, proposal: Proposal, paths: AttemptPaths, store: CheckpointStore | None, wait: Wait) -> None:
-        self._proposal = proposal
-        self._paths = paths
-        self._store = store
-        self._wait = wait
+    proposal: Proposal
+    paths: AttemptPaths
+    store: CheckpointStore | None
+    wait: Callable[[float], bool]
 
     def start(self) -> Start:
         """Return the start with the most epochs; of equals, one on this machine. Reads, and may fetch, whole files."""
@@ -57,10 +54,10 @@ class Resumption:
         return Start()
 
     def _candidates(self) -> Iterator[tuple[tuple[int, bool, int], Earlier, Saved | Upload]]:
-        for attempt in self._proposal.earlier:
+        for attempt in self.proposal.earlier:
             for saved in checkpoints.found(AttemptPaths(Path(attempt.folder)).checkpoints, attempt.token):
                 yield (saved.epoch, True, attempt.attempt), attempt, saved
-            if self._store is not None:
+            if self.store is not None:
                 for upload in attempt.uploads:
                     yield (upload.epoch, False, attempt.attempt), attempt, upload
 
@@ -69,17 +66,17 @@ class Resumption:
 
         0 where a later attempt started before ``epoch``: the rows after that point belong to another training.
         """
-        later = [other.resumed_from for other in self._proposal.earlier if other.attempt > attempt.attempt]
-        return min(epoch, self._proposal.recorded) if all(start >= epoch for start in later) else 0
+        later = [other.resumed_from for other in self.proposal.earlier if other.attempt > attempt.attempt]
+        return min(epoch, self.proposal.recorded) if all(start >= epoch for start in later) else 0
 
     def _here(self, saved: Saved) -> Path | None:
         if saved.is_whole():
             return saved.path
-        log.warning("trial %s: %s is torn, damaged or gone; passed over", self._proposal.number, saved.path)
+        log.warning("trial %s: %s is torn, damaged or gone; passed over", self.proposal.number, saved.path)
         return None
 
     def _fetched(self, upload: Upload) -> Path | None:
-        folder = self._paths.checkpoints
+        folder = self.paths.checkpoints
         folder.mkdir(parents=True, exist_ok=True)
         with files.scratch(folder / "checkpoint-fetched") as aside:
             try:
@@ -88,19 +85,19 @@ class Resumption:
                 if found != upload.sha256:
                     raise HpoError(f"{upload.location}: sha256 {found[:12]}, not {upload.sha256[:12]}")  # noqa: TRY301
             except (HpoError, OSError) as error:
-                log.warning("trial %s: its uploaded checkpoint is passed over: %s", self._proposal.number, error)
+                log.warning("trial %s: its uploaded checkpoint is passed over: %s", self.proposal.number, error)
                 return None
-            saved = Saved(aside, upload.epoch, upload.sha256, self._proposal.token)
+            saved = Saved(aside, upload.epoch, upload.sha256, self.proposal.token)
             return checkpoints.adopt(aside, folder, saved).path
 
     def _fetch(self, upload: Upload, target: Path) -> None:
         """Fetch ``upload`` into ``target``. Raises StorageUnavailable when patience ends."""
-        assert self._store is not None  # noqa: S101  (without one there is no such candidate)
-        store, number = self._store, self._proposal.number
+        assert self.store is not None  # noqa: S101  (without one there is no such candidate)
+        store, number = self.store, self.proposal.number
         retry.call(
             lambda: store.fetch(upload.location, target),
             BACKOFF,
             again=lambda error: isinstance(error, StorageUnavailable),
-            waited=self._wait,
+            waited=self.wait,
             failed=lambda outage, _: log.warning("trial %s waits for its checkpoint: %s", number, outage),
         )

@@ -18,14 +18,6 @@ class _Busy:
     exclusive: Exclusive
 
 
-@dataclass(frozen=True)
-class _Held:
-    """A trial that waits until it has its device, or its machine, to itself."""
-
-    proposal: Proposal
-    slot: int
-
-
 class Slots:
     """A map from slot number to trial. It is for one thread, the worker's."""
 
@@ -39,7 +31,8 @@ class Slots:
         self._round = tuple(dict.fromkeys(devices))
         self._memory = memory
         self._busy: dict[int, _Busy] = {}
-        self._held: _Held | None = None
+        self._held: tuple[Proposal, int] | None = None
+        """A trial that waits until it has its device, or its machine, to itself, and its slot."""
 
     def threads(self) -> list[threading.Thread]:
         return [busy.thread for busy in self._busy.values()]
@@ -50,29 +43,29 @@ class Slots:
 
     def free(self) -> int | None:
         """Return a slot that may take a trial now, on the device with the fewest trials; None while there is none."""
-        numbers = [slot for slot in range(len(self.devices) + len(self._round)) if slot not in self._busy]
-        free = [slot for slot in numbers if self._exists(slot) and self._takes(self._device(slot))]
+        count = len(self.devices) + (0 if self._memory is None else len(self._round))
+        free = [slot for slot in range(count) if slot not in self._busy and self._takes(self._device(slot))]
         return min(free, key=lambda slot: (len(self._on(self._device(slot))), slot), default=None)
 
     def hold(self, proposal: Proposal, slot: int) -> bool:
         """Return whether ``proposal`` has to wait until others end. Meanwhile nothing new begins beside it."""
         if not self._disturbs(proposal.exclusive, slot):
             return False
-        self._held = _Held(proposal, slot)
+        self._held = proposal, slot
         return True
 
     def ready(self) -> tuple[Proposal, int] | None:
         """Return the held trial and its slot once no other trial disturbs it. It is then held no longer."""
         held = self._held
-        if held is None or self._disturbs(held.proposal.exclusive, held.slot):
+        if held is None or self._disturbs(held[0].exclusive, held[1]):
             return None
         self._held = None
-        return held.proposal, held.slot
+        return held
 
     def given_up(self) -> Proposal | None:
         """Return the held trial, which will not begin here."""
         held, self._held = self._held, None
-        return None if held is None else held.proposal
+        return None if held is None else held[0]
 
     def enter(self, slot: int, train: Callable[[], None], exclusive: Exclusive, load: Load) -> None:
         """Start ``train`` in a thread of the slot's own."""
@@ -82,9 +75,6 @@ class Slots:
         self._busy[slot] = _Busy(thread, load, exclusive)
         thread.start()
 
-    def _exists(self, slot: int) -> bool:
-        return slot < len(self.devices) or self._memory is not None
-
     def _device(self, slot: int) -> str:
         return self.devices[slot] if slot < len(self.devices) else self._round[slot - len(self.devices)]
 
@@ -93,15 +83,15 @@ class Slots:
 
     def _takes(self, device: str) -> bool:
         here, held = self._on(device), self._held
-        if any(busy.exclusive for busy in here) or any(
-            busy.exclusive is Exclusive.MACHINE for busy in self._busy.values()
-        ):
+        if any(busy.exclusive for busy in here) or Exclusive.MACHINE in [
+            each.exclusive for each in self._busy.values()
+        ]:
             return False
-        if held is not None and (held.proposal.exclusive is Exclusive.MACHINE or self._device(held.slot) == device):
+        if held is not None and (held[0].exclusive is Exclusive.MACHINE or self._device(held[1]) == device):
             return False
-        return (
-            not here or self._memory is None or self._memory.fits(device, [busy.load for busy in here], len(self._busy))
-        )
+        if not here or self._memory is None:
+            return True
+        return self._memory.fits(device, [busy.load for busy in here], len(self._busy))
 
     def _disturbs(self, exclusive: Exclusive, slot: int) -> bool:
         match exclusive:

@@ -76,6 +76,13 @@ class Orders:
         return any(time.monotonic() - at > self._grace_s for at in since)
 
 
+Stopping = StopRequest | Orders
+"""Says how urgently an attempt is to end.
+
+Both answers may change at any time, from False to True only. Several threads ask, and asking is cheap.
+"""
+
+
 @contextmanager
 def on_signals(stop: StopRequest, forward: Callable[[int], None] = lambda _signum: None) -> Iterator[StopRequest]:
     """Count SIGINT and SIGTERM in ``stop`` while the block runs, and print what follows (main thread only).

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, assert_never
+from typing import Protocol
 
 from hpo.errors import ClaimLost
+from hpo.orchestration.stop import Stopping
 from hpo.trial.messages import Answer, Checkpointed, Ended, EpochReport, Memory, Progress, Started
 from hpo.trial.ports import TrialProcess
 from hpo.trial.vocabulary import Reason, Scalar
@@ -27,7 +29,6 @@ class Recorder(Protocol):
     @property
     def lost(self) -> bool:
         """Whether the trial is known to be someone else's now."""
-        ...
 
     def started(self, effective: dict[str, Scalar], resumed_from: int) -> None:
         """The model is built and the data is loaded.
@@ -39,7 +40,6 @@ class Recorder(Protocol):
         Raises:
             ClaimLost: The trial is someone else's now.
         """
-        ...
 
     def progress(self, stage: str, epoch: int, fraction: float) -> None:
         """The attempt shows a sign of life, which is shown and not stored.
@@ -52,7 +52,6 @@ class Recorder(Protocol):
         Raises:
             ClaimLost: The trial is someone else's now.
         """
-        ...
 
     def took_memory(self, mib: float) -> None:
         """The attempt has taken more memory than it had said before.
@@ -63,7 +62,6 @@ class Recorder(Protocol):
         Raises:
             ClaimLost: The trial is someone else's now.
         """
-        ...
 
     def report(self, report: EpochReport) -> Answer:
         """Store an epoch, and ask the pruner.
@@ -78,7 +76,6 @@ class Recorder(Protocol):
         Raises:
             ClaimLost: The trial is someone else's now.
         """
-        ...
 
     def checkpointed(self, epoch: int) -> None:
         """A checkpoint is in place, from which the attempt can be resumed.
@@ -89,50 +86,32 @@ class Recorder(Protocol):
         Raises:
             ClaimLost: The trial is someone else's now.
         """
-        ...
 
 
-class Stopping(Protocol):
-    """Says how urgently an attempt is to end.
-
-    Both answers may change at any time, from False to True only. Several threads ask, and asking is cheap.
-    """
-
-    @property
-    def soon(self) -> bool:
-        """Whether the attempt is to be given back at its next epoch."""
-        ...
-
-    @property
-    def now(self) -> bool:
-        """Whether the attempt is to be killed at once, and given back with what its last checkpoint holds."""
-        ...
+def _host_oom_kills() -> int:
+    """Return how many processes of this control group the kernel has killed for memory; 0 where that can't be read."""
+    try:
+        lines = CGROUP_EVENTS.read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
 
 
+@dataclass
 class Supervisor:
     """Follows one process to its end."""
 
-    def __init__(
-        self, process: TrialProcess, recorder: Recorder, stop: Stopping, hung_s: float, left: Callable[[], Ended | None]
-    ) -> None:
-        """Prepare to follow a process that was just started.
-
-        Args:
-            process: The attempt; it is killed in the end, if it still runs.
-            recorder: Told all that the process says.
-            stop: Says when the attempt is to end early.
-            hung_s: Seconds without a message after which the process counts as hung.
-            left: Reads the end that the process has written to its folder, which it says a moment later; None without
-                one.
-        """
-        self._left = left
-        self._process = process
-        self._recorder = recorder
-        self._stop = stop
-        self._hung_s = hung_s
-        self._epochs = 0
-        self._checkpoint = 0
-        self._oom_kills = _host_oom_kills()
+    process: TrialProcess
+    """The attempt, which was just started; it is killed in the end, if it still runs."""
+    recorder: Recorder
+    stop: Stopping
+    hung_s: float
+    """Seconds without a message after which the process counts as hung."""
+    left: Callable[[], Ended | None]
+    """Reads the end that the process has written to its folder, which it says a moment later; None without one."""
+    _epochs: int = 0
+    _checkpoint: int = 0
+    _oom_kills: int = field(default_factory=_host_oom_kills)
 
     def follow(self) -> Ended:
         """Block until the attempt has ended, by itself or by this worker. The process and its children are gone then.
@@ -146,23 +125,23 @@ class Supervisor:
         try:
             return self._follow()
         finally:
-            self._process.kill()
+            self.process.kill()
 
     def _follow(self) -> Ended:
         heard = time.monotonic()
         while True:
-            if self._recorder.lost:
+            if self.recorder.lost:
                 raise ClaimLost(
                     "the trial was taken over while this worker gave no sign of life; its training is ended"
                 )
-            if self._stop.now:
+            if self.stop.now:
                 return self._given_back()
-            if time.monotonic() - heard > self._hung_s:
-                return self._left() or self._end(Reason.HUNG, f"no progress for {self._hung_s:g} s")
+            if time.monotonic() - heard > self.hung_s:
+                return self.left() or self._end(Reason.HUNG, f"no progress for {self.hung_s:g} s")
             try:
-                message = self._process.receive(POLL_S)
+                message = self.process.receive(POLL_S)
             except EOFError:
-                return self._left() or self._died()
+                return self.left() or self._died()
             if isinstance(message, Ended):
                 return message
             if message is not None:
@@ -173,31 +152,29 @@ class Supervisor:
         match message:
             case Started(effective, resumed_from):
                 self._checkpoint = resumed_from
-                self._recorder.started(effective, resumed_from)
+                self.recorder.started(effective, resumed_from)
             case Progress(stage, epoch, fraction):
-                self._recorder.progress(stage, epoch, fraction)
+                self.recorder.progress(stage, epoch, fraction)
             case Memory(mib):
-                self._recorder.took_memory(mib)
+                self.recorder.took_memory(mib)
             case EpochReport():
-                self._process.answer(self._answer(message))
+                self.process.answer(self._answer(message))
             case Checkpointed(epoch):
                 self._checkpoint = epoch
-                self._recorder.checkpointed(epoch)
-            case _:
-                assert_never(message)
+                self.recorder.checkpointed(epoch)
 
     def _answer(self, report: EpochReport) -> Answer:
         self._epochs = report.epoch
-        answer = self._recorder.report(report)
-        return Answer.GIVE_BACK if answer is Answer.GO_ON and self._stop.soon else answer
+        answer = self.recorder.report(report)
+        return Answer.GIVE_BACK if answer is Answer.GO_ON and self.stop.soon else answer
 
     def _given_back(self) -> Ended:
-        self._process.kill()
-        return self._left() or self._end(Reason.GIVEN_BACK, "stopped at once", epochs=self._checkpoint)
+        self.process.kill()
+        return self.left() or self._end(Reason.GIVEN_BACK, "stopped at once", epochs=self._checkpoint)
 
     def _died(self) -> Ended:
         """Return the end of a process that died without a last message, by its exit code and the kernel's counter."""
-        code = self._process.exit_code()
+        code = self.process.exit_code()
         if code == -9 and _host_oom_kills() > self._oom_kills:
             return self._end(Reason.HOST_OOM, "the kernel's out-of-memory killer ended the process")
         if code in (-9, -15, None):
@@ -212,12 +189,3 @@ def _signal_text(code: int | None) -> str:
     if code is None:
         return "exit code unknown: the forkserver died"
     return f"signal {-code}" if code < 0 else f"exit code {code}"
-
-
-def _host_oom_kills() -> int:
-    """Return how many processes of this control group the kernel has killed for memory; 0 where that can't be read."""
-    try:
-        lines = CGROUP_EVENTS.read_text().splitlines()
-    except OSError:
-        return 0
-    return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from hpo.background import Job, Queue
 from hpo.errors import ClaimLost, HpoError, StorageUnavailable
-from hpo.orchestration.uploading import Rows
 from hpo.retry import Backoff
 from hpo.study.records import Proposal, Upload
+from hpo.study.session.worker_session import WorkerSession
 from hpo.trial import checkpoints
 from hpo.trial.checkpoints import Saved
 from hpo.trial.paths import AttemptPaths
@@ -45,10 +45,6 @@ class _Attempt:
     urgent: bool = False
     """Whether the attempt is handed over: then the newest checkpoint is uploaded right after the stored one."""
 
-    @property
-    def token(self) -> str:
-        return self.proposal.token
-
 
 class Uploads:
     """Uploads checkpoints from one daemon thread for each worker.
@@ -56,15 +52,12 @@ class Uploads:
     All calls return at once, except ``hand_over`` and ``close``. None raises.
     """
 
-    def __init__(self, rows: Rows, store: CheckpointStore, every_s: float) -> None:
+    def __init__(self, session: WorkerSession, store: CheckpointStore, every_s: float) -> None:
         """Start the thread, which first removes from the store what ended trials left there.
 
-        Args:
-            rows: The database's rows about uploads.
-            store: Where the files go.
-            every_s: Seconds between two uploads of one attempt, at least.
+        ``every_s``: seconds between two uploads of one attempt, at least.
         """
-        self._rows = rows
+        self._session = session
         self._store = store
         self._every_s = every_s
         self._attempts: dict[str, _Attempt] = {}
@@ -113,11 +106,10 @@ class Uploads:
         self._queue.close(within_s)
 
     def _do(self, key: str) -> None:
+        attempt = self._attempts.get(key)
         if key == _CLEARING:
             self._clear()
-            return
-        attempt = self._attempts.get(key)
-        if attempt is not None:
+        elif attempt is not None:
             self._advance(attempt)
 
     def _failed(self, key: str, error: Exception, first: bool) -> float | None:  # noqa: FBT001  (a callback)
@@ -128,10 +120,8 @@ class Uploads:
         what = "old checkpoints are not deleted" if key == _CLEARING else "checkpoints are not uploaded"
         if first or not isinstance(error, StorageUnavailable):
             log.warning("%s for now, training goes on: %s", what, error)
-        attempt = self._attempts.get(key)
-        if attempt is not None:
-            return attempt.due
-        return 0.0 if key == _CLEARING else None
+        attempt, due = self._attempts.get(key), 0.0 if key == _CLEARING else None
+        return due if attempt is None else attempt.due
 
     def _drop(self, token: str) -> None:
         self._attempts.pop(token, None)
@@ -139,31 +129,27 @@ class Uploads:
 
     def _advance(self, attempt: _Attempt) -> None:
         """Store the newest checkpoint if it is newer than the last upload, then write its row, then drop the others."""
-        if self._rows.lost(attempt.token):
+        if self._session.lost(attempt.proposal.token):
             raise ClaimLost(f"trial {attempt.proposal.number} is someone else's: nothing more of it is uploaded")
         if attempt.stored is None:
             attempt.due = time.monotonic() + self._every_s
-            saved = checkpoints.newest(attempt.paths.checkpoints, attempt.token)
+            saved = checkpoints.newest(attempt.paths.checkpoints, attempt.proposal.token)
             if saved is None or saved.epoch <= attempt.epoch:
                 return
             attempt.stored = self._put(attempt, saved)
         try:
-            superseded = self._rows.uploaded(attempt.token, attempt.stored)
+            superseded = self._session.uploads.add(attempt.proposal.token, attempt.stored)
         except ClaimLost:
             with suppress(HpoError):
                 self._store.delete(attempt.stored.location)
             raise
         attempt.epoch, attempt.stored = attempt.stored.epoch, None
-        self._drop_superseded(attempt, superseded)
-        if attempt.urgent:
-            self._advance(attempt)  # the checkpoint just written may have been an older one
-
-    def _drop_superseded(self, attempt: _Attempt, superseded: list[Upload]) -> None:
-        """Delete uploads in the store first, then in the rows: while a row names an upload, anyone can delete it."""
-        for upload in superseded:
+        for upload in superseded:  # in the store first: while a row names an upload, anyone can delete it
             self._store.delete(upload.location)
         if superseded:
-            self._rows.forget_uploads(attempt.token, superseded)
+            self._session.uploads.forget(attempt.proposal.token, superseded)
+        if attempt.urgent:
+            self._advance(attempt)  # the checkpoint just written may have been an older one
 
     def _put(self, attempt: _Attempt, saved: Saved) -> Upload:
         """Upload from a hard link of its own, since the training drops its older checkpoints meanwhile."""
@@ -181,10 +167,10 @@ class Uploads:
 
     def _clear(self) -> None:
         """Remove the uploads of all trials that ended for good, whoever trained them."""
-        for ordinal, uploads in self._rows.uploads_left().items():
+        for ordinal, uploads in self._session.uploads.left().items():
             for folder in {upload.location.rpartition("/")[0] for upload in uploads}:
                 self._store.delete(folder)
-            self._rows.uploads_cleared(ordinal)
+            self._session.uploads.clear(ordinal)
 
 
 def _closing_order(key: str) -> int | None:

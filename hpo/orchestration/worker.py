@@ -6,28 +6,27 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
 from hpo.errors import ClaimLost, HpoError, StorageUnavailable
 from hpo.orchestration.cleanup import Cleaner
-from hpo.orchestration.heartbeat import Heartbeat
+from hpo.orchestration.heartbeat import heartbeat
 from hpo.orchestration.patience import Patience
-from hpo.orchestration.recorder import AttemptRecorder, Disk
+from hpo.orchestration.recorder import AttemptRecorder
 from hpo.orchestration.resumption import Resumption
 from hpo.orchestration.slots import Slots
 from hpo.orchestration.stop import Orders, StopRequest
 from hpo.orchestration.trial import Supervisor
-from hpo.orchestration.uploading import NoUploads, Uploading
 from hpo.orchestration.uploads import Uploads
 from hpo.orchestration.workspace import Workspace
+from hpo.study.database.storage import Storage
 from hpo.study.records import Proposal, StudyRow
 from hpo.study.session.peaks import Load
 from hpo.study.session.recording import Place
 from hpo.study.session.worker_session import WorkerSession
-from hpo.study.studies.leaderboard import Leaderboard
+from hpo.study.studies import leaderboard
 from hpo.study.studies.progress import Control, finished
 from hpo.trial import checkpoints, results
 from hpo.trial.messages import Ended
@@ -57,7 +56,7 @@ class Services:
     launcher: Launcher
     mirror: Mirror
     watcher: Watcher
-    leaderboard: Leaderboard
+    storage: Storage
     store: CheckpointStore | None = None
     """Takes checkpoints to where other machines can fetch them; None keeps them on this machine."""
 
@@ -74,8 +73,8 @@ class Worker:
         self._patience = Patience(recovery.patience_s, recovery.grace_s, stop)
         self._orders = Orders(stop, lambda: services.session.control is Control.CANCEL, recovery.grace_s)
         self._slots = Slots(workspace.devices, workspace.memory)
-        self._uploads: Uploading = NoUploads()
-        self._cleaner = Cleaner(workspace.folder, services.leaderboard.placement)
+        self._uploads: Uploads | None = None
+        self._cleaner = Cleaner(workspace.folder, partial(leaderboard.placement, services.storage, study))
         self._settling = threading.Lock()
         """Guards ``_fruitless`` and ``_failure``: several slots' threads may end trials at the same time."""
         self._fruitless = 0
@@ -92,7 +91,7 @@ class Worker:
         session, store = self._with.session, self._with.store
         if store is not None and not self._study.plan:  # nothing is resumed in a confirmation stage
             self._uploads = Uploads(session, store, self._study.spec.recovery.checkpoint_every_s)
-        with Heartbeat(session.beat, session.beat_every_s):
+        with heartbeat(session.beat, session.beat_every_s):
             try:
                 while self._goes_on():
                     self._fill_a_slot()
@@ -103,7 +102,8 @@ class Worker:
                 for thread in self._slots.threads():
                     thread.join()
                 self._leave_held()
-                self._uploads.close(UPLOADS_CLOSE_S)
+                if self._uploads is not None:
+                    self._uploads.close(UPLOADS_CLOSE_S)
         if self._failure is not None:
             raise self._failure
 
@@ -163,7 +163,7 @@ class Worker:
         except ClaimLost as lost:
             log.warning("trial %s: %s", proposal.number, lost)
             self._with.session.drop(proposal.token)
-            self._uploads.forget(proposal.token)
+            self._upload_no_more(proposal)
             self._with.watcher.trial_lost(proposal.number)
         except HpoError as error:
             self._fail(error)
@@ -176,34 +176,29 @@ class Worker:
             self._failure = self._failure or error
 
     def _train(self, proposal: Proposal, slot: int) -> None:
+        session, mirror, watcher = self._with.session, self._with.mirror, self._with.watcher
         paths = AttemptPaths.of(self._workspace.folder, proposal.number, proposal.attempt)
         shutil.rmtree(paths.folder, ignore_errors=True)  # left by a deleted study of the same name
         paths.claim(proposal.token)
-        start = Resumption(proposal, paths, self._with.store, self._fetching()).start()
-        devices = self._slots.devices
-        request = self._workspace.request(
-            self._study, proposal, start, devices[slot], sharing=len(devices), best_value=self._best_value()
-        )
+        fetching = Patience(FETCH_PATIENCE_S, 0.0, self._stop)  # shorter than for the database: trials can restart
+        start = Resumption(proposal, paths, self._with.store, fetching.waiting()).start()
+        devices, best = self._slots.devices, None
+        if self._study.spec.plots == "best":
+            best = self._patience.call(partial(leaderboard.best_value, self._with.storage, self._study))
+        device, sharing = devices[slot], len(devices)
+        request = self._workspace.request(self._study, proposal, start, device, sharing=sharing, best_value=best)
         place = Place(request.folder, request.device, slot)
-        self._patience.call(
-            lambda: self._with.session.begin(
-                proposal.token,
-                train=request.train,
-                operating_point=request.operating_point,
-                place=place,
-                resumed_from=start.epoch,
-            )
-        )
-        self._uploads.follow(replace(proposal, resume_epoch=start.epoch), paths)
-        self._with.watcher.trial_started(request, resumed_from=start.epoch)
-        self._with.mirror.touch(proposal.number)
-        disk = Disk(paths, self._uploads)
-        recorder = AttemptRecorder(proposal, self._with.session, self._with.mirror, self._with.watcher, disk)
+        train, point = request.train, request.operating_point
+        self._patience.call(lambda: session.begin(proposal.token, train, point, place, start.epoch))
+        if self._uploads is not None:
+            self._uploads.follow(replace(proposal, resume_epoch=start.epoch), paths)
+        watcher.trial_started(request, resumed_from=start.epoch)
+        mirror.touch(proposal.number)
+        recorder = AttemptRecorder(proposal, session, mirror, watcher, paths, self._uploads)
         with self._settling:
             process = self._with.launcher.start(request)
-        hung_s = self._study.spec.recovery.hung_s
         left = partial(results.untold, paths, proposal.token)
-        ended = Supervisor(process, recorder, self._orders, hung_s, left).follow()
+        ended = Supervisor(process, recorder, self._orders, self._study.spec.recovery.hung_s, left).follow()
         recorder.settle(self._patience)
         self._settle(proposal, ended, paths)
 
@@ -214,7 +209,7 @@ class Worker:
             settled = reaction(Reason.GIVEN_BACK, retries_left=proposal.retries_left)
         else:
             settled = self._patience.call(lambda: session.end(proposal.token, ended))
-        self._uploads.forget(proposal.token)
+        self._upload_no_more(proposal)
         with self._settling:
             for number in self._patience.call(self._cleaner.clean):
                 self._with.mirror.touch(number)
@@ -225,22 +220,15 @@ class Worker:
 
     def _give_back(self, proposal: Proposal, ended: Ended, paths: AttemptPaths) -> None:
         """Upload the checkpoint, then give the trial back: after that, this worker may write nothing more for it."""
-        self._uploads.hand_over(proposal.token, self._study.spec.recovery.grace_s, lambda: self._stop.now)
+        if self._uploads is not None:
+            self._uploads.hand_over(proposal.token, self._study.spec.recovery.grace_s, lambda: self._stop.now)
         newest = checkpoints.newest(paths.checkpoints, proposal.token)
         epochs, path = (ended.epochs, None) if newest is None else (newest.epoch, str(newest.path))
         self._patience.call(lambda: self._with.session.give_back(proposal.token, epochs, path))
 
-    def _fetching(self) -> Callable[[float], bool]:
-        """Return the wait for a silent store. It is shorter than for the database: trials can restart."""
-        began = time.monotonic()
-
-        def wait(pause_s: float) -> bool:
-            if self._stop.soon or time.monotonic() - began > FETCH_PATIENCE_S:
-                return False
-            self._wait(pause_s)
-            return True
-
-        return wait
+    def _upload_no_more(self, proposal: Proposal) -> None:
+        if self._uploads is not None:
+            self._uploads.forget(proposal.token)
 
     def _give_up_if_fruitless(self, ended: Ended, paths: AttemptPaths) -> None:
         failed = ended.reason in (Reason.CRASH, Reason.DATA, Reason.DISK, Reason.HOST_OOM) and ended.epochs == 0
@@ -254,9 +242,3 @@ class Worker:
             f"{because}: {ended.detail}\nIts log: {paths.log}\n"
             f"{'The study is paused: it is so on other workers too. ' if paused else ''}Mend the cause {then}."
         )
-
-    def _best_value(self) -> float | None:
-        """Return the best value so far. None where the trial's plots do not depend on it, or no trial is complete."""
-        if self._study.spec.plots != "best":
-            return None
-        return self._patience.call(self._with.leaderboard.best_value)

@@ -16,7 +16,8 @@ from typing_extensions import override
 
 from hpo.dataset.description import write_resolved
 from hpo.errors import HpoError, StudyBusy
-from hpo.orchestration.trial import Recorder, Stopping, Supervisor
+from hpo.orchestration.stop import Stopping
+from hpo.orchestration.trial import Recorder, Supervisor
 from hpo.orchestration.workspace import Workspace
 from hpo.promotion.choice import PromotionChoice, training_arguments
 from hpo.study.records import StudyRow

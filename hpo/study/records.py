@@ -134,8 +134,6 @@ class Proposal:
     retries_left: int
     resume_epoch: int
     """Number of epochs in the newest checkpoint that the database knows; 0 to start from epoch 1."""
-    checkpoint: str | None
-    """Path of the newest checkpoint on this machine; None where it was uploaded, or where there is none."""
     earlier: tuple[Earlier, ...] = ()
     """Earlier attempts that began, oldest first."""
     recorded: int = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 from contextlib import suppress
 from dataclasses import dataclass
@@ -90,9 +91,8 @@ def memory_admission(
             free |= json.loads(launcher(settings).call(probe.free_memory, "", PROBE_TIMEOUT_S))
         except (TimeoutError, EOFError) as error:
             raise HpoError(f"--slots-per-gpu auto: the GPUs did not tell their free memory: {error}") from error
-    return memory_admission.MemoryAdmission(
-        memory_admission.FreeMemory(free, memory_admission.cores()), lambda: peaks.seen(storage, study)
-    )
+    cores = len(os.sched_getaffinity(0))
+    return memory_admission.MemoryAdmission(free, cores, lambda: peaks.seen(storage, study))
 
 
 def devices(settings: Settings) -> list[str]:

@@ -113,7 +113,6 @@ class LocalStudy:
         from hpo.study.session.registry import Life
         from hpo.study.session.worker_session import WorkerSession
         from hpo.study.studies import controls
-        from hpo.study.studies.leaderboard import Leaderboard
         from hpo.tracking.thread import ProjectionThread
 
         controls.refuse_if_stopped(self.storage, self.study)
@@ -122,8 +121,7 @@ class LocalStudy:
         session = WorkerSession(self.storage, self.study, life, self.workspace.baseline)
         try:
             store = checkpoint_store(self.settings, self.study)
-            leaderboard = Leaderboard(self.storage, self.study)
-            services = Services(session, self.launcher, mirror, watcher, leaderboard, store)
+            services = Services(session, self.launcher, mirror, watcher, self.storage, store)
             Worker(self.study, self.workspace, services, stop).run()
         finally:
             session.close()

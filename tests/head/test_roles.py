@@ -55,10 +55,10 @@ def test_a_workers_role_creates_a_study_and_leads_trials_to_every_end(worker_url
     with open_storage(worker_url, create=True) as storage, study(storage) as session:
         session.reap()
         first = admit(session)
-        session.started(first.token, {"batch": 8})
+        session.started(first.token, {"batch": 8}, 0)
         session.report(first.token, epoch_report(1, 0.5))
         session.checkpointed(first.token, 1, "/attempt/checkpoint.pt")
-        session.uploaded(first.token, Upload(1, "0" * 64, "mlflow-artifacts:/1/checkpoints/00000/1.pt"))
+        session.uploads.add(first.token, Upload(1, "0" * 64, "mlflow-artifacts:/1/checkpoints/00000/1.pt"))
         session.give_back(first.token, 1, "/attempt/checkpoint.pt")
         again = admit(session)
         assert again.number == first.number

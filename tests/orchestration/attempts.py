@@ -66,7 +66,7 @@ class Attempt:
 def begin_at(session: WorkerSession, proposal: Proposal, folder: Path, epoch: int) -> None:
     train = {"epochs": 10, "warmup_epochs": 0.0}
     place = Place(str(folder))
-    session.begin(proposal.token, train=train, operating_point=None, place=place, resumed_from=epoch)
+    session.begin(proposal.token, train, None, place, epoch)
 
 
 Make = Callable[..., Attempt]

@@ -16,7 +16,6 @@ from hpo.study.database.storage import Storage, open_storage
 from hpo.study.session.registry import Life
 from hpo.study.session.worker_session import WorkerSession
 from hpo.study.studies import snapshot
-from hpo.study.studies.leaderboard import Leaderboard
 from hpo.study.studies.lifecycle import create_or_join, load
 from hpo.trial.messages import EpochReport
 from hpo.trial.ports import TrialProcess
@@ -60,7 +59,7 @@ class Cutting(Nobody):
 def work(storage: Storage, folder: Path, launcher: Counting, watcher: Nobody) -> None:
     study = load(storage, "digits")
     session = WorkerSession(storage, study, Life("w", ("cpu",)), None)
-    services = Services(session, launcher, Nobody(), watcher, Leaderboard(storage, study))
+    services = Services(session, launcher, Nobody(), watcher, storage)
     Worker(study, Workspace(folder, "m.yaml", folder / "data.yaml", None, ("cpu",)), services, StopRequest()).run()
 
 

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from hpo.errors import StorageUnavailable
-from hpo.orchestration.heartbeat import Heartbeat
+from hpo.orchestration.heartbeat import heartbeat
 from hpo.orchestration.patience import Patience
 from hpo.orchestration.stop import StopRequest
 
@@ -58,7 +58,7 @@ def test_a_heartbeat_outlives_every_error_and_ends_with_its_block() -> None:
             enough.set()
         raise (StorageUnavailable("away") if len(beats) % 2 else RuntimeError("a bug"))
 
-    with Heartbeat(beat, 0.01):
+    with heartbeat(beat, 0.01):
         assert enough.wait(30)
     before = len(beats)
     time.sleep(0.1)

@@ -11,7 +11,7 @@ import pytest
 
 from hpo.launchers.forkserver import ForkserverLauncher
 from hpo.orchestration import memory_admission
-from hpo.orchestration.memory_admission import FreeMemory, MemoryAdmission
+from hpo.orchestration.memory_admission import MemoryAdmission
 from hpo.orchestration.stop import StopRequest
 from hpo.orchestration.worker import Services, Worker
 from hpo.orchestration.workspace import Workspace
@@ -22,7 +22,6 @@ from hpo.study.session.peaks import Load, Peak
 from hpo.study.session.registry import Life
 from hpo.study.session.worker_session import WorkerSession
 from hpo.study.studies import snapshot
-from hpo.study.studies.leaderboard import Leaderboard
 from hpo.study.studies.lifecycle import create_or_join
 from hpo.training import environment
 from hpo.trial.vocabulary import Reason, TrialState
@@ -56,7 +55,7 @@ def work(
     """Return the slots that the worker showed at its end."""
     launcher = ForkserverLauncher(entry, LIGHT, environment.prepare(folder))
     with WorkerSession(storage, study, Life("w", slots), None) as session:
-        services = Services(session, launcher, Nobody(), Nobody(), Leaderboard(storage, study))
+        services = Services(session, launcher, Nobody(), Nobody(), storage)
         workspace = Workspace(folder, "m.yaml", folder / "data.yaml", None, slots, memory=space)
         Worker(study, workspace, services, StopRequest()).run()
         [row] = snapshot.status(storage, study).workers
@@ -104,7 +103,7 @@ def test_out_of_memory_alone_is_for_good(storage: Storage, tmp_path: Path, slots
 def test_slots_open_as_the_memory_that_was_seen_allows(storage: Storage, tmp_path: Path) -> None:
     """One trial before any peak is known, then as many as fit: two of 400 MiB in 90% of 1000 MiB."""
     study = stored(storage, name="most-2", trials=5)
-    space = MemoryAdmission(FreeMemory({"cpu": 1000.0}, cores=8), lambda: peaks.seen(storage, study))
+    space = MemoryAdmission({"cpu": 1000.0}, 8, lambda: peaks.seen(storage, study))
     assert work(storage, study, tmp_path, hungry.modest, ("cpu",), space) == ["cpu"] * 2
     tried = attempts(storage, study)
     assert [attempt.peak_mib for attempt in tried] == [400] * 5
@@ -119,7 +118,7 @@ def test_a_known_peak_of_the_same_model_opens_slots_from_the_start(storage: Stor
     first = stored(storage, name="first-1", trials=1)
     work(storage, first, tmp_path, hungry.modest, ("cpu",))
     second = stored(storage, name="second-2", trials=2)
-    space = MemoryAdmission(FreeMemory({"cpu": 1000.0}, cores=8), lambda: peaks.seen(storage, second))
+    space = MemoryAdmission({"cpu": 1000.0}, 8, lambda: peaks.seen(storage, second))
     assert space.fits("cpu", [Load(4, 640)], 1)
     work(storage, second, tmp_path, hungry.modest, ("cpu",), space)
     assert overlap(*attempts(storage, second))
@@ -128,14 +127,14 @@ def test_a_known_peak_of_the_same_model_opens_slots_from_the_start(storage: Stor
 def test_room_counts_each_running_trial_by_its_own_batch_and_the_next_as_the_largest() -> None:
     small, large, other = Load(8, 640), Load(32, 640), Load(64, 640)
     seen = [Peak(small, False, 900.0), Peak(small, False, 1000.0), Peak(large, False, 3000.0), Peak(large, True, 9e9)]
-    space = MemoryAdmission(FreeMemory({"0": 9_900.0, "1": 3000.0}, cores=3), lambda: seen)
+    space = MemoryAdmission({"0": 9_900.0, "1": 3000.0}, 3, lambda: seen)
     assert space.fits("0", [large], 1)
     assert not space.fits("0", [large, large], 2)
     assert space.fits("0", [large, small, small], 2)
     assert not space.fits("0", [other, other], 2)  # never seen: counts as the largest
     assert not space.fits("1", [small], 1)
     assert not space.fits("0", [small], 3)  # no more than there are cores
-    assert not MemoryAdmission(FreeMemory({"0": 1e9}, cores=8), list).fits("0", [small], 1)  # no peak is known
+    assert not MemoryAdmission({"0": 1e9}, 8, list).fits("0", [small], 1)  # no peak is known
 
 
 @pytest.mark.parametrize(

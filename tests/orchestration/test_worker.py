@@ -19,7 +19,6 @@ from hpo.study.records import StudyRow
 from hpo.study.session.registry import Life
 from hpo.study.session.worker_session import WorkerSession
 from hpo.study.studies import controls, snapshot
-from hpo.study.studies.leaderboard import Leaderboard
 from hpo.study.studies.lifecycle import create_or_join
 from hpo.study.studies.progress import Control
 from hpo.trial.ports import TrialProcess
@@ -39,7 +38,7 @@ def study(storage: Storage) -> StudyRow:
 def work(storage: Storage, study: StudyRow, folder: Path, launcher: FakeLauncher, stop: StopRequest) -> None:
     slots = ("cpu", "cpu")
     with WorkerSession(storage, study, Life("w", slots), None) as session:
-        services = Services(session, launcher, Nobody(), Nobody(), Leaderboard(storage, study))
+        services = Services(session, launcher, Nobody(), Nobody(), storage)
         Worker(study, Workspace(folder, "m.yaml", folder / "data.yaml", None, slots), services, stop).run()
 
 
@@ -84,7 +83,7 @@ def test_a_worker_on_which_nothing_begins_takes_no_more_trials_and_says_why(
     with pytest.raises(HpoError, match="before their first epoch"):
         work(storage, study, tmp_path, FakeLauncher(Pace(1, 0.01, crash_rate=1.0)), StopRequest())
     assert snapshot.status(storage, study).budget.counted < 6
-    assert controls.control(storage, study)[0] is Control.RUN
+    assert snapshot.status(storage, study).control == Control.RUN
 
 
 def test_sigterm_gives_every_running_trial_back_without_a_retry(

@@ -23,9 +23,7 @@ def test_a_stage_trains_and_measures_what_its_plan_says_whatever_was_proposed(st
     stage = create_or_join(storage, study_spec("digits.confirm"), IDENTITY, FACTS, runs)
     assert (stage.plan, stage.searched_name) == (runs, "digits")
     workspace = Workspace(Path("/runs"), "n.yaml", Path("data.yaml"), None)
-    proposal = Proposal(
-        1, 1, 1, "token", {"lr0": 0.05}, baseline=False, retries_left=0, resume_epoch=0, checkpoint=None
-    )
+    proposal = Proposal(1, 1, 1, "token", {"lr0": 0.05}, baseline=False, retries_left=0, resume_epoch=0)
     assert workspace.asked(stage, proposal) == ({"epochs": 3, "freeze": [0, 1], "seed": 2}, point)
     search = replace(stage, plan=())
     assert workspace.asked(search, proposal)[0]["lr0"] == 0.05

@@ -98,13 +98,13 @@ def begin(session: WorkerSession, proposal: Proposal, folder: Path | str = "/att
     train = {"epochs": 10, "warmup_epochs": 0.0}
     if Path(folder).is_dir():
         AttemptPaths(Path(folder)).claim(proposal.token)
-    session.begin(proposal.token, train=train, operating_point=None, place=Place(str(folder)))
+    session.begin(proposal.token, train, None, Place(str(folder)), proposal.resume_epoch)
 
 
 def train(session: WorkerSession, proposal: Proposal, epochs: int = 2) -> None:
     """Run a whole attempt that completes."""
     begin(session, proposal)
-    session.started(proposal.token, {"batch": 8})
+    session.started(proposal.token, {"batch": 8}, proposal.resume_epoch)
     value = value_of(proposal.params)
     for epoch in range(proposal.resume_epoch + 1, epochs + 1):
         session.report(proposal.token, epoch_report(epoch, value * epoch / epochs))

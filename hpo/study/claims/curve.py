@@ -29,17 +29,17 @@ def curve(connection: Connection, study_id: int, number: int) -> list[EpochRow]:
     return [_epoch_row(row) for row in newest.values()]
 
 
-def resume_point(connection: Connection, study: StudyRow, ordinal: int) -> tuple[int, str | None]:
-    """Return the epochs and the path of the newest checkpoint of an ordinal's attempts.
+def resume_point(connection: Connection, study: StudyRow, ordinal: int) -> int:
+    """Return the number of epochs in the newest checkpoint of an ordinal's attempts; 0 without one.
 
-    The checkpoint lies on this machine, or was uploaded (path None). Without one the result is (0, None). Whether it is
-    whole is checked when an attempt resumes from it.
+    The checkpoint lies on this machine, or was uploaded. Whether it is whole is checked when an attempt resumes from
+    it.
 
     Nothing is resumed in a confirmation stage: it measures how much seeds differ, and a training that resumes from a
     checkpoint is, on a GPU, not the training that it would have been.
     """
     if study.plan:
-        return 0, None
+        return 0
     kept = (
         select(attempts.c.checkpoint_epoch, attempts.c.checkpoint_path, attempts.c.uploads)
         .where(attempts.c.study_id == study.id, attempts.c.ordinal == ordinal)
@@ -47,10 +47,10 @@ def resume_point(connection: Connection, study: StudyRow, ordinal: int) -> tuple
     )
     for epoch, path, uploads in connection.execute(kept):
         if path is not None and Path(path).exists():
-            return int(epoch), str(path)
+            return int(epoch)
         if uploads:
-            return max(int(upload["epoch"]) for upload in uploads), None
-    return 0, None
+            return max(int(upload["epoch"]) for upload in uploads)
+    return 0
 
 
 def earlier(connection: Connection, study: StudyRow, ordinal: int) -> tuple[Earlier, ...]:

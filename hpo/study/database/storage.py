@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from sqlalchemy import URL, Connection, make_url
+from sqlalchemy import URL, Connection, Executable, make_url
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
@@ -92,6 +92,10 @@ class Storage:
                 return action(connection)
 
         return self.patiently(transaction, _ONCE if once else _BACKOFF)
+
+    def execute(self, statement: Executable) -> None:
+        """Run one statement that writes, in a transaction of its own; see ``write``."""
+        self.write(lambda connection: connection.execute(statement))
 
     def call_optuna(self, action: Callable[[RDBStorage], T]) -> T:
         """Run ``action`` on Optuna's storage; it may run again after a lost connection. Raises

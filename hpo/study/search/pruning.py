@@ -34,14 +34,10 @@ def build_pruner(spec: StudySpec) -> BasePruner:
     return _build(Method(spec.search.pruner.name, tuple(rungs.pruner_options(spec).items())))
 
 
-def keeps_notes(spec: StudySpec) -> bool:
+def keeps_notes(pruner: Method) -> bool:
     """Return whether trials are compared by what their pruner has noted on them, and not by their values alone."""
-    return _keeps_notes(spec.search.pruner)
-
-
-def _keeps_notes(pruner: Method) -> bool:
     wrapped = (value for _, value in pruner.options if isinstance(value, Method))
-    return PRUNERS[pruner.name].keeps_notes or any(_keeps_notes(each) for each in wrapped)
+    return PRUNERS[pruner.name].keeps_notes or any(keeps_notes(each) for each in wrapped)
 
 
 def _build(method: Method) -> BasePruner:

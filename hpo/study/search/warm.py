@@ -11,13 +11,12 @@ from hpo.study.optuna_internals import optuna_trials
 from hpo.study.optuna_internals.attributes import COMPLETED_RUNG, OUTSIDE
 from hpo.study.records import StudyRow
 
-_TAUGHT = (TrialState.COMPLETE, TrialState.PRUNED)
-
 
 def finished(storage: Storage, study: StudyRow) -> list[int]:
     """Return the numbers of the trials of ``study`` that teach another one something."""
     read = storage.read(lambda connection: optuna_trials.read(connection, study.id, -1, ()))
-    return [trial.number for trial in read.values() if _teaches(trial)]
+    ended = [trial for trial in read.values() if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
+    return [trial.number for trial in ended if OUTSIDE not in trial.user_attrs]
 
 
 def trials(storage: Storage, study: StudyRow) -> dict[int, list[FrozenTrial]]:
@@ -46,7 +45,3 @@ def _read(connection: Connection, wanted: dict[str, list[int]]) -> list[FrozenTr
         chosen = set(numbers)
         found += [trial for trial in known.values() if trial.number in chosen]
     return found
-
-
-def _teaches(trial: FrozenTrial) -> bool:
-    return trial.state in _TAUGHT and OUTSIDE not in trial.user_attrs

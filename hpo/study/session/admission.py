@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, RowMapping, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from hpo.errors import ClaimLost
@@ -15,6 +14,7 @@ from hpo.study.claims.claim import Claim
 from hpo.study.claims.claims import owned
 from hpo.study.claims.curve import curve, earlier, resume_point
 from hpo.study.database import tables
+from hpo.study.database.rows import of_trial
 from hpo.study.optuna_internals import optuna_rows
 from hpo.study.optuna_internals.history import Drawn
 from hpo.study.records import Proposal
@@ -41,7 +41,6 @@ def admit(context: SessionContext, baseline: BaselinePlan | None, token: str) ->
 def _claim(context: SessionContext, token: str) -> Claim | None:
     """Insert or take the claim before Optuna is asked. The unique ordinal in its row keeps the budget exact."""
     spec, study_id = context.study.spec, context.study.id
-
     tries = itertools.count()
 
     def action(connection: Connection) -> Claim | None:
@@ -72,14 +71,8 @@ def _propose_new(context: SessionContext, claim: Claim, baseline: BaselinePlan |
     planned = proposing.source(context.study, baseline, claim.ordinal)
     trial_id, number, values = proposing.ask(context, claim.ordinal, claim.token, planned)
     context.failpoint("suggested")
-    row = {
-        "study_id": context.study.id,
-        "number": number,
-        "ordinal": claim.ordinal,
-        "baseline": planned.baseline,
-        "params": values,
-        **FRESH_TRIAL,
-    }
+    row: dict[str, Any] = {"number": number, "ordinal": claim.ordinal, "baseline": planned.baseline, "params": values}
+    row |= {"study_id": context.study.id, **FRESH_TRIAL}
     try:
         drawn = context.history.take_drawn(trial_id)
         context.storage.write(lambda connection: _adopt(connection, claim.token, row, (trial_id, drawn)))
@@ -87,16 +80,10 @@ def _propose_new(context: SessionContext, claim: Claim, baseline: BaselinePlan |
         proposing.forget(context, trial_id)
         raise
     context.failpoint("adopted")
-    return _proposal(context, claim, row, (0, None))
+    return _proposal(context, claim, row, resume_epoch=0)
 
 
-FRESH_TRIAL: dict[str, Any] = {
-    "train": {},
-    "detail": "",
-    "counts": False,
-    "metrics": {},
-    "epochs": 0,
-}
+FRESH_TRIAL: dict[str, Any] = {"train": {}, "detail": "", "counts": False, "metrics": {}, "epochs": 0}
 """Columns of a trial that has not begun."""
 
 
@@ -114,30 +101,24 @@ def _adopt(connection: Connection, token: str, row: dict[str, Any], theirs: tupl
 def _readmit(context: SessionContext, claim: Claim) -> Proposal:
     """Admit the same trial again: one that its worker gave back, or the retry of a dead one."""
     context.failpoint("readmitted")
-    mine = (tables.trials.c.study_id == context.study.id) & (tables.trials.c.number == claim.trial_number)
+    study, trial = context.study, of_trial(tables.trials, context.study.id, claim.trial_number)
     row, resume, before, rows, needed = context.storage.read(
         lambda connection: (
-            connection.execute(select(tables.trials).where(mine)).one(),
-            resume_point(connection, context.study, claim.ordinal),
-            earlier(connection, context.study, claim.ordinal),
-            curve(connection, context.study.id, claim.trial_number),
-            exclusive.required_exclusivity(connection, context.study.id, claim.ordinal),
+            connection.execute(select(tables.trials).where(trial)).mappings().one(),
+            resume_point(connection, study, claim.ordinal),
+            earlier(connection, study, claim.ordinal),
+            curve(connection, study.id, claim.trial_number),
+            exclusive.required_exclusivity(connection, study.id, claim.ordinal),
         )
     )
-    known = {"number": row.number, "params": row.params, "baseline": row.baseline}
-    proposal = _proposal(context, claim, known, resume)
-    return replace(proposal, earlier=before, recorded=rows[-1].epoch if rows else 0, exclusive=needed)
+    recorded = rows[-1].epoch if rows else 0
+    return _proposal(context, claim, row, resume_epoch=resume, earlier=before, recorded=recorded, exclusive=needed)
 
 
-def _proposal(context: SessionContext, claim: Claim, row: dict[str, Any], resume: tuple[int, str | None]) -> Proposal:
+def _proposal(context: SessionContext, claim: Claim, row: dict[str, Any] | RowMapping, **known: Any) -> Proposal:
     return Proposal(
-        number=row["number"],
-        ordinal=claim.ordinal,
-        attempt=claim.attempt,
-        token=claim.token,
-        params=row["params"],
-        baseline=row["baseline"],
+        **{name: row[name] for name in ("number", "params", "baseline")},
+        **{name: getattr(claim, name) for name in ("ordinal", "attempt", "token")},
         retries_left=context.study.spec.recovery.retries - claim.retries,
-        resume_epoch=resume[0],
-        checkpoint=resume[1],
+        **known,
     )

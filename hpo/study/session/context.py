@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 
 import optuna
@@ -23,10 +23,6 @@ Failpoint = Callable[[str], None]
 
 def no_failpoint(_point: str) -> None:
     """Do nothing."""
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)

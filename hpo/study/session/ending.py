@@ -12,15 +12,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from sqlalchemy import Connection, Row, and_, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, insert, select, update
 
 from hpo.study.claims import exclusive
-from hpo.study.claims.claim import Claim
+from hpo.study.claims.claim import Claim, Unsettled
 from hpo.study.claims.claims import owned, release
 from hpo.study.claims.curve import curve, resume_point
 from hpo.study.database import tables
+from hpo.study.database.rows import of_trial
 from hpo.study.optuna_internals import optuna_rows
-from hpo.study.optuna_internals.attributes import CLAIM, REASON, RETRY_OF
+from hpo.study.optuna_internals.attributes import CLAIM, COMPLETED_RUNG, REASON, RETRY_OF
 from hpo.study.records import EpochRow
 from hpo.study.session.admission import FRESH_TRIAL
 from hpo.study.session.context import SessionContext
@@ -40,9 +41,7 @@ def end(context: SessionContext, token: str, ended: Ended) -> Reaction:
     ended = _finite(ended)
     reaction = context.storage.write(lambda connection: _record(context, connection, token, ended))
     context.failpoint("outcome")
-    if reaction.state is vocabulary.TrialState.WAITING:
-        return reaction
-    if not reaction.counts:
+    if not reaction.counts and reaction.state is not vocabulary.TrialState.WAITING:
         settle(context, token)
     return reaction
 
@@ -53,18 +52,23 @@ def give_back(context: SessionContext, token: str, epochs: int, checkpoint: str 
 
     def action(connection: Connection) -> None:
         claim = owned(connection, token)
-        _close_attempt(connection, claim, Reason.GIVEN_BACK, "", context.clock())
-        if kept:
-            connection.execute(update(tables.attempts).where(_attempt(claim)).values(kept))
-        connection.execute(update(tables.trials).where(_trial(claim)).values(epochs=epochs))
-        # Optuna lets a RUNNING trial wait again, and its old handle can still write: this is safe only for one's own
-        # trial.
-        optuna_rows.set_waiting(connection, optuna_rows.trial_id(connection, claim.study_id, claim.trial_number))
-        release(connection, token)
+        closed = {"ended_at": context.clock(), "reason": Reason.GIVEN_BACK.value, "detail": ""}
+        connection.execute(update(tables.attempts).where(attempt_of(claim)).values(closed | kept))
+        _wait_again(connection, claim, epochs)
 
     context.storage.write(action)
     context.failpoint("given_back")
     return vocabulary.reaction(Reason.GIVEN_BACK, retries_left=0)
+
+
+def _wait_again(connection: Connection, claim: Claim, epochs: int) -> None:
+    """Make the same trial wait for its next attempt.
+
+    Optuna lets a RUNNING trial wait again, and its old handle can still write: this is safe only for one's own trial.
+    """
+    connection.execute(update(tables.trials).where(_trial(claim)).values(epochs=epochs))
+    optuna_rows.set_waiting(connection, optuna_rows.trial_id(connection, claim.study_id, claim.trial_number))
+    release(connection, claim.token)
 
 
 def settle(context: SessionContext, token: str) -> None:
@@ -87,20 +91,19 @@ def _finite(ended: Ended) -> Ended:
 
 def _record(context: SessionContext, connection: Connection, token: str, ended: Ended) -> Reaction:
     claim = owned(connection, token)
-    if exclusive.is_tried_exclusively(connection, claim, ended):
-        return _put_back(context, connection, claim, ended)
+    is_tried_exclusively = exclusive.is_tried_exclusively(connection, claim, ended)
+    at = datetime.fromtimestamp(ended.recorded_at, UTC)
+    closed = {"ended_at": at, "reason": ended.reason.value, "detail": ended.detail}
+    connection.execute(update(tables.attempts).where(attempt_of(claim)).values(closed))
+    if is_tried_exclusively:  # its process has ended, and no retry is used
+        _wait_again(connection, claim, resume_point(connection, context.study, claim.ordinal))
+        return vocabulary.EXCLUSIVE
     retries_left = context.study.spec.recovery.retries - claim.retries
     reaction = vocabulary.reaction(ended.reason, retries_left=retries_left)
-    at = datetime.fromtimestamp(ended.recorded_at, UTC)
-    _close_attempt(connection, claim, ended.reason, ended.detail, at)
-    outcome = {
+    outcome = {name: getattr(ended, name) for name in ("detail", "metrics", "epochs", "best_epoch")} | {
         "reason": ended.reason.value,
-        "detail": ended.detail,
         "counts": reaction.counts,
         "value": ended.value if ended.reason is Reason.COMPLETE else None,
-        "metrics": ended.metrics,
-        "epochs": ended.epochs,
-        "best_epoch": ended.best_epoch,
         "recorded_at": at,
     }
     if context.study.spec.is_swept:
@@ -112,19 +115,6 @@ def _record(context: SessionContext, connection: Connection, token: str, ended: 
     return reaction
 
 
-def _put_back(context: SessionContext, connection: Connection, claim: Claim, ended: Ended) -> Reaction:
-    """Make the same trial wait for an attempt with its device to itself.
-
-    Its process has ended, and no retry is used.
-    """
-    _close_attempt(connection, claim, ended.reason, ended.detail, datetime.fromtimestamp(ended.recorded_at, UTC))
-    epochs, _ = resume_point(connection, context.study, claim.ordinal)
-    connection.execute(update(tables.trials).where(_trial(claim)).values(epochs=epochs))
-    optuna_rows.set_waiting(connection, optuna_rows.trial_id(connection, claim.study_id, claim.trial_number))
-    release(connection, claim.token)
-    return vocabulary.EXCLUSIVE
-
-
 def _swept(ended: Ended) -> dict[str, Any]:
     """Return the columns of a swept trial: the setting that was found, and the whole result of the sweep.
 
@@ -133,11 +123,6 @@ def _swept(ended: Ended) -> dict[str, Any]:
     if ended.reason is not Reason.COMPLETE:
         return {"operating_point": None, "sweep": None}
     return {"operating_point": ended.operating_point or DEFAULT, "sweep": ended.swept}
-
-
-def _close_attempt(connection: Connection, claim: Claim, reason: Reason, detail: str, at: datetime) -> None:
-    closed = {"ended_at": at, "reason": reason.value, "detail": detail}
-    connection.execute(update(tables.attempts).where(_attempt(claim)).values(closed))
 
 
 def _recorded(connection: Connection, token: str) -> tuple[Claim, Row[Any]]:
@@ -177,17 +162,8 @@ def _requeue(context: SessionContext, claim: Claim, outcome: Row[Any]) -> None:
     number = context.history.own(new_id).number
     context.history.forget(new_id)
     context.failpoint("retry_asked")
-    retry = {
-        **FRESH_TRIAL,
-        "study_id": claim.study_id,
-        "number": number,
-        "ordinal": outcome.ordinal,
-        "baseline": outcome.baseline,
-        "params": outcome.params,
-        "train": outcome.train,
-        "operating_point": outcome.operating_point,
-        "epochs": epoch,
-    }
+    kept = ("study_id", "ordinal", "baseline", "params", "train", "operating_point")
+    retry = FRESH_TRIAL | {name: getattr(outcome, name) for name in kept} | {"number": number, "epochs": epoch}
     copies = [_copied(row, claim.study_id, number) for row in rows]
 
     def action(connection: Connection) -> None:
@@ -203,18 +179,15 @@ def _requeue(context: SessionContext, claim: Claim, outcome: Row[Any]) -> None:
 
 def _taken_over(context: SessionContext, connection: Connection, claim: Claim) -> tuple[int, list[EpochRow]]:
     """Return the checkpoint's epoch, and the dead trial's curve up to that epoch."""
-    epoch, _ = resume_point(connection, context.study, claim.ordinal)
+    epoch = resume_point(connection, context.study, claim.ordinal)
     return epoch, [row for row in curve(connection, claim.study_id, claim.trial_number) if row.epoch <= epoch]
 
 
 def _kept_attributes(dead: FrozenTrial, rows: list[EpochRow]) -> dict[str, Any]:
     """Return what samplers keep on a trial, and the rungs of successive halving that the copied epochs had passed."""
     reached = {row.objective for row in rows}
-    return {
-        key: value
-        for key, value in dead.system_attrs.items()
-        if not key.startswith("completed_rung_") or value in reached
-    }
+    known = dead.system_attrs.items()
+    return {key: value for key, value in known if not key.startswith(COMPLETED_RUNG) or value in reached}
 
 
 def _copied(row: EpochRow, study_id: int, number: int) -> dict[str, Any]:
@@ -222,18 +195,14 @@ def _copied(row: EpochRow, study_id: int, number: int) -> dict[str, Any]:
     return {**vars(row), "study_id": study_id, "number": number, "objective": objective}
 
 
-def _attempt(claim: Claim) -> Any:
-    """Return the claim's newest attempt, if it began.
+def attempt_of(claim: Claim | Unsettled) -> ColumnElement[bool]:
+    """Return the condition for the claim's newest attempt, if it began.
 
     Its token may differ from the claim's, where a dead worker's claim was taken over.
     """
-    attempts = tables.attempts
-    return and_(
-        attempts.c.study_id == claim.study_id,
-        attempts.c.ordinal == claim.ordinal,
-        attempts.c.attempt == claim.attempt,
-    )
+    names = ("study_id", "ordinal", "attempt")
+    return and_(*(tables.attempts.c[name] == getattr(claim, name) for name in names))
 
 
-def _trial(claim: Claim) -> Any:
-    return and_(tables.trials.c.study_id == claim.study_id, tables.trials.c.number == claim.number)
+def _trial(claim: Claim) -> ColumnElement[bool]:
+    return of_trial(tables.trials, claim.study_id, claim.trial_number)

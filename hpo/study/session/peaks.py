@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import and_, select
 
-from hpo.study.claims.claims import owned
 from hpo.study.database import tables
 from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow
-from hpo.study.session.context import SessionContext
 
 
 @dataclass(frozen=True)
@@ -35,24 +33,11 @@ class Peak:
     mib: float
 
 
-def write(context: SessionContext, token: str, mib: float) -> None:
-    """Store the peak, in MiB. Raises ``ClaimLost`` where another worker owns the attempt."""
-    mine = tables.attempts.c.token == token
-
-    def action(connection: Connection) -> None:
-        owned(connection, token)
-        connection.execute(update(tables.attempts).where(mine).values(peak_mib=round(mib)))
-
-    context.storage.write(action)
-
-
 def seen(storage: Storage, study: StudyRow) -> list[Peak]:
     """Return the peak memory of every attempt that trained this model, in any study of this database."""
     studies, attempts = tables.studies, tables.attempts
-    mine = (
-        select(attempts.c.effective, attempts.c.peak_mib)
-        .join(studies, studies.c.id == attempts.c.study_id)
-        .where(studies.c.model_sha256 == study.identity.model_sha256, attempts.c.peak_mib.is_not(None))
-    )
+    of_model = and_(studies.c.model_sha256 == study.identity.model_sha256, attempts.c.peak_mib.is_not(None))
+    peaks = select(attempts.c.effective, attempts.c.peak_mib).join(studies, studies.c.id == attempts.c.study_id)
+    mine = peaks.where(of_model)
     rows = storage.read(lambda connection: connection.execute(mine).all())
     return [Peak(Load.of(row.effective), row.effective.get("device") == "cpu", float(row.peak_mib)) for row in rows]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
@@ -65,14 +65,10 @@ def ask(context: SessionContext, ordinal: int, token: str, planned: ProposalSour
     The trial carries its ordinal and its claim's token from its first transaction on. Once the claim is lost, every
     worker can see that no worker will train it.
     """
-    attributes: dict[str, Any] = {ORDINAL: ordinal, CLAIM: token}
-    if planned.baseline:
-        attributes[BASELINE] = True
-    if planned.outside:
-        attributes[OUTSIDE] = True
+    marks = {BASELINE: planned.baseline, OUTSIDE: planned.outside}
     template = create_trial(
         state=TrialState.RUNNING,
-        user_attrs=attributes,
+        user_attrs={ORDINAL: ordinal, CLAIM: token} | {mark: True for mark, holds in marks.items() if holds},
         system_attrs={FIXED_PARAMS: planned.given} if planned.given else {},
     )
     sampler = context.history.with_known_space(build_sampler(context.study.spec, ordinal, context.history.ended))
@@ -81,12 +77,10 @@ def ask(context: SessionContext, ordinal: int, token: str, planned: ProposalSour
     trial_id = call(lambda _rdb: context.history.create_new_trial(context.study.id, template))
     context.failpoint("asked")
     trial = call(lambda _rdb: optuna.Trial(study, trial_id))
-    space = context.study.spec.searched
-    if planned.outside:
-        call(lambda _rdb: suggest(trial, _holding(space, planned.given)))
-        return trial_id, trial.number, planned.given
+    searched = context.study.spec.searched
+    space = _holding(searched, planned.given) if planned.outside else searched
     params = call(lambda _rdb: suggest(trial, space))
-    return trial_id, trial.number, params
+    return trial_id, trial.number, planned.given if planned.outside else params
 
 
 def forget(context: SessionContext, trial_id: int) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, exists, func, literal, or_, select
+from sqlalchemy import Connection, and_, exists, func, literal, or_, select
 
 from hpo.errors import ClaimLost
 from hpo.study.claims import claims, liveness
@@ -30,21 +29,13 @@ KeepLease = Callable[[str], AbstractContextManager[None]]
 """Keeps the lease of a token alive inside the block."""
 
 
-@dataclass(frozen=True)
-class Dead:
-    """The claims that a worker may settle."""
-
-    expired: dict[str, int]
-    """Leases that it saw run out, as a map from token to beat."""
-    own: Collection[str]
-    """Tokens that it holds itself; they are never dead."""
-
-    def has_lost(self, claim: Unsettled) -> bool:
-        return claim.token not in self.own and _is_gone(claim)
-
-
-def reap(context: SessionContext, dead: Dead, keep_lease: KeepLease) -> tuple[int, ...]:
+def reap(
+    context: SessionContext, expired: dict[str, int], own: Collection[str], keep_lease: KeepLease
+) -> tuple[int, ...]:
     """Settle every trial of a dead owner, and every trial that was ended with other tools.
+
+    ``expired``: leases that this worker saw run out, as a map from token to beat. ``own``: tokens that it holds itself;
+    they are never dead.
 
     Others may do the same at the same time: the first that seizes a claim settles it, and the next call repairs a crash
     in between. Returns the numbers of the trials with changed rows.
@@ -52,7 +43,8 @@ def reap(context: SessionContext, dead: Dead, keep_lease: KeepLease) -> tuple[in
     found = context.storage.read(lambda connection: claims.unsettled(connection, context.study.id, _owned_or_ended()))
     touched: list[int] = []
     for claim in found:
-        if claim.token is None or dead.expired.get(claim.token) == claim.beat or dead.has_lost(claim):
+        is_dead = claim.token is None or expired.get(claim.token) == claim.beat
+        if is_dead or (claim.token not in own and _is_gone(claim)):
             touched += _take_over(context, claim, keep_lease)
     return tuple(touched)
 
@@ -62,17 +54,12 @@ def fail_orphans(context: SessionContext) -> None:
     theirs, ours, attributes = optuna_tables.trials, tables.trials, optuna_tables.user_attributes
     mine = and_(ours.c.study_id == theirs.c.study_id, ours.c.number == theirs.c.number)
     of_trial = and_(attributes.c.trial_id == theirs.c.trial_id, attributes.c.key == CLAIM)
+    is_open = optuna_tables.state.in_(("RUNNING", "WAITING"))
     live = exists().where(literal('"') + tables.claims.c.token + literal('"') == attributes.c.value_json)
-    unclaimed = (  # one statement: a trial that it does not see adopted must be seen as owned in the same snapshot
-        select(theirs.c.trial_id)
-        .select_from(theirs.join(ours, mine, isouter=True).join(attributes, of_trial, isouter=True))
-        .where(
-            theirs.c.study_id == context.study.id,
-            ours.c.number.is_(None),
-            optuna_tables.state.in_(("RUNNING", "WAITING")),
-            ~live,
-        )
-    )
+    joined = theirs.join(ours, mine, isouter=True).join(attributes, of_trial, isouter=True)
+    is_orphan = and_(theirs.c.study_id == context.study.id, ours.c.number.is_(None), is_open, ~live)
+    # one statement: a trial that it does not see adopted must be seen as owned in the same snapshot
+    unclaimed = select(theirs.c.trial_id).select_from(joined).where(is_orphan)
     for trial_id in context.storage.read(lambda connection: list(connection.scalars(unclaimed))):
         proposing.forget(context, trial_id)
         context.failpoint("orphan")
@@ -123,32 +110,20 @@ def _settle(context: SessionContext, claim: Unsettled, token: str) -> list[int]:
 
 def _ended(context: SessionContext, claim: Unsettled) -> Ended:
     """Return the result that the trial's process left, or its death."""
-    attempts = tables.attempts
-    mine = and_(
-        attempts.c.study_id == claim.study_id,
-        attempts.c.ordinal == claim.ordinal,
-        attempts.c.attempt == claim.attempt,
-        attempts.c.number == claim.number,
-    )
-    attempt = context.storage.read(lambda connection: connection.execute(select(attempts).where(mine)).one_or_none())
+    mine = and_(ending.attempt_of(claim), tables.attempts.c.number == claim.number)
+    newest = select(tables.attempts).where(mine)
+    attempt = context.storage.read(lambda connection: connection.execute(newest).one_or_none())
     left = None if attempt is None else results.untold(AttemptPaths(Path(attempt.folder)), attempt.token)
-    epochs, at = context.storage.read(lambda connection: _last_sign(connection, claim, attempt))
-    seconds = (at or context.clock()).timestamp()
+    rows = context.storage.read(lambda connection: curve(connection, claim.study_id, claim.trial_number))
+    last = rows[-1] if rows else None
+    signs = [] if attempt is None else [attempt.started_at, claim.beat_at, last and last.recorded_at]
+    at = max((sign for sign in signs if sign is not None), default=context.clock())
+    killed = Ended(Reason.KILLED, _DIED, last.epoch if last else 0, None, {}, None, at.timestamp())
     if attempt is not None and attempt.reason == Reason.GIVEN_BACK:
-        left = Ended(Reason.GIVEN_BACK, "", epochs, None, {}, None, seconds)
+        left = replace(killed, reason=Reason.GIVEN_BACK, detail="")
     if left is None or (left.reason is Reason.GIVEN_BACK and claim.state != "RUNNING"):
-        return Ended(Reason.KILLED, _DIED, epochs, None, {}, None, seconds)
+        return killed
     return left
-
-
-def _last_sign(connection: Connection, claim: Unsettled, attempt: Row[Any] | None) -> tuple[int, datetime | None]:
-    """Return the number of recorded epochs, and when the attempt was last known to live."""
-    rows = curve(connection, claim.study_id, claim.trial_number)
-    epochs = rows[-1].epoch if rows else 0
-    if attempt is None:
-        return epochs, None
-    signs = [attempt.started_at, claim.beat_at, rows[-1].recorded_at if rows else None]
-    return epochs, max(sign for sign in signs if sign is not None)
 
 
 def _free(connection: Connection, claim: Unsettled, token: str) -> None:

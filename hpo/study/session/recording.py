@@ -18,6 +18,7 @@ from sqlalchemy import Connection, CursorResult, bindparam, select, update
 from hpo.errors import ClaimLost
 from hpo.study.claims.claims import owned
 from hpo.study.database import optuna_tables, statements, tables
+from hpo.study.database.rows import of_trial
 from hpo.study.optuna_internals import optuna_rows
 from hpo.study.records import Proposal
 from hpo.study.session.context import SessionContext
@@ -45,14 +46,6 @@ class Active:
 
 
 @dataclass(frozen=True)
-class Answered:
-    """The decisions that follow an epoch's report."""
-
-    prune: bool
-    control: Control
-
-
-@dataclass(frozen=True)
 class Place:
     """The place where an attempt is trained."""
 
@@ -68,30 +61,19 @@ def write_attempt(context: SessionContext, active: Active, place: Place, planned
     Epochs after the one that the attempt resumes from no longer belong to the trial's curve.
     """
     proposal = active.proposal
-    planned = {**planned, "epochs": proposal.resume_epoch}
-    row = {
-        "token": proposal.token,
-        "study_id": context.study.id,
-        "number": proposal.number,
-        "ordinal": proposal.ordinal,
-        "attempt": proposal.attempt,
-        "worker": context.worker,
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "started_at": context.clock(),
-        "detail": "",
-        "effective": {},
-        "resumed_from": proposal.resume_epoch,
-        "checkpoint_epoch": 0,
-        **asdict(place),
-    }
+    names = ("token", "number", "ordinal", "attempt")
+    row: dict[str, Any] = {name: getattr(proposal, name) for name in names} | asdict(place)
+    row |= {"study_id": context.study.id, "worker": context.worker, "host": socket.gethostname(), "pid": os.getpid()}
+    row |= {"started_at": context.clock(), "resumed_from": proposal.resume_epoch}
+    row |= {"detail": "", "effective": {}, "checkpoint_epoch": 0}
 
     def action(connection: Connection) -> None:
         owned(connection, proposal.token)
         optuna_rows.set_running(connection, active.trial_id)
         if proposal.attempt > 1:
             optuna_rows.void_after(connection, active.trial_id, proposal.resume_epoch)
-        connection.execute(update(tables.trials).where(_trial(context, proposal.number)).values(planned))
+        mine = of_trial(tables.trials, context.study.id, proposal.number)
+        connection.execute(update(tables.trials).where(mine).values(**planned, epochs=proposal.resume_epoch))
         statements.replace(connection, tables.attempts, row, ("token",))
 
     context.storage.write(action)
@@ -112,15 +94,20 @@ def write_effective(context: SessionContext, active: Active, effective: dict[str
         connection.execute(update(tables.attempts).where(mine).values(values))
         if resumed_from < proposal.resume_epoch:
             optuna_rows.void_after(connection, active.trial_id, resumed_from)
-            epochs = update(tables.trials).where(_trial(context, proposal.number))
-            connection.execute(epochs.values(epochs=resumed_from))
+            trial = of_trial(tables.trials, context.study.id, proposal.number)
+            connection.execute(update(tables.trials).where(trial).values(epochs=resumed_from))
 
     context.storage.write(action)
 
 
-def write_checkpoint(context: SessionContext, token: str, epoch: int, path: str) -> None:
-    _update_attempt(context, token, checkpoint_epoch=epoch, checkpoint_path=path)
-    context.failpoint("checkpointed")
+def update_attempt(context: SessionContext, token: str, **values: Any) -> None:
+    """Store columns of the attempt. Raises ``ClaimLost`` where another worker owns it."""
+
+    def action(connection: Connection) -> None:
+        owned(connection, token)
+        connection.execute(update(tables.attempts).where(tables.attempts.c.token == token).values(values))
+
+    context.storage.write(action)
 
 
 def write_epoch(context: SessionContext, active: Active, report: EpochReport) -> Control:
@@ -131,16 +118,9 @@ def write_epoch(context: SessionContext, active: Active, report: EpochReport) ->
     proposal, finite = active.proposal, math.isfinite(report.objective)
     asked = {"of": proposal.token, "trial": active.trial_id}
     theirs = optuna_rows.intermediate(active.trial_id, report.epoch, report.objective) if finite else None
-    row = {
-        "study_id": context.study.id,
-        "number": proposal.number,
-        "attempt": proposal.attempt,
-        "epoch": report.epoch,
-        "objective": report.objective if finite else None,
-        "metrics": report.metrics,
-        "seconds": report.seconds,
-        "recorded_at": datetime.fromtimestamp(report.recorded_at, UTC),
-    }
+    at = datetime.fromtimestamp(report.recorded_at, UTC)
+    row = vars(report) | {"objective": report.objective if finite else None, "recorded_at": at}
+    row |= {"study_id": context.study.id, "number": proposal.number, "attempt": proposal.attempt}
 
     def action(connection: Connection) -> Control:
         if connection.dialect.name == "postgresql":  # one statement: most of a trial's calls to it are epochs
@@ -170,10 +150,7 @@ _CONTROL_AND_STATE = (
 )
 
 
-_EPOCH = statements.Keyed(
-    ("study_id", "number", "attempt", "epoch", "objective", "metrics", "seconds", "recorded_at"),
-    ("study_id", "number", "attempt", "epoch"),
-)
+_EPOCH = statements.Keyed(tuple(tables.epochs.c.keys()), tuple(tables.epochs.primary_key.columns.keys()))
 _OPEN = ("RUNNING", "WAITING")
 
 
@@ -209,15 +186,3 @@ def should_prune(context: SessionContext, pruner: BasePruner, trial_id: int, epo
         return context.storage.call_optuna(lambda _rdb: ask())
     except UpdateFinishedTrialError as error:  # some pruners keep notes on the trial
         raise ClaimLost(f"trial {trial_id} was ended by someone else; its result is dropped") from error
-
-
-def _update_attempt(context: SessionContext, token: str, **values: Any) -> None:
-    def action(connection: Connection) -> None:
-        owned(connection, token)
-        connection.execute(update(tables.attempts).where(tables.attempts.c.token == token).values(values))
-
-    context.storage.write(action)
-
-
-def _trial(context: SessionContext, number: int) -> Any:
-    return (tables.trials.c.study_id == context.study.id) & (tables.trials.c.number == number)

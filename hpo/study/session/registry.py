@@ -1,4 +1,4 @@
-"""The workers of a study, and its control."""
+"""The workers of a study."""
 
 from __future__ import annotations
 
@@ -27,16 +27,8 @@ class Life:
 
 def enter(storage: Storage, study_id: int, life: Life, now: ColumnElement[datetime]) -> int:
     """Insert a new life and return its id."""
-    row = {
-        "study_id": study_id,
-        "worker": life.worker,
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "started_at": now,
-        "seen_at": now,
-        "process": liveness.this_process(),
-        "slots": list(life.slots),
-    }
+    me = {"worker": life.worker, "slots": list(life.slots), "host": socket.gethostname(), "pid": os.getpid()}
+    row = me | {"study_id": study_id, "process": liveness.this_process(), "started_at": now, "seen_at": now}
     returning = insert(tables.workers).values(row).returning(tables.workers.c.id)
     return int(storage.write(lambda connection: connection.execute(returning).scalar_one()))
 
@@ -48,18 +40,12 @@ def seen(connection: Connection, worker_id: int, now: ColumnElement[datetime]) -
 
 def offers(context: SessionContext, slots: tuple[str, ...]) -> None:
     me = tables.workers.c.id == context.worker_id
-    statement = update(tables.workers).where(me).values(slots=list(slots))
-    context.storage.write(lambda connection: connection.execute(statement))
+    context.storage.execute(update(tables.workers).where(me).values(slots=list(slots)))
 
 
 def leave(storage: Storage, worker_id: int, now: ColumnElement[datetime]) -> None:
-    statement = update(tables.workers).where(tables.workers.c.id == worker_id).values(seen_at=now, ended_at=now)
-    storage.write(lambda connection: connection.execute(statement))
-
-
-def control(connection: Connection, study_id: int) -> Control:
-    wanted = select(tables.studies.c.control).where(tables.studies.c.id == study_id)
-    return Control(connection.execute(wanted).scalar_one())
+    me = tables.workers.c.id == worker_id
+    storage.execute(update(tables.workers).where(me).values(seen_at=now, ended_at=now))
 
 
 def give_up(context: SessionContext, because: str) -> bool:
@@ -77,13 +63,8 @@ def give_up(context: SessionContext, because: str) -> bool:
         trained = select(func.max(tables.epochs.c.recorded_at)).where(tables.epochs.c.study_id == study_id)
         since = connection.execute(trained).scalar()
         beside_me = or_(workers.c.ended_at.is_(None), workers.c.ended_at >= max(since or started_at, started_at))
-        others = select(workers.c.worker).where(
-            workers.c.study_id == study_id,
-            ~me,
-            workers.c.failure != "",
-            and_(beside_me, workers.c.seen_at >= started_at),
-        )
-        fallen = sorted(set(connection.scalars(others)))
+        failed = and_(workers.c.study_id == study_id, ~me, workers.c.failure != "", workers.c.seen_at >= started_at)
+        fallen = sorted(set(connection.scalars(select(workers.c.worker).where(failed, beside_me))))
         if not fallen:
             return False
         reason = f"everything fails on {', '.join([*fallen, context.worker])}: {because}"

@@ -8,7 +8,8 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import Connection, literal
@@ -19,14 +20,15 @@ from hpo.study.claims.leases import Watch
 from hpo.study.database import tables
 from hpo.study.database.storage import Storage
 from hpo.study.optuna_internals.history import SearchHistory
-from hpo.study.records import Finish, Proposal, StudyRow, Upload
+from hpo.study.records import Finish, Proposal, StudyRow
 from hpo.study.search import warm
 from hpo.study.search.pruning import build_pruner, keeps_notes
-from hpo.study.session import admission, ending, peaks, reaping, recording, registry, uploads
-from hpo.study.session.context import Failpoint, SessionContext, no_failpoint, utc_now
-from hpo.study.session.recording import Active, Answered, Place
+from hpo.study.session import admission, ending, reaping, recording, registry
+from hpo.study.session.context import Failpoint, SessionContext, no_failpoint
+from hpo.study.session.recording import Active, Place
 from hpo.study.session.registry import Life
-from hpo.study.studies import progress
+from hpo.study.session.uploads import UploadRows
+from hpo.study.studies import controls, progress
 from hpo.study.studies.progress import Control, StudyProgress
 from hpo.studyfile.planning import rungs
 from hpo.trial.messages import Ended, EpochReport
@@ -78,11 +80,12 @@ class WorkerSession:
         """Control of the study at the last query."""
         now = tables.Now if clock is None else lambda: literal(clock(), tables.Utc())
         life = Life(worker) if isinstance(worker, str) else worker
-        worker_id = registry.enter(storage, study.id, life, now())
-        history = SearchHistory(storage, warm.trials(storage, study), notes=keeps_notes(study.spec))
+        life_id = registry.enter(storage, study.id, life, now())
+        history = SearchHistory(storage, warm.trials(storage, study), notes=keeps_notes(study.spec.search.pruner))
         self._context = SessionContext(
-            storage, study, life.worker, worker_id, clock or utc_now, now, failpoint, history
+            storage, study, life.worker, life_id, clock or partial(datetime.now, UTC), now, failpoint, history
         )
+        self.uploads = UploadRows(self._context)
 
     @property
     def beat_every_s(self) -> float:
@@ -110,7 +113,7 @@ class WorkerSession:
     def reap(self) -> tuple[int, ...]:
         """Settle the trials of dead workers; return the numbers of the trials that it ended or gave back."""
         expired = self._watch.expired()
-        touched = reaping.reap(self._context, reaping.Dead(expired, frozenset(self._held)), self._hold)
+        touched = reaping.reap(self._context, expired, frozenset(self._held), self._hold)
         if touched or self._steady() >= self._orphans_due:
             reaping.fail_orphans(self._context)
             self._orphans_due = self._steady() + self._context.study.spec.recovery.lease_s
@@ -163,70 +166,43 @@ class WorkerSession:
         return progress.finished(self._context.study.spec, self.progress())
 
     def begin(
-        self,
-        token: str,
-        *,
-        train: dict[str, Any],
-        operating_point: OperatingPoint | None,
-        place: Place,
-        resumed_from: int | None = None,
+        self, token: str, train: dict[str, Any], operating_point: OperatingPoint | None, place: Place, resumed_from: int
     ) -> None:
         """Open the attempt. ``train`` is complete: the arguments for the trial's process.
 
-        ``resumed_from``: epochs of the checkpoint that it resumes from, where that is not the proposal's.
+        ``resumed_from``: epochs of the checkpoint that it resumes from.
         """
         active = self._of(token)
-        if resumed_from is not None:
-            active = replace(active, proposal=replace(active.proposal, resume_epoch=resumed_from))
-        self._active[token] = active = replace(active, pruning=rungs.plan(self._context.study.spec, train))
+        proposal = replace(active.proposal, resume_epoch=resumed_from)
+        self._active[token] = active = replace(
+            active, proposal=proposal, pruning=rungs.plan(self._context.study.spec, train)
+        )
         recording.write_attempt(self._context, active, place, {"train": train, "operating_point": operating_point})
 
-    def started(self, token: str, effective: dict[str, Scalar], resumed_from: int | None = None) -> None:
-        """Store what is really trained, as Ultralytics resolved it, and the epoch it resumed from, if known."""
-        active = self._of(token)
-        planned = active.proposal.resume_epoch
-        recording.write_effective(self._context, active, effective, planned if resumed_from is None else resumed_from)
+    def started(self, token: str, effective: dict[str, Scalar], resumed_from: int) -> None:
+        """Store what is really trained, as Ultralytics resolved it, and the epoch it resumed from."""
+        recording.write_effective(self._context, self._of(token), effective, resumed_from)
 
     def took_memory(self, token: str, mib: float) -> None:
         """Store the peak memory of the attempt's process so far, in MiB."""
         self._of(token)
-        peaks.write(self._context, token, mib)
+        recording.update_attempt(self._context, token, peak_mib=round(mib))
 
     def offers(self, slots: tuple[str, ...]) -> None:
         """Store the device of each slot, where there are more than this life began with."""
         registry.offers(self._context, slots)
 
-    def report(self, token: str, report: EpochReport) -> Answered:
+    def report(self, token: str, report: EpochReport) -> bool:
         """Store an epoch; return whether to stop the trial."""
-        active = self._of(token)
+        active, epoch = self._of(token), report.epoch
         self.control = recording.write_epoch(self._context, active, report)
-        prune = active.asks(report.epoch) and recording.should_prune(
-            self._context, self._pruner, active.trial_id, report.epoch
-        )
-        return Answered(prune, self.control)
+        return active.asks(epoch) and recording.should_prune(self._context, self._pruner, active.trial_id, epoch)
 
     def checkpointed(self, token: str, epoch: int, path: str) -> None:
         """Note that the attempt can be resumed after ``epoch`` from the file at ``path``."""
         self._of(token)
-        recording.write_checkpoint(self._context, token, epoch, path)
-
-    def uploaded(self, token: str, upload: Upload) -> list[Upload]:
-        """Note an upload that the attempt can resume from; return those to delete in the store and forget then."""
-        self._of(token)
-        return uploads.add(self._context, token, upload)
-
-    def forget_uploads(self, token: str, gone: list[Upload]) -> None:
-        """Forget uploads that were deleted in the store."""
-        self._of(token)
-        uploads.forget(self._context, token, gone)
-
-    def uploads_left(self) -> dict[int, list[Upload]]:
-        """Return the uploads in the store of trials that ended for good, by ordinal."""
-        return uploads.left(self._context)
-
-    def uploads_cleared(self, ordinal: int) -> None:
-        """Note that the store holds nothing more of this ordinal, which has ended."""
-        uploads.clear(self._context, ordinal)
+        recording.update_attempt(self._context, token, checkpoint_epoch=epoch, checkpoint_path=path)
+        self._context.failpoint("checkpointed")
 
     def end(self, token: str, ended: Ended) -> Reaction:
         """Record the outcome, tell Optuna, and queue the retry if there is one."""
@@ -277,7 +253,7 @@ class WorkerSession:
         context = self._context
         kept = claims.beat(connection, held, context.now())
         registry.seen(connection, context.worker_id, context.now())
-        return kept, claims.beats(connection, context.study.id), registry.control(connection, context.study.id)
+        return kept, claims.beats(connection, context.study.id), controls.control(connection, context.study.id)
 
     @contextmanager
     def _hold(self, token: str) -> Iterator[None]:

@@ -17,12 +17,9 @@ from hpo.studyfile import serialize
 from hpo.studyfile.schema import Budget
 
 
-def control(storage: Storage, study: StudyRow) -> tuple[Control, str]:
-    """Return the study's control now, and the reason where it paused itself."""
-    names = (tables.studies.c.control, tables.studies.c.control_reason)
-    wanted = select(*names).where(tables.studies.c.id == study.id)
-    row = storage.read(lambda connection: connection.execute(wanted).one())
-    return Control(row.control), row.control_reason
+def control(connection: Connection, study_id: int) -> Control:
+    wanted = select(tables.studies.c.control).where(tables.studies.c.id == study_id)
+    return Control(connection.execute(wanted).scalar_one())
 
 
 def set_control(storage: Storage, study: StudyRow, wanted: Control, by: str) -> Control:
@@ -71,7 +68,7 @@ def set_budget(storage: Storage, study: StudyRow, by: str, *, trials: int | None
 
 def refuse_if_stopped(storage: Storage, study: StudyRow) -> None:
     """Raise ``StudyStopped`` where the study is stopped; a paused study is waited for."""
-    wanted, _ = control(storage, study)
+    wanted = storage.read(lambda connection: control(connection, study.id))
     if wanted.sends_away:
         said = {Control.STOP: "stopped", Control.CANCEL: "cancelled"}[wanted]
         raise StudyStopped(f"study {study.name!r} was {said}; let it go on: hpo resume {study.name}")

@@ -23,33 +23,24 @@ class Placement:
     """Numbers, among those asked about, with an ordinal that ended for good: nothing resumes from their files."""
 
 
-@dataclass(frozen=True)
-class Leaderboard:
-    """Ranks a study's trials by value, from the database."""
+def placement(storage: Storage, study: StudyRow, numbers: Collection[int]) -> Placement:
+    """Return which of ``numbers`` ended, and the ``keep.weights`` best trials (the earlier wins ties)."""
+    count = study.spec.keep.weights
+    return storage.read(lambda connection: _placement(connection, study.id, count, numbers))
 
-    storage: Storage
-    study: StudyRow
 
-    def placement(self, numbers: Collection[int]) -> Placement:
-        """Return which of ``numbers`` ended, and the ``keep.weights`` best trials (the earlier wins ties)."""
-        count = self.study.spec.keep.weights
-        return self.storage.read(lambda connection: _placement(connection, self.study.id, count, numbers))
-
-    def best_value(self) -> float | None:
-        """Return the best value of all complete trials; None where there is none."""
-        largest = _complete(self.study.id, func.max(tables.trials.c.value))
-        found: float | None = self.storage.read(lambda connection: connection.execute(largest).scalar_one())
-        return found
+def best_value(storage: Storage, study: StudyRow) -> float | None:
+    """Return the best value of all complete trials; None where there is none."""
+    largest = _complete(study.id, func.max(tables.trials.c.value))
+    found: float | None = storage.read(lambda connection: connection.execute(largest).scalar_one())
+    return found
 
 
 def _placement(connection: Connection, study_id: int, count: int, numbers: Collection[int]) -> Placement:
     trials, attempts, claims = tables.trials, tables.attempts, tables.claims
     first = _complete(study_id, trials.c.number).order_by(trials.c.value.desc(), trials.c.number).limit(count)
-    folders = (
-        select(attempts.c.number, attempts.c.folder)
-        .where(attempts.c.study_id == study_id, attempts.c.number.in_(first))
-        .order_by(attempts.c.attempt)
-    )
+    of_best = and_(attempts.c.study_id == study_id, attempts.c.number.in_(first))
+    folders = select(attempts.c.number, attempts.c.folder).where(of_best).order_by(attempts.c.attempt)
     best = {row.number: row.folder for row in connection.execute(folders)}
     of_ordinal = and_(claims.c.study_id == trials.c.study_id, claims.c.ordinal == trials.c.ordinal)
     closed = select(trials.c.number).join(claims, of_ordinal).where(trials.c.study_id == study_id, ~claims.c.open)

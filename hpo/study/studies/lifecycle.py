@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import difflib
 import uuid
-from dataclasses import asdict, replace
+from dataclasses import asdict, astuple, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy import delete as delete_rows
 from sqlalchemy.exc import IntegrityError
 
 from hpo.errors import StudyConflict, UsageError
 from hpo.study.database import optuna_tables, tables
+from hpo.study.database.rows import value_of
 from hpo.study.database.storage import Storage
 from hpo.study.records import Facts, Identity, StudyRow
 from hpo.study.studies.progress import Control
@@ -36,16 +37,15 @@ def create_or_join(
     alike = replace(spec, confirm=row.spec.confirm, final=row.spec.final)
     differences = _differences(row, (alike, plan), identity)
     if differences:
-        raise StudyConflict(spec.name, differences, _way_out(spec.name))
-    later = (spec.confirm, spec.final)
-    return row if later == (row.spec.confirm, row.spec.final) else _with_later_stages(storage, row, spec)
+        way_out = f"way out: another `name:` in the study file, or `hpo delete {spec.name}` to drop what is stored"
+        raise StudyConflict(spec.name, differences, way_out)
+    return row if alike == spec else _with_later_stages(storage, row, spec)
 
 
 def _with_later_stages(storage: Storage, row: StudyRow, spec: StudySpec) -> StudyRow:
     changed = replace(row.spec, confirm=spec.confirm, final=spec.final)
     stored = {"spec": serialize.to_json(changed, row.plan), "spec_sha256": serialize.digest(changed, row.plan)}
-    statement = update(tables.studies).where(tables.studies.c.id == row.id).values(stored)
-    storage.write(lambda connection: connection.execute(statement))
+    _update(storage, row.id, **stored)
     return load(storage, row.name)
 
 
@@ -93,55 +93,39 @@ def confirmation(storage: Storage, name: str) -> StudyRow | None:
     return _find(storage, f"{name}{STAGE_SUFFIX}")
 
 
-_OF_A_STUDY = (
-    tables.claims,
-    tables.trials,
-    tables.attempts,
-    tables.epochs,
-    tables.workers,
-    tables.changes,
-    tables.looks,
-    tables.verdicts,
-)
-
-
 def _delete(connection: Connection, study_id: int) -> None:
-    for table in _OF_A_STUDY:
-        connection.execute(delete_rows(table).where(table.c.study_id == study_id))
+    for table in reversed(tables.metadata.sorted_tables):
+        if "study_id" in table.c:
+            connection.execute(delete_rows(table).where(table.c.study_id == study_id))
     connection.execute(delete_rows(tables.studies).where(tables.studies.c.id == study_id))
     optuna_tables.delete_study(connection, study_id)
 
 
 def set_experiment(storage: Storage, study_id: int, experiment_id: str) -> None:
     """Store the MLflow experiment of a study."""
-    statement = update(tables.studies).where(tables.studies.c.id == study_id).values(mlflow_experiment_id=experiment_id)
-    storage.write(lambda connection: connection.execute(statement))
+    _update(storage, study_id, mlflow_experiment_id=experiment_id)
 
 
 def set_weights(storage: Storage, study: StudyRow, location: str) -> None:
     """Store the location of the starting weights in the artifact store."""
-    facts = asdict(replace(study.facts, weights=location))
-    statement = update(tables.studies).where(tables.studies.c.id == study.id).values(facts=facts)
-    storage.write(lambda connection: connection.execute(statement))
+    _update(storage, study.id, facts=asdict(replace(study.facts, weights=location)))
+
+
+def _update(storage: Storage, study_id: int, **values: Any) -> None:
+    storage.execute(update(tables.studies).where(tables.studies.c.id == study_id).values(values))
 
 
 def _find(storage: Storage, name: str) -> StudyRow | None:
     statement = select(tables.studies).where(tables.studies.c.name == name)
     row = storage.read(lambda connection: connection.execute(statement).one_or_none())
-    return None if row is None else _study_row(row)
-
-
-def _study_row(row: Row[Any]) -> StudyRow:
-    return StudyRow(
-        id=row.id,
-        uuid=row.uuid,
-        name=row.name,
+    if row is None:
+        return None
+    return value_of(
+        StudyRow,
+        row,
         spec=serialize.from_json(row.spec),
-        spec_sha256=row.spec_sha256,
-        identity=Identity(data_fingerprint=row.data_fingerprint, model_sha256=row.model_sha256),
+        identity=value_of(Identity, row),
         facts=Facts.from_dict(row.facts),
-        created_at=row.created_at,
-        mlflow_experiment_id=row.mlflow_experiment_id,
         plan=serialize.plan_from_json(row.spec),
     )
 
@@ -149,23 +133,13 @@ def _study_row(row: Row[Any]) -> StudyRow:
 def _create(storage: Storage, asked: tuple[StudySpec, StagePlan], identity: Identity, facts: Facts) -> StudyRow:
     spec, digest = asked[0], serialize.digest(*asked)
     study_id = _create_in_optuna(storage, spec.name, {"spec_sha256": digest, **asdict(identity)})
-    statement = insert(tables.studies).values(
-        id=study_id,
-        uuid=str(uuid.uuid4()),
-        name=spec.name,
-        spec=serialize.to_json(*asked),
-        spec_sha256=digest,
-        data_fingerprint=identity.data_fingerprint,
-        model_sha256=identity.model_sha256,
-        facts=asdict(facts),
-        budget_trials=spec.budget.trials,
-        budget_hours=spec.budget.hours,
-        control=Control.RUN.value,
-        control_reason="",
-        created_at=datetime.now(UTC),
-    )
+    known = {"id": study_id, "uuid": str(uuid.uuid4()), "name": spec.name, "created_at": datetime.now(UTC)}
+    stored = {"spec": serialize.to_json(*asked), "spec_sha256": digest, "facts": asdict(facts), **asdict(identity)}
+    budget = {"budget_trials": spec.budget.trials, "budget_hours": spec.budget.hours}
+    control = {"control": Control.RUN.value, "control_reason": ""}
+    statement = insert(tables.studies).values(**known, **stored, **budget, **control)
     try:
-        storage.write(lambda connection: connection.execute(statement))
+        storage.execute(statement)
     except IntegrityError:
         if _find(storage, spec.name) is None:
             raise
@@ -191,24 +165,17 @@ def _create_in_optuna(storage: Storage, name: str, attributes: dict[str, str]) -
 
 
 def _differences(stored: StudyRow, asked: tuple[StudySpec, StagePlan], identity: Identity) -> list[str]:
-    differences = []
+    differences: list[str] = []
     digest = serialize.digest(*asked)
     # of the spec as it is read today: one that an older version stored lacks keys that have a default now
     if digest != serialize.digest(stored.spec, stored.plan):
         listed = serialize.differences(stored.spec, asked[0])
         differences += listed or [f"spec: stored sha256 {stored.spec_sha256}, asked {digest}"]
-    pairs = {
-        "data (content of its images and labels)": (stored.identity.data_fingerprint, identity.data_fingerprint),
-        "model (content of its file)": (stored.identity.model_sha256, identity.model_sha256),
-    }
-    differences += [
-        f"{what}: stored sha256 {old[:12]}, asked {new[:12]}" for what, (old, new) in pairs.items() if old != new
+    names = ("data (content of its images and labels)", "model (content of its file)")
+    pairs = zip(names, astuple(stored.identity), astuple(identity), strict=True)
+    return differences + [
+        f"{what}: stored sha256 {old[:12]}, asked {new[:12]}" for what, old, new in pairs if old != new
     ]
-    return differences
-
-
-def _way_out(name: str) -> str:
-    return f"way out: another `name:` in the study file, or `hpo delete {name}` to drop what is stored"
 
 
 def _unknown(storage: Storage, name: str) -> UsageError:
@@ -216,5 +183,4 @@ def _unknown(storage: Storage, name: str) -> UsageError:
     near = difflib.get_close_matches(name, known, n=3) or known[-3:]
     if not near:
         return UsageError(f"{storage.place}: no study yet: `hpo run FILE` makes one")
-    listed = ", ".join(near)
-    return UsageError(f"{storage.place}: no study {name!r}; there is {listed}")
+    return UsageError(f"{storage.place}: no study {name!r}; there is {', '.join(near)}")

@@ -60,9 +60,8 @@ def progress(connection: Connection, study_id: int, *, hours: bool = True) -> St
     leases, studies = tables.claims, tables.studies
     mine = leases.c.study_id == study_id
     unsettled = select(func.count()).where(mine, leases.c.open)  # two queries, so that an index answers each
-    still_open, issued = connection.execute(
-        select(unsettled.scalar_subquery(), select(claims.NEXT).where(mine).scalar_subquery())
-    ).one()
+    counts = select(unsettled.scalar_subquery(), select(claims.NEXT).where(mine).scalar_subquery())
+    still_open, issued = connection.execute(counts).one()
     names = (studies.c.budget_trials, studies.c.budget_hours, studies.c.control, studies.c.control_reason)
     wanted = connection.execute(select(*names).where(studies.c.id == study_id)).one()
     return StudyProgress(

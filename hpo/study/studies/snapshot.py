@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, func, select, update
 
 from hpo.errors import StudyBusy, UsageError
 from hpo.study.claims import liveness
 from hpo.study.claims.curve import curve
 from hpo.study.database import optuna_tables, tables
+from hpo.study.database.rows import of_trial, value_of
 from hpo.study.database.storage import Storage
 from hpo.study.records import (
     AttemptRow,
@@ -61,16 +62,13 @@ def status(storage: Storage, study: StudyRow) -> StatusRow:
             _hours(connection, study.id),
         )
     )
-    counts = dict.fromkeys(TrialState, 0)
-    for row in rows:
-        counts[row.state] += 1
     over = finished(study.spec, now)
     return StatusRow(
         name=study.name,
-        state=_study_state(rows, workers, over, now.control),
+        state=_study_state(now, rows, workers, over),
         finished=over,
-        budget=_budget(now),
-        counts=counts,
+        budget=BudgetRow(now.budget.trials, now.budget.hours, now.counted, now.issued, now.hours_used),
+        counts={**dict.fromkeys(TrialState, 0), **Counter(row.state for row in rows)},
         best=best(rows),
         workers=workers,
         control=now.control.value,
@@ -102,87 +100,46 @@ def best(rows: Iterable[TrialRow]) -> TrialRow | None:
 
 def set_mlflow_run(storage: Storage, study: StudyRow, number: int, run_id: str) -> None:
     """Store the MLflow run of a trial."""
-    _update(storage, study, number, mlflow_run_id=run_id)
-
-
-def _update(storage: Storage, study: StudyRow, number: int, **values: Any) -> None:
-    mine = and_(tables.trials.c.study_id == study.id, tables.trials.c.number == number)
-    statement = update(tables.trials).where(mine).values(**values)
-    storage.write(lambda connection: connection.execute(statement))
+    mine = of_trial(tables.trials, study.id, number)
+    storage.execute(update(tables.trials).where(mine).values(mlflow_run_id=run_id))
 
 
 def _trials(connection: Connection, study: StudyRow, number: int | None = None) -> list[TrialRow]:
-    ours, theirs = tables.trials, optuna_tables.trials
+    def mine(table: Table) -> ColumnElement[bool]:
+        return table.c.study_id == study.id if number is None else of_trial(table, study.id, number)
+
+    ours, theirs, attempts, epochs = tables.trials, optuna_tables.trials, tables.attempts, tables.epochs
     same = and_(ours.c.study_id == theirs.c.study_id, ours.c.number == theirs.c.number)
-    rows = select(ours, optuna_tables.state).join(theirs, same).where(ours.c.study_id == study.id)
-    attempts = select(tables.attempts).where(tables.attempts.c.study_id == study.id)
-    newest = (
-        select(tables.epochs.c.number, func.max(tables.epochs.c.epoch))
-        .where(tables.epochs.c.study_id == study.id)
-        .group_by(tables.epochs.c.number)
-    )
-    if number is not None:
-        rows = rows.where(ours.c.number == number)
-        attempts = attempts.where(tables.attempts.c.number == number)
-        newest = newest.where(tables.epochs.c.number == number)
+    rows = select(ours, optuna_tables.state).join(theirs, same).where(mine(ours)).order_by(ours.c.number)
+    newest = select(epochs.c.number, func.max(epochs.c.epoch)).where(mine(epochs)).group_by(epochs.c.number)
     tried: dict[int, list[Row[Any]]] = defaultdict(list)
-    for attempt in connection.execute(attempts.order_by(tables.attempts.c.attempt)):
+    for attempt in connection.execute(select(attempts).where(mine(attempts)).order_by(attempts.c.attempt)):
         tried[attempt.number].append(attempt)
     reached = {row[0]: row[1] for row in connection.execute(newest)}
     now = datetime.now(UTC)
-    return [
-        _trial_row(row, tuple(tried[row.number]), reached, now)
-        for row in connection.execute(rows.order_by(ours.c.number))
-    ]
+    return [_trial_row(row, tried[row.number], reached, now) for row in connection.execute(rows)]
 
 
-def _trial_row(row: Row[Any], attempts: tuple[Row[Any], ...], reached: Mapping[int, int], now: datetime) -> TrialRow:
-    state = TrialState(row.state)
+def _trial_row(row: Row[Any], attempts: list[Row[Any]], reached: Mapping[int, int], now: datetime) -> TrialRow:
     ended = row.recorded_at is not None
-    return TrialRow(
-        number=row.number,
-        ordinal=row.ordinal,
-        state=state,
-        counts=row.counts,
-        baseline=row.baseline,
-        value=row.value,
-        params=row.params,
-        metrics=row.metrics,
-        reason=None if row.reason is None else Reason(row.reason),
-        detail=row.detail,
+    seconds = [((each.ended_at or now) - each.started_at).total_seconds() for each in attempts]
+    return value_of(
+        TrialRow,
+        row,
+        state=TrialState(row.state),
+        reason=_reason(row.reason),
         epochs=row.epochs if ended else max(row.epochs, reached.get(row.number, 0)),
         worker=attempts[-1].worker if attempts else None,
         started=attempts[0].started_at if attempts else None,
         finished=row.recorded_at,
-        duration_s=sum(((each.ended_at or now) - each.started_at).total_seconds() for each in attempts)
-        if attempts
-        else None,
-        mlflow_run_id=row.mlflow_run_id,
-        operating_point=row.operating_point,
-        train=row.train,
+        duration_s=sum(seconds) if attempts else None,
         folder=attempts[-1].folder if attempts else None,
-        attempts=tuple(_attempt_row(each) for each in attempts),
-        sweep=row.sweep,
+        attempts=tuple(value_of(AttemptRow, each, reason=_reason(each.reason)) for each in attempts),
     )
 
 
-def _attempt_row(row: Row[Any]) -> AttemptRow:
-    return AttemptRow(
-        number=row.number,
-        attempt=row.attempt,
-        worker=row.worker,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-        reason=None if row.reason is None else Reason(row.reason),
-        detail=row.detail,
-        folder=row.folder,
-        effective=row.effective,
-        resumed_from=row.resumed_from,
-        slot=row.slot,
-        device=row.device,
-        token=row.token,
-        peak_mib=row.peak_mib,
-    )
+def _reason(stored: str | None) -> Reason | None:
+    return None if stored is None else Reason(stored)
 
 
 def _live_workers(connection: Connection, study: StudyRow) -> tuple[WorkerRow, ...]:
@@ -190,45 +147,28 @@ def _live_workers(connection: Connection, study: StudyRow) -> tuple[WorkerRow, .
     workers = tables.workers
     now: datetime = connection.execute(select(tables.Now())).scalar_one()
     since = now - timedelta(seconds=2 * study.spec.recovery.lease_s)
-    alive: Select[Any] = select(workers).where(
-        workers.c.study_id == study.id, workers.c.ended_at.is_(None), workers.c.seen_at >= since
-    )
+    alive = and_(workers.c.study_id == study.id, workers.c.ended_at.is_(None), workers.c.seen_at >= since)
     running = _running(connection, study.id)
     return tuple(
         _worker_row(row, tuple(running.get(row.id, ())))
-        for row in connection.execute(alive.order_by(workers.c.id))
+        for row in connection.execute(select(workers).where(alive).order_by(workers.c.id))
         if not liveness.is_gone(row.process)
     )
 
 
 def _worker_row(row: Row[Any], running: tuple[RunningRow, ...]) -> WorkerRow:
-    return WorkerRow(
-        worker=row.worker,
-        host=row.host,
-        pid=row.pid,
-        started_at=row.started_at,
-        seen_at=row.seen_at,
-        ended_at=row.ended_at,
-        number=running[0].number if running else None,
-        slots=tuple(row.slots),
-        running=running,
-        failure=row.failure,
-    )
+    number = running[0].number if running else None
+    return value_of(WorkerRow, row, number=number, slots=tuple(row.slots), running=running)
 
 
 def _running(connection: Connection, study_id: int) -> dict[int, list[RunningRow]]:
     """Return the running trials by worker's life, the longest running first."""
     attempts, claims = tables.attempts, tables.claims
-    owned = and_(
-        attempts.c.study_id == claims.c.study_id,
-        attempts.c.ordinal == claims.c.ordinal,
-        attempts.c.attempt == claims.c.attempt,
-    )
-    busy = (
-        select(claims.c.worker_id, attempts.c.number, attempts.c.slot, attempts.c.device, attempts.c.started_at)
-        .join(attempts, owned)
-        .where(claims.c.study_id == study_id, claims.c.open, claims.c.token.is_not(None), attempts.c.ended_at.is_(None))
-    )
+    names = ("study_id", "ordinal", "attempt")
+    owned = and_(*(attempts.c[name] == claims.c[name] for name in names))
+    is_busy = and_(claims.c.open, claims.c.token.is_not(None), attempts.c.ended_at.is_(None))
+    columns = (claims.c.worker_id, *(attempts.c[name] for name in ("number", "slot", "device", "started_at")))
+    busy = select(*columns).join(attempts, owned).where(claims.c.study_id == study_id, is_busy)
     found: dict[int, list[RunningRow]] = defaultdict(list)
     for row in connection.execute(busy.order_by(attempts.c.started_at)):
         found[row.worker_id].append(RunningRow(row.number, row.slot, row.device, row.started_at))
@@ -243,7 +183,7 @@ def _hours(connection: Connection, study_id: int) -> dict[Reason | None, float]:
     hours: dict[Reason | None, float] = defaultdict(float)
     for row in connection.execute(select(*names).where(attempts.c.study_id == study_id)):
         seconds = ((row.ended_at or now) - row.started_at).total_seconds()
-        hours[None if row.reason is None else Reason(row.reason)] += max(0.0, seconds) / 3600
+        hours[_reason(row.reason)] += max(0.0, seconds) / 3600
     return hours
 
 
@@ -255,24 +195,16 @@ def _left_s(now: StudyProgress, rows: list[TrialRow], workers: tuple[WorkerRow, 
     return max(0, now.budget.trials - now.counted) * sum(durations) / len(durations) / slots
 
 
+_CONTROLLED = {Control.PAUSE: StudyState.PAUSED, Control.STOP: StudyState.STOPPED, Control.CANCEL: StudyState.CANCELLED}
+
+
 def _study_state(
-    rows: list[TrialRow], workers: tuple[WorkerRow, ...], over: Finish | None, control: Control
+    now: StudyProgress, rows: list[TrialRow], workers: tuple[WorkerRow, ...], over: Finish | None
 ) -> StudyState:
     if over is not None:
         return StudyState.FINISHED
-    wanted = {Control.PAUSE: StudyState.PAUSED, Control.STOP: StudyState.STOPPED, Control.CANCEL: StudyState.CANCELLED}
-    if control in wanted:
-        return wanted[control]
+    if now.control in _CONTROLLED:
+        return _CONTROLLED[now.control]
     if workers:
         return StudyState.RUNNING
     return StudyState.WAITING if rows else StudyState.EMPTY
-
-
-def _budget(now: StudyProgress) -> BudgetRow:
-    return BudgetRow(
-        trials=now.budget.trials,
-        hours=now.budget.hours,
-        counted=now.counted,
-        issued=now.issued,
-        hours_used=now.hours_used,
-    )

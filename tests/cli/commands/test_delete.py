@@ -26,7 +26,7 @@ def give_back(shell: Shell, location: Callable[[], str]) -> None:
         WorkerSession(storage, load(storage, "small"), "w", None) as session,
     ):
         trial = admit(session)
-        session.uploaded(trial.token, Upload(1, "0" * 64, location()))
+        session.uploads.add(trial.token, Upload(1, "0" * 64, location()))
         session.give_back(trial.token, 1, None)
 
 

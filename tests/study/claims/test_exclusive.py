@@ -23,7 +23,7 @@ def begin_on(session: WorkerSession, device: str, folder: Path | str = "/attempt
     proposal = admit_only(session)
     if Path(folder).is_dir():
         AttemptPaths(Path(folder)).claim(proposal.token)
-    session.begin(proposal.token, train={"epochs": 10}, operating_point=None, place=Place(str(folder), device))
+    session.begin(proposal.token, {"epochs": 10}, None, Place(str(folder), device), proposal.resume_epoch)
     return proposal
 
 

@@ -53,7 +53,7 @@ def test_notes_are_kept_where_the_row_says_so_also_by_a_wrapped_pruner(name: str
     own = Method(name, tuple(PRUNERS[name].example.items()))
     patient = Method("patient", (("patience", 2), ("wrapped", own)))
     for method in (own, patient):
-        assert keeps_notes(study_spec(search=Search(pruner=method))) == PRUNERS[name].keeps_notes
+        assert keeps_notes(method) == PRUNERS[name].keeps_notes
 
 
 @pytest.mark.parametrize("inner", ["hyperband", "median", "none"])

@@ -40,7 +40,7 @@ def _method(sampler: str) -> Method:
 
 
 def test_every_sampler_of_the_table_is_built_here_and_no_other_is() -> None:
-    assert set(sampling.BUILDERS) == set(SAMPLERS), "hpo.study.search.sampling.BUILDERS"
+    assert set(sampling.CLASSES) == set(SAMPLERS), "hpo.study.search.sampling.CLASSES"
 
 
 def _spec(sampler: str, name: str, seed: int = 7) -> Any:

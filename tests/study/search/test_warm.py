@@ -174,7 +174,7 @@ def test_a_pruner_compares_with_earlier_curves(storage: Storage, pruner: str) ->
             proposal = session.admit()
             assert proposal is not None
             begin(session, proposal)
-            return any(session.report(proposal.token, epoch_report(epoch, 0.01)).prune for epoch in range(1, 11))
+            return any(session.report(proposal.token, epoch_report(epoch, 0.01)) for epoch in range(1, 11))
 
     facts = replace(FACTS, warm=WarmStart(history={earlier.uuid: warm.finished(storage, earlier)}))
     warmed = create_or_join(storage, replace(spec, name="later"), IDENTITY, facts)

@@ -38,7 +38,7 @@ def main(url: str, folder: Path, fatal: str) -> None:
                 session.report(proposal.token, epoch_report(epoch, epoch / 10))
                 checkpoint.touch()
                 session.checkpointed(proposal.token, epoch, str(checkpoint))
-                session.uploaded(proposal.token, Upload(epoch, "0" * 64, f"{checkpoint}/{epoch}"))
+                session.uploads.add(proposal.token, Upload(epoch, "0" * 64, f"{checkpoint}/{epoch}"))
             message = ended(reason, 0.5 if reason is Reason.COMPLETE else None, epochs=3)
             if reason is Reason.COMPLETE:
                 (attempt / "ended.json").write_bytes(encode(message))

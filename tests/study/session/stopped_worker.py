@@ -11,7 +11,7 @@ import sys
 import time
 
 from hpo.errors import StorageUnavailable
-from hpo.orchestration.heartbeat import Heartbeat
+from hpo.orchestration.heartbeat import heartbeat
 from hpo.study.database.storage import open_storage
 from hpo.study.session.worker_session import WorkerSession
 from hpo.study.studies.lifecycle import load
@@ -43,7 +43,7 @@ def main(url: str, point: str) -> None:
 
     with open_storage(url, create=False, lease_s=2.0) as storage:
         session = WorkerSession(storage, load(storage, "digits"), "stopped", None, failpoint=failpoint)
-        with session, Heartbeat(session.beat, session.beat_every_s):
+        with session, heartbeat(session.beat, session.beat_every_s):
             finish(session)
 
 

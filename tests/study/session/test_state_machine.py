@@ -196,7 +196,7 @@ class Study(RuleBasedStateMachine):
             path.touch()
             self.alive(node, node.session.checkpointed, token, done + 1, str(path))
         if checkpoint and node in self.nodes and token in node.running:
-            self.alive(node, node.session.uploaded, token, Upload(done + 1, "0" * 64, f"{token}/{done + 1}"))
+            self.alive(node, node.session.uploads.add, token, Upload(done + 1, "0" * 64, f"{token}/{done + 1}"))
 
     @rule(data=st.data(), reason=st.sampled_from(ENDINGS), written=st.booleans())
     def end(self, data: st.DataObject, reason: Reason, written: bool) -> None:

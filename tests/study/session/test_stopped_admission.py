@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hpo.orchestration.heartbeat import Heartbeat
+from hpo.orchestration.heartbeat import heartbeat
 from hpo.study.database.storage import open_storage
 from hpo.study.session.worker_session import WorkerSession
 from hpo.study.studies import snapshot
@@ -43,7 +43,7 @@ def test_the_budget_is_exact_whoever_was_stopped_and_continued(
             go_on.start()
             with open_storage(storage_url, create=False, lease_s=LEASE_S) as storage:
                 session = WorkerSession(storage, study, "w", None)
-                with session, Heartbeat(session.beat, session.beat_every_s):
+                with session, heartbeat(session.beat, session.beat_every_s):
                     finish(session)
                 go_on.join()
                 assert time.monotonic() - stopped_at >= STOPPED_S

@@ -95,7 +95,7 @@ def test_the_baseline_keeps_the_defaults_that_it_is_measured_at(storage: Storage
         proposal = session.admit()
         assert proposal is not None
         assert proposal.baseline
-        session.begin(proposal.token, train={"epochs": 10}, operating_point=DEFAULT, place=Place("/attempt"))
+        session.begin(proposal.token, {"epochs": 10}, DEFAULT, Place("/attempt"), 0)
         assert snapshot.trial(storage, study, proposal.number).operating_point == DEFAULT
         session.end(proposal.token, ended(value=0.4))
     row = snapshot.trial(storage, study, proposal.number)

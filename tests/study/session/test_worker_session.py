@@ -70,8 +70,8 @@ def test_what_is_asked_and_what_is_trained_are_stored(
     assert proposal is not None
     point = OperatingPoint(0.6, 0.3)
     asked = {"epochs": 10, "lr0": 0.01, "classes": [0, 1]}
-    session.begin(proposal.token, train=asked, operating_point=point, place=Place("/runs/00000-1", "cuda:1", 3))
-    session.started(proposal.token, {"batch": 8, "optimizer": "AdamW"})
+    session.begin(proposal.token, asked, point, Place("/runs/00000-1", "cuda:1", 3), 0)
+    session.started(proposal.token, {"batch": 8, "optimizer": "AdamW"}, 0)
     row = snapshot.trial(storage, study, proposal.number)
     assert (row.train, row.operating_point, row.folder) == (asked, point, "/runs/00000-1")
     assert row.attempts[0].effective == {"batch": 8, "optimizer": "AdamW"}
@@ -168,8 +168,8 @@ def test_a_lost_claim_writes_nothing(storage: Storage, study: StudyRow, session:
     outlive(WorkerSession(storage, study, "w2", None, clock=clock), clock)
     before = snapshot.trials(storage, study)
     for write in (
-        lambda: session.begin(proposal.token, train={"epochs": 1}, operating_point=None, place=Place("/x")),
-        lambda: session.started(proposal.token, {"batch": 1}),
+        lambda: session.begin(proposal.token, {"epochs": 1}, None, Place("/x"), 0),
+        lambda: session.started(proposal.token, {"batch": 1}, 0),
         lambda: session.report(proposal.token, epoch_report(1, 0.9)),
         lambda: session.checkpointed(proposal.token, 1, "/c.pt"),
         lambda: session.give_back(proposal.token, 1, None),
@@ -207,8 +207,7 @@ def test_the_pruner_stops_what_lags_behind_and_never_the_baseline(storage: Stora
             begin(session, proposal)
             good = proposal.ordinal in range(1, 8)
             answers = [
-                session.report(proposal.token, epoch_report(epoch, 0.05 * epoch * (1 + good))).prune
-                for epoch in range(1, 11)
+                session.report(proposal.token, epoch_report(epoch, 0.05 * epoch * (1 + good))) for epoch in range(1, 11)
             ]
             asked[proposal.ordinal] = answers
             session.end(proposal.token, ended(value=0.5))
@@ -224,7 +223,7 @@ def test_a_retry_keeps_the_rungs_that_its_copied_epochs_had_passed(
     (tmp_path / "c.pt").touch()
     with WorkerSession(storage, make_study(spec), "w", None) as session:
         dead = admit(session)
-        assert not any(session.report(dead.token, epoch_report(epoch, epoch / 100)).prune for epoch in range(1, 18))
+        assert not any(session.report(dead.token, epoch_report(epoch, epoch / 100)) for epoch in range(1, 18))
         session.checkpointed(dead.token, 10, str(tmp_path / "c.pt"))
         session.end(dead.token, ended(Reason.KILLED, epochs=17))
         retry = admit(session)

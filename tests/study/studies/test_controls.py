@@ -22,9 +22,14 @@ def test_no_trial_starts_until_it_is_resumed_and_a_report_says_so(
     storage: Storage, study: StudyRow, session: WorkerSession, wanted: Control
 ) -> None:
     running = admit(session)
-    assert session.report(running.token, epoch_report(1, 0.1)).control is Control.RUN
+
+    def told(epoch: int) -> Control:
+        session.report(running.token, epoch_report(epoch, 0.1))
+        return session.control
+
+    assert told(1) is Control.RUN
     controls.set_control(storage, study, wanted, "me")
-    assert session.report(running.token, epoch_report(2, 0.2)).control is wanted
+    assert told(2) is wanted
     assert session.admit() is None
     assert session.finished() is None
     session.give_back(running.token, 0, None)
@@ -73,11 +78,12 @@ def test_a_study_in_which_everything_fails_on_two_workers_pauses_itself(
     storage: Storage, study: StudyRow, session: WorkerSession, clock: Clock
 ) -> None:
     assert not session.give_up("three crashes")  # it is the only worker: the fault may be the machine's
-    assert controls.control(storage, study)[0] is Control.RUN
+    assert snapshot.status(storage, study).control == Control.RUN
     other = WorkerSession(storage, study, "w2", None, clock=clock)
     clock.pass_(seconds=10)
     assert other.give_up("three crashes")
-    assert controls.control(storage, study) == (Control.PAUSE, "everything fails on w, w2: three crashes")
+    status = snapshot.status(storage, study)
+    assert (status.control, status.control_reason) == (Control.PAUSE, "everything fails on w, w2: three crashes")
 
 
 def test_a_worker_that_gave_up_before_this_one_came_does_not_count(

@@ -9,8 +9,7 @@ import pytest
 from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow
 from hpo.study.session.worker_session import WorkerSession
-from hpo.study.studies import snapshot
-from hpo.study.studies.leaderboard import Leaderboard
+from hpo.study.studies import leaderboard, snapshot
 from hpo.studyfile.schema import Keep
 from hpo.trial.vocabulary import Reason
 from tests.study.support import MakeStudy, admit, ended, study_spec
@@ -37,17 +36,17 @@ def test_the_best_and_the_ended_are_told_apart(
     storage: Storage, study: StudyRow, batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hpo.study.studies.leaderboard._A_BATCH", batch)
-    rows, leaderboard = snapshot.trials(storage, study), Leaderboard(storage, study)
+    rows = snapshot.trials(storage, study)
     assert [row.ordinal for row in rows] == [*range(9), 8]
-    found = leaderboard.placement([*range(len(rows)), 99])
+    found = leaderboard.placement(storage, study, [*range(len(rows)), 99])
     best = snapshot.best_first(rows)[:3]
     assert [row.number for row in best] == [1, 3, 4]  # of equal ones, the earlier one
     assert found.best == {row.number: row.folder for row in best}
     assert found.ended == set(range(7))  # not the running one, the dead one, its retry, and an unknown one
-    assert leaderboard.placement([5]).ended == {5}
-    assert leaderboard.placement([]).ended == set()
+    assert leaderboard.placement(storage, study, [5]).ended == {5}
+    assert leaderboard.placement(storage, study, []).ended == set()
 
 
 def test_the_best_value_is_that_of_complete_trials(storage: Storage, study: StudyRow, make_study: MakeStudy) -> None:
-    assert Leaderboard(storage, study).best_value() == 0.5
-    assert Leaderboard(storage, make_study(study_spec("other", trials=3))).best_value() is None
+    assert leaderboard.best_value(storage, study) == 0.5
+    assert leaderboard.best_value(storage, make_study(study_spec("other", trials=3))) is None
