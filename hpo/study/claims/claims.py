@@ -11,20 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Select,
-    and_,
-    bindparam,
-    func,
-    insert,
-    or_,
-    select,
-    text,
-    true,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, insert, or_, select, text, true, update
 
 from hpo.errors import ClaimLost
 from hpo.study.claims.claim import Claim, Unsettled, claim_of, unsettled_of

@@ -56,12 +56,7 @@ def finish(connection: Connection, trial: int, state: TrialState, value: float |
     if not _move(connection, trial, state=state, datetime_complete=_now()):
         return
     if value is not None:
-        row = {
-            "trial_id": trial,
-            "objective": 0,
-            "value": value,
-            "value_type": _VALUE.FINITE,
-        }
+        row = {"trial_id": trial, "objective": 0, "value": value, "value_type": _VALUE.FINITE}
         statements.replace(connection, VALUES, row, ("trial_id", "objective"))
 
 

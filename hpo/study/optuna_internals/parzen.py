@@ -25,10 +25,7 @@ from typing_extensions import override
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 _PAIRWISE = 8
-NEEDS = {
-    _ParzenEstimator: ("_mixture_distribution", "_transform"),
-    _truncnorm: ("_log_gauss_mass", "_norm_pdf_logC"),
-}
+NEEDS = {_ParzenEstimator: ("_mixture_distribution", "_transform"), _truncnorm: ("_log_gauss_mass", "_norm_pdf_logC")}
 """Optuna's private names that this module uses, beside what it imports (see ``substitutes``)."""
 
 

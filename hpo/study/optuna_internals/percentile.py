@@ -18,9 +18,7 @@ from typing_extensions import override
 
 from hpo.study.optuna_internals.seen_trials import SeenTrials
 
-NEEDS = {
-    PercentilePruner: ("_interval_steps", "_n_min_trials", "_n_startup_trials", "_n_warmup_steps", "_percentile"),
-}
+NEEDS = {PercentilePruner: ("_interval_steps", "_n_min_trials", "_n_startup_trials", "_n_warmup_steps", "_percentile")}
 """Optuna's private names that this module uses, beside what it imports (see ``substitutes``)."""
 
 
