@@ -35,10 +35,8 @@ def is_tried_exclusively(connection: Connection, claim: Claim, ended: Ended) -> 
     Beside means at any moment of the attempt on the same device of the same machine (for ``host_oom``: anywhere on the
     machine), whatever worker or study the other trial belongs to.
     """
-    if (
-        ended.reason not in _EXCLUSIVE
-        or required_exclusivity(connection, claim.study_id, claim.ordinal) >= _EXCLUSIVE[ended.reason]
-    ):
+    needed = _EXCLUSIVE.get(ended.reason)
+    if needed is None or required_exclusivity(connection, claim.study_id, claim.ordinal) >= needed:
         return False
     newest = and_(
         attempts.c.study_id == claim.study_id,

@@ -191,20 +191,15 @@ def _check_schema(storage: Storage, *, create: bool) -> None:
         if wrong:
             raise SchemaConflict(f"{storage.place}: {wrong}")
         return
+    stored = f"{storage.place}: the tables are of schema version {version}, this hpo"
     if version is not None and version not in OLDER_VERSIONS:
-        raise SchemaConflict(
-            f"{storage.place}: the tables are of schema version {version}, this hpo knows {SCHEMA_VERSION}: "
-            "update hpo, or name another database with HPO_STORAGE"
-        )
+        raise SchemaConflict(f"{stored} knows {SCHEMA_VERSION}: update hpo, or name another database with HPO_STORAGE")
     if create:
         _upgrade(storage)
     elif version is None:
         raise _nothing_there(storage.url)
     else:
-        raise SchemaConflict(
-            f"{storage.place}: the tables are of schema version {version}, this hpo needs {SCHEMA_VERSION}: "
-            "back the database up, then run `hpo db upgrade`"
-        )
+        raise SchemaConflict(f"{stored} needs {SCHEMA_VERSION}: back the database up, then run `hpo db upgrade`")
 
 
 def _upgrade(storage: Storage) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from typing_extensions import override
 
 from hpo.evidence.document import VerdictDocument
-from hpo.study.database.columns import Json, JsonValue
+from hpo.study.database.columns import Json
 from hpo.trial.operating_point import OperatingPoint, SweepResult
 
 VERSION_TABLE = "hpo_alembic_version"
@@ -28,14 +28,8 @@ OLDER_VERSIONS: frozenset[str] = frozenset({"0001", "0002", "0003"})
 version = sa.table(VERSION_TABLE, sa.column("version_num", String))
 """Alembic's own table with our revision; it has one row."""
 
-metadata = sa.MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+_names = {kind: f"{kind}_%(table_name)s_%(column_0_N_name)s" for kind in ("ix", "uq", "fk")}
+metadata = sa.MetaData(naming_convention={**_names, "pk": "pk_%(table_name)s"})
 
 
 class Utc(sa.TypeDecorator[datetime]):
@@ -141,8 +135,8 @@ trials = Table(
     Column("ordinal", Integer, nullable=False),
     Column("baseline", sa.Boolean, nullable=False),
     *_required(Json, "params", "train"),
-    Column("operating_point", JsonValue(OperatingPoint)),
-    Column("sweep", JsonValue(SweepResult), comment="all that a sweep found"),
+    Column("operating_point", Json(OperatingPoint)),
+    Column("sweep", Json(SweepResult), comment="all that a sweep found"),
     Column("reason", String(16)),
     Column("detail", Text, nullable=False),
     Column("counts", sa.Boolean, nullable=False),
@@ -226,5 +220,5 @@ looks = Table(
 )
 """Looks at a split of the data, each noted before it was taken."""
 
-verdicts = Table("hpo_verdicts", metadata, *_event(), Column("document", JsonValue(VerdictDocument), nullable=False))
+verdicts = Table("hpo_verdicts", metadata, *_event(), Column("document", Json(VerdictDocument), nullable=False))
 """Results of confirmation stages."""

@@ -12,8 +12,6 @@ from hpo.study.database.migrations.versions.initial_0001 import create_numbered,
 
 revision = "0002"
 down_revision = "0001"
-branch_labels = None
-depends_on = None
 
 
 def _added() -> dict[str, list[sa.Column[Any]]]:

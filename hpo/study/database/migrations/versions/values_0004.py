@@ -13,8 +13,6 @@ from hpo.study.database.migrations.versions.initial_0001 import create_numbered,
 
 revision = "0004"
 down_revision = "0003"
-branch_labels = None
-depends_on = None
 
 _A_BATCH = 500
 """Number of rows that are held in memory at once."""
