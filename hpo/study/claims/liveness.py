@@ -29,10 +29,8 @@ def _exists(pid: int) -> bool:
     """Return whether a process exists, also where /proc hides the processes of other users."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
+    except OSError as error:
+        return isinstance(error, PermissionError)
     return True
 
 

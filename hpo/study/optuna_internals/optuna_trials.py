@@ -16,7 +16,7 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import CompoundSelect, Connection, Row, Select, Table, bindparam, func, literal, or_, select, union_all
+from sqlalchemy import Connection, Executable, Row, Select, Table, bindparam, func, literal, or_, select, union_all
 
 from hpo.study.optuna_internals import optuna_rows
 from hpo.study.optuna_internals.needs import required
@@ -97,9 +97,7 @@ def _bare(row: Row[Any]) -> FrozenTrial:
 def _complete(connection: Connection, found: dict[int, FrozenTrial], ids: list[int]) -> None:
     """Add the columns of other tables to the trials ``ids``."""
 
-    def parts(
-        statement: Select[Any] | CompoundSelect[Any], ids: list[int] = ids
-    ) -> Iterator[tuple[FrozenTrial, Row[Any]]]:
+    def parts(statement: Executable, ids: list[int] = ids) -> Iterator[tuple[FrozenTrial, Row[Any]]]:
         return ((found[row.trial_id], row) for row in connection.execute(statement, {"ids": ids}))
 
     for trial, row in parts(_PARAMS):
