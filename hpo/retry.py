@@ -75,10 +75,6 @@ def call(
     return _call_after(first, what, backoff, again=again, waited=waited, failed=failed)
 
 
-class _WaitingEnded(Exception):
-    """The caller has ended the waiting."""
-
-
 def _call_after(
     first: Exception,
     what: Callable[[], T],
@@ -91,7 +87,6 @@ def _call_after(
     """Go on after the first failure. The library loads here (0.2 s of CPU): most calls never fail."""
     import tenacity
 
-    last: BaseException = first
     made = [first]
 
     def attempt() -> T:
@@ -100,24 +95,18 @@ def _call_after(
         return what()
 
     def before_pause(now: tenacity.RetryCallState) -> None:
-        nonlocal last
-        assert now.outcome is not None  # noqa: S101  (called after a failure)
-        last = now.outcome.exception() or last
-        failed(last, now.attempt_number)
-
-    def pause(seconds: float) -> None:
-        if not waited(seconds):
-            raise _WaitingEnded
+        error = now.outcome.exception() if now.outcome else None
+        assert error is not None  # noqa: S101  (called after a failure)
+        failed(error, now.attempt_number)
+        if not waited(now.upcoming_sleep):
+            raise error
 
     retrying = tenacity.Retrying(
-        sleep=pause,
+        sleep=lambda _seconds: None,  # ``before_pause`` has waited
         wait=lambda now: backoff.pause_s(now.attempt_number),
         stop=tenacity.stop_never if backoff.tries is None else tenacity.stop_after_attempt(backoff.tries),
         retry=tenacity.retry_if_exception(again),
         before_sleep=before_pause,
         reraise=True,
     )
-    try:
-        return retrying(attempt)
-    except _WaitingEnded:
-        raise last from None
+    return retrying(attempt)

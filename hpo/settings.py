@@ -18,14 +18,8 @@ from urllib.parse import quote
 from hpo import redaction
 from hpo.errors import UsageError
 
-VARIABLES = (
-    "HPO_HOME",
-    "HPO_STORAGE",
-    "HPO_STORAGE_FILE",
-    "HPO_STORAGE_PASSWORD",
-    "HPO_STORAGE_PASSWORD_FILE",
-    *(f"HPO_{role}_PASSWORD{suffix}" for role in ("WORKER", "READER", "MLFLOW") for suffix in ("", "_FILE")),
-)
+_SECRETS = ("STORAGE", "STORAGE_PASSWORD", "WORKER_PASSWORD", "READER_PASSWORD", "MLFLOW_PASSWORD")
+VARIABLES = ("HPO_HOME", *(f"HPO_{name}{suffix}" for name in _SECRETS for suffix in ("", "_FILE")))
 """All variables that hpo itself reads."""
 _WITH_PASSWORD = re.compile(r"[\w.+-]+://[^:/@\s]*:(?P<password>\S+)@")
 _WITH_USER = re.compile(r"(?P<head>[\w.+-]+://[^:/@\s]+)@")
@@ -58,13 +52,12 @@ class Settings:
         return self.home / "studies" / study
 
 
-def load_settings(environ: MutableMapping[str, str] | None = None) -> Settings:
-    """Read the settings from ``environ``.
+def load_settings(env: MutableMapping[str, str] = os.environ) -> Settings:
+    """Read the settings from ``env``.
 
     A password for MLflow from a file is put into the environment, where MLflow's client looks for it. Raises UsageError
     if a variable names a file that can't be read, or if one secret has two sources.
     """
-    env = os.environ if environ is None else environ
     home = Path(env.get("HPO_HOME") or "runs").expanduser().resolve()
     password = secret("MLFLOW_TRACKING_PASSWORD", env)
     if password:
@@ -101,8 +94,9 @@ def secret(name: str, env: Mapping[str, str]) -> str:
         try:
             value = Path(file).expanduser().read_text().rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "is not text"
-            raise UsageError(f"{name}_FILE={file}: {reason}: name a file that holds the secret alone") from error
+            raise UsageError(
+                f"{name}_FILE={file}: {_unreadable(error)}: name a file that holds the secret alone"
+            ) from error
         if not value:
             raise UsageError(f"{name}_FILE={file}: is empty: name a file that holds the secret alone")
     if "://" not in value:
@@ -125,11 +119,11 @@ def without_secrets(env: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def role_password(kind: str, environ: Mapping[str, str] | None = None) -> str:
+def role_password(kind: str) -> str:
     """Return the password for a new role of this kind (worker, reader, mlflow): ``HPO_<KIND>_PASSWORD``; may be
     empty.
     """
-    return secret(f"HPO_{kind.upper()}_PASSWORD", os.environ if environ is None else environ)
+    return secret(f"HPO_{kind.upper()}_PASSWORD", os.environ)
 
 
 def password_in(url: str) -> str | None:
@@ -158,34 +152,35 @@ def read_env_file(path: Path) -> dict[str, str]:
         mode = path.stat().st_mode
         lines = path.read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "is not text"
-        raise UsageError(f"{path}: {reason}: name a file of lines NAME=value") from error
+        raise UsageError(f"{path}: {_unreadable(error)}: name a file of lines NAME=value") from error
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise UsageError(f"{path}: others can read the passwords in it (mode {mode & 0o777:o}): chmod 600 {path}")
     pairs = [(number, line.strip()) for number, line in enumerate(lines, 1)]
     return dict(_pair(f"{path}:{number}", line) for number, line in pairs if line and not line.startswith("#"))
 
 
-def adopt(values: Mapping[str, str], env: MutableMapping[str, str] | None = None) -> None:
+def adopt(values: Mapping[str, str], env: MutableMapping[str, str] = os.environ) -> None:
     """Put ``values`` into the environment, where they replace existing ones: the file was named on the command line.
 
     The other spelling of a secret (with or without ``_FILE``) is removed, so that the two do not conflict.
     """
-    target = os.environ if env is None else env
     for name, value in values.items():
-        target.pop(name.removesuffix("_FILE") if name.endswith("_FILE") else f"{name}_FILE", None)
-        target[name] = value
+        env.pop(name.removesuffix("_FILE") if name.endswith("_FILE") else f"{name}_FILE", None)
+        env[name] = value
     if "HPO_STORAGE" in values or "HPO_STORAGE_FILE" in values:
         for name in ("HPO_STORAGE_PASSWORD", "HPO_STORAGE_PASSWORD_FILE"):
             if name not in values:
-                target.pop(name, None)
+                env.pop(name, None)
 
 
-def use_storage(url: str, env: MutableMapping[str, str] | None = None) -> None:
+def use_storage(url: str, env: MutableMapping[str, str] = os.environ) -> None:
     """Use ``url`` (without a password) as the database; a password from a file still applies."""
-    target = os.environ if env is None else env
-    target.pop("HPO_STORAGE_FILE", None)
-    target["HPO_STORAGE"] = url
+    env.pop("HPO_STORAGE_FILE", None)
+    env["HPO_STORAGE"] = url
+
+
+def _unreadable(error: OSError | UnicodeDecodeError) -> str:
+    return str(error.strerror) if isinstance(error, OSError) else "is not text"
 
 
 def _pair(place: str, line: str) -> tuple[str, str]:

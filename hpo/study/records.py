@@ -56,8 +56,6 @@ class Facts:
 
 @dataclass(frozen=True)
 class StudyRow:
-    """A stored study."""
-
     id: int
     uuid: str
     name: str
@@ -66,7 +64,6 @@ class StudyRow:
     identity: Identity
     facts: Facts
     created_at: datetime
-    """Time in UTC, aware."""
     mlflow_experiment_id: str | None
     plan: StagePlan = ()
     """Trainings of a confirmation stage; empty for a search."""
@@ -225,9 +222,7 @@ class Finish(StrEnum):
 
 class StudyState(StrEnum):
     EMPTY = "empty"
-    """There is no trial yet."""
     RUNNING = "running"
-    """A worker is alive."""
     PAUSED = "paused"
     STOPPED = "stopped"
     CANCELLED = "cancelled"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 from sqlalchemy import RowMapping
 
@@ -29,6 +30,11 @@ class _Ordinal:
     beat_at: datetime | None
     """Time of the last heartbeat, by the database's clock."""
 
+    @classmethod
+    def of(cls, row: RowMapping) -> Self:
+        """Return the claim in a row with these columns."""
+        return cls(**{name: row[name] for name in cls.__dataclass_fields__})
+
     @property
     def trial_number(self) -> int:
         """Return Optuna's number of the trial. Raises ``ValueError`` before a trial was asked for."""
@@ -39,7 +45,7 @@ class _Ordinal:
 
 @dataclass(frozen=True, kw_only=True)
 class Claim(_Ordinal):
-    """An ordinal that an attempt owns."""
+    """An ordinal that an attempt owns: a row of ``hpo_claims`` with a token."""
 
     token: str
     """Token of the attempt; every write carries it."""
@@ -47,7 +53,10 @@ class Claim(_Ordinal):
 
 @dataclass(frozen=True, kw_only=True)
 class Unsettled(_Ordinal):
-    """An ordinal with a trial that counts and is not told yet, and the facts that say whether its owner is dead."""
+    """An ordinal with a trial that counts and is not told yet, and the facts that say whether its owner is dead.
+
+    It is a row of ``hpo_claims`` that is joined with its trial and its worker.
+    """
 
     token: str | None
     """Token of the owner; None while there is none."""
@@ -59,13 +68,3 @@ class Unsettled(_Ordinal):
     """Identity of the owner's process; see ``liveness``."""
     worker_ended_at: datetime | None
     """Time when the owner left."""
-
-
-def claim_of(row: RowMapping) -> Claim:
-    """Return the claim in a row of ``hpo_claims``; the row has a token."""
-    return Claim(**{name: row[name] for name in Claim.__dataclass_fields__})
-
-
-def unsettled_of(row: RowMapping) -> Unsettled:
-    """Return the claim in a row of ``hpo_claims`` that is joined with its trial and its worker."""
-    return Unsettled(**{name: row[name] for name in Unsettled.__dataclass_fields__})

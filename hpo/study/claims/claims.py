@@ -11,23 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Select,
-    and_,
-    bindparam,
-    func,
-    insert,
-    or_,
-    select,
-    text,
-    true,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, insert, or_, select, text, true, update
 
 from hpo.errors import ClaimLost
-from hpo.study.claims.claim import Claim, Unsettled, claim_of, unsettled_of
+from hpo.study.claims.claim import Claim, Unsettled
 from hpo.study.database import optuna_tables
 from hpo.study.database.tables import claims, trials, workers
 
@@ -40,22 +27,22 @@ _LOCK = 0x68706F41  # "hpoA": first half of the advisory locks that admissions t
 
 @dataclass(frozen=True)
 class Owner:
-    """The worker that takes a claim, and the time."""
+    """The worker that takes a claim, and the time. The fields are columns of ``hpo_claims``."""
 
     token: str
     worker: str
     worker_id: int | None
-    at: datetime
-    now: ColumnElement[datetime]
+    claimed_at: datetime
+    beat_at: ColumnElement[datetime]
     """Expression for the database's clock."""
 
 
 def owned(connection: Connection, token: str, *, lock: bool = True) -> Claim:
     """Return and lock the claim with this token, until the transaction ends. Raises ``ClaimLost`` if it changed."""
-    row = connection.execute(_OWNED if lock else _OF_TOKEN, {"of": token}).mappings().one_or_none()
-    if row is None:
+    claim = of_token(connection, token, lock=lock)
+    if claim is None:
         raise _lost(token)
-    return claim_of(row)
+    return claim
 
 
 def _lost(token: str) -> ClaimLost:
@@ -95,13 +82,13 @@ def take_waiting(connection: Connection, study_id: int, owner: Owner) -> Claim |
 def insert_next(connection: Connection, study_id: int, ordinal: int, owner: Owner) -> Claim:
     """Insert a claim on ``ordinal``. Raises IntegrityError when another worker was quicker."""
     claim = {"study_id": study_id, "ordinal": ordinal, "attempt": 1, "retries": 0, "open": True, **_lease(owner)}
-    return claim_of(connection.execute(insert(claims).values(claim).returning(*claims.c)).mappings().one())
+    return Claim.of(connection.execute(insert(claims).values(claim).returning(*claims.c)).mappings().one())
 
 
-def of_token(connection: Connection, token: str) -> Claim | None:
-    """Return the claim with this token, not locked; None where its token has changed."""
-    row = connection.execute(_OF_TOKEN, {"of": token}).mappings().one_or_none()
-    return None if row is None else claim_of(row)
+def of_token(connection: Connection, token: str, *, lock: bool = False) -> Claim | None:
+    """Return the claim with this token; None where its token has changed."""
+    row = connection.execute(_OWNED if lock else _OF_TOKEN, {"of": token}).mappings().one_or_none()
+    return None if row is None else Claim.of(row)
 
 
 def issued(connection: Connection, study_id: int) -> int:
@@ -113,13 +100,9 @@ def beat(connection: Connection, tokens: set[str], now: ColumnElement[datetime])
     """Renew the leases of ``tokens``; return those that are still held."""
     if not tokens:
         return set()
-    renewed = (
-        update(claims)
-        .where(claims.c.token.in_(sorted(tokens)))
-        .values(beat=claims.c.beat + 1, beat_at=now)
-        .returning(claims.c.token)
-    )
-    return set(connection.scalars(renewed))
+    held = update(claims).where(claims.c.token.in_(sorted(tokens)))
+    renewed = held.values(beat=claims.c.beat + 1, beat_at=now)
+    return set(connection.scalars(renewed.returning(claims.c.token)))
 
 
 def beats(connection: Connection, study_id: int) -> dict[str, int]:
@@ -135,11 +118,10 @@ def seize(connection: Connection, dead: Unsettled, owner: Owner) -> bool:
     After that its former owner can write nothing, and the end can be written like any other.
     """
     same = claims.c.token.is_(None) if dead.token is None else claims.c.token == dead.token
-    as_seen = and_(
-        claims.c.study_id == dead.study_id, claims.c.ordinal == dead.ordinal, claims.c.beat == dead.beat, same
-    )
+    ordinal = and_(claims.c.study_id == dead.study_id, claims.c.ordinal == dead.ordinal)
+    seized = update(claims).where(ordinal, claims.c.beat == dead.beat, same)
     lease = {**_lease(owner), "claimed_at": dead.claimed_at}
-    return connection.execute(update(claims).where(as_seen).values(lease)).rowcount == 1
+    return connection.execute(seized.values(lease)).rowcount == 1
 
 
 def unsettled(connection: Connection, study_id: int, which: ColumnElement[bool] | None = None) -> list[Unsettled]:
@@ -152,18 +134,11 @@ def unsettled(connection: Connection, study_id: int, which: ColumnElement[bool] 
         .add_columns(trials.c.recorded_at, workers.c.process, workers.c.ended_at.label("worker_ended_at"))
         .order_by(claims.c.ordinal)
     )
-    return [unsettled_of(row) for row in connection.execute(found).mappings()]
+    return [Unsettled.of(row) for row in connection.execute(found).mappings()]
 
 
 def _lease(owner: Owner) -> dict[str, Any]:
-    return {
-        "token": owner.token,
-        "worker": owner.worker,
-        "worker_id": owner.worker_id,
-        "claimed_at": owner.at,
-        "beat": 0,
-        "beat_at": owner.now,
-    }
+    return {**vars(owner), "beat": 0}
 
 
 def _with_states(study_id: int) -> Select[Any]:

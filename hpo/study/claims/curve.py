@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from sqlalchemy import Connection, Row, select
 
 from hpo.study.database.tables import attempts, epochs
 from hpo.study.records import Earlier, EpochRow, StudyRow, Upload
+
+_EPOCH = [epochs.c[field.name] for field in fields(EpochRow)]
 
 
 def curve(connection: Connection, study_id: int, number: int) -> list[EpochRow]:
@@ -21,7 +24,7 @@ def curve(connection: Connection, study_id: int, number: int) -> list[EpochRow]:
         attempts.c.study_id == study_id, attempts.c.number == number
     )
     resumed = [(row.attempt, row.resumed_from) for row in connection.execute(starts)]
-    mine = select(epochs).where(epochs.c.study_id == study_id, epochs.c.number == number)
+    mine = select(*_EPOCH).where(epochs.c.study_id == study_id, epochs.c.number == number)
     newest: dict[int, Row[Any]] = {}
     for row in connection.execute(mine.order_by(epochs.c.epoch, epochs.c.attempt)):
         if all(start >= row.epoch for attempt, start in resumed if attempt > row.attempt):
@@ -66,12 +69,5 @@ def earlier(connection: Connection, study: StudyRow, ordinal: int) -> tuple[Earl
 
 
 def _epoch_row(row: Row[Any]) -> EpochRow:
-    return EpochRow(
-        number=row.number,
-        attempt=row.attempt,
-        epoch=row.epoch,
-        objective=math.nan if row.objective is None else row.objective,
-        metrics=row.metrics,
-        seconds=row.seconds,
-        recorded_at=row.recorded_at,
-    )
+    objective = math.nan if row.objective is None else row.objective
+    return EpochRow(**{**row._mapping, "objective": objective})  # noqa: SLF001  (it has no public name)

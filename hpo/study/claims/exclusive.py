@@ -21,11 +21,8 @@ _EXCLUSIVE = {Reason.OOM: Exclusive.DEVICE, Reason.HOST_OOM: Exclusive.MACHINE}
 
 def required_exclusivity(connection: Connection, study_id: int, ordinal: int) -> Exclusive:
     """Return what the next attempt at an ordinal must have to itself, because an earlier one ran out of memory."""
-    reasons = select(attempts.c.reason).where(
-        attempts.c.study_id == study_id,
-        attempts.c.ordinal == ordinal,
-        attempts.c.reason.in_([reason.value for reason in _EXCLUSIVE]),
-    )
+    mine = select(attempts.c.reason).where(attempts.c.study_id == study_id, attempts.c.ordinal == ordinal)
+    reasons = mine.where(attempts.c.reason.in_([reason.value for reason in _EXCLUSIVE]))
     return max((_EXCLUSIVE[Reason(reason)] for reason in connection.scalars(reasons)), default=Exclusive.NOTHING)
 
 
@@ -35,18 +32,12 @@ def is_tried_exclusively(connection: Connection, claim: Claim, ended: Ended) -> 
     Beside means at any moment of the attempt on the same device of the same machine (for ``host_oom``: anywhere on the
     machine), whatever worker or study the other trial belongs to.
     """
-    if (
-        ended.reason not in _EXCLUSIVE
-        or required_exclusivity(connection, claim.study_id, claim.ordinal) >= _EXCLUSIVE[ended.reason]
-    ):
+    needed = _EXCLUSIVE.get(ended.reason)
+    if needed is None or required_exclusivity(connection, claim.study_id, claim.ordinal) >= needed:
         return False
-    newest = and_(
-        attempts.c.study_id == claim.study_id,
-        attempts.c.ordinal == claim.ordinal,
-        attempts.c.attempt == claim.attempt,
-        attempts.c.number == claim.number,
-    )
-    mine = connection.execute(select(attempts).where(newest)).one_or_none()
+    ordinal = select(attempts).where(attempts.c.study_id == claim.study_id, attempts.c.ordinal == claim.ordinal)
+    newest = ordinal.where(attempts.c.attempt == claim.attempt, attempts.c.number == claim.number)
+    mine = connection.execute(newest).one_or_none()
     return mine is not None and _is_beside_others(connection, mine, ended)
 
 

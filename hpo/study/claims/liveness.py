@@ -19,9 +19,7 @@ def is_gone(process: str) -> bool:
     """Return whether ``process`` ran in this boot and pid namespace and has ended; False where that is not certain."""
     place, _, _ = process.rpartition("/")
     place, _, pid = place.rpartition("/")
-    if not place or not pid.isdecimal():
-        return False
-    if place != _place():
+    if not place or not pid.isdecimal() or place != _place():
         return False
     now = _named(int(pid))
     return now != process and (bool(now) or not _exists(int(pid)))
@@ -31,10 +29,8 @@ def _exists(pid: int) -> bool:
     """Return whether a process exists, also where /proc hides the processes of other users."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
+    except OSError as error:
+        return isinstance(error, PermissionError)
     return True
 
 

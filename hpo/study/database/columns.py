@@ -9,21 +9,6 @@ from sqlalchemy import Dialect, Text, TypeDecorator
 from typing_extensions import override
 
 
-class Json(TypeDecorator[Any]):
-    """A JSON value as text. NaN and infinities are written as Python's json writes them and read back as floats."""
-
-    impl = Text
-    cache_ok = True
-
-    @override
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        return None if value is None else json.dumps(value)
-
-    @override
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
-        return None if value is None else json.loads(value)
-
-
 class Document(Protocol):
     """A value with a JSON form, which is stored as text.
 
@@ -51,25 +36,33 @@ class Document(Protocol):
         ...
 
 
-class JsonValue(TypeDecorator[Document]):
-    """A value of one class, stored as the text of its JSON form."""
+class Json(TypeDecorator[Any]):
+    """A JSON value as text, or a value of one class as the text of its JSON form.
+
+    NaN and infinities are written as Python's json writes them and read back as floats.
+    """
 
     impl = Text
     cache_ok = True
 
-    def __init__(self, of: type[Document]) -> None:
-        """Make a column of one class.
+    def __init__(self, of: type[Document] | None = None) -> None:
+        """Make a column.
 
         Args:
-            of: The class of every value in the column.
+            of: The class of every value in the column; None for plain JSON.
         """
         super().__init__()
         self.of = of
 
     @override
-    def process_bind_param(self, value: Document | None, dialect: Dialect) -> str | None:
-        return None if value is None else json.dumps(value.to_dict())
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        if value is None:
+            return None
+        return json.dumps(value if self.of is None else value.to_dict())
 
     @override
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
-        return None if value is None else self.of.from_dict(json.loads(value))
+        if value is None:
+            return None
+        raw = json.loads(value)
+        return raw if self.of is None else self.of.from_dict(raw)

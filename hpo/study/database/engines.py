@@ -27,12 +27,7 @@ def options(url: URL, lease_s: float = LEASE_S) -> dict[str, Any]:
     """Return the keyword arguments of ``create_engine`` for this database."""
     if is_sqlite(url):
         return {"connect_args": {"timeout": SQLITE_BUSY_S}}
-    return {
-        "pool_size": 2,
-        "max_overflow": 8,
-        "pool_recycle": 1800,
-        "connect_args": _postgres_arguments(lease_s),
-    }
+    return {"pool_size": 2, "max_overflow": 8, "pool_recycle": 1800, "connect_args": _postgres_arguments(lease_s)}
 
 
 def _postgres_arguments(lease_s: float) -> dict[str, Any]:
@@ -92,6 +87,7 @@ def hook(engine: Engine, *, begin: str) -> None:
         _hook_sqlite(engine, begin)
     else:
         _try_idle_connections(engine)
+    engine.dispose()  # drops connections that were opened before the hooks
 
 
 def _try_idle_connections(engine: Engine) -> None:
@@ -113,7 +109,6 @@ def _try_idle_connections(engine: Engine) -> None:
 
     event.listen(engine, "checkin", on_checkin)
     event.listen(engine, "checkout", on_checkout)
-    engine.dispose()  # drops connections that were opened before the hooks
 
 
 def _hook_sqlite(engine: Engine, begin: str) -> None:
@@ -126,14 +121,12 @@ def _hook_sqlite(engine: Engine, begin: str) -> None:
 
     def on_connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the driver must not begin transactions by itself
-        connection.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_S * 1000}")
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute("PRAGMA foreign_keys=ON")
+        busy = f"busy_timeout={SQLITE_BUSY_S * 1000}"
+        for setting in (busy, "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {setting}")
 
     def on_begin(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
 
     event.listen(engine, "connect", on_connect)
     event.listen(engine, "begin", on_begin)
-    engine.dispose()  # drops connections that were opened before the hooks

@@ -9,13 +9,8 @@ from sqlalchemy import Connection, Integer, String, cast, column, delete, select
 
 studies = table("studies", column("study_id", Integer), column("study_name", String))
 trials = table(
-    "trials",
-    column("trial_id", Integer),
-    column("number", Integer),
-    column("study_id", Integer),
-    column("state", String),
+    "trials", *(column(name, Integer) for name in ("trial_id", "number", "study_id")), column("state", String)
 )
-
 user_attributes = table(
     "trial_user_attributes", column("trial_id", Integer), column("key", String), column("value_json", String)
 )
@@ -23,23 +18,7 @@ user_attributes = table(
 state = cast(trials.c.state, String).label("state")
 """Name of a trial's state (PostgreSQL has a type of its own for it)."""
 
-TRIAL_TABLES = (
-    "trial_heartbeats",
-    "trial_intermediate_values",
-    "trial_params",
-    "trial_system_attributes",
-    "trial_user_attributes",
-    "trial_values",
-)
-"""Tables with rows by ``trial_id``."""
-STUDY_TABLES = ("study_directions", "study_system_attributes", "study_user_attributes", "trials", "studies")
-"""Tables with rows by ``study_id``, in an order in which they can be deleted."""
-
 COLUMNS = {
-    "studies": {"study_id", "study_name"},
-    "study_directions": {"study_direction_id", "direction", "study_id", "objective"},
-    "study_system_attributes": {"study_system_attribute_id", "study_id", "key", "value_json"},
-    "study_user_attributes": {"study_user_attribute_id", "study_id", "key", "value_json"},
     "trial_heartbeats": {"trial_heartbeat_id", "trial_id", "heartbeat"},
     "trial_intermediate_values": {
         "trial_intermediate_value_id",
@@ -52,17 +31,21 @@ COLUMNS = {
     "trial_system_attributes": {"trial_system_attribute_id", "trial_id", "key", "value_json"},
     "trial_user_attributes": {"trial_user_attribute_id", "trial_id", "key", "value_json"},
     "trial_values": {"trial_value_id", "trial_id", "objective", "value", "value_type"},
+    "study_directions": {"study_direction_id", "direction", "study_id", "objective"},
+    "study_system_attributes": {"study_system_attribute_id", "study_id", "key", "value_json"},
+    "study_user_attributes": {"study_user_attribute_id", "study_id", "key", "value_json"},
     "trials": {"trial_id", "number", "study_id", "state", "datetime_start", "datetime_complete"},
+    "studies": {"study_id", "study_name"},
 }
-"""Columns that each of these tables must have; compared with the database when it is opened."""
+"""Columns that each of these tables must have; compared with the database when it is opened. The tables stand in an
+order in which their rows can be deleted.
+"""
 
 
 def delete_study(connection: Connection, study_id: int) -> None:
     """Delete every row of a study, within the caller's transaction."""
     trial_ids = select(trials.c.trial_id).where(trials.c.study_id == study_id)
-    for name in TRIAL_TABLES:
-        rows = table(name, column("trial_id", Integer))
-        connection.execute(delete(rows).where(rows.c.trial_id.in_(trial_ids)))
-    for name in STUDY_TABLES:
-        rows = table(name, column("study_id", Integer))
-        connection.execute(delete(rows).where(rows.c.study_id == study_id))
+    for name, columns in COLUMNS.items():
+        rows = table(name, column("study_id", Integer), column("trial_id", Integer))
+        mine = rows.c.study_id == study_id if "study_id" in columns else rows.c.trial_id.in_(trial_ids)
+        connection.execute(delete(rows).where(mine))

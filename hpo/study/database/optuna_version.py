@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
 from functools import cache
 from importlib import metadata
 
@@ -38,24 +37,20 @@ def wrong_release() -> str | None:
 def wrong_columns(connection: Connection) -> str | None:
     """Describe what is wrong with Optuna's tables in this database, and the way out; None where nothing is."""
     stored = _stored(connection)
-    lacking = [
-        f"{table}.{column}" for table, columns in COLUMNS.items() for column in columns - stored.get(table, set())
-    ]
+    needed = {(table, column) for table, columns in COLUMNS.items() for column in columns}
+    lacking = [f"{table}.{column}" for table, column in sorted(needed - stored)]
     if not lacking:
         return None
     return (
-        f"Optuna's tables lack {', '.join(sorted(lacking))}, so they are not those of Optuna {SUPPORTED}: restore the "
+        f"Optuna's tables lack {', '.join(lacking)}, so they are not those of Optuna {SUPPORTED}: restore the "
         "backup from before they were changed, or name another database with HPO_STORAGE"
     )
 
 
-def _stored(connection: Connection) -> Mapping[str, set[str]]:
-    """Return the columns of the database's tables, by table."""
+def _stored(connection: Connection) -> set[tuple[str, str]]:
+    """Return the columns of the database's tables, each with its table."""
     if connection.dialect.name == "sqlite":
         rows = connection.execute(_SQLITE, {"tables": json.dumps(list(COLUMNS))})
     else:
         rows = connection.execute(_POSTGRESQL, {"tables": list(COLUMNS)})
-    found: dict[str, set[str]] = {}
-    for table, column in rows:
-        found.setdefault(table, set()).add(column)
-    return found
+    return {(table, column) for table, column in rows}

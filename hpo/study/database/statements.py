@@ -50,7 +50,6 @@ class Keyed:
 @cache  # building it takes three times as long as the database takes to run it
 def _upsert(dialect_name: str, table: Table, names: tuple[str, ...], key: tuple[str, ...]) -> Any:
     dialect: Any = sqlite if dialect_name == "sqlite" else postgresql
-    statement = dialect.insert(table)
-    statement = statement.values({name: bindparam(name) for name in names})
+    statement = dialect.insert(table).values({name: bindparam(name) for name in names})
     changed = {name: statement.excluded[name] for name in names if name not in key}
     return statement.on_conflict_do_update(index_elements=list(key), set_=changed)

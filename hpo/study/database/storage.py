@@ -11,15 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from sqlalchemy import URL, Connection, Executable, make_url
-from sqlalchemy.exc import (
-    ArgumentError,
-    DBAPIError,
-    InterfaceError,
-    NoSuchModuleError,
-    OperationalError,
-    ProgrammingError,
-)
+from sqlalchemy import URL, Connection, Executable, exc, make_url
+from sqlalchemy.exc import DBAPIError
 
 from hpo import retry
 from hpo.errors import StorageUnavailable, StudyConflict, UsageError
@@ -61,7 +54,7 @@ class Storage:
     @property
     def place(self) -> str:
         """Return the URL in a form for people, without its password."""
-        return self.url.render_as_string(hide_password=True)
+        return _place(self.url)
 
     @cached_property
     def optuna(self) -> RDBStorage:
@@ -122,7 +115,7 @@ class Storage:
         return isinstance(error, DBAPIError) and _may_pass(error) and not _is_lasting(self.url, error)
 
     def _unavailable(self, error: DBAPIError) -> StorageUnavailable:
-        said = str(error.orig).strip().splitlines()[0]
+        said = _first_line(error)
         if self.url.password:
             said = said.replace(str(self.url.password), "***")
         return StorageUnavailable(f"{self.place}: {said}; nothing is lost: run the same command again when it is back")
@@ -181,7 +174,11 @@ def connect(url: str) -> Storage:
 
 def shown(url: str) -> str:
     """Return ``url`` without its password."""
-    return _parse(url).render_as_string(hide_password=True)
+    return _place(_parse(url))
+
+
+def _place(url: URL) -> str:
+    return url.render_as_string(hide_password=True)
 
 
 def _state(connection: Connection) -> tuple[str | None, str | None]:
@@ -198,20 +195,15 @@ def _check_schema(storage: Storage, *, create: bool) -> None:
         if wrong:
             raise SchemaConflict(f"{storage.place}: {wrong}")
         return
+    stored = f"{storage.place}: the tables are of schema version {version}, this hpo"
     if version is not None and version not in OLDER_VERSIONS:
-        raise SchemaConflict(
-            f"{storage.place}: the tables are of schema version {version}, this hpo knows {SCHEMA_VERSION}: "
-            "update hpo, or name another database with HPO_STORAGE"
-        )
+        raise SchemaConflict(f"{stored} knows {SCHEMA_VERSION}: update hpo, or name another database with HPO_STORAGE")
     if create:
         _upgrade(storage)
     elif version is None:
         raise _nothing_there(storage.url)
     else:
-        raise SchemaConflict(
-            f"{storage.place}: the tables are of schema version {version}, this hpo needs {SCHEMA_VERSION}: "
-            "back the database up, then run `hpo db upgrade`"
-        )
+        raise SchemaConflict(f"{stored} needs {SCHEMA_VERSION}: back the database up, then run `hpo db upgrade`")
 
 
 def _upgrade(storage: Storage) -> None:
@@ -232,12 +224,11 @@ def _permitted(url: URL) -> Iterator[None]:
     """Turn a missing right into an error that tells the user to choose another role."""
     try:
         yield
-    except ProgrammingError as error:
+    except exc.ProgrammingError as error:
         if getattr(error.orig, "sqlstate", None) != _NO_RIGHT:
             raise
-        said = str(error.orig).strip().splitlines()[0]
         raise UsageError(
-            f"{url.render_as_string(hide_password=True)}: {said}: the role {url.username!r} may not do that; "
+            f"{_place(url)}: {_first_line(error)}: the role {url.username!r} may not do that; "
             "name the owner in HPO_STORAGE (tables are made by `hpo db init`, studies deleted by their owner)"
         ) from error
 
@@ -245,11 +236,10 @@ def _permitted(url: URL) -> Iterator[None]:
 def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
-        driver = _DRIVERS.get(parsed.drivername, parsed.drivername)
-        parsed = parsed.set(drivername=driver)
+        parsed = parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
         backend = parsed.get_backend_name()
         parsed.get_dialect().import_dbapi()
-    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+    except (exc.ArgumentError, exc.NoSuchModuleError, ImportError) as error:
         way_out = "pip install 'hpo[postgres]'" if "psycopg" in str(error) else "use sqlite:///FILE or postgresql://..."
         raise UsageError(f"HPO_STORAGE: no database can be opened by this URL: {way_out}") from error
     if backend not in ("sqlite", "postgresql"):
@@ -265,15 +255,19 @@ def _make_folder(folder: Path, url: URL) -> None:
         if not os.access(folder, os.W_OK):
             raise PermissionError(EACCES, os.strerror(EACCES))
     except OSError as error:
-        place = url.render_as_string(hide_password=True)
-        raise StorageUnavailable(f"{place}: {folder}: {error.strerror}: set HPO_HOME to a folder of yours") from error
+        why = f"{folder}: {error.strerror}: set HPO_HOME to a folder of yours"
+        raise StorageUnavailable(f"{_place(url)}: {why}") from error
 
 
 def _nothing_there(url: URL) -> UsageError:
-    return UsageError(f"{url.render_as_string(hide_password=True)}: no study yet: `hpo run FILE` makes one")
+    return UsageError(f"{_place(url)}: no study yet: `hpo run FILE` makes one")
 
 
 _LASTING = ("disk is full", "readonly database", "unable to open", "not a database", "malformed", "no such table")
+
+
+def _first_line(error: DBAPIError) -> str:
+    return str(error.orig).strip().splitlines()[0]
 
 
 def _may_pass(error: DBAPIError) -> bool:
@@ -282,7 +276,7 @@ def _may_pass(error: DBAPIError) -> bool:
     One such case is a connection that PostgreSQL ended because this process was stopped inside a transaction for too
     long (psycopg reports an InternalError).
     """
-    return isinstance(error, (OperationalError, InterfaceError)) or error.connection_invalidated
+    return isinstance(error, (exc.OperationalError, exc.InterfaceError)) or error.connection_invalidated
 
 
 def _is_lasting(url: URL, error: DBAPIError) -> bool:

@@ -9,34 +9,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import (
-    Boolean,
-    Column,
-    Connection,
-    DateTime,
-    Dialect,
-    Float,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    Text,
-    TypeDecorator,
-    UniqueConstraint,
-    column,
-    select,
-    table,
-    true,
-)
+import sqlalchemy as sa
+from sqlalchemy import Column, Connection, Dialect, Float, ForeignKey, Integer, String, Table, Text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from typing_extensions import override
 
 from hpo.evidence.document import VerdictDocument
-from hpo.study.database.columns import Json, JsonValue
+from hpo.study.database.columns import Json
 from hpo.trial.operating_point import OperatingPoint, SweepResult
 
 VERSION_TABLE = "hpo_alembic_version"
@@ -44,23 +25,17 @@ SCHEMA_VERSION = "0004"
 """The newest revision in ``migrations/versions``. The copy here lets a database open without importing alembic."""
 OLDER_VERSIONS: frozenset[str] = frozenset({"0001", "0002", "0003"})
 """Revisions that ``hpo db upgrade`` can bring up to ``SCHEMA_VERSION``."""
-version = table(VERSION_TABLE, column("version_num", String))
+version = sa.table(VERSION_TABLE, sa.column("version_num", String))
 """Alembic's own table with our revision; it has one row."""
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+_names = {kind: f"{kind}_%(table_name)s_%(column_0_N_name)s" for kind in ("ix", "uq", "fk")}
+metadata = sa.MetaData(naming_convention={**_names, "pk": "pk_%(table_name)s"})
 
 
-class Utc(TypeDecorator[datetime]):
+class Utc(sa.TypeDecorator[datetime]):
     """A moment: aware in Python, naive UTC in the column on every database."""
 
-    impl = DateTime
+    impl = sa.DateTime
     cache_ok = True
 
     @override
@@ -93,12 +68,28 @@ def stored_version(connection: Connection) -> str | None:
     """Return the revision of our tables; None where there are none."""
     if not connection.dialect.has_table(connection, VERSION_TABLE):
         return None
-    return connection.execute(select(version.c.version_num)).scalar()
+    return connection.execute(sa.select(version.c.version_num)).scalar()
 
 
 def _study_key() -> Column[int]:
     """Return the study's column, the first part of a table's primary key."""
     return Column("study_id", Integer, ForeignKey("hpo_studies.id"), primary_key=True)
+
+
+def _numbered() -> list[Column[Any]]:
+    """Return the columns of a table with a number for each row, and an index by study."""
+    study = Column("study_id", Integer, ForeignKey("hpo_studies.id"), nullable=False, index=True)
+    return [Column("id", Integer, primary_key=True), study]
+
+
+def _event() -> list[Column[Any]]:
+    """Return the columns that events in a study have in common: when, and by whom."""
+    return [*_numbered(), *_required(Utc, "at"), *_required(String(255), "by")]
+
+
+def _required(kind: Any, *names: str) -> list[Column[Any]]:
+    """Return columns of one type that are never null."""
+    return [Column(name, kind, nullable=False) for name in names]
 
 
 studies = Table(
@@ -108,9 +99,7 @@ studies = Table(
     Column("uuid", String(36), nullable=False, unique=True),
     Column("name", String(63), nullable=False, unique=True),
     Column("spec", Text, nullable=False, comment="canonical JSON"),
-    Column("spec_sha256", String(64), nullable=False),
-    Column("data_fingerprint", String(64), nullable=False),
-    Column("model_sha256", String(64), nullable=False),
+    *_required(String(64), "spec_sha256", "data_fingerprint", "model_sha256"),
     Column("facts", Json, nullable=False),
     Column("created_at", Utc, nullable=False),
     Column("mlflow_experiment_id", String(64)),
@@ -131,11 +120,11 @@ claims = Table(
     Column("retries", Integer, nullable=False, comment="retries used so far"),
     Column("worker", String(255)),
     Column("claimed_at", Utc, nullable=False),
-    Column("open", Boolean, nullable=False, server_default=true(), comment="until its counting trial is told"),
+    Column("open", sa.Boolean, nullable=False, server_default=sa.true(), comment="until its counting trial is told"),
     Column("worker_id", Integer, comment="life of the worker that owns the token"),
     Column("beat", Integer, nullable=False, server_default="0", comment="of the lease; grows while its owner lives"),
     Column("beat_at", Utc, comment="by the database's clock"),
-    Index(None, "study_id", "open"),
+    sa.Index(None, "study_id", "open"),
 )
 
 trials = Table(
@@ -144,14 +133,13 @@ trials = Table(
     _study_key(),
     Column("number", Integer, primary_key=True, comment="Optuna's number"),
     Column("ordinal", Integer, nullable=False),
-    Column("baseline", Boolean, nullable=False),
-    Column("params", Json, nullable=False),
-    Column("train", Json, nullable=False),
-    Column("operating_point", JsonValue(OperatingPoint)),
-    Column("sweep", JsonValue(SweepResult), comment="all that a sweep found"),
+    Column("baseline", sa.Boolean, nullable=False),
+    *_required(Json, "params", "train"),
+    Column("operating_point", Json(OperatingPoint)),
+    Column("sweep", Json(SweepResult), comment="all that a sweep found"),
     Column("reason", String(16)),
     Column("detail", Text, nullable=False),
-    Column("counts", Boolean, nullable=False),
+    Column("counts", sa.Boolean, nullable=False),
     Column("value", Float(53)),
     Column("metrics", Json, nullable=False),
     Column("epochs", Integer, nullable=False),
@@ -165,17 +153,14 @@ attempts = Table(
     metadata,
     Column("token", String(36), primary_key=True),
     Column("study_id", Integer, ForeignKey("hpo_studies.id"), nullable=False),
-    Column("number", Integer, nullable=False),
-    Column("ordinal", Integer, nullable=False),
+    *_required(Integer, "number", "ordinal"),
     Column("attempt", Integer, nullable=False, comment="from 1, over all attempts at the ordinal"),
-    Column("worker", String(255), nullable=False),
-    Column("host", String(255), nullable=False),
+    *_required(String(255), "worker", "host"),
     Column("pid", Integer, nullable=False),
     Column("started_at", Utc, nullable=False),
     Column("ended_at", Utc),
     Column("reason", String(16)),
-    Column("detail", Text, nullable=False),
-    Column("folder", Text, nullable=False),
+    *_required(Text, "detail", "folder"),
     Column("effective", Json, nullable=False),
     Column("resumed_from", Integer, nullable=False, comment="epochs taken over from a checkpoint"),
     Column("checkpoint_epoch", Integer, nullable=False),
@@ -184,8 +169,8 @@ attempts = Table(
     Column("slot", Integer, nullable=False, server_default="0"),
     Column("uploads", Json, nullable=False, server_default="[]", comment="checkpoints in the artifact store, whole"),
     Column("peak_mib", Integer, comment="most memory that was seen; null before any was reported"),
-    UniqueConstraint("study_id", "ordinal", "attempt"),
-    Index(None, "study_id", "number"),
+    sa.UniqueConstraint("study_id", "ordinal", "attempt"),
+    sa.Index(None, "study_id", "number"),
 )
 
 epochs = Table(
@@ -204,13 +189,10 @@ epochs = Table(
 workers = Table(
     "hpo_workers",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("study_id", Integer, ForeignKey("hpo_studies.id"), nullable=False, index=True),
-    Column("worker", String(255), nullable=False),
-    Column("host", String(255), nullable=False),
+    *_numbered(),
+    *_required(String(255), "worker", "host"),
     Column("pid", Integer, nullable=False),
-    Column("started_at", Utc, nullable=False),
-    Column("seen_at", Utc, nullable=False),
+    *_required(Utc, "started_at", "seen_at"),
     Column("ended_at", Utc),
     Column(
         "process", String(255), nullable=False, server_default="", comment="of which its machine can say: it is gone"
@@ -222,10 +204,7 @@ workers = Table(
 changes = Table(
     "hpo_changes",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("study_id", Integer, ForeignKey("hpo_studies.id"), nullable=False, index=True),
-    Column("at", Utc, nullable=False),
-    Column("by", String(255), nullable=False),
+    *_event(),
     Column("key", String(64), nullable=False, comment="control, budget.trials or budget.hours"),
     Column("before", Json),
     Column("after", Json),
@@ -235,22 +214,11 @@ changes = Table(
 looks = Table(
     "hpo_looks",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("study_id", Integer, ForeignKey("hpo_studies.id"), nullable=False, index=True),
-    Column("at", Utc, nullable=False),
-    Column("by", String(255), nullable=False),
+    *_event(),
     Column("split", String(16), nullable=False),
     Column("weights", String(64), comment="sha256 of those that were promoted"),
 )
 """Looks at a split of the data, each noted before it was taken."""
 
-verdicts = Table(
-    "hpo_verdicts",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("study_id", Integer, ForeignKey("hpo_studies.id"), nullable=False, index=True),
-    Column("at", Utc, nullable=False),
-    Column("by", String(255), nullable=False),
-    Column("document", JsonValue(VerdictDocument), nullable=False),
-)
+verdicts = Table("hpo_verdicts", metadata, *_event(), Column("document", Json(VerdictDocument), nullable=False))
 """Results of confirmation stages."""

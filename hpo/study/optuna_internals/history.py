@@ -64,11 +64,7 @@ class SearchHistory(_CachedStorage):
     """
 
     def __init__(
-        self,
-        storage: Storage,
-        earlier: Mapping[int, list[FrozenTrial]] = MappingProxyType({}),
-        *,
-        notes: bool = True,
+        self, storage: Storage, earlier: Mapping[int, list[FrozenTrial]] = MappingProxyType({}), *, notes: bool = True
     ) -> None:
         """Start with an empty view.
 

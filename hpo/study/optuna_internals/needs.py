@@ -16,11 +16,6 @@ Needs = Mapping[Any, tuple[str, ...]]
 """Attributes by owner. An owner is a class (for itself or for its objects) or a module."""
 
 
-def lacking(needs: Needs) -> list[str]:
-    """Return the missing attributes, as ``Owner.name``."""
-    return [f"{owner.__name__}.{name}" for owner, names in needs.items() for name in names if not _has(owner, name)]
-
-
 @contextmanager
 def required() -> Iterator[None]:
     """Raise SchemaConflict, with a way out, where an import or an attribute of Optuna's is missing inside the block."""
@@ -34,8 +29,8 @@ def required() -> Iterator[None]:
 
 
 def require(needs: Needs) -> None:
-    """Raise AttributeError where an attribute is missing; call it inside ``required``."""
-    missing = lacking(needs)
+    """Raise AttributeError where an attribute is missing, as ``Owner.name``; for rows call it inside ``required``."""
+    missing = [f"{owner.__name__}.{name}" for owner, names in needs.items() for name in names if not _has(owner, name)]
     if missing:
         raise AttributeError(f"it has no {', '.join(missing)}")
 

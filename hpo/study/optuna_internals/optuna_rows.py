@@ -56,12 +56,7 @@ def finish(connection: Connection, trial: int, state: TrialState, value: float |
     if not _move(connection, trial, state=state, datetime_complete=_now()):
         return
     if value is not None:
-        row = {
-            "trial_id": trial,
-            "objective": 0,
-            "value": value,
-            "value_type": _VALUE.FINITE,
-        }
+        row = {"trial_id": trial, "objective": 0, "value": value, "value_type": _VALUE.FINITE}
         statements.replace(connection, VALUES, row, ("trial_id", "objective"))
 
 
@@ -82,12 +77,7 @@ def set_intermediate(connection: Connection, trial: int, step: int, value: float
 
 def intermediate(trial: int, step: int, value: float) -> dict[str, Any]:
     """Return the row of a finite value."""
-    return {
-        "trial_id": trial,
-        "step": step,
-        "intermediate_value": value,
-        "intermediate_value_type": _INTERMEDIATE.FINITE,
-    }
+    return dict(zip(INTERMEDIATE_ROW.columns, (trial, step, value, _INTERMEDIATE.FINITE), strict=True))
 
 
 def void_after(connection: Connection, trial: int, step: int) -> None:

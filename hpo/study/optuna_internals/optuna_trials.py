@@ -16,7 +16,7 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import CompoundSelect, Connection, Row, Select, Table, bindparam, func, literal, or_, select, union_all
+from sqlalchemy import Connection, Executable, Row, Select, Table, bindparam, func, literal, or_, select, union_all
 
 from hpo.study.optuna_internals import optuna_rows
 from hpo.study.optuna_internals.needs import required
@@ -38,16 +38,7 @@ _TRIALS = (
 )
 _LOCK = select(STUDIES.c.study_id).where(STUDIES.c.study_id == bindparam("study")).with_for_update()
 _NEXT_NUMBER = select(func.coalesce(func.max(TRIALS.c.number) + 1, 0)).where(TRIALS.c.study_id == bindparam("study"))
-_INSERT = (
-    TRIALS.insert()
-    .values(
-        study_id=bindparam("study"),
-        number=_NEXT_NUMBER.scalar_subquery(),
-        state=bindparam("state"),
-        datetime_start=bindparam("datetime_start"),
-    )
-    .returning(TRIALS.c.trial_id, TRIALS.c.number)
-)
+_INSERT = TRIALS.insert().values(number=_NEXT_NUMBER.scalar_subquery()).returning(TRIALS.c.trial_id, TRIALS.c.number)
 
 
 def _rows_of(table: Table, *order: str) -> Select[Any]:
@@ -106,9 +97,7 @@ def _bare(row: Row[Any]) -> FrozenTrial:
 def _complete(connection: Connection, found: dict[int, FrozenTrial], ids: list[int]) -> None:
     """Add the columns of other tables to the trials ``ids``."""
 
-    def parts(
-        statement: Select[Any] | CompoundSelect[Any], ids: list[int] = ids
-    ) -> Iterator[tuple[FrozenTrial, Row[Any]]]:
+    def parts(statement: Executable, ids: list[int] = ids) -> Iterator[tuple[FrozenTrial, Row[Any]]]:
         return ((found[row.trial_id], row) for row in connection.execute(statement, {"ids": ids}))
 
     for trial, row in parts(_PARAMS):
@@ -129,22 +118,12 @@ def insert(connection: Connection, study_id: int, template: FrozenTrial) -> tupl
     The trial is ``template``, which has not ended, with the next number. The study's row is locked until the
     transaction ends, as Optuna locks it.
     """
-    connection.execute(_LOCK, {"study": study_id})
-    row = {"study": study_id, "state": template.state, "datetime_start": _utc(template.datetime_start)}
-    trial, number = connection.execute(_INSERT, row).one()
-    made = FrozenTrial(
-        number=number,
-        state=template.state,
-        value=None,
-        datetime_start=template.datetime_start,
-        datetime_complete=None,
-        params=dict(template.params),
-        distributions=dict(template.distributions),
-        user_attrs=copy.deepcopy(template.user_attrs),
-        system_attrs=copy.deepcopy(template.system_attrs),
-        intermediate_values=dict(template.intermediate_values),
-        trial_id=trial,
-    )
+    study = {"study": study_id}
+    connection.execute(_LOCK, study)
+    row = {"study_id": study_id, "state": template.state, "datetime_start": _utc(template.datetime_start)}
+    trial, number = connection.execute(_INSERT, {**study, **row}).one()
+    made = copy.deepcopy(template)
+    made.number, made._trial_id = number, trial  # noqa: SLF001  (it has no public name)
     internal = [(name, known.to_internal_repr(made.params[name]), known) for name, known in made.distributions.items()]
     optuna_rows.insert_params(connection, trial, internal)
     optuna_rows.set_attributes(connection, trial, made.user_attrs, made.system_attrs)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from optuna.samplers._tpe import _truncnorm
+from optuna.samplers._tpe._truncnorm import _log_gauss_mass, _norm_pdf_logC
 from optuna.samplers._tpe.parzen_estimator import _ParzenEstimator
 from optuna.samplers._tpe.probability_distributions import (
     _BatchedCategoricalDistributions,
@@ -25,10 +25,7 @@ from typing_extensions import override
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 _PAIRWISE = 8
-NEEDS = {
-    _ParzenEstimator: ("_mixture_distribution", "_transform"),
-    _truncnorm: ("_log_gauss_mass", "_norm_pdf_logC"),
-}
+NEEDS = {_ParzenEstimator: ("_mixture_distribution", "_transform")}
 """Optuna's private names that this module uses, beside what it imports (see ``substitutes``)."""
 
 
@@ -82,9 +79,7 @@ class _Steps:
         if known.is_log:
             left, right = np.log(left), np.log(right)
         mass = _log_gauss_mass_unique((left[:, np.newaxis] - mu) / sigma, (right[:, np.newaxis] - mu) / sigma)
-        whole = _truncnorm._log_gauss_mass(  # noqa: SLF001
-            (known.adapted_low - mu) / sigma, (known.adapted_high - mu) / sigma
-        )
+        whole = _log_gauss_mass((known.adapted_low - mu) / sigma, (known.adapted_high - mu) / sigma)
         return _Steps(mass, whole, value, kernel)
 
     def add(self, row: Floats, place: int) -> None:
@@ -114,7 +109,7 @@ class _Continuous:
         mu, sigma = np.asarray([each.mu for each in known]), np.asarray([each.sigma for each in known])
         low = np.asarray([[each.adapted_low] for each in known])
         high = np.asarray([[each.adapted_high] for each in known])
-        log_mass = _truncnorm._log_gauss_mass((low - mu) / sigma, (high - mu) / sigma)  # noqa: SLF001
+        log_mass = _log_gauss_mass((low - mu) / sigma, (high - mu) / sigma)
         pairs = zip(known, columns, strict=True)
         values = np.asarray([np.log(column) if each.is_log else column for each, column in pairs]).T[..., np.newaxis]
         return _Continuous(mu, sigma, low, high, log_mass, np.log(sigma), values, np.empty(mu.shape))
@@ -125,7 +120,7 @@ class _Continuous:
         terms /= self.sigma
         terms *= terms
         terms *= -0.5
-        terms -= _truncnorm._norm_pdf_logC  # noqa: SLF001
+        terms -= _norm_pdf_logC
         terms -= self.log_mass
         terms -= self.log_sigma
         # Optuna compares in units of sigma, where rounding keeps the order: the answer is the same, found once and not

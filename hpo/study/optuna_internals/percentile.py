@@ -18,9 +18,7 @@ from typing_extensions import override
 
 from hpo.study.optuna_internals.seen_trials import SeenTrials
 
-NEEDS = {
-    PercentilePruner: ("_interval_steps", "_n_min_trials", "_n_startup_trials", "_n_warmup_steps", "_percentile"),
-}
+NEEDS = {PercentilePruner: ("_interval_steps", "_n_min_trials", "_n_startup_trials", "_n_warmup_steps", "_percentile")}
 """Optuna's private names that this module uses, beside what it imports (see ``substitutes``)."""
 
 
@@ -44,9 +42,8 @@ class QuickPercentile(PercentilePruner):
         step = trial.last_step
         if not complete or len(complete) < self._n_startup_trials or step is None or step < self._n_warmup_steps:
             return False
-        if not _is_first_in_interval_step(
-            step, trial.intermediate_values.keys(), self._n_warmup_steps, self._interval_steps
-        ):
+        steps = trial.intermediate_values.keys()
+        if not _is_first_in_interval_step(step, steps, self._n_warmup_steps, self._interval_steps):
             return False
         best = _get_best_intermediate_result_over_steps(trial, study.direction)
         if math.isnan(best):

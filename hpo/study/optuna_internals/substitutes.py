@@ -36,19 +36,13 @@ def of(name: str) -> type[Any] | None:
     """
     if name not in CLASSES:
         return None
-    found, missing = _load(*CLASSES[name])
-    if missing:
-        log.warning("Optuna %s is not the one that hpo knows (%s): its own %s is used", __version__, missing, name)
-    return found
-
-
-def _load(modules: tuple[str, ...], class_name: str) -> tuple[type[Any] | None, str]:
-    """Return the class, or what is missing for it."""
+    modules, class_name = CLASSES[name]
     try:
         loaded = [importlib.import_module(f"{_PACKAGE}.{module}") for module in modules]
+        for module in loaded:
+            needs.require(module.NEEDS)
     except (ImportError, AttributeError) as error:
-        return None, str(error)
-    lacking = [private for module in loaded for private in needs.lacking(module.NEEDS)]
-    if lacking:
-        return None, f"it has no {', '.join(lacking)}"
-    return getattr(loaded[0], class_name), ""
+        log.warning("Optuna %s is not the one that hpo knows (%s): its own %s is used", __version__, error, name)
+        return None
+    found: type[Any] = getattr(loaded[0], class_name)
+    return found

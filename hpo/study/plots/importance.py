@@ -14,7 +14,7 @@ from hpo.study.records import TrialRow
 from hpo.study.search.sampling import distributions, quiet_experiments
 from hpo.studyfile.schema import StudySpec
 from hpo.studyfile.space import contains
-from hpo.trial.vocabulary import TrialState
+from hpo.trial.vocabulary import Scalar, TrialState
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # Optuna otherwise reports each resample's study
 LEAST_TRIALS = 10
@@ -42,16 +42,13 @@ def importances(spec: StudySpec, rows: Sequence[TrialRow]) -> tuple[Importance, 
     ``LEAST_TRIALS`` trials are complete or fewer than two dimensions are shared, because nothing can be compared then.
     """
     shared = [dimension.name for dimension in spec.searched.dimensions if not dimension.when]
-    complete = [row for row in rows if row.state is TrialState.COMPLETE and _inside(spec, row, shared)]
+    complete = [row for row in rows if row.state is TrialState.COMPLETE and inside(spec, row).keys() >= set(shared)]
     if len(complete) < LEAST_TRIALS or len(shared) < 2:
         return ()
     known = distributions(spec.searched)
+    shapes = {name: known[name] for name in shared}
     trials = [
-        create_trial(
-            value=row.value,
-            params={name: row.params[name] for name in shared},
-            distributions={name: known[name] for name in shared},
-        )
+        create_trial(value=row.value, params={name: row.params[name] for name in shared}, distributions=shapes)
         for row in complete
     ]
     point = _evaluate(trials, shared)
@@ -61,16 +58,16 @@ def importances(spec: StudySpec, rows: Sequence[TrialRow]) -> tuple[Importance, 
     samples = np.array([_evaluate([trials[index] for index in some], shared) for some in picked])
     low, high = np.quantile(samples, [0.05, 0.95], axis=0)
     found = [
-        Importance(name, value, min(value, float(low[index])), max(value, float(high[index])))
-        for index, (name, value) in enumerate(zip(shared, point, strict=True))
+        Importance(name, value, min(value, float(least)), max(value, float(most)))
+        for name, value, least, most in zip(shared, point, low, high, strict=True)
     ]
     return tuple(sorted(found, key=lambda each: -each.value))
 
 
-def _inside(spec: StudySpec, row: TrialRow, shared: Sequence[str]) -> bool:
-    """Return whether a trial lies inside the space; a baseline may not."""
+def inside(spec: StudySpec, row: TrialRow) -> dict[str, Scalar]:
+    """Return a trial's values inside the space; a baseline may have others."""
     domains = {dimension.name: dimension.domain for dimension in spec.searched.dimensions}
-    return all(name in row.params and contains(domains[name], row.params[name]) for name in shared)
+    return {name: value for name, value in row.params.items() if name in domains and contains(domains[name], value)}
 
 
 def _evaluate(trials: list[optuna.trial.FrozenTrial], names: Sequence[str]) -> list[float]:

@@ -11,7 +11,7 @@ import os
 import pickle
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from html import escape
@@ -26,12 +26,10 @@ from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
 from hpo.study.plots.drawing import IMPORTANCES, PAGE, Drawing
-from hpo.study.plots.importance import importances
+from hpo.study.plots.importance import importances, inside
 from hpo.study.records import TrialRow
 from hpo.study.search.sampling import distributions
-from hpo.studyfile.schema import StudySpec
-from hpo.studyfile.space import contains
-from hpo.trial.vocabulary import TrialState
+from hpo.trial.vocabulary import Scalar, TrialState
 
 MOST_TRIALS = 1000
 """Largest number of trials in the plots that draw each trial, except the history. It bounds their size and time."""
@@ -43,11 +41,19 @@ MOST_PARAMS, MOST_IN_CONTOUR_PARAMS = 10, 3
 @dataclass(frozen=True)
 class _Plot:
     name: str
-    title: str
-    draw: Callable[[Any], Any]
-    """Function of ``optuna.visualization`` or its ``matplotlib`` that returns a figure, or axes."""
+    function: str
+    """Function of ``optuna.visualization`` and its ``matplotlib`` that returns a figure, or axes."""
+    study: optuna.Study
+    options: dict[str, Any]
     size: tuple[float, float] | None = None
     """Size of its picture in inches; None for Optuna's own."""
+
+    @property
+    def title(self) -> str:
+        return self.name.replace("_", " ").capitalize()
+
+    def draw(self, module: Any) -> Any:
+        return getattr(module, self.function)(self.study, **self.options)
 
 
 def draw(drawing: Drawing, folder: Path) -> None:
@@ -68,38 +74,19 @@ def _plots(drawing: Drawing, important: list[str]) -> list[_Plot]:
     shown = _choice(drawing, thinned(drawing.trials, MOST_TRIALS))
     few = _choice(drawing, thinned(drawing.trials, MOST_IN_CONTOUR))
     names = (important or [each.name for each in drawing.spec.searched.dimensions if not each.when])[:MOST_PARAMS]
-    value = str(drawing.spec.objective)
-    plots = [
-        _Plot("history", "History", lambda module: module.plot_optimization_history(whole, target_name=value)),
-        _Plot("timeline", "Timeline", lambda module: module.plot_timeline(shown)),
-    ]
-    if names:
-        plots.append(_Plot("slice", "Slice", lambda module: module.plot_slice(shown, params=names, target_name=value)))
-    if len(names) > 1:
-        pairs = names[:MOST_IN_CONTOUR_PARAMS]
-        plots += [
-            _Plot(
-                "parallel_coordinates",
-                "Parallel coordinates",
-                lambda module: module.plot_parallel_coordinate(shown, params=names, target_name=value),
-                (11, 6),
-            ),
-            _Plot(
-                "contour", "Contour", lambda module: module.plot_contour(few, params=pairs, target_name=value), (13, 12)
-            ),
-        ]
+    value = {"target_name": str(drawing.spec.objective)}
+    plots = [_Plot("history", "plot_optimization_history", whole, value)]
     if important:
-        evaluator = PedAnovaImportanceEvaluator()
-        plots.insert(
-            1,
-            _Plot(
-                "importances",
-                "Importances",
-                lambda module: module.plot_param_importances(
-                    whole, evaluator=evaluator, params=important, target_name=value
-                ),
-            ),
-        )
+        options = {"evaluator": PedAnovaImportanceEvaluator(), "params": important, **value}
+        plots.append(_Plot("importances", "plot_param_importances", whole, options))
+    plots.append(_Plot("timeline", "plot_timeline", shown, {}))
+    searched = {"params": names, **value}
+    if names:
+        plots.append(_Plot("slice", "plot_slice", shown, searched))
+    if len(names) > 1:
+        plots.append(_Plot("parallel_coordinates", "plot_parallel_coordinate", shown, searched, (11, 6)))
+        pairs = {"params": names[:MOST_IN_CONTOUR_PARAMS], **value}
+        plots.append(_Plot("contour", "plot_contour", few, pairs, (13, 12)))
     return plots
 
 
@@ -140,31 +127,17 @@ def _study(drawing: Drawing, trials: Sequence[FrozenTrial]) -> optuna.Study:
 
 
 def _frozen(drawing: Drawing, rows: Sequence[TrialRow]) -> list[FrozenTrial]:
+    """Build Optuna's trials with only the values inside the space; Optuna refuses others."""
     known = distributions(drawing.spec.searched)
-    return [_trial(row, drawing.spec, known) for row in rows]
+    return [_trial(row, inside(drawing.spec, row), known) for row in rows]
 
 
-_STATES = {
-    TrialState.RUNNING: OptunaState.RUNNING,
-    TrialState.WAITING: OptunaState.RUNNING,
-    TrialState.COMPLETE: OptunaState.COMPLETE,
-    TrialState.PRUNED: OptunaState.PRUNED,
-    TrialState.FAIL: OptunaState.FAIL,
-}
-
-
-def _trial(row: TrialRow, spec: StudySpec, known: dict[str, BaseDistribution]) -> FrozenTrial:
-    """Build Optuna's trial with only the values inside the space.
-
-    A baseline may have others, and Optuna refuses them.
-    """
-    domains = {dimension.name: dimension.domain for dimension in spec.searched.dimensions}
-    inside = {name: value for name, value in row.params.items() if name in domains and contains(domains[name], value)}
+def _trial(row: TrialRow, params: dict[str, Scalar], known: dict[str, BaseDistribution]) -> FrozenTrial:
     trial = create_trial(
-        state=_STATES[row.state],
+        state=OptunaState[TrialState.RUNNING if row.state is TrialState.WAITING else row.state],
         value=row.value if row.state is TrialState.COMPLETE else None,
-        params=inside,
-        distributions={name: known[name] for name in inside},
+        params=params,
+        distributions={name: known[name] for name in params},
     )
     trial.datetime_start, trial.datetime_complete = _local(row.started), _local(row.finished)
     return trial
@@ -183,9 +156,8 @@ def _page(drawing: Drawing, plots: list[_Plot]) -> str:
     for plot in plots:
         figure = plot.draw(visualization)
         figure.update_layout(title=None, template="plotly_white", margin={"t": 30})
-        body = figure.to_html(
-            full_html=False, include_plotlyjs=False, config={"responsive": True, "displaylogo": False}
-        )
+        config = {"responsive": True, "displaylogo": False}
+        body = figure.to_html(full_html=False, include_plotlyjs=False, config=config)
         parts.append(f'<h2 id="{plot.name}">{plot.title}</h2>\n{_note(plot, drawing)}{body}')
     links = " · ".join(f'<a href="#{plot.name}">{plot.title}</a>' for plot in plots)
     name = escape(drawing.spec.name)

@@ -98,12 +98,19 @@ def test_the_names_of_optunas_tables_are_optunas_own(storage: Storage) -> None:
     from optuna.storages._rdb import models
 
     theirs = models.BaseModel.metadata.tables
-    by_trial = {name for name, table in theirs.items() if "trial_id" in table.c} - {"trials"}
-    by_study = {name for name, table in theirs.items() if "study_id" in table.c}
-    assert by_trial == set(optuna_tables.TRIAL_TABLES)
-    assert by_study == set(optuna_tables.STUDY_TABLES)
-    for ours in (optuna_tables.studies, optuna_tables.trials):
+    of_a_study = {name for name, table in theirs.items() if {"study_id", "trial_id"} & set(table.c.keys())}
+    assert of_a_study == set(optuna_tables.COLUMNS)
+    for ours in (optuna_tables.studies, optuna_tables.trials, optuna_tables.user_attributes):
         assert {column.name for column in ours.columns} <= {column.name for column in theirs[ours.name].columns}
+
+
+def test_rows_of_optuna_are_deleted_before_those_that_they_refer_to() -> None:
+    from optuna.storages._rdb import models
+
+    order = list(optuna_tables.COLUMNS)
+    for name, table in models.BaseModel.metadata.tables.items():
+        for key in table.foreign_keys:
+            assert order.index(name) < order.index(key.column.table.name)
 
 
 def test_a_password_is_never_shown() -> None:

@@ -137,7 +137,7 @@ def test_the_experiment_is_remembered(storage: Storage, make_study: MakeStudy) -
 
 
 def _row_counts(storage: Storage) -> dict[str, int]:
-    names = [*tables.metadata.tables, *optuna_tables.TRIAL_TABLES, *optuna_tables.STUDY_TABLES]
+    names = [*tables.metadata.tables, *optuna_tables.COLUMNS]
     return storage.read(
         lambda connection: {
             name: connection.execute(select(func.count()).select_from(table(name))).scalar_one() for name in names

@@ -2,138 +2,129 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0001"
 down_revision = None
-branch_labels = None
-depends_on = None
+
+
+def required(kind: Any, *names: str) -> list[sa.Column[Any]]:
+    """Return columns of one type that are never null."""
+    return [sa.Column(name, kind, nullable=False) for name in names]
+
+
+def create(table: str, key: tuple[str, ...], *columns: sa.Column[Any], unique: tuple[str, ...] = ()) -> None:
+    """Create a table with rows of studies. ``key`` is its primary key; ``unique`` names columns that are another."""
+    constraints: list[sa.Constraint] = [
+        sa.ForeignKeyConstraint(["study_id"], ["hpo_studies.id"], name=op.f(f"fk_{table}_study_id")),
+        sa.PrimaryKeyConstraint(*key, name=op.f(f"pk_{table}")),
+    ]
+    if unique:
+        constraints.append(sa.UniqueConstraint(*unique, name=op.f(f"uq_{table}_{'_'.join(unique)}")))
+    op.create_table(table, *columns, *constraints)
+
+
+def create_numbered(table: str, *columns: sa.Column[Any]) -> None:
+    """Create a table with a number for each row, and an index by study."""
+    create(table, ("id",), *required(sa.Integer(), "id", "study_id"), *columns)
+    op.create_index(op.f(f"ix_{table}_study_id"), table, ["study_id"])
+
+
+def drop_numbered(table: str) -> None:
+    """Drop a table of ``create_numbered``."""
+    op.drop_index(op.f(f"ix_{table}_study_id"), table_name=table)
+    op.drop_table(table)
 
 
 def upgrade() -> None:
     op.create_table(
         "hpo_studies",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False, comment="Optuna's study_id"),
-        sa.Column("uuid", sa.String(length=36), nullable=False),
-        sa.Column("name", sa.String(length=63), nullable=False),
+        sa.Column("uuid", sa.String(36), nullable=False),
+        sa.Column("name", sa.String(63), nullable=False),
         sa.Column("spec", sa.Text(), nullable=False, comment="canonical JSON"),
-        sa.Column("spec_sha256", sa.String(length=64), nullable=False),
-        sa.Column("data_fingerprint", sa.String(length=64), nullable=False),
-        sa.Column("model_sha256", sa.String(length=64), nullable=False),
+        *required(sa.String(64), "spec_sha256", "data_fingerprint", "model_sha256"),
         sa.Column("facts", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
-        sa.Column("mlflow_experiment_id", sa.String(length=64), nullable=True),
+        sa.Column("mlflow_experiment_id", sa.String(64)),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_hpo_studies")),
         sa.UniqueConstraint("name", name=op.f("uq_hpo_studies_name")),
         sa.UniqueConstraint("uuid", name=op.f("uq_hpo_studies_uuid")),
     )
-    op.create_table(
+    create(
         "hpo_attempts",
-        sa.Column("token", sa.String(length=36), nullable=False),
-        sa.Column("study_id", sa.Integer(), nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
-        sa.Column("ordinal", sa.Integer(), nullable=False),
+        ("token",),
+        sa.Column("token", sa.String(36), nullable=False),
+        *required(sa.Integer(), "study_id", "number", "ordinal"),
         sa.Column("attempt", sa.Integer(), nullable=False, comment="from 1, over all attempts at the ordinal"),
-        sa.Column("worker", sa.String(length=255), nullable=False),
-        sa.Column("host", sa.String(length=255), nullable=False),
+        *required(sa.String(255), "worker", "host"),
         sa.Column("pid", sa.Integer(), nullable=False),
         sa.Column("started_at", sa.DateTime(), nullable=False),
-        sa.Column("ended_at", sa.DateTime(), nullable=True),
-        sa.Column("reason", sa.String(length=16), nullable=True),
-        sa.Column("detail", sa.Text(), nullable=False),
-        sa.Column("folder", sa.Text(), nullable=False),
-        sa.Column("effective", sa.Text(), nullable=False),
+        sa.Column("ended_at", sa.DateTime()),
+        sa.Column("reason", sa.String(16)),
+        *required(sa.Text(), "detail", "folder", "effective"),
         sa.Column("resumed_from", sa.Integer(), nullable=False, comment="epochs taken over from a checkpoint"),
         sa.Column("checkpoint_epoch", sa.Integer(), nullable=False),
-        sa.Column("checkpoint_path", sa.Text(), nullable=True),
-        sa.ForeignKeyConstraint(["study_id"], ["hpo_studies.id"], name=op.f("fk_hpo_attempts_study_id")),
-        sa.PrimaryKeyConstraint("token", name=op.f("pk_hpo_attempts")),
-        sa.UniqueConstraint("study_id", "ordinal", "attempt", name=op.f("uq_hpo_attempts_study_id_ordinal_attempt")),
+        sa.Column("checkpoint_path", sa.Text()),
+        unique=("study_id", "ordinal", "attempt"),
     )
-    op.create_table(
+    place = "position of the proposal, from 0; a retry keeps it"
+    owner = "of the attempt that owns the ordinal; null while nobody does"
+    create(
         "hpo_claims",
+        ("study_id", "ordinal"),
         sa.Column("study_id", sa.Integer(), nullable=False),
-        sa.Column(
-            "ordinal", sa.Integer(), nullable=False, comment="position of the proposal, from 0; a retry keeps it"
-        ),
-        sa.Column(
-            "token",
-            sa.String(length=36),
-            nullable=True,
-            comment="of the attempt that owns the ordinal; null while nobody does",
-        ),
-        sa.Column(
-            "number",
-            sa.Integer(),
-            nullable=True,
-            comment="Optuna's number of the newest trial; null until one was asked",
-        ),
+        sa.Column("ordinal", sa.Integer(), nullable=False, comment=place),
+        sa.Column("token", sa.String(36), comment=owner),
+        sa.Column("number", sa.Integer(), comment="Optuna's number of the newest trial; null until one was asked"),
         sa.Column("attempt", sa.Integer(), nullable=False, comment="attempts admitted so far"),
         sa.Column("retries", sa.Integer(), nullable=False, comment="retries used so far"),
-        sa.Column("worker", sa.String(length=255), nullable=True),
+        sa.Column("worker", sa.String(255)),
         sa.Column("claimed_at", sa.DateTime(), nullable=False),
-        sa.ForeignKeyConstraint(["study_id"], ["hpo_studies.id"], name=op.f("fk_hpo_claims_study_id")),
-        sa.PrimaryKeyConstraint("study_id", "ordinal", name=op.f("pk_hpo_claims")),
-        sa.UniqueConstraint("token", name=op.f("uq_hpo_claims_token")),
+        unique=("token",),
     )
-    op.create_table(
+    create(
         "hpo_epochs",
-        sa.Column("study_id", sa.Integer(), nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
-        sa.Column("attempt", sa.Integer(), nullable=False),
+        ("study_id", "number", "attempt", "epoch"),
+        *required(sa.Integer(), "study_id", "number", "attempt"),
         sa.Column("epoch", sa.Integer(), nullable=False, comment="from 1"),
-        sa.Column(
-            "objective", sa.Float(precision=53), nullable=True, comment="null stands for a value that is not finite"
-        ),
+        sa.Column("objective", sa.Float(53), comment="null stands for a value that is not finite"),
         sa.Column("metrics", sa.Text(), nullable=False),
-        sa.Column("seconds", sa.Float(precision=53), nullable=False),
+        sa.Column("seconds", sa.Float(53), nullable=False),
         sa.Column("recorded_at", sa.DateTime(), nullable=False),
-        sa.ForeignKeyConstraint(["study_id"], ["hpo_studies.id"], name=op.f("fk_hpo_epochs_study_id")),
-        sa.PrimaryKeyConstraint("study_id", "number", "attempt", "epoch", name=op.f("pk_hpo_epochs")),
     )
-    op.create_table(
+    create(
         "hpo_trials",
+        ("study_id", "number"),
         sa.Column("study_id", sa.Integer(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False, comment="Optuna's number"),
         sa.Column("ordinal", sa.Integer(), nullable=False),
         sa.Column("baseline", sa.Boolean(), nullable=False),
-        sa.Column("params", sa.Text(), nullable=False),
-        sa.Column("train", sa.Text(), nullable=False),
-        sa.Column("operating_point", sa.Text(), nullable=True),
-        sa.Column("reason", sa.String(length=16), nullable=True),
+        *required(sa.Text(), "params", "train"),
+        sa.Column("operating_point", sa.Text()),
+        sa.Column("reason", sa.String(16)),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.Column("counts", sa.Boolean(), nullable=False),
-        sa.Column("value", sa.Float(precision=53), nullable=True),
+        sa.Column("value", sa.Float(53)),
         sa.Column("metrics", sa.Text(), nullable=False),
         sa.Column("epochs", sa.Integer(), nullable=False),
-        sa.Column("best_epoch", sa.Integer(), nullable=True),
-        sa.Column("mlflow_run_id", sa.String(length=64), nullable=True),
-        sa.Column("recorded_at", sa.DateTime(), nullable=True, comment="of the outcome; null until the trial ended"),
-        sa.ForeignKeyConstraint(["study_id"], ["hpo_studies.id"], name=op.f("fk_hpo_trials_study_id")),
-        sa.PrimaryKeyConstraint("study_id", "number", name=op.f("pk_hpo_trials")),
+        sa.Column("best_epoch", sa.Integer()),
+        sa.Column("mlflow_run_id", sa.String(64)),
+        sa.Column("recorded_at", sa.DateTime(), comment="of the outcome; null until the trial ended"),
     )
-    op.create_table(
+    create_numbered(
         "hpo_workers",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("study_id", sa.Integer(), nullable=False),
-        sa.Column("worker", sa.String(length=255), nullable=False),
-        sa.Column("host", sa.String(length=255), nullable=False),
+        *required(sa.String(255), "worker", "host"),
         sa.Column("pid", sa.Integer(), nullable=False),
-        sa.Column("started_at", sa.DateTime(), nullable=False),
-        sa.Column("seen_at", sa.DateTime(), nullable=False),
-        sa.Column("ended_at", sa.DateTime(), nullable=True),
-        sa.ForeignKeyConstraint(["study_id"], ["hpo_studies.id"], name=op.f("fk_hpo_workers_study_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_hpo_workers")),
+        *required(sa.DateTime(), "started_at", "seen_at"),
+        sa.Column("ended_at", sa.DateTime()),
     )
-    op.create_index(op.f("ix_hpo_workers_study_id"), "hpo_workers", ["study_id"], unique=False)
 
 
 def downgrade() -> None:
-    op.drop_index(op.f("ix_hpo_workers_study_id"), table_name="hpo_workers")
-    op.drop_table("hpo_workers")
-    op.drop_table("hpo_trials")
-    op.drop_table("hpo_epochs")
-    op.drop_table("hpo_claims")
-    op.drop_table("hpo_attempts")
-    op.drop_table("hpo_studies")
+    drop_numbered("hpo_workers")
+    for table in ("hpo_trials", "hpo_epochs", "hpo_claims", "hpo_attempts", "hpo_studies"):
+        op.drop_table(table)

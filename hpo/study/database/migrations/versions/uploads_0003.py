@@ -7,19 +7,11 @@ from alembic import op
 
 revision = "0003"
 down_revision = "0002"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
-    uploads = sa.Column(
-        "uploads",
-        sa.Text(),
-        server_default="[]",
-        nullable=False,
-        comment="checkpoints in the artifact store, whole",
-    )
-    op.add_column("hpo_attempts", uploads)
+    comment = "checkpoints in the artifact store, whole"
+    op.add_column("hpo_attempts", sa.Column("uploads", sa.Text(), server_default="[]", nullable=False, comment=comment))
 
 
 def downgrade() -> None:
