@@ -32,12 +32,14 @@ def read_model(field: Field, folders: Folders) -> str | None:
         return None
     task = _TASK_SUFFIX.search(Path(name).stem)
     if task is not None:
-        field.fail(f"{name} is a model for {_TASKS[task[1]]}; hpo trains detectors, such as yolov8n.pt or yolov8n.yaml")
-        return None
+        return field.fail(
+            f"{name} is a model for {_TASKS[task[1]]}; hpo trains detectors, such as yolov8n.pt or yolov8n.yaml"
+        )
     if not name.endswith(_SUFFIXES):
         stem = name.split("/")[-1]
-        field.fail(f"must end in .pt (weights to start from) or .yaml (trained from scratch): {stem}.pt or {stem}.yaml")
-        return None
+        return field.fail(
+            f"must end in .pt (weights to start from) or .yaml (trained from scratch): {stem}.pt or {stem}.yaml"
+        )
     return _find(field, name, folders)
 
 
@@ -50,15 +52,13 @@ def _find(field: Field, name: str, folders: Folders) -> str | None:
     if found is not None:
         return str(found)
     if not plain_name:
-        field.fail(f"no such file (tried {', '.join(dict.fromkeys(str(candidate) for candidate in tried))})")
-        return None
+        return field.fail(f"no such file (tried {', '.join(dict.fromkeys(str(candidate) for candidate in tried))})")
     if not name.endswith(".pt") and _in_package(name) is None:
         known = {file.name for folder in (*shipped("models"), _package_models()) for file in folder.rglob("*.yaml")}
-        field.fail(
+        return field.fail(
             f"no model {name!r} beside the study file, in the working folder, in configs/models or in Ultralytics; "
             f"{nearest(name, known)}"
         )
-        return None
     return name
 
 

@@ -57,11 +57,9 @@ def _value(field: Field, dimension: Dimension) -> tuple[Scalar] | None:
     try:
         value = coerce(dimension.name, plain(field.node))
     except BadValue as error:
-        field.fail(str(error))
-        return None
+        return field.fail(str(error))
     if isinstance(value, list) or not contains(dimension.domain, value):
-        field.fail(f"{shown(field.node)} lies outside the space: {describe(dimension.domain)}")
-        return None
+        return field.fail(f"{shown(field.node)} lies outside the space: {describe(dimension.domain)}")
     return (value,)
 
 
