@@ -28,14 +28,7 @@ _NUMBER: Schema = {"type": "number"}
 _SCALAR: Schema = {"type": ["number", "string", "boolean", "null"]}
 _NAME: Schema = {"type": "string", "pattern": f"^{NAME.pattern}$"}
 _GOAL: Schema = {"const": "maximize", "description": "Every metric is better when larger.", "examples": ["maximize"]}
-_TYPES: dict[str, Schema] = {
-    "whole": {"type": "integer"},
-    "real": {"type": "number"},
-    "fraction": {"type": "number"},
-    "flag": {"type": "boolean"},
-    "text": {"type": "string"},
-    "special": {},
-}
+_TYPES = {"whole": "integer", "real": "number", "fraction": "number", "flag": "boolean", "text": "string"}
 
 
 def json_schema() -> Schema:
@@ -121,7 +114,8 @@ def _argument(name: str) -> Schema:
 
 
 def _argument_type(name: str) -> Schema:
-    schema = dict(_TYPES[arguments.kind(name)])
+    kind = arguments.kind(name)
+    schema: Schema = {"type": _TYPES[kind]} if kind in _TYPES else {}
     if name == "optimizer":
         schema["enum"] = [*arguments.OPTIMIZERS, "auto"]
     if name == "scale":

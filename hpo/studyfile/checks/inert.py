@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from hpo.studyfile.arguments import arguments
-from hpo.studyfile.checks.extent import extremes, fixed, place, possible
+from hpo.studyfile.planning.extent import extremes, fixed, place, possible
 from hpo.studyfile.schema import StudySpec
 from hpo.studyfile.space import Dimension
 from hpo.studyfile.text.report import Finding
@@ -92,7 +92,7 @@ def _warmup_momentum(spec: StudySpec) -> Iterator[Finding]:
         yield Finding("space.warmup_momentum", f"{only}: {way_out}", _OPTIMIZER_KEYS)
 
 
-def _where_active(spec: StudySpec, dimension: Dimension, parent: str) -> tuple[Scalar, ...]:
+def _where_active(spec: StudySpec, dimension: Dimension, parent: str) -> Sequence[Scalar]:
     """Return the values of ``parent`` for which ``dimension`` is sampled."""
     values = possible(spec, parent) or ()
     for condition in dimension.when:

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from hpo.studyfile.checks.extent import extremes, fixed, place, possible
 from hpo.studyfile.checks.inert import INERT_RULES, Rule, sampled
 from hpo.studyfile.methods.samplers import SAMPLERS
 from hpo.studyfile.planning import sweep
+from hpo.studyfile.planning.extent import extremes, fixed, place, possible
 from hpo.studyfile.schema import LONGEST_NAME, POSTPROCESSING_NAMES, STAGE_SUFFIX, StudySpec
-from hpo.studyfile.space import FloatRange, IntRange
+from hpo.studyfile.space import FloatRange
 from hpo.studyfile.text.report import Finding, nearest
 from hpo.trial.objective import PLAIN_METRICS
 from hpo.trial.vocabulary import Postprocess
@@ -224,7 +224,8 @@ def _single_image(spec: StudySpec, dataset: DatasetFacts) -> Iterator[Finding]:
     images = dataset.splits["train"].images
     if max(32, shrunk) >= 64 or images == 0:
         return
-    bad = next((batch for batch in _batches(spec) if (images % batch or batch) == 1), None)
+    batches = (int(value) for value in possible(spec, "batch") or () if isinstance(value, int))
+    bad = next((batch for batch in batches if (images % batch or batch) == 1), None)
     if bad is not None:
         path = place(spec, "batch") if "batch" in {*spec.space.names, *fixed(spec)} else "train"
         why = (
@@ -240,14 +241,6 @@ def _classes_exist(spec: StudySpec, dataset: DatasetFacts) -> Iterator[Finding]:
         if name is not None and name not in dataset.names:
             near = nearest(name, dataset.names)
             yield Finding("objective", f"`{constraint}`: the dataset has no class {name}{near}")
-
-
-def _batches(spec: StudySpec) -> list[int]:
-    dimension = spec.space.get("batch")
-    if dimension is not None and isinstance(dimension.domain, IntRange):
-        domain = dimension.domain
-        return list(range(domain.low, domain.high + 1, domain.step))
-    return [int(value) for value in possible(spec, "batch") or () if isinstance(value, int)]
 
 
 def _model_fits(spec: StudySpec, model: ModelFacts) -> Iterator[Finding]:

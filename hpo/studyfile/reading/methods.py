@@ -31,12 +31,9 @@ def _wrapped(field: Field) -> Method | None:
 def method(field: Field, known: Mapping[str, MethodRow], what: str) -> Method | None:
     """Read ``tpe`` or ``{name: tpe, n_startup_trials: 10}``."""
     entries = field.entries
-    if entries is None:
-        name = fields.one_of(known)(field)
-        return None if name is None else _with_options(field, name, known[name])
-    if "name" not in entries:
+    if entries is not None and "name" not in entries:
         return field.fail(f"names no {what}: write `name: ...`{nearest('', known)}")
-    name = fields.one_of(known)(entries["name"])
+    name = fields.one_of(known)(field if entries is None else entries["name"])
     return None if name is None else _with_options(field, name, known[name])
 
 

@@ -82,28 +82,13 @@ def yaml_file(model: str) -> Path | None:
 
 def facts(model: str) -> ModelFacts | None:
     """Return the facts in the model's YAML; None for weights of unknown origin (the training reads them later)."""
-    path = Path(model) if Path(model).is_absolute() and not model.endswith(".pt") else _in_package(Path(model).name)
-    if path is None or (Path(model).is_absolute() and model.endswith(".pt")):
-        return None
-    node = read_document(path, ProblemReport())
-    content = plain(node) if node is not None else None
-    head = _last_module(content)
-    if not isinstance(content, dict) or head is None:
-        return None
-    free = content.get("end2end") is True or head in _WITHOUT_NMS
-    return ModelFacts(head_has_nms=not free, task=_task(head))
-
-
-def _last_module(content: object) -> str | None:
-    match content:
-        case {"head": [*_, [_, _, str(module), *_]]}:
-            return module.lower()
+    path = yaml_file(model) if Path(model).is_absolute() else _in_package(model)
+    node = None if path is None else read_document(path, ProblemReport())
+    match None if node is None else plain(node):
+        case {"head": [*_, [_, _, str(module), *_]], **others}:
+            head = module.lower()
+            task = next((task for task in ("segment", "classify", "pose", "obb") if task in head), "detect")
+            free = others.get("end2end") is True or head in _WITHOUT_NMS
+            return ModelFacts(head_has_nms=not free, task=task)
         case _:
             return None
-
-
-def _task(head: str) -> str:
-    for word, task in {"segment": "segment", "classify": "classify", "pose": "pose", "obb": "obb"}.items():
-        if word in head:
-            return task
-    return "detect"

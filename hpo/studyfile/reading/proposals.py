@@ -14,19 +14,16 @@ Proposal = tuple[tuple[str, Scalar], ...]
 
 def read_proposals(field: Field, spec: StudySpec) -> tuple[Proposal, ...]:
     """Return the readable proposals, each sorted by name, for an otherwise complete study; others are reported."""
-    items = field.items
-    if items is None:
+    if field.items is None:
         field.fail(f"must be a list of proposals such as [{{lr0: 0.01}}], not {shown(field.node)}")
-        return ()
-    return tuple(proposal for proposal in (_proposal(item, spec) for item in items) if proposal)
+    return tuple(proposal for proposal in (_proposal(item, spec) for item in field.items or []) if proposal)
 
 
-def _proposal(field: Field, spec: StudySpec) -> Proposal:
+def _proposal(field: Field, spec: StudySpec) -> Proposal | None:
     space = spec.searched
     entries = field.entries
     if not entries:
-        field.fail(f"must be a mapping of names to values, not {shown(field.node)}")
-        return ()
+        return field.fail(f"must be a mapping of names to values, not {shown(field.node)}")
     values: dict[str, Scalar] = {}
     for name, child in entries.items():
         dimension = space.get(name)
