@@ -79,7 +79,7 @@ check: $(VENV)/.dev  ## format, lint, types, import contracts
 	@PYTHONPATH=. $(BIN)/lint-imports --no-cache
 
 keys: $(VENV)/.dev  ## the table of keys in docs/study-file.md, from their definition
-	@$(BIN)/python -m hpo.studyfile.keys_page docs/study-file.md
+	@PYTHONPATH=. $(BIN)/python docs/keys_page.py docs/study-file.md
 
 format: $(VENV)/.dev  ## rewrite in the house format
 	@$(BIN)/ruff format .

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, TypeVar
 
 from hpo.studyfile.keys import Block, Flag, Form, KeyField, OneOf, Own, Real, Whole, keys_of
 from hpo.studyfile.schema import Method
@@ -52,7 +52,7 @@ def _plain(each: KeyField, value: Any) -> Any:
         case Block():
             return document(value)
         case Own(form):
-            return _of_form(form, value)
+            return _FORMS[form].write(value)
 
 
 def _value(each: KeyField, raw: Any) -> Any:
@@ -64,47 +64,7 @@ def _value(each: KeyField, raw: Any) -> Any:
         case Block(cls):
             return from_document(cls, raw)
         case Own(form):
-            return _in_form(form, raw)
-
-
-def _of_form(form: Form, value: Any) -> Any:  # noqa: PLR0911  (a line a form)
-    match form:
-        case "name" | "data" | "model":
-            return value
-        case "names":
-            return list(value)
-        case "kinds":
-            return [kind.value for kind in value]
-        case "train":
-            return dict(value)
-        case "space":
-            return {"dimensions": [_dimension_document(each) for each in value.dimensions], "fixed": dict(value.fixed)}
-        case "objective":
-            return {"metric": str(value), "goal": "maximize"}
-        case "sampler" | "pruner":
-            return _method_document(value)
-        case "proposals":
-            return [dict(proposal) for proposal in value]
-
-
-def _in_form(form: Form, raw: Any) -> Any:  # noqa: PLR0911  (a line a form)
-    match form:
-        case "name" | "data" | "model":
-            return raw
-        case "names":
-            return tuple(raw)
-        case "kinds":
-            return tuple(Kind(kind) for kind in raw)
-        case "train":
-            return pairs(raw)
-        case "space":
-            return Space(tuple(_dimension(each) for each in raw["dimensions"]), pairs(raw["fixed"]))
-        case "objective":
-            return parse(raw["metric"])
-        case "sampler" | "pruner":
-            return _method(raw)
-        case "proposals":
-            return tuple(pairs(proposal) for proposal in raw)
+            return _FORMS[form].read(raw)
 
 
 def _folded(plain: Document, keys: Iterable[KeyField]) -> Document:
@@ -137,10 +97,14 @@ def space_entries(space: Space) -> Document:
 
 
 def _entry(dimension: Dimension) -> Document:
-    domain = {key: value for key, value in _domain_document(dimension.domain).items() if key != "kind"}
-    said = {key: value for key, value in domain.items() if value is not None and value is not False}
+    domain = _domain_document(dimension.domain)
+    said = {key: value for key, value in domain.items() if key != "kind" and value is not None and value is not False}
     when = {condition.parent: list(condition.values) for condition in dimension.when}
     return {**said, "when": when} if when else said
+
+
+def _space_document(space: Space) -> Document:
+    return {"dimensions": [_dimension_document(each) for each in space.dimensions], "fixed": dict(space.fixed)}
 
 
 def _dimension_document(dimension: Dimension) -> Document:
@@ -150,12 +114,16 @@ def _dimension_document(dimension: Dimension) -> Document:
 
 def _domain_document(domain: Domain) -> Document:
     match domain:
-        case FloatRange(low, high, log, step):
-            return {"kind": "float", "low": low, "high": high, "log": log, "step": step}
-        case IntRange(low, high, log, step):
-            return {"kind": "int", "low": low, "high": high, "log": log, "step": None if log else step}
+        case FloatRange():
+            return {"kind": "float", **vars(domain)}
+        case IntRange(log=log, step=step):
+            return {"kind": "int", **vars(domain), "step": None if log else step}
         case Choices(values):
             return {"kind": "choices", "choices": list(values)}
+
+
+def _space(raw: Document) -> Space:
+    return Space(tuple(_dimension(each) for each in raw["dimensions"]), pairs(raw["fixed"]))
 
 
 def _dimension(raw: Document) -> Dimension:
@@ -180,8 +148,28 @@ def _method_document(method: Method) -> Document:
 
 def _method(raw: Document) -> Method:
     options = {key: _method(value) if isinstance(value, dict) else value for key, value in raw.items() if key != "name"}
-    return Method(raw["name"], tuple(sorted(options.items())))
+    return Method(raw["name"], pairs(options))
 
 
 def pairs(raw: Document) -> tuple[tuple[str, Any], ...]:
     return tuple(sorted(raw.items()))
+
+
+class _Codec(NamedTuple):
+    """Both conversions of a value with a form of its own; a plain value needs none."""
+
+    write: Callable[[Any], Any] = lambda value: value
+    read: Callable[[Any], Any] = lambda raw: raw
+
+
+_PLAIN, _METHOD = _Codec(), _Codec(_method_document, _method)
+_FORMS: dict[Form, _Codec] = {
+    **dict.fromkeys(("name", "data", "model"), _PLAIN),
+    "names": _Codec(list, tuple),
+    "kinds": _Codec(lambda value: [kind.value for kind in value], lambda raw: tuple(Kind(kind) for kind in raw)),
+    "train": _Codec(dict, pairs),
+    "space": _Codec(_space_document, _space),
+    "objective": _Codec(lambda value: {"metric": str(value), "goal": "maximize"}, lambda raw: parse(raw["metric"])),
+    **dict.fromkeys(("sampler", "pruner"), _METHOD),
+    "proposals": _Codec(lambda value: [dict(each) for each in value], lambda raw: tuple(pairs(each) for each in raw)),
+}

@@ -7,6 +7,7 @@ the loader reads, so that the two always agree.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from hpo.studyfile.arguments import arguments
@@ -26,14 +27,8 @@ Schema = dict[str, Any]
 _NUMBER: Schema = {"type": "number"}
 _SCALAR: Schema = {"type": ["number", "string", "boolean", "null"]}
 _NAME: Schema = {"type": "string", "pattern": f"^{NAME.pattern}$"}
-_TYPES: dict[str, Schema] = {
-    "whole": {"type": "integer"},
-    "real": {"type": "number"},
-    "fraction": {"type": "number"},
-    "flag": {"type": "boolean"},
-    "text": {"type": "string"},
-    "special": {},
-}
+_GOAL: Schema = {"const": "maximize", "description": "Every metric is better when larger.", "examples": ["maximize"]}
+_TYPES = {"whole": "integer", "real": "number", "fraction": "number", "flag": "boolean", "text": "string"}
 
 
 def json_schema() -> Schema:
@@ -78,34 +73,25 @@ def _shape(each: KeyField) -> Schema:
         case Block(cls):
             return _block(cls)
         case Own(form):
-            return _form(form)
+            return _forms()[form]
 
 
-def _form(form: Form) -> Schema:  # noqa: C901, PLR0911  (a line a form)
-    match form:
-        case "name":
-            return _NAME
-        case "names":
-            return {"type": "array", "items": _NAME}
-        case "data":
-            return {"type": "string"}
-        case "model":
-            return {"type": "string", "pattern": r"\.(pt|yaml|yml)$"}
-        case "train":
-            return _closed({name: _argument(name) for name in sorted(arguments.trainable())})
-        case "space":
-            return {"anyOf": [{"type": "string"}, _space(), {"type": "array", "items": _part()}]}
-        case "objective":
-            metric = _objective()
-            return {"anyOf": [metric, _closed({"metric": metric, "goal": _goal()}, ["metric"])]}
-        case "sampler":
-            return _method(SAMPLERS)
-        case "pruner":
-            return _method(PRUNERS)
-        case "proposals":
-            return {"type": "array", "items": {"type": "object", "additionalProperties": _SCALAR}}
-        case "kinds":
-            return {"type": "array", "items": {"enum": list(KINDS)}, "minItems": 1}
+@cache
+def _forms() -> dict[Form, Schema]:
+    metric, part = _objective(), {"anyOf": [{"type": "string", "description": "a file of configs/spaces"}, _space()]}
+    return {
+        "name": _NAME,
+        "names": {"type": "array", "items": _NAME},
+        "data": {"type": "string"},
+        "model": {"type": "string", "pattern": r"\.(pt|yaml|yml)$"},
+        "train": _closed({name: _argument(name) for name in sorted(arguments.trainable())}),
+        "space": {"anyOf": [{"type": "string"}, _space(), {"type": "array", "items": part}]},
+        "objective": {"anyOf": [metric, _closed({"metric": metric, "goal": _GOAL}, ["metric"])]},
+        "sampler": _method(SAMPLERS),
+        "pruner": _method(PRUNERS),
+        "proposals": {"type": "array", "items": {"type": "object", "additionalProperties": _SCALAR}},
+        "kinds": {"type": "array", "items": {"enum": list(KINDS)}, "minItems": 1},
+    }
 
 
 def _closed(properties: dict[str, Schema], required: list[str] | None = None) -> Schema:
@@ -120,10 +106,6 @@ def _objective() -> Schema:
     return {"anyOf": [{"enum": metrics}, spelled], "description": GRAMMAR, "examples": ["f1"]}
 
 
-def _goal() -> Schema:
-    return {"const": "maximize", "description": "Every metric is better when larger.", "examples": ["maximize"]}
-
-
 def _argument(name: str) -> Schema:
     default = arguments.defaults()[name]
     usual = "" if default is None else f" (default: {default})"
@@ -132,7 +114,8 @@ def _argument(name: str) -> Schema:
 
 
 def _argument_type(name: str) -> Schema:
-    schema = dict(_TYPES[arguments.kind(name)])
+    kind = arguments.kind(name)
+    schema: Schema = {"type": _TYPES[kind]} if kind in _TYPES else {}
     if name == "optimizer":
         schema["enum"] = [*arguments.OPTIMIZERS, "auto"]
     if name == "scale":
@@ -149,43 +132,33 @@ def _space() -> Schema:
     return _closed({name: {"$ref": "#/$defs/range"} for name in sorted(arguments.sampleable() - {"epochs", "seed"})})
 
 
-def _part() -> Schema:
-    return {"anyOf": [{"type": "string", "description": "a file of configs/spaces"}, _space()]}
-
-
 def _range() -> Schema:
     epochs = {"type": "number", "minimum": 0, "description": "A share of `train.epochs`.", "examples": [0.3]}
     at_most = {"type": "number", "minimum": 0, "description": "But not more than this.", "examples": [10]}
     share = _closed({"epochs": epochs, "at_most": at_most}, ["epochs"])
     bound = {"anyOf": [_NUMBER, share]}
     when = {"type": "object", "additionalProperties": {"anyOf": [_SCALAR, {"type": "array", "items": _SCALAR}]}}
-    step = {"type": "number", "exclusiveMinimum": 0}
     several = {"type": "array", "items": _SCALAR, "minItems": 2}
     shapes: dict[str, Schema] = {
         **dict.fromkeys(("low", "high", "min", "max"), bound),
         "log": {"type": "boolean"},
-        "step": step,
-        "choices": several,
-        "values": several,
+        "step": {"type": "number", "exclusiveMinimum": 0},
+        **dict.fromkeys(("choices", "values"), several),
         "value": _SCALAR,
         "distribution": {"enum": list(DISTRIBUTIONS)},
         "when": when,
     }
-    said = {name: {"description": doc, "examples": [example]} for name, (doc, example) in RANGE_KEYS.items()}
-    keys = {name: {**shapes[name], **said[name]} for name in RANGE_KEYS}
+    keys = {
+        name: {**shapes[name], "description": doc, "examples": [example]} for name, (doc, example) in RANGE_KEYS.items()
+    }
     pair = {"type": "array", "items": _NUMBER, "minItems": 2, "maxItems": 2, "description": "[low, high]"}
     return {"anyOf": [_SCALAR, pair, _closed(keys)]}
 
 
 def _method(known: Mapping[str, MethodRow]) -> Schema:
-    long_forms = [
-        _closed(
-            {
-                "name": {"const": name},
-                **{option: {"description": f"Of Optuna's {row.optuna}."} for option in row.options},
-            },
-            ["name", *row.required],
-        )
-        for name, row in known.items()
-    ]
-    return {"anyOf": [{"enum": list(known)}, *long_forms]}
+    return {"anyOf": [{"enum": list(known)}, *(_long_form(name, row) for name, row in known.items())]}
+
+
+def _long_form(name: str, row: MethodRow) -> Schema:
+    options = {option: {"description": f"Of Optuna's {row.optuna}."} for option in row.options}
+    return _closed({"name": {"const": name}, **options}, ["name", *row.required])

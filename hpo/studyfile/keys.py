@@ -7,10 +7,10 @@ times.
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import MISSING, Field, field, fields
 from enum import StrEnum
 from types import NoneType
-from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
+from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 Form = Literal[
     "name", "names", "data", "model", "train", "space", "objective", "sampler", "pruner", "proposals", "kinds"
@@ -26,7 +26,7 @@ class Limit(NamedTuple):
 
 
 class Key(NamedTuple):
-    """``Annotated[int, Key(...)]`` makes a field a key. The type says what is read; this says the rest."""
+    """What the definition of a key says beside its type and its default."""
 
     doc: str
     """One or two sentences for the editor and for docs/study-file.md."""
@@ -47,6 +47,16 @@ class Key(NamedTuple):
     """Whether the key must be written although its field has a default; without a default it always must."""
     stored: Literal["always", "given"] = "always"
     """Whether a key at its default is stored. A key that was added later is not: older texts stay as they are."""
+
+
+def key(default: Any, doc: str, example: Any = None, **facts: Any) -> Any:
+    """Make a field a key; ``facts`` are further fields of ``Key``."""
+    return field(default=default, metadata=key_metadata(doc, example, **facts))
+
+
+def key_metadata(doc: str, example: Any, **facts: Any) -> dict[str, Key]:
+    """Return the metadata that make a field a key. Only a key without a default uses them itself."""
+    return {"key": Key(doc, example, **facts)}
 
 
 class Whole(NamedTuple):
@@ -111,15 +121,11 @@ class KeyField(NamedTuple):
 def keys_of(cls: type[Any]) -> tuple[KeyField, ...]:
     """Return the keys of a block in the order of its fields, including those of a long form."""
     if cls not in _KNOWN:
-        _KNOWN[cls] = _read(cls)
+        _KNOWN[cls] = tuple(_resolved(each, each.metadata["key"]) for each in fields(cls) if "key" in each.metadata)
     return _KNOWN[cls]
 
 
 _KNOWN: dict[type[Any], tuple[KeyField, ...]] = {}
-
-
-def _read(cls: type[Any]) -> tuple[KeyField, ...]:
-    return tuple(_resolved(field) for field in dataclasses.fields(cls) if get_origin(field.type) is Annotated)
 
 
 def words(cls: type[Any], above: tuple[str, ...] = ()) -> dict[tuple[str, ...], str]:
@@ -134,32 +140,27 @@ def words(cls: type[Any], above: tuple[str, ...] = ()) -> dict[tuple[str, ...], 
     return found
 
 
-def _resolved(field: dataclasses.Field[Any]) -> KeyField:
-    kind, key = get_args(field.type)[:2]
-    missing = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-    default = field.default if field.default is not dataclasses.MISSING else None
-    if field.default_factory is not dataclasses.MISSING:
-        default = field.default_factory()
-    return KeyField(field.name, key, _shape(kind, key), missing or key.required, default)
+def _resolved(each: Field[Any], key: Key) -> KeyField:
+    missing = each.default is MISSING
+    return KeyField(each.name, key, _shape(each.type, key), missing or key.required, None if missing else each.default)
 
 
 def _shape(kind: Any, key: Key) -> Shape:
     if key.form is not None:
         return Own(key.form)
-    plain = (
-        next((part for part in get_args(kind) if part is not NoneType), kind) if NoneType in get_args(kind) else kind
-    )
-    if get_origin(plain) is Literal:
-        return OneOf(get_args(plain), str)
-    if issubclass(plain, StrEnum):
-        return OneOf(tuple(member.value for member in plain), plain)
-    return _simple(plain, key) if plain in (bool, int, float) else Block(plain)
+    if NoneType in get_args(kind):
+        kind = next(part for part in get_args(kind) if part is not NoneType)
+    if get_origin(kind) is Literal:
+        return OneOf(get_args(kind), str)
+    if issubclass(kind, StrEnum):
+        return OneOf(tuple(member.value for member in kind), kind)
+    if kind not in (bool, int, float):
+        return Block(kind)
+    return Flag() if kind is bool else _number(kind, key)
 
 
-def _simple(kind: type[Any], key: Key) -> Shape:
+def _number(kind: type[int | float], key: Key) -> Shape:
     bound = key.at_least if key.above is None else key.above
-    if kind is bool:
-        return Flag()
     if bound is None:
         raise TypeError(f"{key.doc} A number needs its bound")
     return Whole(bound, key.below) if kind is int else Real(bound, key.above is not None)

@@ -80,23 +80,13 @@ def _written(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _planned_document(run: PlannedRun) -> dict[str, Any]:
-    point = run.operating_point
-    return {
-        "of": run.of,
-        "params": dict(run.params),
-        "train": dict(run.train),
-        "operating_point": None if point is None else point.to_dict(),
-    }
+    point = None if run.operating_point is None else run.operating_point.to_dict()
+    return {"of": run.of, "params": dict(run.params), "train": dict(run.train), "operating_point": point}
 
 
 def _planned(raw: dict[str, Any]) -> PlannedRun:
-    point = raw["operating_point"]
-    return PlannedRun(
-        of=raw["of"],
-        params=pairs(raw["params"]),
-        train=pairs(raw["train"]),
-        operating_point=None if point is None else OperatingPoint.from_dict(point),
-    )
+    point = None if raw["operating_point"] is None else OperatingPoint.from_dict(raw["operating_point"])
+    return PlannedRun(raw["of"], pairs(raw["params"]), pairs(raw["train"]), point)
 
 
 def _leaves(spec: StudySpec) -> dict[str, Any]:

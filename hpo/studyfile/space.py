@@ -27,6 +27,10 @@ class IntRange:
     log: bool = False
     step: int = 1
 
+    @property
+    def values(self) -> range:
+        return range(self.low, self.high + 1, self.step)
+
 
 @dataclass(frozen=True)
 class Choices:

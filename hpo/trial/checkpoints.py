@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -67,7 +67,7 @@ def write(
 
 def adopt(file: Path, folder: Path, saved: Saved) -> Saved:
     """Move ``file``, which has the digest of ``saved``, into ``folder`` as an ordinary checkpoint."""
-    kept = Saved(path_of(folder, saved.epoch), saved.epoch, saved.sha256, saved.owner)
+    kept = replace(saved, path=path_of(folder, saved.epoch))
     file.replace(kept.path)
     _describe(kept)
     return kept
@@ -93,12 +93,8 @@ def remove(folder: Path) -> None:
             file.unlink(missing_ok=True)
 
 
-def _description(path: Path) -> Path:
-    return path.with_suffix(".json")
-
-
 def _describe(saved: Saved) -> None:
-    target = _description(saved.path)
+    target = saved.path.with_suffix(".json")
     text = json.dumps({"epoch": saved.epoch, "sha256": saved.sha256, "owner": saved.owner})
     files.write_text(target, text, flush=True)
     files.flush_folder(target.parent)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from hpo.trial.rowed import Rowed
+
 
 class Axis(StrEnum):
     """A value of the operating point that a kind needs and a sweep varies."""
@@ -32,47 +34,25 @@ class KindRow:
     """Authors with year, and address of the paper."""
 
 
+_OVER_ALL, _WITHOUT = (("agnostic_nms", True),), (("agnostic_nms", False), ("nms", False))
 _BODLA = ("Bodla et al. 2017", "https://arxiv.org/abs/1704.04503")
 _ZHENG = ("Zheng et al. 2020", "https://arxiv.org/abs/1911.08287")
 _SOLOVYEV = ("Solovyev et al. 2021", "https://arxiv.org/abs/1910.13302")
 
 
-class Kind(StrEnum):
+class Kind(Rowed):
     """How overlapping candidates are suppressed."""
 
     row: KindRow
 
-    def __new__(cls, key: str, row: KindRow | None = None) -> Kind:
-        """Make the member ``key`` with its ``row``.
-
-        ``row`` has a default only for the type checker: ``Kind("hard")`` looks a member up and makes none.
-        """
-        if row is None:
-            raise TypeError(f"kind {key!r} has no row")
-        member = str.__new__(cls, key)
-        member._value_ = key
-        member.row = row
-        return member
-
     HARD = "hard", KindRow("NMS within each class, as `model.predict`", predict=(("agnostic_nms", False),), named=False)
-    AGNOSTIC = (
-        "agnostic",
-        KindRow("NMS over all classes (`agnostic_nms`)", by_class=False, predict=(("agnostic_nms", True),)),
-    )
+    AGNOSTIC = "agnostic", KindRow("NMS over all classes (`agnostic_nms`)", by_class=False, predict=_OVER_ALL)
     DIOU = "diou", KindRow("hard NMS on IoU minus the normalized squared distance of the centres", paper=_ZHENG)
     SOFT = "soft", KindRow("Gaussian Soft-NMS: scores decay by exp(-IoU²/sigma)", axes=(Axis.SIGMA,), paper=_BODLA)
     SOFT_LINEAR = "soft_linear", KindRow("linear Soft-NMS: scores decay by 1 - IoU above a threshold", paper=_BODLA)
     WBF = "wbf", KindRow("weighted boxes fusion of one model's boxes", axes=(Axis.FLOOR, Axis.IOU), paper=_SOLOVYEV)
     # without `nms: false`, ultralytics 8.4.190 runs the other branch of a head that needs no NMS, and suppresses
-    NONE = (
-        "none",
-        KindRow(
-            "heads that need no suppression: the confidence alone",
-            axes=(),
-            predict=(("agnostic_nms", False), ("nms", False)),
-            named=False,
-        ),
-    )
+    NONE = "none", KindRow("heads that need no suppression: the confidence alone", (), predict=_WITHOUT, named=False)
 
     @property
     def is_plain(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, get_args
 
 from hpo.trial.operating_point import OperatingPoint, SweepResult
 from hpo.trial.vocabulary import Reason, Scalar
@@ -90,9 +90,7 @@ class Ended:
 
 Message = Started | Progress | Memory | EpochReport | Checkpointed | Ended
 
-_KINDS: dict[str, type[Message]] = {
-    kind.__name__: kind for kind in (Started, Progress, Memory, EpochReport, Checkpointed, Ended)
-}
+_KINDS: dict[str, type[Message]] = {kind.__name__: kind for kind in get_args(Message)}
 
 
 class Answer(StrEnum):

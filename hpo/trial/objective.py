@@ -11,9 +11,6 @@ from typing_extensions import override
 
 from hpo.trial.vocabulary import Metric
 
-AP_METRICS = tuple(metric for metric in Metric if metric.row.is_ap)
-"""Areas under a whole curve. A confidence threshold can only lower them, so they choose only the suppression."""
-
 
 class Average(StrEnum):
     MACRO = "macro"

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
+from hpo.trial.rowed import Rowed
+
 Scalar = bool | int | float | str | None
 
 
@@ -35,22 +37,14 @@ class MetricRow:
     """Quantities that get worse where this metric is optimized without a bound on them."""
 
 
-class Metric(StrEnum):
+def _of_size(size: str, areas: tuple[float, float]) -> MetricRow:
+    return MetricRow(f"AP of objects of COCO's size {size}", ious=10, is_ap=True, areas=areas, is_plain=False)
+
+
+class Metric(Rowed):
     """Objective metrics, one row for each. All lie in [0, 1], and larger is better."""
 
     row: MetricRow
-
-    def __new__(cls, key: str, row: MetricRow | None = None) -> Metric:
-        """Make the member ``key`` with its ``row``.
-
-        ``row`` has a default only for the type checker: ``Metric("f1")`` looks a member up and makes none.
-        """
-        if row is None:
-            raise TypeError(f"metric {key!r} has no row")
-        member = str.__new__(cls, key)
-        member._value_ = key
-        member.row = row
-        return member
 
     MAP50_95 = "map50_95", MetricRow("AP over IoU 0.50 to 0.95", "mAP50-95", 10, is_ap=True, is_monotone=True)
     MAP50 = "map50", MetricRow("AP at IoU 0.50", "mAP50", is_ap=True, is_monotone=True)
@@ -65,18 +59,9 @@ class Metric(StrEnum):
         ),
     )
     F1 = "f1", MetricRow("the harmonic mean of precision and recall")
-    MAP_SMALL = (
-        "map_small",
-        MetricRow("AP of objects of COCO's size small", ious=10, is_ap=True, areas=(0.0, 32.0**2), is_plain=False),
-    )
-    MAP_MEDIUM = (
-        "map_medium",
-        MetricRow("AP of objects of COCO's size medium", ious=10, is_ap=True, areas=(32.0**2, 96.0**2), is_plain=False),
-    )
-    MAP_LARGE = (
-        "map_large",
-        MetricRow("AP of objects of COCO's size large", ious=10, is_ap=True, areas=(96.0**2, math.inf), is_plain=False),
-    )
+    MAP_SMALL = "map_small", _of_size("small", (0.0, 32.0**2))
+    MAP_MEDIUM = "map_medium", _of_size("medium", (32.0**2, 96.0**2))
+    MAP_LARGE = "map_large", _of_size("large", (96.0**2, math.inf))
 
 
 class Postprocess(StrEnum):

@@ -11,7 +11,7 @@ from hpo.studyfile.planning import sweep
 from hpo.studyfile.schema import LONGEST_NAME, NAME, STAGE_SUFFIX, Method, StudySpec
 from hpo.studyfile.space import Choices, Condition, Dimension, FloatRange, IntRange, Space
 from hpo.trial.kinds import Kind
-from hpo.trial.objective import AP_METRICS, Average, Constraint, Objective, Quantity
+from hpo.trial.objective import Average, Constraint, Objective, Quantity
 from hpo.trial.vocabulary import Metric, Postprocess
 
 T = TypeVar("T")
@@ -151,4 +151,6 @@ def objectives() -> st.SearchStrategy[Objective]:
         st.floats(0.01, 100),
         constraints,
     )
-    return f | st.builds(Objective, st.sampled_from(AP_METRICS), constraints=constraints)
+    return f | st.builds(
+        Objective, st.sampled_from([metric for metric in Metric if metric.row.is_ap]), constraints=constraints
+    )

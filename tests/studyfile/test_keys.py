@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from hpo.studyfile import documents
+from hpo.studyfile.json_schema import _forms as schema_forms
 from hpo.studyfile.json_schema import json_schema
-from hpo.studyfile.keys import Block, KeyField, Real, Whole, keys_of
+from hpo.studyfile.keys import Block, Form, KeyField, Real, Whole, keys_of
 from hpo.studyfile.methods.pruners import PRUNERS
 from hpo.studyfile.methods.samplers import SAMPLERS
+from hpo.studyfile.reading.reader import StudyReader
 from hpo.studyfile.schema import StudySpec
+from hpo.studyfile.text.places import Folders
 from tests.studyfile.conftest import Studio
 
 
@@ -70,3 +74,10 @@ def _properties(schema: Any, above: str = "") -> Iterator[tuple[str, dict[str, A
                     yield from _properties(child, f"{above}.{name}")
             elif keyword not in {"examples", "default", "enum"}:
                 yield from _properties(value, above)
+
+
+@pytest.mark.parametrize("form", get_args(Form))
+def test_every_form_is_read_and_written_and_described(studio: Studio, form: Form) -> None:
+    reader = StudyReader(Folders(studio.folder, studio.folder), studio.folder / "study.yaml")
+    for table in (reader._forms, documents._FORMS, schema_forms()):
+        assert form in table

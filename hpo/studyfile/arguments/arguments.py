@@ -52,32 +52,29 @@ OWNED = {
     "cfg": "write the arguments under `train` instead of in another file",
     "device": "the worker gives each trial one device (a GPU where there is one, else the CPU; CUDA_VISIBLE_DEVICES "
     "narrows the choice); several GPUs train several trials at a time",
-    "save_dir": "each attempt has a folder of its own under $HPO_HOME",
+    **dict.fromkeys(("save_dir", "exist_ok"), "each attempt has a folder of its own under $HPO_HOME"),
     "project": "each attempt has a folder of its own under $HPO_HOME; `name` at the top of the file names the study",
     "name": "`name` at the top of the file names the study",
-    "exist_ok": "each attempt has a folder of its own under $HPO_HOME",
     "resume": "`hpo run` goes on by itself where it was stopped",
     "time": "`budget.hours` bounds the study; a bound on one training would make its learning rate depend on the clock",
     "val": "every epoch is validated: the objective and `search.pruner` need it",
     "split": "the objective is measured on the val split",
-    "save": "best.pt and last.pt are always written; `keep.weights` says how many stay",
-    "save_period": "best.pt and last.pt are always written; `keep.weights` says how many stay",
+    **dict.fromkeys(
+        ("save", "save_period"), "best.pt and last.pt are always written; `keep.weights` says how many stay"
+    ),
     "plots": "`plots` at the top of the file (none, best or all) does it",
     "verbose": "each trial's output goes to its log.txt",
     "patience": "`search.pruner` stops hopeless trials",
     "fraction": "Ultralytics would take the first files, not a sample; list a subset in a train.txt that `data` names",
-    "conf": "it would change how training is validated; as post-processing it belongs under `space`",
-    "iou": "it would change how training is validated; as post-processing it belongs under `space`",
-    "max_det": "it would change how training is validated; as post-processing it belongs under `space`",
-    "agnostic_nms": "it would change how training is validated; as post-processing it belongs under `space`",
+    **dict.fromkeys(
+        POSTPROCESSING_NAMES, "it would change how training is validated; as post-processing it belongs under `space`"
+    ),
 }
 """Training arguments that the service sets itself, with the key or command that does it."""
 
 REMOVED = {
     "label_smoothing": "Ultralytics removed it and drops it with a warning: it would do nothing",
-    "save_hybrid": "Ultralytics removed it",
-    "crop_fraction": "Ultralytics removed it",
-    "keras": "Ultralytics removed it",
+    **dict.fromkeys(("save_hybrid", "crop_fraction", "keras"), "Ultralytics removed it"),
     "half": "Ultralytics replaced it; `amp` sets the precision of training",
     "int8": "Ultralytics replaced it; training with 8-bit weights needs the package nvidia-modelopt, which hpo lacks",
     "quantize": "training with 8-bit weights needs the package nvidia-modelopt, which hpo does not install",
@@ -141,9 +138,8 @@ def _key_sets() -> dict[str, Any]:
     found: dict[str, Any] = {}
     for statement in tree.body:
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-            name = statement.targets[0].id
+            name, value = statement.targets[0].id, statement.value
             if name in wanted:
-                value = statement.value
                 found[name] = ast.literal_eval(value.args[0] if isinstance(value, ast.Call) else value)
     return found
 

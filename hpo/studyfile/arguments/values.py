@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hpo.studyfile.arguments import arguments
-from hpo.studyfile.text.document import number
+from hpo.studyfile.text.document import is_finite, numeric
 from hpo.studyfile.text.report import nearest
 
 
@@ -44,31 +44,19 @@ def _present(name: str, raw: Any) -> Any:
 
 
 def _real(raw: Any) -> float:
-    found = number(raw) if isinstance(raw, str) else raw
-    if isinstance(found, bool) or not isinstance(found, (int, float)) or not _finite(found):
+    found = numeric(raw)
+    if found is None or not is_finite(found):
         raise BadValue(f"must be a finite number, not {raw!r}")
     return float(found)
 
 
-def _finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:
-        return False
-
-
 def _whole(name: str, raw: Any) -> int:
-    if isinstance(raw, int) and not isinstance(raw, bool):
-        value = raw
-    else:
-        found = _real(raw)
-        if name == "batch" and 0 < found < 1:
-            raise BadValue(f"{found:g} would let each GPU choose its own batch: name a whole number from 1")
-        if not found.is_integer():
-            raise BadValue(f"must be a whole number, not {raw!r}")
-        value = int(found)
-    if name == "batch" and value == -1:
-        raise BadValue("-1 would let each GPU choose its own batch: name a whole number from 1")
+    found = raw if isinstance(raw, int) and not isinstance(raw, bool) else _real(raw)
+    if name == "batch" and (found == -1 or 0 < found < 1):
+        raise BadValue(f"{found:g} would let each GPU choose its own batch: name a whole number from 1")
+    if isinstance(found, float) and not found.is_integer():
+        raise BadValue(f"must be a whole number, not {raw!r}")
+    value = int(found)
     if name == "imgsz" and value >= 32 and value % 32:
         up = math.ceil(value / 32) * 32
         raise BadValue(f"{value} is no multiple of 32, Ultralytics would train at {up}: write {up - 32 or 32} or {up}")
@@ -121,8 +109,8 @@ def _pair(raw: list[Any]) -> list[float]:
 
 def _freeze(raw: Any) -> Any:
     entries = raw if isinstance(raw, list) else [raw]
-    if any(isinstance(entry, bool) or not isinstance(entry, (int, str)) for entry in entries) or isinstance(raw, str):
-        raise BadValue(f"must be a number of layers or a list of layer indices or names, not {raw!r}")
+    plain = all(isinstance(entry, int | str) and not isinstance(entry, bool) for entry in entries)
+    _must_be("a number of layers or a list of layer indices or names", raw, ok=plain and not isinstance(raw, str))
     if isinstance(raw, int) and raw < 0:
         raise BadValue("a number of layers starts at 0")
     return raw
@@ -130,35 +118,33 @@ def _freeze(raw: Any) -> Any:
 
 def _classes(raw: Any) -> Any:
     entries = raw if isinstance(raw, list) else [raw]
-    if any(isinstance(entry, bool) or not isinstance(entry, int) or entry < 0 for entry in entries):
-        raise BadValue(f"must be a class index or a list of them, not {raw!r}")
-    return raw
+    ok = all(isinstance(entry, int) and not isinstance(entry, bool) and entry >= 0 for entry in entries)
+    return _must_be("a class index or a list of them", raw, ok=ok)
 
 
 def _cache(raw: Any) -> Any:
-    if isinstance(raw, bool) or raw in ("ram", "disk"):
-        return raw
-    raise BadValue(f"must be true, false, ram or disk, not {raw!r}")
+    return _must_be("true, false, ram or disk", raw, ok=isinstance(raw, bool) or raw in ("ram", "disk"))
 
 
 def _amp(raw: Any) -> Any:
     if isinstance(raw, bool):
         return raw
-    if str(raw).lower() in {"fp16", "bf16", "fp32"}:
-        return str(raw).lower()
-    raise BadValue(f"must be true, false, fp16, bf16 or fp32, not {raw!r}")
+    named = str(raw).lower() in {"fp16", "bf16", "fp32"}
+    return _must_be("true, false, fp16, bf16 or fp32", raw, ok=named).lower()
 
 
 def _flag_or_text(raw: Any) -> Any:
-    if isinstance(raw, (bool, str)):
-        return raw
-    raise BadValue(f"must be true, false or a text, not {raw!r}")
+    return _must_be("true, false or a text", raw, ok=isinstance(raw, bool | str))
 
 
 def _plain_text(raw: Any) -> str:
-    if isinstance(raw, str):
-        return raw
-    raise BadValue(f"must be a text, not {raw!r}")
+    return str(_must_be("a text", raw, ok=isinstance(raw, str)))
+
+
+def _must_be(what: str, raw: Any, *, ok: bool) -> Any:
+    if not ok:
+        raise BadValue(f"must be {what}, not {raw!r}")
+    return raw
 
 
 def _as_written(raw: Any) -> Any:

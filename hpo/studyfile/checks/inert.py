@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from hpo.studyfile.arguments import arguments
-from hpo.studyfile.checks.extent import extremes, fixed, place, possible
+from hpo.studyfile.planning.extent import extremes, fixed, place, possible
 from hpo.studyfile.schema import StudySpec
 from hpo.studyfile.space import Dimension
 from hpo.studyfile.text.report import Finding
@@ -15,6 +15,11 @@ Rule = Callable[[StudySpec], Iterator[Finding]]
 
 _OPTIMIZER_KEYS = ("train.optimizer", "space.optimizer")
 _NAME_ONE = "name one: `train: {optimizer: AdamW}` or `space: {optimizer: {choices: [SGD, AdamW]}}`"
+
+
+def sampled(spec: StudySpec, names: Iterable[str], why: str, also: tuple[str, ...] = ()) -> Iterator[Finding]:
+    """Refuse each of ``names`` that is sampled."""
+    return (Finding(f"space.{name}", why, also) for name in names if name in spec.space.names)
 
 
 def _auto_ignores(spec: StudySpec) -> Iterator[Finding]:
@@ -27,11 +32,8 @@ def _auto_ignores(spec: StudySpec) -> Iterator[Finding]:
     for name in ("lr0", "momentum", "warmup_bias_lr"):
         if name in spec.space.names or name in fixed(spec):
             what = "sampled" if name in spec.space.names else "given"
-            yield Finding(
-                place(spec, name),
-                f"{what} with `optimizer: auto` (Ultralytics' default), which ignores it and uses its own; {_NAME_ONE}",
-                _OPTIMIZER_KEYS,
-            )
+            why = f"with `optimizer: auto` (Ultralytics' default), which ignores it and uses its own; {_NAME_ONE}"
+            yield Finding(place(spec, name), f"{what} {why}", _OPTIMIZER_KEYS)
 
 
 def _mosaic_never_on(spec: StudySpec) -> Iterator[Finding]:
@@ -42,51 +44,40 @@ def _mosaic_never_on(spec: StudySpec) -> Iterator[Finding]:
     if spec.space.get("close_mosaic") is None and "close_mosaic" not in fixed(spec):
         return
     _, longest = extremes(spec, "close_mosaic")
-    if longest < spec.epochs:
-        return
-    for name in arguments.CLOSED_WITH_MOSAIC:
-        if name in spec.space.names:
-            yield Finding(
-                f"space.{name}",
-                f"does nothing where close_mosaic ({longest:g}) is not below epochs ({spec.epochs}): the last "
-                "close_mosaic epochs go without it; lower it, or leave it out (it is then a tenth of the epochs)",
-                ("train.close_mosaic", "space.close_mosaic", "train.epochs"),
-            )
+    if longest >= spec.epochs:
+        why = (
+            f"does nothing where close_mosaic ({longest:g}) is not below epochs ({spec.epochs}): the last "
+            "close_mosaic epochs go without it; lower it, or leave it out (it is then a tenth of the epochs)"
+        )
+        also = ("train.close_mosaic", "space.close_mosaic", "train.epochs")
+        yield from sampled(spec, arguments.CLOSED_WITH_MOSAIC, why, also)
 
 
 def _rect_switches_off(spec: StudySpec) -> Iterator[Finding]:
-    if True not in (possible(spec, "rect") or ()):
-        return
-    for name in ("mosaic", "mixup", "cutmix"):
-        if name in spec.space.names:
-            yield Finding(
-                f"space.{name}",
-                "does nothing with `rect: true`, which switches it off: drop one of them",
-                ("train.rect", "space.rect"),
-            )
+    if True in (possible(spec, "rect") or ()):
+        why = "does nothing with `rect: true`, which switches it off: drop one of them"
+        yield from sampled(spec, ("mosaic", "mixup", "cutmix"), why, ("train.rect", "space.rect"))
 
 
 def _inert(spec: StudySpec) -> Iterator[Finding]:
     for name in spec.space.names:
         if name in arguments.INERT:
-            yield Finding(
-                f"space.{name}", f"does nothing in the training of a detector ({arguments.INERT[name]}): remove it"
-            )
-    if "dis" in spec.space.names and not fixed(spec).get("distill_model"):
-        yield Finding("space.dis", "does nothing without `train.distill_model`: name a teacher, or remove it")
-    if "copy_paste_mode" in spec.space.names and extremes(spec, "copy_paste")[1] == 0:
-        yield Finding("space.copy_paste_mode", "does nothing while copy_paste is 0: set copy_paste, or remove it")
+            why = f"does nothing in the training of a detector ({arguments.INERT[name]}): remove it"
+            yield Finding(f"space.{name}", why)
+    if not fixed(spec).get("distill_model"):
+        why = "does nothing without `train.distill_model`: name a teacher, or remove it"
+        yield from sampled(spec, ["dis"], why)
+    if extremes(spec, "copy_paste")[1] == 0:
+        yield from sampled(
+            spec, ["copy_paste_mode"], "does nothing while copy_paste is 0: set copy_paste, or remove it"
+        )
 
 
 def _closing_nothing(spec: StudySpec) -> Iterator[Finding]:
-    if "close_mosaic" in spec.space.names and all(
-        extremes(spec, name)[1] == 0 for name in arguments.CLOSED_WITH_MOSAIC
-    ):
-        yield Finding(
-            "space.close_mosaic",
-            "does nothing while mosaic, mixup, cutmix and copy_paste are all 0: remove it",
-            tuple(f"train.{name}" for name in arguments.CLOSED_WITH_MOSAIC),
-        )
+    if all(extremes(spec, name)[1] == 0 for name in arguments.CLOSED_WITH_MOSAIC):
+        why = "does nothing while mosaic, mixup, cutmix and copy_paste are all 0: remove it"
+        also = tuple(f"train.{name}" for name in arguments.CLOSED_WITH_MOSAIC)
+        yield from sampled(spec, ["close_mosaic"], why, also)
 
 
 def _warmup_momentum(spec: StudySpec) -> Iterator[Finding]:
@@ -96,16 +87,12 @@ def _warmup_momentum(spec: StudySpec) -> Iterator[Finding]:
         return
     without = [str(name) for name in _where_active(spec, dimension, "optimizer") if name not in arguments.WITH_MOMENTUM]
     if without:
-        has = ", ".join(arguments.WITH_MOMENTUM)
-        yield Finding(
-            "space.warmup_momentum",
-            f"does nothing with the optimizer {', '.join(without)}, only with {has}: "
-            "write `when: {optimizer: SGD}`, fix such an optimizer, or remove it",
-            _OPTIMIZER_KEYS,
-        )
+        only = f"does nothing with the optimizer {', '.join(without)}, only with {', '.join(arguments.WITH_MOMENTUM)}"
+        way_out = "write `when: {optimizer: SGD}`, fix such an optimizer, or remove it"
+        yield Finding("space.warmup_momentum", f"{only}: {way_out}", _OPTIMIZER_KEYS)
 
 
-def _where_active(spec: StudySpec, dimension: Dimension, parent: str) -> tuple[Scalar, ...]:
+def _where_active(spec: StudySpec, dimension: Dimension, parent: str) -> Sequence[Scalar]:
     """Return the values of ``parent`` for which ``dimension`` is sampled."""
     values = possible(spec, parent) or ()
     for condition in dimension.when:
@@ -120,24 +107,17 @@ def _warmup_too_long(spec: StudySpec) -> Iterator[Finding]:
         return
     most, longest = spec.epochs - 1, extremes(spec, "warmup_epochs")[1]
     if longest > most:
-        yield Finding(
-            place(spec, "warmup_epochs"),
-            f"reaches {longest:g}, but Ultralytics cuts warm-up to epochs - 1 = {most}: stay within it "
-            "(in a space, `high: {epochs: 0.3}` follows epochs)",
-            ("train.epochs",),
-        )
+        why = f"reaches {longest:g}, but Ultralytics cuts warm-up to epochs - 1 = {most}: stay within it"
+        hint = "(in a space, `high: {epochs: 0.3}` follows epochs)"
+        yield Finding(place(spec, "warmup_epochs"), f"{why} {hint}", ("train.epochs",))
 
 
 def _warmup_of_nothing(spec: StudySpec) -> Iterator[Finding]:
-    if extremes(spec, "warmup_epochs")[1] > 0:
-        return
-    for name in ("warmup_momentum", "warmup_bias_lr"):
-        if name in spec.space.names:
-            yield Finding(
-                f"space.{name}",
-                "does nothing without warm-up: raise warmup_epochs above 0, or remove it",
-                ("train.warmup_epochs", "space.warmup_epochs"),
-            )
+    if extremes(spec, "warmup_epochs")[1] <= 0:
+        why = "does nothing without warm-up: raise warmup_epochs above 0, or remove it"
+        yield from sampled(
+            spec, ("warmup_momentum", "warmup_bias_lr"), why, ("train.warmup_epochs", "space.warmup_epochs")
+        )
 
 
 INERT_RULES: tuple[Rule, ...] = (

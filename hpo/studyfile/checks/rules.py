@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from hpo.studyfile.checks.extent import extremes, fixed, place, possible
-from hpo.studyfile.checks.inert import INERT_RULES, Rule
+from hpo.studyfile.checks.inert import INERT_RULES, Rule, sampled
 from hpo.studyfile.methods.samplers import SAMPLERS
 from hpo.studyfile.planning import sweep
+from hpo.studyfile.planning.extent import extremes, fixed, place, possible
 from hpo.studyfile.schema import LONGEST_NAME, POSTPROCESSING_NAMES, STAGE_SUFFIX, StudySpec
-from hpo.studyfile.space import FloatRange, IntRange
+from hpo.studyfile.space import FloatRange
 from hpo.studyfile.text.report import Finding, nearest
 from hpo.trial.objective import PLAIN_METRICS
 from hpo.trial.vocabulary import Postprocess
@@ -30,38 +30,34 @@ def _something_is_sampled(spec: StudySpec) -> Iterator[Finding]:
     if spec.searched.dimensions:
         return
     if spec.space.dimensions:
-        yield Finding(
-            "space",
+        why = (
             "names nothing but what is swept after each training, every trial would be the same: add a training "
-            "argument, as in `space: [yolov8-core, nms]`; finished weights are swept by `hpo sweep`",
-            ("train", "postprocess"),
+            "argument, as in `space: [yolov8-core, nms]`; finished weights are swept by `hpo sweep`"
         )
+        yield Finding("space", why, ("train", "postprocess"))
     else:
-        yield Finding(
-            "space", "samples nothing, every trial would be the same: give a name a range or choices", ("train",)
-        )
+        why = "samples nothing, every trial would be the same: give a name a range or choices"
+        yield Finding("space", why, ("train",))
 
 
 def _fixed_and_in_the_space(spec: StudySpec) -> Iterator[Finding]:
     for name in (*spec.space.names, *dict(spec.space.fixed)):
         if name in spec.train_args:
-            yield Finding(
-                f"train.{name}",
+            why = (
                 f"the space has {name} too: to fix what a part samples write it in the space after the part, "
-                f"`space: [..., {{{name}: {spec.train_args[name]}}}]`, and drop it here",
-                (f"space.{name}",),
+                f"`space: [..., {{{name}: {spec.train_args[name]}}}]`, and drop it here"
             )
+            yield Finding(f"train.{name}", why, (f"space.{name}",))
 
 
 def _monotone_conf(spec: StudySpec) -> Iterator[Finding]:
     metric = spec.objective.metric
     if "conf" in spec.searched.names and metric.row.is_monotone:
-        yield Finding(
-            "space.conf",
+        why = (
             f"{metric.value} only rises or falls with conf, so the sampler would run to a bound: "
-            "use `objective: f1` or `postprocess: swept`, or leave conf out of the space",
-            ("objective", "postprocess"),
+            "use `objective: f1` or `postprocess: swept`, or leave conf out of the space"
         )
+        yield Finding("space.conf", why, ("objective", "postprocess"))
 
 
 def _one_sided(spec: StudySpec) -> Iterator[Finding]:
@@ -70,86 +66,65 @@ def _one_sided(spec: StudySpec) -> Iterator[Finding]:
     holds_back = objective.metric.row.held_back_by
     if not spec.is_swept or not holds_back or any(each.quantity in holds_back for each in objective.constraints):
         return
-    yield Finding(
-        "objective",
-        f"{objective} alone would run to a bound of conf: bound {holds_back[0]}, as in "
-        f"`{objective.metric} at {holds_back[0]} >= 0.9`, or use `objective: f1`",
-        ("postprocess",),
-    )
+    bounded = f"bound {holds_back[0]}, as in `{objective.metric} at {holds_back[0]} >= 0.9`, or use `objective: f1`"
+    yield Finding("objective", f"{objective} alone would run to a bound of conf: {bounded}", ("postprocess",))
 
 
 def _classes_are_told_apart(spec: StudySpec) -> Iterator[Finding]:
     """Refuse class names under single_cls: the model then knows one class, named item."""
     named = [constraint for constraint in spec.objective.constraints if constraint.cls is not None]
     if named and True in (possible(spec, "single_cls") or ()):
-        yield Finding(
-            "objective",
-            f"`{named[0]}`: with `single_cls: true` the model tells no classes apart: drop `[{named[0].cls}]`, or "
-            "single_cls",
-            ("train.single_cls", "space.single_cls"),
-        )
+        drop = f"drop `[{named[0].cls}]`, or single_cls"
+        why = f"`{named[0]}`: with `single_cls: true` the model tells no classes apart: {drop}"
+        yield Finding("objective", why, ("train.single_cls", "space.single_cls"))
 
 
 def _objective_needs_a_sweep(spec: StudySpec) -> Iterator[Finding]:
-    if spec.is_swept or spec.objective.is_plain:
-        return
-    yield Finding(
-        "objective",
-        f"{spec.objective} is found by a sweep of the trained model's predictions, and `postprocess: "
-        f"{spec.postprocess}` makes none: write `postprocess: swept`, or one of {', '.join(PLAIN_METRICS)}",
-        ("postprocess",),
-    )
+    if not spec.is_swept and not spec.objective.is_plain:
+        why = (
+            f"{spec.objective} is found by a sweep of the trained model's predictions, and `postprocess: "
+            f"{spec.postprocess}` makes none: write `postprocess: swept`, or one of {', '.join(PLAIN_METRICS)}"
+        )
+        yield Finding("objective", why, ("postprocess",))
 
 
 def _postprocess_fits(spec: StudySpec) -> Iterator[Finding]:
     named = [name for name in (*spec.space.names, *dict(spec.space.fixed)) if name in POSTPROCESSING_NAMES]
     if named and spec.postprocess is Postprocess.NONE:
-        yield Finding(
-            "postprocess",
+        why = (
             f"none measures at Ultralytics' own settings, but the space names {', '.join(named)}: "
-            "write `postprocess: swept` (or `sampled`), or remove them from the space",
-            ("space",),
+            "write `postprocess: swept` (or `sampled`), or remove them from the space"
         )
+        yield Finding("postprocess", why, ("space",))
     if not named and spec.postprocess is Postprocess.SAMPLED:
-        yield Finding(
-            "postprocess",
+        why = (
             "sampled needs a post-processing name in the space (iou, conf, max_det, agnostic_nms): "
-            "add the part nms, as in `space: [yolov8-core, nms]`",
-            ("space",),
+            "add the part nms, as in `space: [yolov8-core, nms]`"
         )
+        yield Finding("postprocess", why, ("space",))
 
 
 def _only_a_sweep_tries_kinds(spec: StudySpec) -> Iterator[Finding]:
+    makes_none = f"`mode: {spec.postprocess}` makes none: write `mode: swept`, or drop it"
     for name, given in (("kinds", spec.kinds is not None), ("per_class", spec.per_class)):
         if given and not spec.is_swept:
-            yield Finding(
-                f"postprocess.{name}",
-                f"says what a sweep tries, and `mode: {spec.postprocess}` makes none: write `mode: swept`, or drop it",
-                ("postprocess",),
-            )
+            yield Finding(f"postprocess.{name}", f"says what a sweep tries, and {makes_none}", ("postprocess",))
 
 
 def _warm_start_fits(spec: StudySpec) -> Iterator[Finding]:
     if spec.name in spec.warm_start:
         yield Finding("warm_start", f"{spec.name} is this study itself: name earlier ones")
     if spec.warm_start and SAMPLERS[spec.search.sampler.name].enumerates:
-        yield Finding(
-            "warm_start",
-            "a grid tries each of its points whatever is known: drop this, or use another sampler",
-            ("search.sampler",),
-        )
+        why = "a grid tries each of its points whatever is known: drop this, or use another sampler"
+        yield Finding("warm_start", why, ("search.sampler",))
 
 
 def _grid_is_finite(spec: StudySpec) -> Iterator[Finding]:
-    if not SAMPLERS[spec.search.sampler.name].enumerates:
-        return
-    for dimension in spec.searched.dimensions:
-        if isinstance(dimension.domain, FloatRange) and dimension.domain.step is None:
-            yield Finding(
-                f"space.{dimension.name}",
-                "has no grid: with `sampler: grid` give it `step` or choices",
-                ("search.sampler", "postprocess"),
-            )
+    if SAMPLERS[spec.search.sampler.name].enumerates:
+        domains = {dimension.name: dimension.domain for dimension in spec.searched.dimensions}
+        endless = [name for name, domain in domains.items() if isinstance(domain, FloatRange) and domain.step is None]
+        why = "has no grid: with `sampler: grid` give it `step` or choices"
+        yield from sampled(spec, endless, why, ("search.sampler", "postprocess"))
 
 
 def _pruner_agrees(spec: StudySpec) -> Iterator[Finding]:
@@ -161,11 +136,9 @@ def _pruner_agrees(spec: StudySpec) -> Iterator[Finding]:
 def _stage_can_be_named(spec: StudySpec) -> Iterator[Finding]:
     longest = LONGEST_NAME - len(STAGE_SUFFIX)
     if spec.confirm is not None and len(spec.name) > longest:
+        since = f"since the stage is stored as <name>{STAGE_SUFFIX}"
         yield Finding(
-            "name",
-            f"has {len(spec.name)} characters; with `confirm` at most {longest}, since the stage is stored as "
-            f"<name>{STAGE_SUFFIX}",
-            ("confirm",),
+            "name", f"has {len(spec.name)} characters; with `confirm` at most {longest}, {since}", ("confirm",)
         )
 
 
@@ -231,12 +204,8 @@ def check_facts(spec: StudySpec, dataset: DatasetFacts, model: ModelFacts | None
 
     The reader of a dataset checks that every split has images and labels (``hpo.dataset.description``).
     """
-    findings = [
-        *_copy_paste_has_polygons(spec, dataset),
-        *_single_image(spec, dataset),
-        *_classes_exist(spec, dataset),
-    ]
-    return findings if model is None else [*findings, *_model_fits(spec, model)]
+    found = [*_copy_paste_has_polygons(spec, dataset), *_single_image(spec, dataset), *_classes_exist(spec, dataset)]
+    return found if model is None else [*found, *_model_fits(spec, model)]
 
 
 def _copy_paste_has_polygons(spec: StudySpec, dataset: DatasetFacts) -> Iterator[Finding]:
@@ -245,11 +214,8 @@ def _copy_paste_has_polygons(spec: StudySpec, dataset: DatasetFacts) -> Iterator
     if not wanted or (train.polygons and train.polygons >= train.boxes):
         return
     has = f"only {train.polygons} of {train.boxes} labels are" if train.polygons else "no label is"
-    yield Finding(
-        place(spec, "copy_paste"),
-        f"does nothing with this dataset: it pastes polygons, and {has} one (Ultralytics drops them unless all are); "
-        "remove it",
-    )
+    why = f"it pastes polygons, and {has} one (Ultralytics drops them unless all are); remove it"
+    yield Finding(place(spec, "copy_paste"), f"does nothing with this dataset: {why}")
 
 
 def _single_image(spec: StudySpec, dataset: DatasetFacts) -> Iterator[Finding]:
@@ -258,42 +224,28 @@ def _single_image(spec: StudySpec, dataset: DatasetFacts) -> Iterator[Finding]:
     images = dataset.splits["train"].images
     if max(32, shrunk) >= 64 or images == 0:
         return
-    bad = next((batch for batch in _batches(spec) if (images % batch or batch) == 1), None)
+    batches = (int(value) for value in possible(spec, "batch") or () if isinstance(value, int))
+    bad = next((batch for batch in batches if (images % batch or batch) == 1), None)
     if bad is not None:
-        yield Finding(
-            place(spec, "batch") if "batch" in {*spec.space.names, *fixed(spec)} else "train",
+        path = place(spec, "batch") if "batch" in {*spec.space.names, *fixed(spec)} else "train"
+        why = (
             f"batch {bad} leaves a last batch of one of the {images} training images, which can't be trained at an "
-            "imgsz below 64: choose another batch, or an imgsz (less multi_scale) of at least 64",
+            "imgsz below 64: choose another batch, or an imgsz (less multi_scale) of at least 64"
         )
+        yield Finding(path, why)
 
 
 def _classes_exist(spec: StudySpec, dataset: DatasetFacts) -> Iterator[Finding]:
     for constraint in spec.objective.constraints:
-        if constraint.cls is not None and constraint.cls not in dataset.names:
-            yield Finding(
-                "objective",
-                f"`{constraint}`: the dataset has no class {constraint.cls}{nearest(constraint.cls, dataset.names)}",
-            )
-
-
-def _batches(spec: StudySpec) -> list[int]:
-    dimension = spec.space.get("batch")
-    if dimension is not None and isinstance(dimension.domain, IntRange):
-        domain = dimension.domain
-        return list(range(domain.low, domain.high + 1, domain.step))
-    return [int(value) for value in possible(spec, "batch") or () if isinstance(value, int)]
+        name = constraint.cls
+        if name is not None and name not in dataset.names:
+            near = nearest(name, dataset.names)
+            yield Finding("objective", f"`{constraint}`: the dataset has no class {name}{near}")
 
 
 def _model_fits(spec: StudySpec, model: ModelFacts) -> Iterator[Finding]:
     if model.task != "detect":
         yield Finding("model", f"is a model for the task {model.task}; hpo trains detectors, such as yolov8n.pt")
-        return
-    if model.head_has_nms:
-        return
-    for name in ("iou", "agnostic_nms"):
-        if name in spec.space.names:
-            yield Finding(
-                f"space.{name}",
-                "does nothing with this model: its head has no non-maximum suppression; remove it, or use a YOLOv8",
-                ("model",),
-            )
+    elif not model.head_has_nms:
+        has = "its head has no non-maximum suppression; remove it, or use a YOLOv8"
+        yield from sampled(spec, ("iou", "agnostic_nms"), f"does nothing with this model: {has}", ("model",))

@@ -74,9 +74,7 @@ PRUNERS: dict[str, PrunerRow] = {
         "stops what lies below a value",
         {"lower": SHARE, **_EPOCHS},
         ("lower",),
-        {
-            "upper": "would stop the best trials: every metric is better when larger; `lower` stops the hopeless ones",
-        },
+        {"upper": "would stop the best trials: every metric is better when larger; `lower` stops the hopeless ones"},
         schedule=_AT_INTERVALS,
         defaults=_WAITING,
     ),

@@ -30,21 +30,6 @@ class Option:
     """Largest allowed value; None for no bound."""
     names: tuple[str, ...] = ()
 
-    @property
-    def example(self) -> Any:
-        """Return an allowed value."""
-        match self.value:
-            case OptionValue.WHOLE:
-                return int(self.low or 0)
-            case OptionValue.REAL:
-                return (self.low or 0.0) if self.high is None else self.high / 2
-            case OptionValue.FLAG:
-                return True
-            case OptionValue.NAME:
-                return self.names[0]
-            case OptionValue.PRUNER:
-                return "none"
-
 
 COUNT = Option(OptionValue.WHOLE, 0)
 FROM_1 = Option(OptionValue.WHOLE, 1)
@@ -111,11 +96,6 @@ class MethodRow:
     refused: Mapping[str, str] = field(default_factory=dict)
     """Arguments of the class that can't be set, with the message for each."""
     conflicts: tuple[Conflict, ...] = ()
-
-    @property
-    def example(self) -> dict[str, Any]:
-        """Return the required options, each with an allowed value."""
-        return {option: self.options[option].example for option in self.required}
 
 
 @dataclass(frozen=True)

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from hpo.studyfile.methods.rows import COUNT, FLAG, FROM_1, FROM_2, SHARE, Conflict, Option, OptionValue, SamplerRow
 
+_GROUP = "`group` splits a multivariate model: it goes with `multivariate: true` only"
+_EXCLUDING = "`use_separable_cma` and `with_margin` exclude each other: keep one"
 _ONE_OF_TWO = "`lr_adapt` goes with neither `use_separable_cma` nor `with_margin`: keep one"
+
+
+def _flags(*names: str) -> dict[str, Option]:
+    return dict.fromkeys(names, FLAG)
+
 
 SAMPLERS: dict[str, SamplerRow] = {
     "tpe": SamplerRow(
         "TPESampler",
         "tree-structured Parzen estimator (Bergstra et al. 2011)",
-        {
-            "n_startup_trials": COUNT,
-            "n_ei_candidates": FROM_1,
-            "multivariate": FLAG,
-            "group": FLAG,
-            "constant_liar": FLAG,
-        },
-        conflicts=(
-            Conflict(
-                (("group", True), ("multivariate", False)),
-                "`group` splits a multivariate model: it goes with `multivariate: true` only",
-            ),
-        ),
+        {"n_startup_trials": COUNT, "n_ei_candidates": FROM_1, **_flags("multivariate", "group", "constant_liar")},
+        conflicts=(Conflict((("group", True), ("multivariate", False)), _GROUP),),
     ),
     "gp": SamplerRow("GPSampler", "Gaussian process", {"n_startup_trials": COUNT, "deterministic_objective": FLAG}),
     "cmaes": SamplerRow(
@@ -31,18 +27,12 @@ SAMPLERS: dict[str, SamplerRow] = {
         {
             "n_startup_trials": COUNT,
             "popsize": FROM_2,
-            "consider_pruned_trials": FLAG,
-            "use_separable_cma": FLAG,
-            "with_margin": FLAG,
-            "lr_adapt": FLAG,
+            **_flags("consider_pruned_trials", "use_separable_cma", "with_margin", "lr_adapt"),
         },
         conflicts=(
             Conflict((("lr_adapt", True), ("use_separable_cma", True)), _ONE_OF_TWO),
             Conflict((("lr_adapt", True), ("with_margin", True)), _ONE_OF_TWO),
-            Conflict(
-                (("use_separable_cma", True), ("with_margin", True)),
-                "`use_separable_cma` and `with_margin` exclude each other: keep one",
-            ),
+            Conflict((("use_separable_cma", True), ("with_margin", True)), _EXCLUDING),
         ),
     ),
     "qmc": SamplerRow(

@@ -52,10 +52,8 @@ def _extended(point: Point, dimension: Dimension, fixed: Point) -> list[Point]:
 
 def _values(name: str, domain: Domain) -> list[Scalar]:
     match domain:
-        case Choices(values):
-            return list(values)
-        case IntRange(low, high, _, step):
-            return list(range(low, high + 1, step))
+        case Choices() | IntRange():
+            return list(domain.values)
         case FloatRange(_, _, _, None):
             raise ValueError(f"space.{name}: a grid needs choices or a step")
         case FloatRange(low, high, _, step):

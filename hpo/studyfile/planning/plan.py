@@ -10,7 +10,7 @@ from typing import Any
 from hpo.studyfile.arguments import arguments
 from hpo.studyfile.planning.sweep import sweep_plan
 from hpo.studyfile.schema import POSTPROCESSING_NAMES, StudySpec
-from hpo.studyfile.space import Dimension, FloatRange, contains, is_active
+from hpo.studyfile.space import FloatRange, contains, is_active
 from hpo.trial.kinds import Kind
 from hpo.trial.operating_point import DEFAULT, OperatingPoint, SweepPlan
 from hpo.trial.vocabulary import Postprocess, Scalar
@@ -95,7 +95,8 @@ def baseline(spec: StudySpec, *, nc: int, train_images: int) -> BaselinePlan:
     point = None if spec.postprocess is Postprocess.NONE else DEFAULT
     params = _params(spec, {**arguments.defaults(), **train, **_PREDICTION})
     asked = resolve_optimizer(search_args(spec, params), nc=nc, train_images=train_images)
-    inside = all(contains(_dimension(spec, name).domain, value) for name, value in params.items())
+    searched = (each for each in spec.space.dimensions if each.name in params)
+    inside = all(contains(each.domain, params[each.name]) for each in searched)
     same = {**arguments.defaults(), **asked} == {**arguments.defaults(), **train}
     return BaselinePlan(train, params, inside and same and _measured_alike(spec, params, point), point)
 
@@ -140,7 +141,3 @@ def _params(spec: StudySpec, values: Mapping[str, Any]) -> dict[str, Scalar]:
             value = values[dimension.name]
             params[dimension.name] = float(value) if isinstance(dimension.domain, FloatRange) else value
     return params
-
-
-def _dimension(spec: StudySpec, name: str) -> Dimension:
-    return next(dimension for dimension in spec.space.dimensions if dimension.name == name)

@@ -14,9 +14,9 @@ from typing import Any
 from hpo.studyfile.arguments import arguments
 from hpo.studyfile.methods.pruners import PRUNERS
 from hpo.studyfile.methods.rows import Every, Follows, Halving, Never, PatientSchedule
+from hpo.studyfile.planning.extent import extremes, fixed
 from hpo.studyfile.planning.plan import tied_close_mosaic
 from hpo.studyfile.schema import Method, StudySpec
-from hpo.studyfile.space import Choices
 
 _EARLIEST = 4
 """Number of the first epoch with a useful fitness: it is about 0 for the first two or three, whatever the setting."""
@@ -46,7 +46,7 @@ def plan(spec: StudySpec, train_args: Mapping[str, Any] | None = None) -> Prunin
     first = _first_option(spec.search.pruner, options)
     if first is None:
         return PruningPlan(None, silent, ())
-    rungs = _rungs(spec.search.pruner, options, first, spec.epochs, silent)
+    rungs = _rungs(spec.search.pruner, options, range(first, spec.epochs), silent)
     return PruningPlan(first if rungs else None, silent, rungs)
 
 
@@ -60,7 +60,7 @@ def pruner_options(spec: StudySpec) -> dict[str, Any]:
 
 
 def _options(spec: StudySpec, pruner: Method) -> dict[str, Any]:
-    row, first, given = PRUNERS[pruner.name], _first(spec, warmup_bound(spec)), dict(pruner.options)
+    row, first, given = PRUNERS[pruner.name], _first(spec), dict(pruner.options)
     options = {name: _default(value, spec, first, given) for name, value in row.defaults.items()} | given
     return {name: _complete(spec, value) if isinstance(value, Method) else value for name, value in options.items()}
 
@@ -82,23 +82,9 @@ def _complete(spec: StudySpec, wrapped: Method) -> Method | None:
     return Method(wrapped.name, tuple(_options(spec, wrapped).items()))
 
 
-def warmup_bound(spec: StudySpec) -> float:
-    """Return the longest warm-up of any trial, in epochs."""
-    dimension = spec.space.get("warmup_epochs")
-    if dimension is None:
-        fixed = dict(spec.space.fixed).get("warmup_epochs", spec.train_args.get("warmup_epochs"))
-        return _number(arguments.defaults()["warmup_epochs"] if fixed is None else fixed)
-    if isinstance(dimension.domain, Choices):
-        return max(_number(value) for value in dimension.domain.values)
-    return float(dimension.domain.high)
-
-
-def _number(value: Any) -> float:
-    return float(value)
-
-
-def _first(spec: StudySpec, warmup: float) -> int:
+def _first(spec: StudySpec) -> int:
     """Return the first epoch with a useful report, from 1."""
+    _, warmup = extremes(spec, "warmup_epochs")
     after_warmup = math.floor(min(warmup, spec.epochs - 1)) + 1
     return max(_EARLIEST, after_warmup, math.ceil(_SHARE * spec.epochs - 1e-9))
 
@@ -130,10 +116,9 @@ def _silent(spec: StudySpec, train_args: Mapping[str, Any] | None) -> frozenset[
 
 def _closing(spec: StudySpec, train_args: Mapping[str, Any] | None) -> int | None:
     """Return the first epoch without mosaic, from 1; None where there is none, or where it differs by trial."""
-    fixed = {**spec.train_args, **dict(spec.space.fixed)}
     if train_args is None and spec.space.get("close_mosaic") is not None:
         return None
-    known = fixed if train_args is None else train_args
+    known = fixed(spec) if train_args is None else train_args
     length = int(known.get("close_mosaic", tied_close_mosaic(spec.epochs)))
     if length == 0 or length >= spec.epochs or not _augments(spec, known, per_trial=train_args is not None):
         return None
@@ -147,22 +132,20 @@ def _augments(spec: StudySpec, known: Mapping[str, Any], *, per_trial: bool) -> 
     return any(name in sampled or known.get(name, defaults[name]) for name in arguments.CLOSED_WITH_MOSAIC)
 
 
-def _rungs(
-    pruner: Method, options: Mapping[str, Any], first: int, epochs: int, silent: frozenset[int]
-) -> tuple[int, ...]:
+def _rungs(pruner: Method, options: Mapping[str, Any], epochs: range, silent: frozenset[int]) -> tuple[int, ...]:
     match PRUNERS[pruner.name].schedule:
         case Halving():
             # Optuna's halving asks "step >= rung": a rung on a silent epoch is decided at the next one.
-            powers = _powers(options["min_resource"], options["reduction_factor"], epochs)
-            rungs = {_next_open(rung, silent) for rung in powers if rung >= first}
-            return tuple(sorted(rung for rung in rungs if rung < epochs))
+            powers = _powers(options["min_resource"], options["reduction_factor"], epochs.stop)
+            rungs = {_next_open(rung, silent) for rung in powers if rung >= epochs.start}
+            return tuple(sorted(rung for rung in rungs if rung < epochs.stop))
         case Every(start, interval):
-            return _every(options[start], 1 if interval is None else options[interval], range(first, epochs), silent)
+            return _every(options[start], 1 if interval is None else options[interval], epochs, silent)
         case PatientSchedule():
             inner: Method | None = options["wrapped"]
             if inner is not None:
-                return _rungs(inner, dict(inner.options), first, epochs, silent)
-            return _every(first, 1, range(first, epochs), silent)
+                return _rungs(inner, dict(inner.options), epochs, silent)
+            return _every(epochs.start, 1, epochs, silent)
         case Never():
             return ()
 

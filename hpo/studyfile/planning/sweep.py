@@ -15,6 +15,7 @@ POINTS = 33
 MOST_MAX_DETS = 16
 """Largest number of max_det values: each costs a pass over all settings."""
 _BY_CLASS = tuple(kind for kind in SUPPRESSING if kind.row.by_class)
+_MODE = ("postprocess",)
 _INSTEAD = "`postprocess: sampled` lets the sampler propose it"
 
 
@@ -42,7 +43,7 @@ def check(spec: StudySpec) -> Iterator[Finding]:
         domain = _domain(spec, name)
         message = None if domain is None else rule(domain)
         if message is not None:
-            yield Finding(f"space.{name}", message, ("postprocess",))
+            yield Finding(f"space.{name}", message, _MODE)
     yield from _conditions(spec)
 
 
@@ -56,11 +57,8 @@ def _domain(spec: StudySpec, name: str) -> Domain | None:
 
 
 def _kinds(domain: Domain | None) -> tuple[Kind, ...]:
-    match domain:
-        case Choices(values):
-            return tuple(kind for kind, agnostic in ((Kind.HARD, False), (Kind.AGNOSTIC, True)) if agnostic in values)
-        case _:
-            return ()
+    values = domain.values if isinstance(domain, Choices) else ()
+    return tuple(kind for kind, agnostic in ((Kind.HARD, False), (Kind.AGNOSTIC, True)) if agnostic in values)
 
 
 def _ious(domain: Domain | None) -> tuple[float, ...]:
@@ -89,30 +87,21 @@ def _conf(domain: Domain | None) -> tuple[float, float] | None:
 
 
 def _max_dets(domain: Domain | None) -> tuple[int, ...]:
-    match domain:
-        case Choices(values):
-            return tuple(sorted(int(value) for value in values if value is not None))
-        case IntRange(low, high, _, step):
-            return tuple(range(low, high + 1, step))
-        case _:
-            return ()
+    values = domain.values if isinstance(domain, Choices | IntRange) else ()
+    return tuple(sorted(int(value) for value in values if value is not None))
 
 
 def _check_kinds(spec: StudySpec) -> Iterator[Finding]:
     named = ", ".join(spec.kinds or ())
     if spec.kinds is not None and not any(kind in SUPPRESSING for kind in spec.kinds):
-        yield Finding(
-            "postprocess.kinds",
-            f"[{named}] leaves nothing to try: name some of {', '.join(SUPPRESSING)}",
-            ("postprocess",),
-        )
+        why = f"[{named}] leaves nothing to try: name some of {', '.join(SUPPRESSING)}"
+        yield Finding("postprocess.kinds", why, _MODE)
     if spec.kinds is not None and _domain(spec, "agnostic_nms") is not None:
-        yield Finding(
-            "space.agnostic_nms",
+        why = (
             f"chooses kinds of suppression, and so does `postprocess.kinds: [{named}]`: drop one of them "
-            f"(`agnostic_nms: true` is the kind {Kind.AGNOSTIC}, `false` is {Kind.HARD})",
-            ("postprocess",),
+            f"(`agnostic_nms: true` is the kind {Kind.AGNOSTIC}, `false` is {Kind.HARD})"
         )
+        yield Finding("space.agnostic_nms", why, _MODE)
     if spec.per_class:
         yield from _check_per_class(spec)
 
@@ -128,7 +117,7 @@ def _check_per_class(spec: StudySpec) -> Iterator[Finding]:
         yield Finding("postprocess.per_class", message, ("objective",))
     if not any(kind.row.by_class for kind in sweep_plan(spec).kinds):
         message = f"goes with kinds that suppress within classes: {', '.join(_BY_CLASS)}; name one, or drop this"
-        yield Finding("postprocess.per_class", message, ("postprocess",))
+        yield Finding("postprocess.per_class", message, _MODE)
 
 
 def _check_iou(domain: Domain) -> str | None:
@@ -145,41 +134,30 @@ def _check_iou(domain: Domain) -> str | None:
 def _check_conf(domain: Domain) -> str | None:
     match domain:
         case Choices((_, _, *_)):
-            return (
-                "every confidence between two bounds is tried, not single ones: write a range such as [0.1, 0.5], "
-                f"or one value; or {_INSTEAD}"
-            )
+            instead = f"write a range such as [0.1, 0.5], or one value; or {_INSTEAD}"
+            return f"every confidence between two bounds is tried, not single ones: {instead}"
         case FloatRange(_, _, log, step) if log or step is not None:
             return f"every confidence in the range is tried: drop `{'log' if log else 'step'}`; or {_INSTEAD}"
-    highest = (_conf(domain) or (FLOOR, FLOOR))[1]
-    if highest < FLOOR:
+    if (_conf(domain) or (FLOOR, FLOOR))[1] < FLOOR:
         return f"lies below {FLOOR:g}, and candidates of lower scores are never looked at: raise it"
     return None
 
 
 def _check_max_det(domain: Domain) -> str | None:
     count = len(_max_dets(domain))
-    if count > MOST_MAX_DETS:
-        return (
-            f"asks for {count} values, a sweep takes {MOST_MAX_DETS} at most: write {{choices: [100, 300]}}, or `step`"
-        )
-    return None
+    if count <= MOST_MAX_DETS:
+        return None
+    return f"asks for {count} values, a sweep takes {MOST_MAX_DETS} at most: write {{choices: [100, 300]}}, or `step`"
 
 
 def _conditions(spec: StudySpec) -> Iterator[Finding]:
     for dimension in spec.space.dimensions:
+        path = f"space.{dimension.name}"
         if dimension.name in POSTPROCESSING_NAMES and dimension.when:
-            yield Finding(
-                f"space.{dimension.name}",
-                f"is swept after each training, whatever was trained: drop `when`; or {_INSTEAD}",
-                ("postprocess",),
-            )
+            why = f"is swept after each training, whatever was trained: drop `when`; or {_INSTEAD}"
+            yield Finding(path, why, _MODE)
             continue
-        for condition in dimension.when:
-            if condition.parent in POSTPROCESSING_NAMES:
-                yield Finding(
-                    f"space.{dimension.name}",
-                    f"its condition names {condition.parent}, which is swept after each training and has no value "
-                    "before: drop `when`; or write `postprocess: sampled`",
-                    ("postprocess",),
-                )
+        for parent in (condition.parent for condition in dimension.when):
+            if parent in POSTPROCESSING_NAMES:
+                why = f"its condition names {parent}, which is swept after each training and has no value before"
+                yield Finding(path, f"{why}: drop `when`; or write `postprocess: sampled`", _MODE)

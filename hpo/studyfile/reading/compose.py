@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,35 +32,26 @@ class SpaceContext:
     """Fixed training arguments: a condition may name one as its parent."""
 
 
-@dataclass(frozen=True)
-class _Placed:
-    entry: SpaceEntry
-    part: str | None
-    """Name of the part that an entry comes from; None for the study file itself."""
-
-
 def compose(field: Field, context: SpaceContext, fields: dict[str, Field]) -> Space:
     """Return the space of ``space:``; problems go to the field's report, and the field of each name into ``fields``."""
-    placed: dict[str, _Placed] = {}
+    placed: dict[str, SpaceEntry] = {}
     for layer, part in _layers(field, context):
         for name, child in (layer.entries or {}).items():
             entry = _entry(child, name, context.epochs)
             fields[f"space.{name}"] = child
             if entry is not None:
-                placed[name] = _Placed(entry, part)
+                placed[name] = replace(entry, part=part)
             else:
                 placed.pop(name, None)
     return _resolve(_ordered(placed), context)
 
 
 def _entry(field: Field, name: str, epochs: int) -> SpaceEntry | None:
-    if name not in POSTPROCESSING_NAMES:
-        refused = arguments.refusal(name)
-        if name in {"epochs", "seed"}:
-            refused = f"is the same in every trial: write it under `train` ({_WHY[name]})"
-        if refused is not None:
-            field.fail(refused)
-            return None
+    refused = None if name in POSTPROCESSING_NAMES else arguments.refusal(name)
+    if name in _WHY:
+        refused = f"is the same in every trial: write it under `train` ({_WHY[name]})"
+    if refused is not None:
+        return field.fail(refused)
     return read_entry(field, name, epochs)
 
 
@@ -88,15 +79,13 @@ def _part(field: Field, name: str, context: SpaceContext) -> Field | None:
     path = _find_part(name, context)
     if path is None:
         known = {file.stem for folder in shipped("spaces") for file in folder.glob("*.yaml")}
-        field.fail(f"no part {name!r} beside the study file or in configs/spaces{nearest(name, known)}")
-        return None
+        return field.fail(f"no part {name!r} beside the study file or in configs/spaces{nearest(name, known)}")
     node = read_document(path, field.report, shown_as=display(path, context.folders.working))
     if node is None:
         return None
     part = Field(node, field.path, field.report)
     if not part.entries:
-        part.fail(f"a part is a mapping of names to ranges, not {shown(node)}")
-        return None
+        return part.fail(f"a part is a mapping of names to ranges, not {shown(node)}")
     return part
 
 
@@ -110,35 +99,31 @@ def _find_part(name: str, context: SpaceContext) -> Path | None:
     return None
 
 
-def _ordered(placed: Mapping[str, _Placed]) -> list[_Placed]:
+def _ordered(placed: Mapping[str, SpaceEntry]) -> list[SpaceEntry]:
     """Order parents before their children, otherwise as in the file; entries on a cycle are reported and left out."""
     waiting = dict(placed)
-    done: list[_Placed] = []
+    done: list[SpaceEntry] = []
     while waiting:
-        ready = next(
-            (name for name, item in waiting.items() if not any(parent in waiting for parent, _ in item.entry.when)),
-            None,
-        )
-        if ready is None:
+        ready = [name for name, item in waiting.items() if not any(parent in waiting for parent, _ in item.when)]
+        if not ready:
             names = ", ".join(waiting)
             for item in waiting.values():
-                item.entry.field.fail(f"its condition leads back to itself (among {names}): remove one `when`")
+                item.field.fail(f"its condition leads back to itself (among {names}): remove one `when`")
             return done
-        done.append(waiting.pop(ready))
+        done.append(waiting.pop(ready[0]))
     return done
 
 
-def _resolve(ordered: list[_Placed], context: SpaceContext) -> Space:
+def _resolve(ordered: list[SpaceEntry], context: SpaceContext) -> Space:
     known = _Known({}, dict(context.train), set())
     fixed: dict[str, Scalar] = {}
-    for item in ordered:
-        entry = item.entry
+    for entry in ordered:
         if isinstance(entry.content, Fixed):
             if entry.when:
                 entry.field.fail("a fixed value has no condition: give it choices, or drop `when`")
             fixed[entry.name] = known.fixed[entry.name] = entry.content.value
             continue
-        when = _when(item, known)
+        when = _when(entry, known)
         if when is None:
             known.dropped.add(entry.name)
         else:
@@ -157,21 +142,21 @@ class _Known:
     """Entries that can never be sampled."""
 
 
-def _when(item: _Placed, known: _Known) -> tuple[Condition, ...] | None:
+def _when(item: SpaceEntry, known: _Known) -> tuple[Condition, ...] | None:
     """Return the conditions that remain; None where the dimension can never be sampled.
 
     A condition of the study file must fit its parent. A condition of a part is narrowed to the parent's possible values
     in this study, so that ``[yolov8-full, {optimizer: AdamW}]`` drops what only SGD has.
     """
     remaining: list[Condition] = []
-    for parent, values in item.entry.when:
+    for parent, values in item.when:
         possible = _possible(item, parent, known)
         if possible is None:
             return None
         outside = [value for value in values if value not in possible]
         if outside and item.part is None:
             listed = " or ".join(str(value) for value in possible)
-            item.entry.field.fail(f"its condition wants {parent} {outside[0]}, but that can only be {listed}")
+            item.field.fail(f"its condition wants {parent} {outside[0]}, but that can only be {listed}")
         kept = tuple(value for value in values if value in possible)
         if not kept:
             return None
@@ -180,7 +165,7 @@ def _when(item: _Placed, known: _Known) -> tuple[Condition, ...] | None:
     return tuple(remaining)
 
 
-def _possible(item: _Placed, parent: str, known: _Known) -> tuple[Scalar, ...] | None:
+def _possible(item: SpaceEntry, parent: str, known: _Known) -> tuple[Scalar, ...] | None:
     """Return a parent's possible values; None where the entry is dropped, or its condition is wrong (reported)."""
     if parent in known.dropped:
         return None
@@ -188,14 +173,12 @@ def _possible(item: _Placed, parent: str, known: _Known) -> tuple[Scalar, ...] |
         domain = known.dimensions[parent].domain
         if isinstance(domain, Choices):
             return domain.values
-        item.entry.field.fail(f"its condition names {parent}, which is a range: a parent has choices")
-        return None
+        return item.field.fail(f"its condition names {parent}, which is a range: a parent has choices")
     if parent in known.fixed:
         return (known.fixed[parent],)
-    if not item.entry.field.report.touches(f"space.{parent}") and not item.entry.field.report.touches(
-        f"train.{parent}"
-    ):
-        item.entry.field.fail(
+    report = item.field.report
+    if not report.touches(f"space.{parent}") and not report.touches(f"train.{parent}"):
+        item.field.fail(
             f"its condition names {parent}, which is neither in the space nor under `train`: "
             f"write `train: {{{parent}: ...}}` or `space: {{{parent}: {{choices: [...]}}}}`"
         )

@@ -25,14 +25,14 @@ _DEMO = ("data", "digits", "data.yaml")
 def name(place: Field) -> str | None:
     said = fields.text(place)
     if said is not None and said.endswith(STAGE_SUFFIX):
-        place.fail(f"{said!r}: names that end in {STAGE_SUFFIX} are those of confirmation stages: choose another one")
-        return None
+        return place.fail(
+            f"{said!r}: names that end in {STAGE_SUFFIX} are those of confirmation stages: choose another one"
+        )
     if said is None or NAME.fullmatch(said):
         return said
     better = re.sub(r"[^a-z0-9._-]+", "-", said.lower()).strip("-._")[:63]
     hint = f", such as {better}" if better else ""
-    place.fail(f"{said!r}: a name has up to 63 of a-z 0-9 . _ - and begins with a letter or digit{hint}")
-    return None
+    return place.fail(f"{said!r}: a name has up to 63 of a-z 0-9 . _ - and begins with a letter or digit{hint}")
 
 
 def names(place: Field) -> tuple[str, ...]:
@@ -56,8 +56,7 @@ def data(place: Field, folders: Folders) -> str | None:
         return str(found)
     way_out = "make it with `hpo data demo`" if path.parts[-3:] == _DEMO else "name the data.yaml of a dataset"
     listed = ", ".join(dict.fromkeys(str(candidate) for candidate in tried))
-    place.fail(f"no such file (tried {listed}): {way_out}")
-    return None
+    return place.fail(f"no such file (tried {listed}): {way_out}")
 
 
 def train(place: Field) -> tuple[tuple[str, Any], ...]:
@@ -79,8 +78,7 @@ def train(place: Field) -> tuple[tuple[str, Any], ...]:
 
 def objective(place: Field) -> Objective | None:
     if place.items is not None:
-        place.fail("one objective is supported so far: name one metric")
-        return None
+        return place.fail("one objective is supported so far: name one metric")
     if place.entries is None:
         return _spelled(place)
     read = fields.mapping(place, {"metric": _spelled, "goal": _goal}, ("metric",))
@@ -96,22 +94,19 @@ def _spelled(place: Field) -> Objective | None:
     except ValueError as error:
         metric, metrics = text.split()[0], [metric.value for metric in Metric]
         hint = nearest(metric, metrics).partition(" (")[0] if metric not in metrics else ""
-        place.fail(f"{error}{hint}")
-        return None
+        return place.fail(f"{error}{hint}")
 
 
 def _goal(place: Field) -> str | None:
     if place.node.value == "maximize":
         return "maximize"
-    place.fail(f"must be maximize, not {shown(place.node)}: every metric here is better when larger")
-    return None
+    return place.fail(f"must be maximize, not {shown(place.node)}: every metric here is better when larger")
 
 
 def kinds(place: Field) -> tuple[Kind, ...] | None:
     """Read each kind once, in the order of ``Kind``, so that equal studies are equal."""
     if not place.items:
-        place.fail(f"must be a list of kinds of suppression such as [hard, soft], not {shown(place.node)}")
-        return None
+        return place.fail(f"must be a list of kinds of suppression such as [hard, soft], not {shown(place.node)}")
     read = [fields.one_of(KINDS)(item) for item in place.items]
     chosen = {KINDS[word] for word in read if word is not None}
     return tuple(kind for kind in Kind if kind in chosen)

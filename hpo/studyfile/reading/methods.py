@@ -31,13 +31,9 @@ def _wrapped(field: Field) -> Method | None:
 def method(field: Field, known: Mapping[str, MethodRow], what: str) -> Method | None:
     """Read ``tpe`` or ``{name: tpe, n_startup_trials: 10}``."""
     entries = field.entries
-    if entries is None:
-        name = fields.one_of(known)(field)
-        return None if name is None else _with_options(field, name, known[name])
-    if "name" not in entries:
-        field.fail(f"names no {what}: write `name: ...`{nearest('', known)}")
-        return None
-    name = fields.one_of(known)(entries["name"])
+    if entries is not None and "name" not in entries:
+        return field.fail(f"names no {what}: write `name: ...`{nearest('', known)}")
+    name = fields.one_of(known)(field if entries is None else entries["name"])
     return None if name is None else _with_options(field, name, known[name])
 
 
@@ -58,8 +54,7 @@ def _with_options(field: Field, name: str, row: MethodRow) -> Method | None:
         return None
     conflict = next((each for each in row.conflicts if set(each.options) <= set(given.items())), None)
     if conflict is not None:
-        field.fail(conflict.message)
-        return None
+        return field.fail(conflict.message)
     return Method(name, tuple(sorted(given.items())))
 
 
@@ -93,8 +88,7 @@ def _within(option: Option, reader: Reader) -> Reader:
     def read(field: Field) -> float | None:
         value: float | None = reader(field)
         if value is not None and not low <= value <= high:
-            field.fail(f"must lie in {low:g} to {high:g}, not {value:g}")
-            return None
+            return field.fail(f"must lie in {low:g} to {high:g}, not {value:g}")
         return value
 
     return read

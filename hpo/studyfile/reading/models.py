@@ -32,12 +32,14 @@ def read_model(field: Field, folders: Folders) -> str | None:
         return None
     task = _TASK_SUFFIX.search(Path(name).stem)
     if task is not None:
-        field.fail(f"{name} is a model for {_TASKS[task[1]]}; hpo trains detectors, such as yolov8n.pt or yolov8n.yaml")
-        return None
+        return field.fail(
+            f"{name} is a model for {_TASKS[task[1]]}; hpo trains detectors, such as yolov8n.pt or yolov8n.yaml"
+        )
     if not name.endswith(_SUFFIXES):
         stem = name.split("/")[-1]
-        field.fail(f"must end in .pt (weights to start from) or .yaml (trained from scratch): {stem}.pt or {stem}.yaml")
-        return None
+        return field.fail(
+            f"must end in .pt (weights to start from) or .yaml (trained from scratch): {stem}.pt or {stem}.yaml"
+        )
     return _find(field, name, folders)
 
 
@@ -50,15 +52,13 @@ def _find(field: Field, name: str, folders: Folders) -> str | None:
     if found is not None:
         return str(found)
     if not plain_name:
-        field.fail(f"no such file (tried {', '.join(dict.fromkeys(str(candidate) for candidate in tried))})")
-        return None
+        return field.fail(f"no such file (tried {', '.join(dict.fromkeys(str(candidate) for candidate in tried))})")
     if not name.endswith(".pt") and _in_package(name) is None:
         known = {file.name for folder in (*shipped("models"), _package_models()) for file in folder.rglob("*.yaml")}
-        field.fail(
+        return field.fail(
             f"no model {name!r} beside the study file, in the working folder, in configs/models or in Ultralytics; "
             f"{nearest(name, known)}"
         )
-        return None
     return name
 
 
@@ -82,28 +82,13 @@ def yaml_file(model: str) -> Path | None:
 
 def facts(model: str) -> ModelFacts | None:
     """Return the facts in the model's YAML; None for weights of unknown origin (the training reads them later)."""
-    path = Path(model) if Path(model).is_absolute() and not model.endswith(".pt") else _in_package(Path(model).name)
-    if path is None or (Path(model).is_absolute() and model.endswith(".pt")):
-        return None
-    node = read_document(path, ProblemReport())
-    content = plain(node) if node is not None else None
-    head = _last_module(content)
-    if not isinstance(content, dict) or head is None:
-        return None
-    free = content.get("end2end") is True or head in _WITHOUT_NMS
-    return ModelFacts(head_has_nms=not free, task=_task(head))
-
-
-def _last_module(content: object) -> str | None:
-    match content:
-        case {"head": [*_, [_, _, str(module), *_]]}:
-            return module.lower()
+    path = yaml_file(model) if Path(model).is_absolute() else _in_package(model)
+    node = None if path is None else read_document(path, ProblemReport())
+    match None if node is None else plain(node):
+        case {"head": [*_, [_, _, str(module), *_]], **others}:
+            head = module.lower()
+            task = next((task for task in ("segment", "classify", "pose", "obb") if task in head), "detect")
+            free = others.get("end2end") is True or head in _WITHOUT_NMS
+            return ModelFacts(head_has_nms=not free, task=task)
         case _:
             return None
-
-
-def _task(head: str) -> str:
-    for word, task in {"segment": "segment", "classify": "classify", "pose": "pose", "obb": "obb"}.items():
-        if word in head:
-            return task
-    return "detect"

@@ -14,19 +14,16 @@ Proposal = tuple[tuple[str, Scalar], ...]
 
 def read_proposals(field: Field, spec: StudySpec) -> tuple[Proposal, ...]:
     """Return the readable proposals, each sorted by name, for an otherwise complete study; others are reported."""
-    items = field.items
-    if items is None:
+    if field.items is None:
         field.fail(f"must be a list of proposals such as [{{lr0: 0.01}}], not {shown(field.node)}")
-        return ()
-    return tuple(proposal for proposal in (_proposal(item, spec) for item in items) if proposal)
+    return tuple(proposal for proposal in (_proposal(item, spec) for item in field.items or []) if proposal)
 
 
-def _proposal(field: Field, spec: StudySpec) -> Proposal:
+def _proposal(field: Field, spec: StudySpec) -> Proposal | None:
     space = spec.searched
     entries = field.entries
     if not entries:
-        field.fail(f"must be a mapping of names to values, not {shown(field.node)}")
-        return ()
+        return field.fail(f"must be a mapping of names to values, not {shown(field.node)}")
     values: dict[str, Scalar] = {}
     for name, child in entries.items():
         dimension = space.get(name)
@@ -57,11 +54,9 @@ def _value(field: Field, dimension: Dimension) -> tuple[Scalar] | None:
     try:
         value = coerce(dimension.name, plain(field.node))
     except BadValue as error:
-        field.fail(str(error))
-        return None
+        return field.fail(str(error))
     if isinstance(value, list) or not contains(dimension.domain, value):
-        field.fail(f"{shown(field.node)} lies outside the space: {describe(dimension.domain)}")
-        return None
+        return field.fail(f"{shown(field.node)} lies outside the space: {describe(dimension.domain)}")
     return (value,)
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from hpo.studyfile.arguments import arguments
 from hpo.studyfile.arguments.values import BadValue, coerce
 from hpo.studyfile.space import Choices, Domain, FloatRange, IntRange
 from hpo.studyfile.text import fields
-from hpo.studyfile.text.document import number
+from hpo.studyfile.text.document import numeric
 from hpo.studyfile.text.fields import Field, plain, shown
 from hpo.studyfile.text.report import nearest
 from hpo.trial.vocabulary import Scalar
 
+Range = TypeVar("Range", FloatRange, IntRange)
 IMGSZ_STEP = 32
 """Step of image sizes in pixels: Ultralytics silently rounds them up to the model's stride."""
 
@@ -57,6 +58,8 @@ class SpaceEntry:
     content: Domain | Fixed
     when: tuple[tuple[str, tuple[Scalar, ...]], ...]
     field: Field
+    part: str | None = None
+    """Name of the part that it comes from; None for the study file itself."""
 
 
 def read_entry(field: Field, name: str, epochs: int) -> SpaceEntry | None:
@@ -68,17 +71,12 @@ def read_entry(field: Field, name: str, epochs: int) -> SpaceEntry | None:
     entries = field.entries
     if entries is not None:
         content = _from_mapping(field, entries, name, epochs)
-        when = _conditions(entries["when"]) if "when" in entries else ()
     else:
-        content = _from_list(field, name) if field.items is not None else _fixed(field, name)
-        when = ()
+        content = _from_list(field, name) if field.items is not None else Fixed(_value(field, name))
+    when = _conditions(entries["when"]) if entries and "when" in entries else ()
     if content is None or len(field.report.problems) > before:
         return None
     return SpaceEntry(name, content, when, field)
-
-
-def _fixed(field: Field, name: str) -> Fixed:
-    return Fixed(_value(field, name))
 
 
 def _value(field: Field, name: str) -> Any:
@@ -86,61 +84,46 @@ def _value(field: Field, name: str) -> Any:
     try:
         value = coerce(name, plain(field.node))
     except BadValue as error:
-        field.fail(str(error))
-        return None
+        return field.fail(str(error))
     if isinstance(value, list):
-        field.fail("a space holds single values: fix a list under `train`")
-        return None
+        return field.fail("a space holds single values: fix a list under `train`")
     return value
 
 
 def _from_list(field: Field, name: str) -> Domain | None:
     """Read ``[1e-5, 1e-2]``: smallest and largest, as Ultralytics' own tuner writes a range."""
     items = field.items or []
-    numeric = all(_is_number(item) for item in items)
-    if len(items) == 2 and numeric:
-        return _range(field, name, dict(zip(("low", "high"), (float_of(item) for item in items), strict=True)))
-    if len(items) == 3 and numeric:
-        field.fail(
+    if any(numeric(item.node.value) is None for item in items) or len(items) not in {2, 3}:
+        listed = shown(field.node)
+        return field.fail(f"a list is a range [low, high]; one of several values is written {{choices: {listed}}}")
+    if len(items) == 3:
+        return field.fail(
             "the third number is the gain of Ultralytics' own tuner, which Optuna's samplers have no use for: "
             f"write [{shown(items[0].node)}, {shown(items[1].node)}]"
         )
-    else:
-        field.fail(f"a list is a range [low, high]; one of several values is written {{choices: {shown(field.node)}}}")
-    return None
-
-
-def _is_number(field: Field) -> bool:
-    value = field.node.value
-    return not isinstance(value, bool) and (
-        isinstance(value, (int, float)) or (isinstance(value, str) and number(value) is not None)
-    )
-
-
-def float_of(field: Field) -> float:
-    return fields.real(field) or 0.0
+    low, high = (fields.real(item) or 0.0 for item in items)
+    return _range(field, name, FloatRange(low, high))
 
 
 def _from_mapping(field: Field, entries: Mapping[str, Field], name: str, epochs: int) -> Domain | Fixed | None:
     given: dict[str, Field] = {}
     for key, child in entries.items():
+        meant = _SAME.get(key, key)
         if key not in RANGE_KEYS:
             child.fail(f"unknown key{nearest(key, ('low', 'high', 'log', 'step', 'choices', 'value', 'when'))}")
-        elif key != "when" and _SAME.get(key, key) in given:
-            child.fail(f"says the same as `{_SAME.get(key, key)}`: keep one")
+        elif meant in given:
+            child.fail(f"says the same as `{meant}`: keep one")
         elif key != "when" and child.node.value is not None:
-            given[_SAME.get(key, key)] = child
+            given[meant] = child
     log = _distribution(given, name)
-    shapes = [shape for shape in ("choices", "value", "low", "high") if shape in given]
     if "choices" in given or "value" in given:
         if len(given) > 1:
-            field.fail(f"mixes {' and '.join(f'`{key}`' for key in given)}: a range, choices or one value, not several")
-            return None
-        return _choices(given["choices"], name) if "choices" in given else _fixed(given["value"], name)
-    if shapes != ["low", "high"]:
-        missing = next((bound for bound in ("high", "low") if bound not in given), "low")
-        field.fail(f"`{missing}` is missing: a range is {{low: ..., high: ...}}, a list of values {{choices: [...]}}")
-        return None
+            mixed = " and ".join(f"`{key}`" for key in given)
+            return field.fail(f"mixes {mixed}: a range, choices or one value, not several")
+        return _choices(given["choices"], name) if "choices" in given else Fixed(_value(given["value"], name))
+    missing = [f"`{bound}` is missing" for bound in ("high", "low") if bound not in given]
+    if missing:
+        return field.fail(f"{missing[0]}: a range is {{low: ..., high: ...}}, a list of values {{choices: [...]}}")
     return _read_range(field, given, name, epochs, log=log)
 
 
@@ -163,19 +146,16 @@ def _distribution(given: dict[str, Field], name: str) -> bool:
 def _choices(field: Field, name: str) -> Choices | None:
     items = field.items
     if not items:
-        field.fail(f"must be a list of values, not {shown(field.node)}")
-        return None
+        return field.fail(f"must be a list of values, not {shown(field.node)}")
     before = len(field.report.problems)
     values = [_value(item, name) for item in items]
     if len(field.report.problems) > before:
         return None
     for position, value in enumerate(values):
         if value in values[:position]:
-            items[position].fail(f"{value!r} is listed twice: list each value once")
-            return None
+            return items[position].fail(f"{value!r} is listed twice: list each value once")
     if len(values) == 1:
-        field.fail(f"one choice is no choice: write `{name}: {values[0]}`")
-        return None
+        return field.fail(f"one choice is no choice: write `{name}: {values[0]}`")
     return Choices(tuple(values))
 
 
@@ -187,98 +167,75 @@ def _read_range(field: Field, given: Mapping[str, Field], name: str, epochs: int
     step = fields.real(given["step"]) if "step" in given else None
     if low is None or high is None or logarithmic is None or ("step" in given and step is None):
         return None
-    return _range(field, name, {"low": low, "high": high, "log": logarithmic, "step": step})
+    return _range(field, name, FloatRange(low, high, logarithmic, step))
 
 
 def _bound(field: Field, epochs: int, *, up: bool = False, down: bool = False) -> float | None:
     """Read a number, or ``{epochs: 0.3, at_most: 10}``: a share of the epochs, capped."""
     if field.entries is None:
         return fields.real(field)
-    read = fields.mapping(
-        field, {"epochs": fields.at_least(fields.real, 0.0), "at_most": fields.at_least(fields.real, 0.0)}, ("epochs",)
-    )
+    positive = fields.at_least(fields.real, 0.0)
+    read = fields.mapping(field, {"epochs": positive, "at_most": positive}, ("epochs",))
     if "epochs" not in read:
         return None
     share = min(read["epochs"] * epochs, read.get("at_most", math.inf))
     return float(math.ceil(share - 1e-9)) if up else float(math.floor(share + 1e-9)) if down else share
 
 
-def _range(field: Field, name: str, given: Mapping[str, Any]) -> Domain | None:
+def _range(field: Field, name: str, read: FloatRange) -> Domain | None:
     """Return the domain of a range with its numbers read, and refuse what no sampler or training could honour."""
-    low, high, log, step = given["low"], given["high"], given.get("log", False), given.get("step")
-    kind = arguments.kind(name)
+    low, high, kind = read.low, read.high, arguments.kind(name)
     if kind in {"flag", "text", "special"}:
         example = "[true, false]" if kind == "flag" else "[...]"
-        field.fail(f"{name} takes no numbers of a range: write {{choices: {example}}}")
-        return None
+        return field.fail(f"{name} takes no numbers of a range: write {{choices: {example}}}")
     if not low < high:
-        field.fail(f"low {low:g} must be below high {high:g} (one value is written `{name}: {low:g}`)")
-        return None
-    if log and step is not None:
-        field.fail("`step` divides a linear range, `log` has none: drop one of them")
-        return None
-    if log and low <= 0:
-        field.fail(f"a logarithmic range starts above 0, not at {low:g}: raise low or drop `log`")
-        return None
-    if not _in_bounds(field, name, low, high):
-        return None
-    return _int_range(field, name, given) if kind == "whole" else _float_range(field, given)
-
-
-def _in_bounds(field: Field, name: str, low: float, high: float) -> bool:
+        return field.fail(f"low {low:g} must be below high {high:g} (one value is written `{name}: {low:g}`)")
+    if read.log and read.step is not None:
+        return field.fail("`step` divides a linear range, `log` has none: drop one of them")
+    if read.log and low <= 0:
+        return field.fail(f"a logarithmic range starts above 0, not at {low:g}: raise low or drop `log`")
     try:
         for bound in (low, high):
             coerce(name, bound)
     except BadValue as error:
-        field.fail(str(error))
-        return False
-    return True
+        return field.fail(str(error))
+    return _int_range(field, name, read) if kind == "whole" else _on_grid(field, read)
 
 
-def _float_range(field: Field, given: Mapping[str, Any]) -> FloatRange | None:
-    low, high, step = float(given["low"]), float(given["high"]), given.get("step")
-    if step is not None and not _fits(field, low, high, step):
-        return None
-    return FloatRange(low, high, bool(given.get("log", False)), None if step is None else float(step))
-
-
-def _int_range(field: Field, name: str, given: Mapping[str, Any]) -> IntRange | None:
-    low, high = int(given["low"]), int(given["high"])
-    log, step = bool(given.get("log", False)), given.get("step")
+def _int_range(field: Field, name: str, read: FloatRange) -> IntRange | None:
+    step = read.step
     if step is None:
-        step = IMGSZ_STEP if name == "imgsz" and not log else 1
+        step = IMGSZ_STEP if name == "imgsz" and not read.log else 1
     if not float(step).is_integer():
-        field.fail(f"step {step:g} must be a whole number: {name} is one")
-        return None
-    if name == "imgsz" and (log or step % IMGSZ_STEP):
-        field.fail(
+        return field.fail(f"step {step:g} must be a whole number: {name} is one")
+    if name == "imgsz" and (read.log or step % IMGSZ_STEP):
+        return field.fail(
             f"imgsz moves in steps of {IMGSZ_STEP} (Ultralytics rounds up silently): use a multiple, without log"
         )
-        return None
-    return IntRange(low, high, log, int(step)) if log or _fits(field, low, high, step) else None
+    return _on_grid(field, IntRange(int(read.low), int(read.high), read.log, int(step)))
 
 
-def _fits(field: Field, low: float, high: float, step: float) -> bool:
-    """Return whether ``high`` lies on the grid (Optuna would lower it silently)."""
+def _on_grid(field: Field, domain: Range) -> Range | None:
+    """Return the domain, unless it has steps and ``high`` is none of them (Optuna would lower it silently)."""
+    low, high, step = domain.low, domain.high, domain.step
+    if domain.log or step is None:
+        return domain
     if step <= 0 or step > (high - low) * (1 + 1e-9):  # 0.3 - 0.25 is a little less than 0.05
-        field.fail(f"step {step:g} must be above 0 and at most high - low = {high - low:g}")
-        return False
+        return field.fail(f"step {step:g} must be above 0 and at most high - low = {high - low:g}")
     ticks = (high - low) / step
     if abs(ticks - round(ticks)) > 1e-9 * max(1.0, ticks):
-        field.fail(
+        return field.fail(
             f"high {high:g} is no whole number of steps of {step:g} above low {low:g}: "
             f"write {low + math.floor(ticks) * step:g}"
         )
-        return False
-    return True
+    return domain
 
 
 def _conditions(field: Field) -> tuple[tuple[str, tuple[Scalar, ...]], ...]:
     """Read ``{optimizer: SGD}`` or ``{optimizer: [SGD, RMSprop]}``; values are read as the parent's own."""
-    entries = field.entries
+    entries = field.entries or {}
     if not entries:
         field.fail(f"must name a parent and its values, such as {{optimizer: [SGD, RMSprop]}}, not {shown(field.node)}")
-        return ()
     return tuple((parent, _parent_values(child, parent)) for parent, child in entries.items())
 
 
@@ -289,9 +246,4 @@ def _parent_values(field: Field, parent: str) -> tuple[Scalar, ...]:
     listed = field.items if field.items is not None else [field]
     if not listed:
         field.fail("must name at least one value")
-    values: list[Scalar] = []
-    for item in listed:
-        value = _value(item, parent)
-        if value not in values:
-            values.append(value)
-    return tuple(values)
+    return tuple(dict.fromkeys(_value(item, parent) for item in listed))

@@ -37,6 +37,21 @@ class StudyReader:
     _later: dict[Form, Field] = field(default_factory=dict)
     """Fields that are read after the keys that they depend on."""
 
+    def __post_init__(self) -> None:
+        self._forms: dict[Form, Reader] = {
+            "name": forms.name,
+            "names": forms.names,
+            "data": lambda place: forms.data(place, self.folders),
+            "model": lambda place: read_model(place, self.folders),
+            "train": forms.train,
+            "objective": forms.objective,
+            "sampler": methods.sampler,
+            "pruner": methods.pruner,
+            "kinds": forms.kinds,
+            "space": lambda place: self._later.update({"space": place}),
+            "proposals": lambda place: self._later.update({"proposals": place}),
+        }
+
     def read(self, root: Field) -> StudySpec:
         """Return the study from what is readable; it is meaningful only if no problem was reported."""
         self._remember(root)
@@ -55,30 +70,7 @@ class StudyReader:
 
     def _reader(self, each: KeyField) -> Reader:
         inner = tuple(other for other in keys_of(StudySpec) if other.key.within == each.name)
-        return shapes.long_form(each, inner, self._form) if inner else shapes.reader(each, self._form)
-
-    def _form(self, form: Form) -> Reader:  # noqa: C901, PLR0911  (a line a form)
-        match form:
-            case "name":
-                return forms.name
-            case "names":
-                return forms.names
-            case "data":
-                return lambda place: forms.data(place, self.folders)
-            case "model":
-                return lambda place: read_model(place, self.folders)
-            case "train":
-                return forms.train
-            case "objective":
-                return forms.objective
-            case "sampler":
-                return methods.sampler
-            case "pruner":
-                return methods.pruner
-            case "kinds":
-                return forms.kinds
-            case "space" | "proposals":
-                return lambda place: self._later.update({form: place})
+        return shapes.long_form(each, inner, self._forms) if inner else shapes.reader(each, self._forms)
 
     def _remember(self, place: Field) -> None:
         self.places[place.path] = place.node

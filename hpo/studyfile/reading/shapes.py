@@ -9,7 +9,7 @@ from hpo.studyfile.keys import Block, Flag, Form, KeyField, Limit, OneOf, Own, R
 from hpo.studyfile.text import fields
 from hpo.studyfile.text.fields import Field, Reader, at_least
 
-Forms = Callable[[Form], Reader]
+Forms = Mapping[Form, Reader]
 """The reader of each value that has a form of its own."""
 
 
@@ -31,7 +31,7 @@ def reader(each: KeyField, forms: Forms) -> Reader:
         case Block(cls):
             return _block(cls, forms)
         case Own(form):
-            return forms(form)
+            return forms[form]
 
 
 def _block(cls: type[Any], forms: Forms) -> Reader:
@@ -55,8 +55,7 @@ def _below(whole: Callable[[Field], int | None], limit: Limit | None) -> Reader:
     def read(place: Field) -> int | None:
         value = whole(place)
         if value is not None and limit is not None and value >= limit.value:
-            place.fail(f"must be below {limit.text}, not {value}")
-            return None
+            return place.fail(f"must be below {limit.text}, not {value}")
         return value
 
     return read

@@ -7,6 +7,7 @@ of aliases.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -172,3 +173,16 @@ def number(text: str) -> float | None:
     if text.lower().lstrip("+-") in {".inf", ".nan"}:
         return float(text.lower().replace(".", ""))
     return float(text.replace("_", "")) if _NUMBER.fullmatch(text) else None
+
+
+def numeric(value: object) -> float | None:
+    """Return a number, or the number that a text spells (PyYAML writes ``1e-4`` in quotes); None for other values."""
+    found = number(value) if isinstance(value, str) else value
+    return found if isinstance(found, int | float) and not isinstance(found, bool) else None
+
+
+def is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond any float
+        return False

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from hpo.errors import Problem
-from hpo.studyfile.text.document import Node, number
+from hpo.studyfile.text.document import Node, is_finite, numeric
 from hpo.studyfile.text.report import ProblemReport, nearest
 
 T = TypeVar("T")
@@ -22,8 +21,10 @@ class Field:
     path: str
     report: ProblemReport
 
-    def fail(self, message: str) -> None:
+    def fail(self, message: str) -> T | None:
+        """Report what is wrong, and return None: the value of a field that can't be read."""
         self.report.add(Problem(self.node.file, self.node.line, self.path, message))
+        return None
 
     def key(self, name: str, node: Node) -> Field:
         return Field(node, f"{self.path}.{name}" if self.path else name, self.report)
@@ -86,26 +87,16 @@ def text(field: Field) -> str | None:
     if isinstance(value, str) and value.strip():
         return value
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        field.fail(f"must be a text, not the number {value}: put it in quotes if it is meant as a name")
-    else:
-        field.fail(f"must be a text, not {shown(field.node)}")
-    return None
+        return field.fail(f"must be a text, not the number {value}: put it in quotes if it is meant as a name")
+    return field.fail(f"must be a text, not {shown(field.node)}")
 
 
 def real(field: Field) -> float | None:
-    """Read a finite number; a quoted one counts (PyYAML writes ``1e-4`` in quotes)."""
-    value = field.node.value
-    found = number(value) if isinstance(value, str) else value
-    if isinstance(found, bool) or not isinstance(found, (int, float)):
-        field.fail(f"must be a number, not {shown(field.node)}")
-        return None
-    try:
-        if math.isfinite(found):
-            return float(found)
-    except OverflowError:
-        pass
-    field.fail(f"must be a finite number, not {shown(field.node)}")
-    return None
+    """Read a finite number; a quoted one counts."""
+    found = numeric(field.node.value)
+    if found is None:
+        return field.fail(f"must be a number, not {shown(field.node)}")
+    return float(found) if is_finite(found) else field.fail(f"must be a finite number, not {shown(field.node)}")
 
 
 def whole(field: Field) -> int | None:
@@ -114,17 +105,12 @@ def whole(field: Field) -> int | None:
     found = real(field)
     if found is None:
         return None
-    if found.is_integer():
-        return int(found)
-    field.fail(f"must be a whole number, not {shown(field.node)}")
-    return None
+    return int(found) if found.is_integer() else field.fail(f"must be a whole number, not {shown(field.node)}")
 
 
 def flag(field: Field) -> bool | None:
-    if isinstance(field.node.value, bool):
-        return field.node.value
-    field.fail(f"must be true or false, not {shown(field.node)}")
-    return None
+    value = field.node.value
+    return value if isinstance(value, bool) else field.fail(f"must be true or false, not {shown(field.node)}")
 
 
 def at_least(reader: Callable[[Field], T | None], low: float, *, above: bool = False) -> Callable[[Field], T | None]:
@@ -133,8 +119,7 @@ def at_least(reader: Callable[[Field], T | None], low: float, *, above: bool = F
     def read(field: Field) -> T | None:
         value = reader(field)
         if isinstance(value, (int, float)) and (value <= low if above else value < low):
-            field.fail(f"must be {'above' if above else 'at least'} {low:g}, not {shown(field.node)}")
-            return None
+            return field.fail(f"must be {'above' if above else 'at least'} {low:g}, not {shown(field.node)}")
         return value
 
     return read
@@ -145,7 +130,6 @@ def one_of(names: Collection[str]) -> Callable[[Field], str | None]:
         value = field.node.value
         if isinstance(value, str) and value in names:
             return value
-        field.fail(f"{shown(field.node)} is not among its values{nearest(str(value), names)}")
-        return None
+        return field.fail(f"{shown(field.node)} is not among its values{nearest(str(value), names)}")
 
     return read

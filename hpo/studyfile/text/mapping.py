@@ -20,23 +20,24 @@ def read_mapping(study: Mapping[str, Any], report: ProblemReport) -> Node | None
 
 
 def _node(value: Any, path: str, depth: int, report: ProblemReport) -> Node:
+    return Node(_value(value, path, depth, report), STUDY, 0)
+
+
+def _value(value: Any, path: str, depth: int, report: ProblemReport) -> Any:
     if depth > MAX_DEPTH:
-        report.add(Problem(STUDY, 0, path, f"nested deeper than {MAX_DEPTH} levels"))
-        return Node(None, STUDY, 0)
+        return report.add(Problem(STUDY, 0, path, f"nested deeper than {MAX_DEPTH} levels"))
     if isinstance(value, Mapping):
-        inner = {str(key): _node(child, _key(path, key), depth + 1, report) for key, child in value.items()}
-        return Node(inner, STUDY, 0)
+        return {str(key): _node(child, _key(path, key), depth + 1, report) for key, child in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        items = [_node(child, f"{path}[{index}]", depth + 1, report) for index, child in enumerate(value)]
-        return Node(items, STUDY, 0)
+        return [_node(child, f"{path}[{index}]", depth + 1, report) for index, child in enumerate(value)]
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
     if callable(getattr(value, "item", None)):  # one of NumPy's numbers
         value = value.item()
     if value is None or isinstance(value, bool | int | float | str):
-        return Node(value, STUDY, 0)
-    report.add(Problem(STUDY, 0, path, f"a {type(value).__name__} has no place in a study: write a plain value"))
-    return Node(None, STUDY, 0)
+        return value
+    what = f"a {type(value).__name__} has no place in a study: write a plain value"
+    return report.add(Problem(STUDY, 0, path, what))
 
 
 def _key(path: str, key: object) -> str:

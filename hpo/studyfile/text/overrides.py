@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from hpo.errors import Problem
@@ -22,15 +23,11 @@ def apply(root: Node, overrides: Sequence[str], report: ProblemReport) -> Node:
         if not equals or not all(keys):
             report.add(Problem(OVERRIDE, 0, override, "is not KEY=VALUE, such as train.epochs=3"))
             continue
-        before = len(report.problems)
-        value = parse(text, OVERRIDE, report)
-        if len(report.problems) > before:
-            report.problems[before:] = [
-                Problem(OVERRIDE, 0, key if not found.path else f"{key}.{found.path}", found.message)
-                for found in report.problems[before:]
-            ]
-            continue
-        root = _set(root, tuple(keys), (), value or Node(None, OVERRIDE, 0))
+        own = ProblemReport()
+        value = parse(text, OVERRIDE, own)
+        report.problems += [replace(found, path=f"{key}.{found.path}".removesuffix(".")) for found in own.problems]
+        if not own.problems:
+            root = _set(root, tuple(keys), (), value or Node(None, OVERRIDE, 0))
     return root
 
 

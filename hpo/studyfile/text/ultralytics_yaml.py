@@ -19,16 +19,9 @@ def predict_arguments(weights: Path, imgsz: int, point: OperatingPoint) -> dict[
     kind = point.kind.row.predict
     if kind is None or not point.is_plain:
         raise ValueError(f"yolo predict knows no suppression {point.kind} and no confidence a class: use hpo.deploy")
-    return {
-        "task": "detect",
-        "mode": "predict",
-        "model": str(weights),
-        "imgsz": imgsz,
-        "conf": point.conf,
-        "iou": DEFAULT.iou if point.iou is None else point.iou,
-        "max_det": point.max_det,
-        **dict(kind),
-    }
+    fixed = {"task": "detect", "mode": "predict", "model": str(weights), "imgsz": imgsz}
+    iou = DEFAULT.iou if point.iou is None else point.iou
+    return {**fixed, "conf": point.conf, "iou": iou, "max_det": point.max_det, **dict(kind)}
 
 
 class _ForPyYaml(RoundTripRepresenter):

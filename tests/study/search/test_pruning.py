@@ -17,9 +17,10 @@ from hpo.studyfile.methods.rows import OptionValue
 from hpo.studyfile.planning import rungs
 from hpo.studyfile.schema import Method, Search
 from tests.study.support import study_spec
+from tests.studyfile.examples import required_of, value_of
 
 METHODS = {
-    Method(name, tuple(row.example.items())): getattr(optuna.pruners, row.optuna) for name, row in PRUNERS.items()
+    Method(name, tuple(required_of(row).items())): getattr(optuna.pruners, row.optuna) for name, row in PRUNERS.items()
 }
 
 
@@ -42,15 +43,15 @@ def test_an_option_reaches_the_pruner_that_is_built(name: str) -> None:
     for option, allowed in PRUNERS[name].options.items():
         if allowed.value is OptionValue.PRUNER:
             continue
-        given = {**PRUNERS[name].example, option: allowed.example}
+        given = {**required_of(PRUNERS[name]), option: value_of(allowed)}
         built = build_pruner(study_spec(search=Search(pruner=Method(name, tuple(given.items())))))
         kept = {key.lstrip("_"): value for key, value in vars(built).items()}
-        assert kept[option] == allowed.example, option
+        assert kept[option] == value_of(allowed), option
 
 
 @pytest.mark.parametrize("name", PRUNERS)
 def test_notes_are_kept_where_the_row_says_so_also_by_a_wrapped_pruner(name: str) -> None:
-    own = Method(name, tuple(PRUNERS[name].example.items()))
+    own = Method(name, tuple(required_of(PRUNERS[name]).items()))
     patient = Method("patient", (("patience", 2), ("wrapped", own)))
     for method in (own, patient):
         assert keeps_notes(method) == PRUNERS[name].keeps_notes

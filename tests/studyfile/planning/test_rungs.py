@@ -13,9 +13,10 @@ from hpo.studyfile.planning import rungs
 from hpo.studyfile.planning.plan import search_args
 from hpo.studyfile.schema import StudySpec
 from tests.studyfile.conftest import Studio
+from tests.studyfile.examples import required_of
 
 DECIDING = [
-    json.dumps({"name": name, **row.example})
+    json.dumps({"name": name, **required_of(row)})
     for name, row in PRUNERS.items()
     if isinstance(row.schedule, Halving | Every)
 ]

@@ -16,6 +16,7 @@ from hpo.studyfile.methods.samplers import SAMPLERS
 from hpo.studyfile.planning import rungs
 from hpo.studyfile.schema import Method
 from tests.studyfile.conftest import Studio
+from tests.studyfile.examples import required_of, value_of
 
 LEFT_OUT = {
     # set by the study or by the service
@@ -80,10 +81,10 @@ def test_every_option_of_a_row_is_read_and_what_lies_outside_its_bounds_is_refus
     studio: Studio, key: str, name: str
 ) -> None:
     for option, allowed in ROWS[name].options.items():
-        given = {**ROWS[name].example, option: allowed.example}
+        given = {**required_of(ROWS[name]), option: value_of(allowed)}
         text = json.dumps({"name": name, **given})
         found = dict(getattr(studio.load(f"search.{key}={text}").search, key).options)
-        assert found[option] == (Method("none") if allowed.value is OptionValue.PRUNER else allowed.example)
+        assert found[option] == (Method("none") if allowed.value is OptionValue.PRUNER else value_of(allowed))
         for beyond in [bound + step for bound, step in ((allowed.low, -1), (allowed.high, 1)) if bound is not None]:
             text = json.dumps({"name": name, **given, option: beyond})
             assert studio.problem(f"search.{key}={text}").path == f"search.{key}.{option}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from hpo.studyfile.arguments import arguments
 from hpo.studyfile.schema import StudySpec
-from hpo.studyfile.space import Choices
+from hpo.studyfile.space import Choices, FloatRange
 from hpo.trial.vocabulary import Scalar
 
 
@@ -19,12 +20,12 @@ def place(spec: StudySpec, name: str) -> str:
     return f"train.{name}" if name in spec.train_args else f"space.{name}"
 
 
-def possible(spec: StudySpec, name: str) -> tuple[Scalar, ...] | None:
-    """Return the values that an argument can have; None where it has a range."""
+def possible(spec: StudySpec, name: str) -> Sequence[Scalar] | None:
+    """Return the values that an argument can have; None where it has a range of real numbers."""
     dimension = spec.space.get(name)
     if dimension is None:
         return (fixed(spec).get(name, arguments.defaults()[name]),)
-    return dimension.domain.values if isinstance(dimension.domain, Choices) else None
+    return None if isinstance(dimension.domain, FloatRange) else dimension.domain.values
 
 
 def extremes(spec: StudySpec, name: str) -> tuple[float, float]:
