@@ -14,7 +14,7 @@ from hpo.evidence.document import VerdictDocument
 from hpo.settings import Settings
 from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow
-from hpo.study.studies import lifecycle, snapshot
+from hpo.study.studies import lifecycle, snapshot, verdicts
 
 if TYPE_CHECKING:
     from hpo.detection.predictions import Predictions
@@ -38,21 +38,22 @@ def reach(storage: Storage, stage: StudyRow, setup: MeasurementSetup) -> Verdict
 
     So the test split is looked at once: a second look at other seeds needs another stage, and is counted.
     """
-    known = record.stored(storage, stage)
+    known = verdicts.stored(storage, stage)
     if known is not None:
         return known
     from hpo.confirmation.judging import Measurement, document, judge
     from hpo.evidence.verdict import within_noise
 
+    spec = stage.spec
     groups = grouped(stage, snapshot.trials(storage, stage), RunWeights(setup.settings, stage).of)
     split = "test" if "test" in stage.facts.dataset["splits"] else "val"
     look = record.look(storage, stage, split, setup.by)
-    found = judge((stage.spec, stage.plan), groups, split, _capture(stage, setup))
+    found = judge((spec, stage.plan), groups, split, _capture(stage, setup))
     search = lifecycle.load(storage, stage.searched_name)
     values = [row.value for row in snapshot.trials(storage, search) if row.value is not None and row.counts]
     measurement = Measurement(split, look, within_noise(values, found.verdict.sd))
-    told = document(stage.spec, groups, found, measurement)
-    record.keep(storage, stage, told, setup.by)
+    told = document(spec, groups, found, measurement)
+    verdicts.keep(storage, stage, setup.by, told)
     return told
 
 

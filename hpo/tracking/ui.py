@@ -82,12 +82,7 @@ def server(
     with log.open("wb") as output:
         process = subprocess.Popen(
             _command(settings, address),
-            env={
-                **os.environ,
-                **_ENVIRONMENT,
-                **(variables or {}),
-                "MLFLOW_BACKEND_STORE_URI": settings.tracking_uri,
-            },
+            env={**os.environ, **_ENVIRONMENT, **(variables or {}), "MLFLOW_BACKEND_STORE_URI": settings.tracking_uri},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

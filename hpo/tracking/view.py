@@ -40,10 +40,7 @@ _LINE = {
 
 def write(client: Any, experiment_id: str, spec: StudySpec, important: Sequence[str] = ()) -> None:
     """Set the experiment's tags; tags that are right already are not written."""
-    wanted = {
-        VIEW_TAG: json.dumps(state(spec, important)),
-        "mlflow.experimentKind": "custom_model_development",
-    }
+    wanted = {VIEW_TAG: json.dumps(state(spec, important)), "mlflow.experimentKind": "custom_model_development"}
     stored = client.get_experiment(experiment_id).tags
     for name, value in wanted.items():
         if stored.get(name) != value:
