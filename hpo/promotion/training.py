@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -101,6 +100,7 @@ class FinalTraining:
         self.train = training_arguments(study.spec, choice.row)
         self.token = self._digest()
         self.paths = AttemptPaths(workspace.folder / "promote" / self.token[:16])
+        self._weights = self.paths.last if with_val else self.paths.best
 
     @property
     def epochs(self) -> int:
@@ -112,12 +112,12 @@ class FinalTraining:
         Raises ``Stopped`` after a requested stop, ``StudyBusy`` if another process trains the same, and ``HpoError`` if
         the training fails.
         """
-        with self._alone():
-            ended = self._finished()
-            if ended is None:
-                ended = self._trained(launcher, stop, show)
-                checkpoints.remove(self.paths.checkpoints)
-        return self._result(ended)
+        self.paths.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.paths.folder / ".lock", timeout=0):
+                return self._result(self._finished() or self._trained(launcher, stop, show))
+        except Timeout:
+            raise StudyBusy(f"another process trains the same final model: {self.paths.folder}") from None
 
     def _trained(self, launcher: Launcher, stop: Stopping, show: Show) -> Ended:
         self.paths.claim(self.token)
@@ -127,6 +127,7 @@ class FinalTraining:
         ended = Supervisor(process, _Shown(show), stop, self._study.spec.recovery.hung_s, left).follow()
         match ended.reason:
             case Reason.COMPLETE:
+                checkpoints.remove(self.paths.checkpoints)
                 return ended
             case Reason.GIVEN_BACK:
                 raise Stopped(f"stopped after epoch {ended.epochs} of {self.epochs}")
@@ -142,8 +143,10 @@ class FinalTraining:
         """
         spec, swept = self._study.spec, self._study.spec.is_swept and not self._with_val
         row = self._choice.row
-        point = self._choice.fixed_point if self._with_val else row.operating_point if row.sweep is None else None
+        point = row.recommended_point if self._with_val else row.operating_point if row.sweep is None else None
         saved = checkpoints.newest(self.paths.checkpoints, self.token)
+        data = self.paths.folder / "data.yaml"
+        write_resolved(self._workspace.data, data, val_too=self._with_val)
         return TrialRequest(
             study=spec.name,
             number=row.number,
@@ -151,7 +154,7 @@ class FinalTraining:
             attempt=1,
             folder=str(self.paths.folder),
             model=self._workspace.model,
-            data=str(self._data()),
+            data=str(data),
             train=self.train,
             objective=Objective() if self._with_val else spec.objective,
             operating_point=point,
@@ -163,20 +166,10 @@ class FinalTraining:
             token=self.token,
         )
 
-    def _data(self) -> Path:
-        target = self.paths.folder / "data.yaml"
-        write_resolved(self._workspace.data, target, val_too=self._with_val)
-        return target
-
     def _finished(self) -> Ended | None:
         """Return the outcome of an earlier call if its weights exist."""
         ended = results.untold(self.paths, self.token)
-        whole = ended is not None and ended.reason is Reason.COMPLETE and self._weights.is_file()
-        return ended if whole else None
-
-    @property
-    def _weights(self) -> Path:
-        return self.paths.last if self._with_val else self.paths.best
+        return ended if ended and ended.reason is Reason.COMPLETE and self._weights.is_file() else None
 
     def _result(self, ended: Ended) -> Trained:
         swept = None if self._with_val else ended.swept
@@ -186,7 +179,7 @@ class FinalTraining:
             with_val=self._with_val,
             epochs=ended.epochs,
             best_epoch=ended.epochs if self._with_val else ended.best_epoch,
-            point=self._choice.fixed_point if swept is None else swept.recommended_point,
+            point=self._choice.row.recommended_point if swept is None else swept.recommended_point,
             sweep=swept,
         )
 
@@ -194,18 +187,6 @@ class FinalTraining:
         spec = self._study.spec
         sweep = sweep_plan(spec).to_dict() if spec.is_swept and not self._with_val else None
         identity = (self._study.uuid, self._study.identity.data_fingerprint, self._study.identity.model_sha256)
-        what = [*identity, self.train, str(spec.objective), sweep, self._with_val, self._choice.fixed_point.to_dict()]
+        point = self._choice.row.recommended_point.to_dict()
+        what = [*identity, self.train, str(spec.objective), sweep, self._with_val, point]
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        self.paths.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.paths.folder / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise StudyBusy(f"another process trains the same final model: {self.paths.folder}") from None
-        try:
-            yield
-        finally:
-            lock.release()

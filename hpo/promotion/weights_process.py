@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.errors import HpoError, UsageError
+from hpo.servers import tail
 from hpo.settings import Settings, without_secrets
 from hpo.training import environment
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 Show = Callable[[str, int, int], None]
 """Callback that gets the current activity, the number of images done, and the number of all images."""
-_TAIL = 15
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,7 @@ class WeightsProcess:
         ):
             answer = self._heard(process, doing)
         if "result" in answer:
-            result: dict[str, Any] = answer["result"]
-            return result
+            return dict(answer["result"])
         kind = UsageError if answer.get("exit_code") == UsageError.exit_code else HpoError
         raise kind(f"{doing}: {answer.get('error') or self._died(process.returncode)}")
 
@@ -82,5 +81,4 @@ class WeightsProcess:
         return answer
 
     def _died(self, code: int) -> str:
-        tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-_TAIL:])
-        return f"its process ended with code {code} and no answer; {self.log} ends with:\n{tail}"
+        return f"its process ended with code {code} and no answer; {self.log} ends with:\n{tail(self.log)}"

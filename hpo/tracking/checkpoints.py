@@ -9,8 +9,10 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 from hpo.errors import HpoError
 from hpo.settings import Settings
@@ -18,7 +20,6 @@ from hpo.study.records import StudyRow
 from hpo.tracking import client, experiment
 
 CHECKPOINTS = "checkpoints"
-_MISSING = 404
 
 
 class MlflowStore:
@@ -50,11 +51,8 @@ class MlflowStore:
 
     def delete(self, location: str) -> None:
         place, _, name = location.rpartition("/")
-        try:
-            with self._reaching(location):
-                client.repository(place, self._settings.tracking_uri).delete_artifacts(name)
-        except Missing:
-            return
+        with suppress(Missing), self._reaching(location):
+            client.repository(place, self._settings.tracking_uri).delete_artifacts(name)
 
     def _base(self) -> str:
         with self._guard:
@@ -72,16 +70,18 @@ class MlflowStore:
 
             try:
                 yield
-            except FileNotFoundError as error:
-                raise Missing(f"{location}: is not there") from error
-            except OSError as error:  # requests' errors too
-                if getattr(getattr(error, "response", None), "status_code", None) != _MISSING:
+            except (OSError, MlflowException) as error:
+                if not _is_missing(error):
                     raise
                 raise Missing(f"{location}: is not there") from error
-            except MlflowException as error:
-                if error.error_code != "RESOURCE_DOES_NOT_EXIST" and "No such artifact" not in str(error):
-                    raise
-                raise Missing(f"{location}: is not there") from error
+
+
+def _is_missing(error: Any) -> bool:
+    """Return whether an error of MLflow, of its disk or of requests says that there is no such file."""
+    if isinstance(error, OSError):
+        answer = getattr(error, "response", None)
+        return isinstance(error, FileNotFoundError) or getattr(answer, "status_code", None) == HTTPStatus.NOT_FOUND
+    return error.error_code == "RESOURCE_DOES_NOT_EXIST" or "No such artifact" in str(error)
 
 
 class Missing(HpoError):

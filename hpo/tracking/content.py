@@ -11,10 +11,11 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from hpo.evidence.document import VerdictDocument
 from hpo.study.records import EpochRow, StudyRow, TrialRow
+from hpo.study.studies import snapshot
 from hpo.studyfile.schema import POSTPROCESSING_NAMES
 from hpo.trial.vocabulary import RunStatus, Scalar, TrialState, reaction
 
@@ -31,8 +32,7 @@ LONGEST_TAG = 8000
 """MLflow's limits (3.17, utils/validation.py), in characters."""
 
 
-@dataclass(frozen=True)
-class Point:
+class Point(NamedTuple):
     """One value of a metric."""
 
     key: str
@@ -64,8 +64,7 @@ class RunContent:
 
     def digest(self) -> str:
         """Return the sha256 of the whole content."""
-        points = [(point.key, point.value, point.time_ms, point.step) for point in self.points]
-        whole = [self.key, self.name, self.started_ms, self.ended_ms, self.status, self.params, self.tags, points]
+        whole = [self.key, self.name, self.started_ms, self.ended_ms, self.status, self.params, self.tags, self.points]
         return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
 
@@ -122,19 +121,15 @@ def study_content(study: StudyRow, trials: Iterable[TrialRow], verdict: VerdictD
 
     ``verdict`` is the verdict of a confirmation stage.
     """
-    rows = list(trials)
-    spec = study.spec
+    rows, spec = list(trials), study.spec
+    tags = _study_tags(study, rows)
+    if verdict is not None:
+        tags |= {"verdict": verdict.sentence, "verdict.json": json.dumps(verdict.to_dict(), sort_keys=True)}
     finished = [row.finished for row in rows if row.finished]
     running = any(row.state is TrialState.RUNNING for row in rows) or not finished
-    params = {
-        "model": spec.model,
-        "data": spec.data,
-        "metric": str(spec.objective),
-        "sampler": spec.search.sampler.name,
-        "pruner": spec.search.pruner.name,
-        "seed": spec.search.seed,
-        "postprocess": spec.postprocess.value,
-    }
+    search = spec.search
+    params = {"model": spec.model, "data": spec.data, "metric": str(spec.objective), "sampler": search.sampler.name}
+    params |= {"pruner": search.pruner.name, "seed": str(search.seed), "postprocess": spec.postprocess.value}
     return RunContent(
         key=study_key(study),
         name="confirmation" if study.plan else "study",
@@ -142,7 +137,7 @@ def study_content(study: StudyRow, trials: Iterable[TrialRow], verdict: VerdictD
         ended_ms=None if running else milliseconds(max(finished)),
         status=RunStatus.RUNNING if running else RunStatus.FINISHED,
         params={name: canonical(value) for name, value in params.items()},
-        tags=_study_tags(study, rows) | ({} if verdict is None else _verdict_tags(verdict)),
+        tags=_cut(tags),
         points=tuple(_best_points(rows)),
     )
 
@@ -162,10 +157,10 @@ def _status(trial: TrialRow) -> RunStatus:
 
 
 def _trial_params(study: StudyRow, trial: TrialRow) -> dict[str, str]:
-    # A param never changes: the result of a sweep comes too late for one, so it is among the metrics.
-    point = None if study.spec.is_swept else trial.operating_point
     asked: dict[str, Any] = {"model": study.spec.model, "data": study.spec.data, **trial.train, **trial.params}
-    if point is not None:
+    point = trial.operating_point
+    # A param never changes: the result of a sweep comes too late for one, so it is among the metrics.
+    if point is not None and not study.spec.is_swept:
         asked |= {name: getattr(point, name) for name in POSTPROCESSING_NAMES}
     return {name: canonical(value) for name, value in asked.items()}
 
@@ -205,10 +200,9 @@ def _changed(asked: Mapping[str, Any], effective: Mapping[str, Scalar]) -> dict[
 
 
 def _study_tags(study: StudyRow, trials: list[TrialRow]) -> dict[str, str]:
-    complete = [row for row in trials if row.state is TrialState.COMPLETE and row.value is not None]
-    best = max(complete, key=lambda row: (row.value, -row.number), default=None)
+    best = snapshot.best(trials)
     counts = {state.value: sum(row.state is state for row in trials) for state in TrialState}
-    tags = {
+    return {
         KEY_TAG: study_key(study),
         "stage": "confirmation" if study.plan else "study",
         "spec_sha256": study.spec_sha256,
@@ -217,12 +211,6 @@ def _study_tags(study: StudyRow, trials: list[TrialRow]) -> dict[str, str]:
         "best_trial": "" if best is None else str(best.number),
         **_common_tags(study),
     }
-    return _cut(tags)
-
-
-def _verdict_tags(verdict: VerdictDocument) -> dict[str, str]:
-    """Return the verdict's sentence, and its other facts as JSON."""
-    return _cut({"verdict": verdict.sentence, "verdict.json": json.dumps(verdict.to_dict(), sort_keys=True)})
 
 
 def _common_tags(study: StudyRow) -> dict[str, str]:

@@ -145,12 +145,12 @@ class ProjectionThread:
             if first:
                 log.warning("MLflow is left out for now, training goes on: %s", error)
             return 0.0
-        is_known = number in self._refused
+        if number in self._refused:
+            return None
         self._refused.add(number)
         if isinstance(error, HpoError):  # its message is complete; a trace would add nothing
-            if not is_known:
-                log.warning("MLflow lacks %s for now, `hpo sync` brings it: %s", _named(number), error)
-        elif not is_known:
+            log.warning("MLflow lacks %s for now, `hpo sync` brings it: %s", _named(number), error)
+        else:
             log.error("MLflow does not take %s; the rest goes on", _named(number), exc_info=error)
         return None
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import urllib.error
 import urllib.parse
 import urllib.request
-import webbrowser
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from subprocess import DEVNULL, STDOUT, Popen, TimeoutExpired
 
 from hpo.errors import HpoError
 from hpo.servers import Address, Starting, check_free, tail
@@ -64,14 +63,8 @@ def serve(settings: Settings, address: Address, ready: Callable[[str], None]) ->
         raise HpoError(f"MLflow's server ended with code {process.returncode}:\n{tail(_log(settings))}")
 
 
-def open_browser(url: str) -> None:
-    webbrowser.open(url)
-
-
 @contextmanager
-def server(
-    settings: Settings, address: Address, variables: Mapping[str, str] | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
+def server(settings: Settings, address: Address, variables: Mapping[str, str] | None = None) -> Iterator[Popen[bytes]]:
     """Run an ``mlflow server`` until the block ends; it has answered, and its children end with it.
 
     ``variables`` are environment variables for the server only.
@@ -79,15 +72,10 @@ def server(
     check_free(address, "hpo ui --port")
     log = _log(settings)
     log.parent.mkdir(parents=True, exist_ok=True)
+    env = {**os.environ, **_ENVIRONMENT, **(variables or {}), "MLFLOW_BACKEND_STORE_URI": settings.tracking_uri}
+    command = _command(settings, address)
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            _command(settings, address),
-            env={**os.environ, **_ENVIRONMENT, **(variables or {}), "MLFLOW_BACKEND_STORE_URI": settings.tracking_uri},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        process = Popen(command, env=env, stdin=DEVNULL, stdout=output, stderr=STDOUT, start_new_session=True)
     try:
         starting = Starting(process, "MLflow's server", f"at {address.url}", log)
         starting.wait(lambda: _answers(f"{address.url}/health"), START_S)
@@ -130,12 +118,12 @@ def _holds(base: str, experiment_id: str) -> bool:
         return True
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def _stop(process: Popen[bytes]) -> None:
     """End the whole session of the server: uvicorn and the processes that it started."""
     try:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
+        with suppress(TimeoutExpired):
             process.wait(_STOP_S)
     finally:
         with suppress(ProcessLookupError):
