@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpo.confirmation import record
+from hpo.confirmation import record, weights
 from hpo.confirmation.groups import grouped
-from hpo.confirmation.weights import RunWeights
 from hpo.evidence.document import VerdictDocument
 from hpo.settings import Settings
 from hpo.study.database.storage import Storage
@@ -44,15 +45,14 @@ def reach(storage: Storage, stage: StudyRow, setup: MeasurementSetup) -> Verdict
     from hpo.confirmation.judging import Measurement, document, judge
     from hpo.evidence.verdict import within_noise
 
-    spec = stage.spec
-    groups = grouped(stage, snapshot.trials(storage, stage), RunWeights(setup.settings, stage).of)
+    groups = grouped(stage, snapshot.trials(storage, stage), partial(weights.of_run, setup.settings, stage))
     split = "test" if "test" in stage.facts.dataset["splits"] else "val"
     look = record.look(storage, stage, split, setup.by)
-    found = judge((spec, stage.plan), groups, split, _capture(stage, setup))
+    found = judge((stage.spec, stage.plan), groups, split, _capture(stage, setup))
     search = lifecycle.load(storage, stage.searched_name)
     values = [row.value for row in snapshot.trials(storage, search) if row.value is not None and row.counts]
     measurement = Measurement(split, look, within_noise(values, found.verdict.sd))
-    told = document(spec, groups, found, measurement)
+    told = document(stage.spec, groups, found, measurement)
     verdicts.keep(storage, stage, setup.by, told)
     return told
 
@@ -63,13 +63,11 @@ def _capture(stage: StudyRow, setup: MeasurementSetup) -> Callable[[Path, str], 
     """
     from hpo.training.measuring.predictions import PredictionsRequest, captured
 
-    runs, seen = len(stage.plan), 0
+    seen = count()
 
-    def capture(weights: Path, split: str) -> Predictions:
-        nonlocal seen
-        setup.progress(seen, runs)
-        seen += 1
-        wanted = PredictionsRequest(weights, setup.data, split, None, "deploy", setup.device)
+    def capture(file: Path, split: str) -> Predictions:
+        setup.progress(next(seen), len(stage.plan))
+        wanted = PredictionsRequest(file, setup.data, split, None, "deploy", setup.device)
         return captured(wanted, setup.settings, keep=stage.spec.keep.caches)[0]
 
     return capture

@@ -8,18 +8,16 @@ import tempfile
 import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hpo.errors import HpoError, StorageUnavailable, UsageError
 from hpo.promotion.weights_process import WeightsProcess
 from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow
 from hpo.study.studies import controls
+from hpo.tracking.registry import Champion, ModelRegistry, RegistryEntry
 from hpo.trial import handed_over as names
 from hpo.trial.operating_point import Interval
-
-if TYPE_CHECKING:
-    from hpo.tracking.registry import Champion
 
 REGISTER, REGISTERED = "register", "registered"
 """Keys of ``hpo_changes``: a promotion that waits for its registration, and a registered one."""
@@ -84,8 +82,6 @@ def register(
     """Register the folder. Raises ``StorageUnavailable`` if the registry does not answer, ``UsageError`` if the folder
     is gone.
     """
-    from hpo.tracking.registry import ModelRegistry
-
     folder = Path(wanted.folder)
     if not (folder / names.METRICS).is_file():
         raise UsageError(
@@ -123,9 +119,7 @@ def catch_up(
     return done, problems
 
 
-def _entry(study: StudyRow, wanted: Pending, folder: Path) -> Any:
-    from hpo.tracking.registry import RegistryEntry
-
+def _entry(study: StudyRow, wanted: Pending, folder: Path) -> RegistryEntry:
     told = json.loads((folder / names.METRICS).read_text())
     tags = {
         "hpo.study": study.name,

@@ -98,13 +98,10 @@ class FinalTraining:
         self._workspace = workspace
         self._with_val = with_val
         self.train = training_arguments(study.spec, choice.row)
+        self.epochs = int(self.train["epochs"])
         self.token = self._digest()
         self.paths = AttemptPaths(workspace.folder / "promote" / self.token[:16])
         self._weights = self.paths.last if with_val else self.paths.best
-
-    @property
-    def epochs(self) -> int:
-        return int(self.train["epochs"])
 
     def run(self, launcher: Launcher, stop: Stopping, show: Show) -> Trained:
         """Train to the end, or find the result of an earlier call.

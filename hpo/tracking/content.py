@@ -89,12 +89,9 @@ def milliseconds(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
 
 
-def trial_key(study: StudyRow, number: int) -> str:
-    return f"{study.uuid}/{number}"
-
-
-def study_key(study: StudyRow) -> str:
-    return f"{study.uuid}/study"
+def run_key(study: StudyRow, number: int | None = None) -> str:
+    """Return the key of a trial's run, or of the study's own."""
+    return f"{study.uuid}/{'study' if number is None else number}"
 
 
 def trial_content(study: StudyRow, trial: TrialRow, epochs: Iterable[EpochRow]) -> RunContent:
@@ -104,7 +101,7 @@ def trial_content(study: StudyRow, trial: TrialRow, epochs: Iterable[EpochRow]) 
     rows = list(epochs)
     curve = tuple((row.epoch, milliseconds(row.recorded_at)) for row in rows)
     return RunContent(
-        key=trial_key(study, trial.number),
+        key=run_key(study, trial.number),
         name=f"{'confirm' if study.plan else 'trial'}-{trial.number:05d}",
         started_ms=milliseconds(started),
         ended_ms=None if running else milliseconds(trial.finished or started),
@@ -131,7 +128,7 @@ def study_content(study: StudyRow, trials: Iterable[TrialRow], verdict: VerdictD
     params = {"model": spec.model, "data": spec.data, "metric": str(spec.objective), "sampler": search.sampler.name}
     params |= {"pruner": search.pruner.name, "seed": str(search.seed), "postprocess": spec.postprocess.value}
     return RunContent(
-        key=study_key(study),
+        key=run_key(study),
         name="confirmation" if study.plan else "study",
         started_ms=milliseconds(study.created_at),
         ended_ms=None if running else milliseconds(max(finished)),
@@ -168,7 +165,7 @@ def _trial_params(study: StudyRow, trial: TrialRow) -> dict[str, str]:
 def _trial_tags(study: StudyRow, trial: TrialRow) -> dict[str, str]:
     effective = trial.attempts[-1].effective if trial.attempts else {}
     tags = {
-        KEY_TAG: trial_key(study, trial.number),
+        KEY_TAG: run_key(study, trial.number),
         "stage": "confirm" if study.plan else "search",
         "number": str(trial.number),
         "ordinal": str(trial.ordinal),
@@ -203,7 +200,7 @@ def _study_tags(study: StudyRow, trials: list[TrialRow]) -> dict[str, str]:
     best = snapshot.best(trials)
     counts = {state.value: sum(row.state is state for row in trials) for state in TrialState}
     return {
-        KEY_TAG: study_key(study),
+        KEY_TAG: run_key(study),
         "stage": "confirmation" if study.plan else "study",
         "spec_sha256": study.spec_sha256,
         "counts": json.dumps(counts),
@@ -245,9 +242,7 @@ def _final_points(trial: TrialRow) -> Iterator[Point]:
     if trial.finished is None:
         return
     time_ms = milliseconds(trial.finished)
-    for name, value in trial.metrics.items():
-        yield Point(f"final/{name}", value, time_ms, 0)
-    for name, value in _swept(trial).items():
+    for name, value in (*trial.metrics.items(), *_swept(trial).items()):
         yield Point(f"final/{name}", value, time_ms, 0)
     if trial.state is TrialState.COMPLETE and trial.value is not None:
         yield Point("value", trial.value, time_ms, 0)
@@ -259,18 +254,9 @@ def _swept(trial: TrialRow) -> dict[str, float]:
     sweep = trial.sweep
     if sweep is None:
         return {}
-    point, gain = sweep.best.point, sweep.gain
-    found = {
-        "conf": point.conf,
-        "iou": point.iou,
-        "max_det": point.max_det,
-        "agnostic_nms": point.agnostic_nms,
-        "gain": gain.value,
-        "gain_low": gain.low,
-        "gain_high": gain.high,
-        "in_sample": sweep.in_sample,
-        "default_value": sweep.default_value,
-    }
+    found = {name: getattr(sweep.best.point, name) for name in ("conf", "iou", "max_det", "agnostic_nms")}
+    found |= {"gain": sweep.gain.value, "gain_low": sweep.gain.low, "gain_high": sweep.gain.high}
+    found |= {name: getattr(sweep, name) for name in ("in_sample", "default_value")}
     return {name: float(value) for name, value in found.items() if value is not None}
 
 

@@ -7,6 +7,7 @@ between the marks, their change stays too, and nothing more is written until the
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -63,8 +64,8 @@ def text(study: StudyRow, trials: Sequence[TrialRow], verdict: VerdictDocument |
 
 
 def _counts(spec: StudySpec, trials: Sequence[TrialRow]) -> str:
-    counts = {state: sum(row.state is state for row in trials) for state in TrialState}
-    told = ", ".join(f"{count} {state.value.lower()}" for state, count in counts.items() if count) or "none yet"
+    counts = Counter(row.state for row in trials)
+    told = ", ".join(f"{counts[state]} {state.lower()}" for state in TrialState if counts[state]) or "none yet"
     return f"Of {spec.budget.trials} trials: {told}."
 
 

@@ -105,7 +105,7 @@ class Projector:
         self._known = self._asking(lambda: {key: self._connected().keep_oldest(runs) for key, runs in found.items()})
         rows = [row for row in self._reader.trials() if self._trial_in_sync(row)]
         experiment_id = self.study()
-        keys = [content.trial_key(self._study, row.number) for row in rows]
+        keys = [content.run_key(self._study, row.number) for row in rows]
         created = sum(key not in before for key in keys)
         unchanged = sum(key in before and before[key] == self._known[key].tags.get(DIGEST_TAG, "") for key in keys)
         updated, duplicates = len(keys) - created - unchanged, sum(len(runs) - 1 for runs in found.values())

@@ -62,7 +62,9 @@ class ModelRegistry:
     def champion(self, name: str, folder: Path) -> Champion | None:
         """Fetch the champion's files into ``folder``; None if there is no such model or it has no champion."""
         with client.reaching(self._settings.tracking_uri):
-            version = self._by_alias(name, CHAMPION)
+            version = None
+            with client.passing_over("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                version = self._client.get_model_version_by_alias(name, CHAMPION)
             if version is None:
                 return None
             stored = client.repository(version.source, self._settings.tracking_uri)
@@ -101,11 +103,6 @@ class ModelRegistry:
     @cached_property
     def _client(self) -> Any:
         return client.connect(self._settings.tracking_uri)
-
-    def _by_alias(self, name: str, alias: str) -> Any | None:
-        with client.passing_over("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            return self._client.get_model_version_by_alias(name, alias)
-        return None
 
     def _run(self, study: StudyRow, entry: RegistryEntry) -> Run:
         """Return a run of the study's experiment that holds the model's files; the prepared view leaves it out."""

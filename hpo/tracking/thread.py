@@ -36,15 +36,12 @@ class Projecting(Protocol):
         Args:
             number: The trial's number, from 0.
         """
-        ...
 
     def study(self) -> object:
         """Project the run of the study as a whole."""
-        ...
 
     def plots(self) -> object:
         """Draw the study's plots and put them into the study's run."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from http import HTTPStatus
 from pathlib import Path
 from subprocess import DEVNULL, STDOUT, Popen, TimeoutExpired
 
@@ -78,7 +79,7 @@ def server(settings: Settings, address: Address, variables: Mapping[str, str] | 
         process = Popen(command, env=env, stdin=DEVNULL, stdout=output, stderr=STDOUT, start_new_session=True)
     try:
         starting = Starting(process, "MLflow's server", f"at {address.url}", log)
-        starting.wait(lambda: _answers(f"{address.url}/health"), START_S)
+        starting.wait(lambda: _status(f"{address.url}/health", 5) == HTTPStatus.OK, START_S)
         yield process
     finally:
         _stop(process)
@@ -96,26 +97,23 @@ def _log(settings: Settings) -> Path:
     return settings.home / "mlflow-server.log"
 
 
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5):  # noqa: S310  our own http address
-            return True
-    except OSError:
-        return False
-
-
 def _holds(base: str, experiment_id: str) -> bool:
     """Return False only if MLflow says that it has no such experiment; a server that asks for a password counts as
     True.
     """
     query = urllib.parse.urlencode({"experiment_id": experiment_id})
+    return _status(f"{base.rstrip('/')}/api/2.0/mlflow/experiments/get?{query}", 10) != HTTPStatus.NOT_FOUND
+
+
+def _status(url: str, timeout_s: float) -> int | None:
+    """Return the status of an HTTP answer; None without an answer."""
     try:
-        with urllib.request.urlopen(f"{base.rstrip('/')}/api/2.0/mlflow/experiments/get?{query}", timeout=10):  # noqa: S310
-            return True
+        with urllib.request.urlopen(url, timeout=timeout_s) as answer:  # noqa: S310  an http address
+            return int(answer.status)
     except urllib.error.HTTPError as error:
-        return error.code != 404
+        return error.code
     except OSError:
-        return True
+        return None
 
 
 def _stop(process: Popen[bytes]) -> None:

@@ -21,21 +21,19 @@ metrics' prefixes.
 """
 _SECTION_OF_CARDS = {"uuid": _SECTION, "name": "Comparison", "display": True, "isReordered": False, "columns": 2}
 _SCATTERS, _COLUMNS = 8, 10
-_LINE = {
-    "selectedMetricKeys": ["objective"],
-    "xAxisKey": "step",
-    "xAxisScaleType": "linear",
+_X_AXIS = {"selectedMetricKeys": ["objective"], "xAxisKey": "step", "xAxisScaleType": "linear"}
+_Y_AXIS = {
     "yAxisKey": "metric",
     "yAxisExpressions": [],
     "scaleType": "linear",
     "range": {},
     "selectedXAxisMetricKey": "",
-    "lineSmoothness": 0,
-    "ignoreOutliers": False,
-    "useGlobalXaxisKey": True,
-    "useGlobalLineSmoothing": True,
 }
+_SMOOTHING = {"lineSmoothness": 0, "ignoreOutliers": False, "useGlobalXaxisKey": True, "useGlobalLineSmoothing": True}
+_LINE = {**_X_AXIS, **_Y_AXIS, **_SMOOTHING}
 """Fields of the UI's line chart besides its metric; the UI does not fill in missing ones."""
+_ORDER = {"searchFilter": "tags.stage = 'search'", "orderByKey": "metrics.`value`", "orderByAsc": False}
+_FILTERS = {"startTime": "ALL", "lifecycleFilter": "Active", "datasetsFilter": [], "modelVersionFilter": "All Runs"}
 
 
 def write(client: Any, experiment_id: str, spec: StudySpec, important: Sequence[str] = ()) -> None:
@@ -62,13 +60,8 @@ def state(spec: StudySpec, important: Sequence[str] = ()) -> dict[str, Any]:
     params = [f"params.`{name}`" for name in names[:_COLUMNS]]
     found = [f"metrics.`final/{name}`" for name in ("iou", "conf", "gain")] if spec.is_swept else []
     return {
-        "searchFilter": "tags.stage = 'search'",
-        "orderByKey": "metrics.`value`",
-        "orderByAsc": False,
-        "startTime": "ALL",
-        "lifecycleFilter": "Active",
-        "datasetsFilter": [],
-        "modelVersionFilter": "All Runs",
+        **_ORDER,
+        **_FILTERS,
         "selectedColumns": ["metrics.`value`", "metrics.`objective`", *params, *found, "tags.`state`", "tags.`reason`"],
         "runsHiddenMode": "FIRST_20_RUNS",
         "compareRunSections": [_SECTION_OF_CARDS],
