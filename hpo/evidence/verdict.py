@@ -133,8 +133,7 @@ def _interval(verdict: Verdict, metric: str, *bounds: float) -> str:
 
 
 def _could_have(verdict: Verdict) -> str:
-    (could,) = points(verdict.detectable)
-    (observed,) = points(verdict.difference)
+    could, observed = (points(value)[0] for value in (verdict.detectable, verdict.difference))
     if verdict.difference <= 0:
         return f"could have proven {could} points; observed {observed}"
     if verdict.needed is None:

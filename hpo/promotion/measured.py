@@ -38,13 +38,8 @@ class Measured:
 
     def document(self, spec: StudySpec, sha256: str) -> dict[str, Any]:
         """Return the JSON form, which is ``metrics.json``."""
-        return {
-            "objective": str(spec.objective),
-            "weights_sha256": sha256,
-            "splits": self.splits,
-            "at_defaults": self.defaults,
-            "images": self.images,
-        }
+        measured = {"splits": self.splits, "at_defaults": self.defaults, "images": self.images}
+        return {"objective": str(spec.objective), "weights_sha256": sha256, **measured}
 
 
 def measured(spec: StudySpec, predictions: dict[str, Predictions], point: OperatingPoint, imgsz: int) -> Measured:

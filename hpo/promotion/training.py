@@ -74,7 +74,7 @@ class _Shown(Recorder):
 
     @override
     def took_memory(self, mib: float) -> None:
-        return
+        """Show nothing."""
 
     @override
     def report(self, report: EpochReport) -> Answer:
@@ -83,7 +83,7 @@ class _Shown(Recorder):
 
     @override
     def checkpointed(self, epoch: int) -> None:
-        return
+        """Show nothing."""
 
 
 class FinalTraining:

@@ -36,8 +36,7 @@ def history(report: Report) -> str:
         bottom = min(row.value or 0.0 for row in complete)
         axes.plot(pruned, [bottom] * len(pruned), "|", color=QUIET, label=f"pruned ({len(pruned)})")
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.set_xlabel("trial")
-    axes.set_ylabel(str(report.spec.objective))
+    axes.set(xlabel="trial", ylabel=str(report.spec.objective))
     axes.legend(fontsize=8, frameon=False, loc="lower right")
     return _svg(figure)
 
@@ -49,8 +48,7 @@ def importances(report: Report) -> str:
     names, values = [each.name for each in shown], [each.value for each in shown]
     reach = [[each.value - each.low for each in shown], [each.high - each.value for each in shown]]
     axes.barh(names, values, xerr=reach, color=BEST, error_kw={"ecolor": "#444", "elinewidth": 1, "capsize": 2})
-    axes.set_xlim(0, 1)
-    axes.set_xlabel("share of the importance (PED-ANOVA), 90% interval over trials")
+    axes.set(xlim=(0, 1), xlabel="share of the importance (PED-ANOVA), 90% interval over trials")
     return _svg(figure)
 
 

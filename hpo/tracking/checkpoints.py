@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,6 @@ from hpo.settings import Settings
 from hpo.study.records import StudyRow
 from hpo.tracking import client, experiment
 
-CHECKPOINTS = "checkpoints"
-
 
 class MlflowStore:
     """The folder ``root`` of one study in the artifact store (``hpo.trial.ports.CheckpointStore``).
@@ -28,16 +26,14 @@ class MlflowStore:
     MLflow is imported and contacted by the first call, not before.
     """
 
-    def __init__(self, settings: Settings, study: StudyRow, root: str = CHECKPOINTS) -> None:
+    def __init__(self, settings: Settings, study: StudyRow, root: str = "checkpoints") -> None:
         self._settings = settings
         self._study = study
         self._root = root
-        self._location: str | None = None
-        self._guard = threading.Lock()
 
     def put(self, file: Path, folder: str) -> str:
         with self._reaching("store"):
-            place = f"{self._base()}/{folder}" if folder else self._base()
+            place = f"{self._base}/{folder}" if folder else self._base
             client.repository(place, self._settings.tracking_uri).log_artifact(str(file))
             return f"{place}/{file.name}"
 
@@ -54,14 +50,11 @@ class MlflowStore:
         with suppress(Missing), self._reaching(location):
             client.repository(place, self._settings.tracking_uri).delete_artifacts(name)
 
+    @cached_property  # two threads may both find it: they find the same
     def _base(self) -> str:
-        with self._guard:
-            if self._location is None:
-                connected = client.connect(self._settings.tracking_uri)
-                experiment_id = experiment.find_or_create(connected, self._study, self._settings.artifact_root)
-                found = connected.get_experiment(experiment_id).artifact_location
-                self._location = f"{found.rstrip('/')}/{self._root}"
-            return self._location
+        connected = client.connect(self._settings.tracking_uri)
+        experiment_id = experiment.find_or_create(connected, self._study, self._settings.artifact_root)
+        return f"{connected.get_experiment(experiment_id).artifact_location.rstrip('/')}/{self._root}"
 
     @contextmanager
     def _reaching(self, location: str) -> Iterator[None]:

@@ -54,13 +54,10 @@ def text(study: StudyRow, trials: Sequence[TrialRow], verdict: VerdictDocument |
     spec = study.spec
     best = snapshot.best_first(trials)[:_ROWS]
     standing = f"best {best[0].value:.4f} (trial {best[0].number})" if best else "nothing complete yet"
-    parts = [f"### {spec.name}: {spec.objective} of `{Path(spec.model).name}`, {standing}"]
-    if verdict is not None:
-        parts.append(f"**Verdict:** {verdict.sentence}")
-    parts.append(_counts(spec, trials))
-    if best:
-        parts.append(_table(spec, best))
-    return "\n\n".join([*parts, _asked(spec)])
+    title = f"### {spec.name}: {spec.objective} of `{Path(spec.model).name}`, {standing}"
+    told = [] if verdict is None else [f"**Verdict:** {verdict.sentence}"]
+    table = [_table(spec, best)] if best else []
+    return "\n\n".join([title, *told, _counts(spec, trials), *table, _asked(spec)])
 
 
 def _counts(spec: StudySpec, trials: Sequence[TrialRow]) -> str:

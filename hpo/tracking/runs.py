@@ -114,9 +114,7 @@ class Runs:
             some_params, params = params[:_PARAMS_A_BATCH], params[_PARAMS_A_BATCH:]
             free = _METRICS_A_BATCH - len(some_params) - len(tags)
             some_metrics, metrics = metrics[:free], metrics[free:]
-            self._client.log_batch(
-                run.run_id, metrics=some_metrics, params=some_params, tags=[RunTag(*tag) for tag in tags.items()]
-            )
+            self._client.log_batch(run.run_id, some_metrics, some_params, [RunTag(*tag) for tag in tags.items()])
             run.tags |= tags
             tags = {}
         run.params |= content.params

@@ -20,6 +20,7 @@ _SECTION = "comparison"
 metrics' prefixes.
 """
 _SECTION_OF_CARDS = {"uuid": _SECTION, "name": "Comparison", "display": True, "isReordered": False, "columns": 2}
+_PLACE = {"metricSectionId": _SECTION, "deleted": False}
 _SCATTERS, _COLUMNS = 8, 10
 _X_AXIS = {"selectedMetricKeys": ["objective"], "xAxisKey": "step", "xAxisScaleType": "linear"}
 _Y_AXIS = {
@@ -65,9 +66,7 @@ def state(spec: StudySpec, important: Sequence[str] = ()) -> dict[str, Any]:
         "selectedColumns": ["metrics.`value`", "metrics.`objective`", *params, *found, "tags.`state`", "tags.`reason`"],
         "runsHiddenMode": "FIRST_20_RUNS",
         "compareRunSections": [_SECTION_OF_CARDS],
-        "compareRunCharts": [
-            {**chart, "metricSectionId": _SECTION, "deleted": False} for chart in _charts(spec, names)
-        ],
+        "compareRunCharts": [{**chart, **_PLACE} for chart in _charts(spec, names)],
     }
 
 
@@ -80,14 +79,9 @@ def _charts(spec: StudySpec, names: Sequence[str]) -> list[dict[str, Any]]:
     ranged = [dimension.name for dimension in dimensions if not isinstance(dimension.domain, Choices)]
     curves = {"uuid": "curves", "type": "LINE", "metricKey": "objective", "displayName": "objective by epoch"}
     parallel = {"uuid": "parallel", "type": "PARALLEL", "selectedParams": always, "selectedMetrics": ["value"]}
+    value = {"yaxis": {"key": "value", "type": "METRIC"}, "runsCountToCompare": 1000}
     scatters = [
-        {
-            "uuid": f"scatter-{name}",
-            "type": "SCATTER",
-            "xaxis": {"key": name, "type": "PARAM"},
-            "yaxis": {"key": "value", "type": "METRIC"},
-            "runsCountToCompare": 1000,
-        }
+        {"uuid": f"scatter-{name}", "type": "SCATTER", "xaxis": {"key": name, "type": "PARAM"}, **value}
         for name in ranged[:_SCATTERS]
     ]
     return [{**_LINE, **curves}, {**parallel, "showAllRuns": True}, *scatters]
