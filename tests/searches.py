@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from hpo.confirmation import record, stage
+from hpo.confirmation import stage
 from hpo.evidence.document import VerdictDocument
 from hpo.study.database.storage import Storage, open_storage
 from hpo.study.records import Facts, StudyRow, TrialRow
 from hpo.study.session.worker_session import WorkerSession
-from hpo.study.studies import lifecycle, snapshot
+from hpo.study.studies import lifecycle, snapshot, verdicts
 from hpo.studyfile.schema import Confirm
 from tests.study.support import FACTS, IDENTITY, INSIDE, run, study_spec
 
@@ -28,7 +28,7 @@ def judged(storage: Storage, search: StudyRow, claim: str) -> TrialRow:
     """Return the trial that the stored verdict names: the worst one, which no search would call the best."""
     confirmed = stage.begin(storage, search, Confirm(top=3, seeds=2))
     worst = min((row for row in snapshot.trials(storage, search) if not row.baseline), key=lambda row: row.value or 0.0)
-    record.keep(storage, confirmed, verdict(claim, winner=worst.number), "me")
+    verdicts.keep(storage, confirmed, "me", verdict(claim, winner=worst.number))
     return worst
 
 

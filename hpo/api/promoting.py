@@ -13,7 +13,8 @@ from hpo.errors import StorageUnavailable
 if TYPE_CHECKING:
     from hpo.api.searching import Obey
     from hpo.orchestration.stop import StopRequest
-    from hpo.promotion.promote import Promoted, PromotionRequest
+    from hpo.promotion.card import Promoted
+    from hpo.promotion.promote import PromotionRequest
     from hpo.promotion.registering import Registered
     from hpo.promotion.training import Trained
     from hpo.settings import Settings

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from hpo.evidence.images import paired
 from hpo.evidence.verdict import Verdict
 from hpo.studyfile.schema import StudySpec
 from hpo.studyfile.stage import StagePlan
-from hpo.trial.operating_point import Interval, OperatingPoint
+from hpo.trial.operating_point import Interval
 
 RESAMPLES = 2000
 Drawn = NDArray[np.float64]
@@ -51,7 +52,8 @@ def judge(study: tuple[StudySpec, StagePlan], groups: Groups, split: str, captur
     """
     spec, plan = study
     bootstrap = Bootstrap(RESAMPLES, spec.search.seed)
-    control = [_drawn(spec, capture(weights, split), None, bootstrap) for _, weights in groups.baseline]
+    objective = spec.objective
+    control = [drawn(capture(weights, split), None, objective, bootstrap) for _, weights in groups.baseline]
     candidates: list[list[float]] = []
     ours: list[Drawn] = []
     plain: list[float] = []
@@ -61,27 +63,13 @@ def judge(study: tuple[StudySpec, StagePlan], groups: Groups, split: str, captur
         for row, weights in group:
             predictions, point = capture(weights, split), plan[row.ordinal].operating_point
             if index == groups.winner:
-                ours.append(_drawn(spec, predictions, point, bootstrap))
-                plain.append(float(_drawn(spec, predictions, None, None)[0]))
-            candidates[-1].append(float(_drawn(spec, predictions, point, None)[0]))
+                ours.append(drawn(predictions, point, objective, bootstrap))
+                plain.append(float(drawn(predictions, None, objective, None)[0]))
+            candidates[-1].append(float(drawn(predictions, point, objective, None)[0]))
     base = [float(run[0]) for run in control]
     found = verdict.decide(candidates, base, groups.winner)
     training = fmean(plain) - fmean(base)
-    return Judgement(found, _paired(ours, control), training, found.difference - training, fmean(base))
-
-
-def _drawn(
-    spec: StudySpec, predictions: Predictions, point: OperatingPoint | None, bootstrap: Bootstrap | None
-) -> Drawn:
-    return drawn(predictions, point, spec.objective, bootstrap)
-
-
-def _paired(ours: list[Drawn], theirs: list[Drawn]) -> Interval:
-    """Return the paired interval. AP of many detections has fewer resamples, so only the resamples common to
-    all count.
-    """
-    count = min(len(run) for run in (*ours, *theirs))
-    return paired(np.stack([run[:count] for run in ours]), np.stack([run[:count] for run in theirs]))
+    return Judgement(found, paired(ours, control), training, found.difference - training, fmean(base))
 
 
 def metric_name(spec: StudySpec) -> str:
@@ -103,30 +91,16 @@ class Measurement:
 
 def document(spec: StudySpec, groups: Groups, found: Judgement, measurement: Measurement) -> VerdictDocument:
     """Return the stored document about the winner."""
-    won = found.verdict
+    metric = metric_name(spec)
+    said = verdict.sentence(found.verdict, metric)
+    facts: dict[str, Any] = {**vars(found.verdict), **vars(measurement), "winner": groups.numbers[groups.winner]}
     return VerdictDocument(
-        claim=won.claim,
-        difference=won.difference,
-        low=won.low,
-        high=won.high,
-        seeds=won.seeds,
-        winner=groups.numbers[groups.winner],
-        metric=metric_name(spec),
+        **facts,
+        metric=metric,
         baseline=found.baseline,
         images=Bounds(found.images.low, found.images.high),
         gain=GainParts(found.training, found.operating_point),
-        sd=won.sd,
-        detectable=won.detectable,
-        needed=won.needed,
         candidates=tuple(Candidate(*each) for each in zip(groups.numbers, groups.means, strict=True)),
         left_out=groups.left_out,
-        split=measurement.split,
-        look=measurement.look,
-        within_noise=measurement.within_noise,
-        sentence=_sentence(spec, won, measurement.split),
+        sentence=said if measurement.split == "test" else f"{said}; measured on val, which also chose the winner",
     )
-
-
-def _sentence(spec: StudySpec, won: Verdict, split: str) -> str:
-    said = verdict.sentence(won, metric_name(spec))
-    return said if split == "test" else f"{said}; measured on val, which also chose the winner"

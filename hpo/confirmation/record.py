@@ -1,4 +1,4 @@
-"""Stored facts of a verdict: each look at a split, and its result."""
+"""Stored facts of a confirmation: its state, and each look at a split."""
 
 from __future__ import annotations
 
@@ -29,20 +29,10 @@ class Stage:
 def stage_of(storage: Storage, search: StudyRow) -> Stage | None:
     """Return the state, or None before the stage has begun."""
     study = lifecycle.confirmation(storage, search.name)
-    return None if study is None else Stage(study, snapshot.status(storage, study), stored(storage, study))
-
-
-def stored(storage: Storage, stage: StudyRow) -> VerdictDocument | None:
-    """Return the verdict of the stage, or None before it was computed."""
-    return verdicts.stored(storage, stage)
+    return None if study is None else Stage(study, snapshot.status(storage, study), verdicts.stored(storage, study))
 
 
 def look(storage: Storage, stage: StudyRow, split: str, by: str) -> int:
     """Record a look at ``split`` before it is taken; return its number among the looks at this split of this data."""
     verdicts.note_look(storage, stage, by, Look(split))
     return sum(each.split == split for each in verdicts.looks(storage, stage.identity.data_fingerprint))
-
-
-def keep(storage: Storage, stage: StudyRow, verdict: VerdictDocument, by: str) -> None:
-    """Store the verdict of the stage."""
-    verdicts.keep(storage, stage, by, verdict)

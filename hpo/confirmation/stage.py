@@ -11,16 +11,7 @@ from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow, TrialRow
 from hpo.study.studies import lifecycle, snapshot
 from hpo.studyfile.planning import plan
-from hpo.studyfile.schema import (
-    LONGEST_NAME,
-    STAGE_SUFFIX,
-    Budget,
-    Confirm,
-    Keep,
-    Method,
-    Search,
-    StudySpec,
-)
+from hpo.studyfile.schema import LONGEST_NAME, STAGE_SUFFIX, Budget, Confirm, Keep, Method, Search, StudySpec
 from hpo.studyfile.stage import PlannedRun, StagePlan
 
 log = logging.getLogger(__name__)
@@ -72,8 +63,7 @@ def staged(search: StudyRow, best: list[TrialRow], chosen: Confirm) -> tuple[Stu
         *(PlannedRun(row.number, _pairs(row.params), _pairs(row.train), _point(row)) for row in best),
     ]
     first = 1 + int(search.spec.train_args.get("seed", 0))
-    runs = once * chosen.seeds
-    planned = tuple(_seeded(run, (first + ordinal) % 2**31) for ordinal, run in enumerate(runs))
+    planned = tuple(_seeded(run, first + ordinal) for ordinal, run in enumerate(once * chosen.seeds))
     spec = replace(
         search.spec,
         name=f"{search.name}{STAGE_SUFFIX}",
@@ -94,7 +84,7 @@ def _point(row: TrialRow) -> Any:
 
 
 def _seeded(run: PlannedRun, seed: int) -> PlannedRun:
-    return replace(run, train=_pairs({**dict(run.train), "seed": seed}))
+    return replace(run, train=_pairs({**dict(run.train), "seed": seed % 2**31}))
 
 
 def _pairs(values: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
@@ -105,9 +95,6 @@ def _refuse_another(stored: StudyRow, wanted: Confirm | None) -> None:
     is_one = stored.spec.confirm
     if wanted is None or wanted == is_one or is_one is None:
         return
-    different = [
-        f"{name}: stored {getattr(is_one, name)}, asked {getattr(wanted, name)}"
-        for name in ("top", "seeds")
-        if getattr(is_one, name) != getattr(wanted, name)
-    ]
+    pairs = {"top": (is_one.top, wanted.top), "seeds": (is_one.seeds, wanted.seeds)}
+    different = [f"{name}: stored {old}, asked {new}" for name, (old, new) in pairs.items() if old != new]
     raise StudyConflict(stored.name, different, f"way out: leave them out, or `hpo delete {stored.name}` to begin anew")

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpo.confirmation import record
+from hpo.confirmation import record, weights
 from hpo.confirmation.groups import grouped
-from hpo.confirmation.weights import RunWeights
 from hpo.evidence.document import VerdictDocument
 from hpo.settings import Settings
 from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow
-from hpo.study.studies import lifecycle, snapshot
+from hpo.study.studies import lifecycle, snapshot, verdicts
 
 if TYPE_CHECKING:
     from hpo.detection.predictions import Predictions
@@ -38,13 +39,13 @@ def reach(storage: Storage, stage: StudyRow, setup: MeasurementSetup) -> Verdict
 
     So the test split is looked at once: a second look at other seeds needs another stage, and is counted.
     """
-    known = record.stored(storage, stage)
+    known = verdicts.stored(storage, stage)
     if known is not None:
         return known
     from hpo.confirmation.judging import Measurement, document, judge
     from hpo.evidence.verdict import within_noise
 
-    groups = grouped(stage, snapshot.trials(storage, stage), RunWeights(setup.settings, stage).of)
+    groups = grouped(stage, snapshot.trials(storage, stage), partial(weights.of_run, setup.settings, stage))
     split = "test" if "test" in stage.facts.dataset["splits"] else "val"
     look = record.look(storage, stage, split, setup.by)
     found = judge((stage.spec, stage.plan), groups, split, _capture(stage, setup))
@@ -52,7 +53,7 @@ def reach(storage: Storage, stage: StudyRow, setup: MeasurementSetup) -> Verdict
     values = [row.value for row in snapshot.trials(storage, search) if row.value is not None and row.counts]
     measurement = Measurement(split, look, within_noise(values, found.verdict.sd))
     told = document(stage.spec, groups, found, measurement)
-    record.keep(storage, stage, told, setup.by)
+    verdicts.keep(storage, stage, setup.by, told)
     return told
 
 
@@ -62,13 +63,11 @@ def _capture(stage: StudyRow, setup: MeasurementSetup) -> Callable[[Path, str], 
     """
     from hpo.training.measuring.predictions import PredictionsRequest, captured
 
-    runs, seen = len(stage.plan), 0
+    seen = count()
 
-    def capture(weights: Path, split: str) -> Predictions:
-        nonlocal seen
-        setup.progress(seen, runs)
-        seen += 1
-        wanted = PredictionsRequest(weights, setup.data, split, None, "deploy", setup.device)
+    def capture(file: Path, split: str) -> Predictions:
+        setup.progress(next(seen), len(stage.plan))
+        wanted = PredictionsRequest(file, setup.data, split, None, "deploy", setup.device)
         return captured(wanted, setup.settings, keep=stage.spec.keep.caches)[0]
 
     return capture

@@ -21,12 +21,11 @@ def lines(told: VerdictDocument) -> list[str]:
 
 def paragraph(told: VerdictDocument) -> tuple[str, ...]:
     """Return sentences for a report; the verdict comes first."""
-    left_out = tuple(f"Left out: {one}." for one in _left_out(told))
     return (
         f"Trial {told.winner} {told.sentence}.",
         f"Measured on {told.split}. Gain: {_gain(told)}.",
         f"Over images: {_images(told)}. Noise: {_noise(told)}.",
-        *left_out,
+        *(f"Left out: {one}." for one in _left_out(told)),
     )
 
 

@@ -88,8 +88,7 @@ class VerdictDocument:
         Returns:
             The fields by name, with plain values.
         """
-        own = {"claim": self.claim.value, "candidates": [asdict(each) for each in self.candidates]}
-        return {**asdict(self), **own}
+        return {**asdict(self), "claim": self.claim.value, "candidates": [asdict(each) for each in self.candidates]}
 
     @staticmethod
     def from_dict(raw: Mapping[str, Any]) -> VerdictDocument:
@@ -102,10 +101,9 @@ class VerdictDocument:
             The verdict.
         """
         known = {name: raw[name] for name in VerdictDocument.__dataclass_fields__}
-        own = {
+        known |= {
             "claim": VerdictClaim(raw["claim"]),
             "images": Bounds(**raw["images"]),
             "gain": GainParts(**raw["gain"]),
-            "candidates": tuple(Candidate(**each) for each in raw["candidates"]),
         }
-        return VerdictDocument(**{**known, **own})
+        return VerdictDocument(**{**known, "candidates": tuple(Candidate(**each) for each in raw["candidates"])})

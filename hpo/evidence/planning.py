@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 
 from hpo.evidence.dunnett import critical
 
@@ -44,8 +45,6 @@ def seeds_for(difference: float, sd: float, candidates: int) -> int | None:
     """
     if difference <= 0 or detectable(sd, candidates, MOST_SEEDS) > difference:
         return None
-    few, enough = 1, MOST_SEEDS
-    while enough - few > 1:  # detectable falls as seeds grow
-        middle = (few + enough) // 2
-        few, enough = (few, middle) if detectable(sd, candidates, middle) <= difference else (middle, enough)
-    return enough
+    # detectable falls as seeds grow
+    tried = range(2, MOST_SEEDS)
+    return 2 + bisect_left(tried, x=True, key=lambda seeds: detectable(sd, candidates, seeds) <= difference)

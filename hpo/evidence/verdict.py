@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from hpo.evidence import dunnett, planning
 from hpo.evidence.document import VerdictClaim
@@ -37,27 +36,6 @@ class Verdict:
     needed: int | None
     """Seeds that would prove the observed difference with a chance of 80%; None where it is not above 0 or would take
     more than ``planning.MOST_SEEDS``."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form.
-
-        Returns:
-            The fields by name, with plain values.
-        """
-        return {**vars(self), "claim": self.claim.value}
-
-    @staticmethod
-    def from_dict(raw: dict[str, Any]) -> Verdict:
-        """Read the JSON form; further keys are left alone.
-
-        Args:
-            raw: What ``to_dict`` gave.
-
-        Returns:
-            The verdict.
-        """
-        known = {name: raw[name] for name in Verdict.__dataclass_fields__}
-        return Verdict(**{**known, "claim": VerdictClaim(raw["claim"])})
 
 
 def decide(candidates: Sequence[Sequence[float]], control: Sequence[float], winner: int | None = None) -> Verdict:
@@ -133,32 +111,29 @@ def sentence(verdict: Verdict, metric: str) -> str:
     Returns:
         One line without a full stop.
     """
+    difference, low, high = verdict.difference, verdict.low, verdict.high
     match verdict.claim:
         case VerdictClaim.BEATS:
-            value, low, high = points(verdict.difference, verdict.low, verdict.high)
-            return f"beats the defaults by {value} points {metric} (95% interval {low} to {high}, {_seeds(verdict)})"
+            return f"beats the defaults by {_interval(verdict, metric, difference, low, high)}"
         case VerdictClaim.WORSE:
-            value, low, high = points(-verdict.difference, -verdict.high, -verdict.low)
-            return (
-                f"worse than the defaults by {value} points {metric} (95% interval {low} to {high}, "
-                f"{_seeds(verdict)}): keep the defaults"
-            )
+            told = _interval(verdict, metric, -difference, -high, -low)
+            return f"worse than the defaults by {told}: keep the defaults"
         case VerdictClaim.NONE if verdict.sd <= _ROUNDING:
             return (
-                f"no difference can be told: the {_seeds(verdict)} of each configuration gave one and the same value, "
-                "so that nothing is known of the noise: keep the defaults"
+                f"no difference can be told: the {verdict.seeds} seeds of each configuration gave one and the same "
+                "value, so that nothing is known of the noise: keep the defaults"
             )
         case VerdictClaim.NONE:
             return f"no difference found: keep the defaults ({_could_have(verdict)})"
 
 
-def _seeds(verdict: Verdict) -> str:
-    return f"{verdict.seeds} seeds"
+def _interval(verdict: Verdict, metric: str, *bounds: float) -> str:
+    value, low, high = points(*bounds)
+    return f"{value} points {metric} (95% interval {low} to {high}, {verdict.seeds} seeds)"
 
 
 def _could_have(verdict: Verdict) -> str:
-    (could,) = points(verdict.detectable)
-    (observed,) = points(verdict.difference)
+    could, observed = (points(value)[0] for value in (verdict.detectable, verdict.difference))
     if verdict.difference <= 0:
         return f"could have proven {could} points; observed {observed}"
     if verdict.needed is None:

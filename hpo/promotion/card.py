@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,14 +14,16 @@ from hpo.promotion.exports import MOST_MISSING
 from hpo.promotion.measured import NAMES, TOLERANCE, Measured
 from hpo.promotion.training import Trained
 from hpo.report.facts import settings
+from hpo.report.markdown import table
+from hpo.report.words import versions
 from hpo.study.records import StudyRow
 from hpo.trial import handed_over as names
 from hpo.trial import wording
 
 
 @dataclass(frozen=True)
-class Story:
-    """Facts that a card states."""
+class Promoted:
+    """Content of a finished folder, and all that its card states."""
 
     study: StudyRow
     choice: PromotionChoice
@@ -37,95 +39,87 @@ class Story:
     """Command that makes the folder again."""
     written_at: datetime
 
+    @property
+    def split(self) -> str:
+        """Return ``test`` if the data has it, since its images chose nothing; otherwise ``val``."""
+        return "test" if "test" in self.found.splits else "val"
 
-def render(story: Story) -> str:
+
+def render(made: Promoted) -> str:
     """Return the card as Markdown; it ends with a newline."""
-    study, found = story.study, story.found
-    spec = study.spec
+    study, found = made.study, made.found
+    spec, model, splits = study.spec, Path(study.spec.model).name, study.facts.dataset["splits"].items()
+    data = [(name, each["images"], each["background"], each["boxes"], _use(name, made)) for name, each in splits]
     parts = [
-        f"# {spec.name}: {Path(spec.model).name} for {', '.join(study.facts.dataset['names'])}",
-        f"Its settings: {story.choice.why}.",
+        f"# {spec.name}: {model} for {', '.join(study.facts.dataset['names'])}",
+        f"Its settings: {made.choice.why}.",
         "## What was asked",
-        f"Which training settings give {Path(spec.model).name} the best `{spec.objective}`? Searched: "
+        f"Which training settings give {model} the best `{spec.objective}`? Searched: "
         f"{', '.join(spec.searched.names) or 'nothing'}; {spec.budget.trials} trials of {spec.epochs} epochs, sampler "
         f"{spec.search.sampler.name}, pruner {spec.search.pruner.name}.",
         "## The data",
-        _table(
-            ("split", "images", "background", "boxes", "used for"),
-            [
-                (split, each["images"], each["background"], each["boxes"], _use(split, story))
-                for split, each in study.facts.dataset["splits"].items()
-            ],
-        ),
+        table(("split", "images", "background", "boxes", "used for"), data),
         "## Evidence that the settings are better than the defaults",
-        *_evidence(story),
+        *_evidence(made),
         "## Settings against the defaults",
-        _settings(story),
+        _settings(made),
         "## Final training",
-        _training(story.trained),
+        _training(made.trained),
         "## Operating point",
-        f"{wording.setting(found.point)}; {_origin(story.trained)}.{_unlike_predict(found)}",
+        f"{wording.setting(found.point)}; {_origin(made.trained)}.{_unlike_predict(found)}",
         "## What these weights are worth",
-        _worth(story),
+        _worth(made),
         "AP with `_all` is of all detections down to a confidence of 0.001, as `yolo val` reports it; the rest is of "
         "what lies above the confidence: what a user of the detector sees.",
         "## Check",
-        *_check(story),
+        *_check(made.checked),
         "## Use",
-        _use_lines(story),
+        _use_lines(made),
         "## Again",
-        f"    {story.command}",
-        f"Study {study.uuid}, trial {story.choice.row.number}; data sha256 {study.identity.data_fingerprint}; "
-        f"model sha256 {study.identity.model_sha256}. {_software(story)}. Written {story.written_at:%Y-%m-%d %H:%M} "
-        "UTC.",
+        f"    {made.command}",
+        f"Study {study.uuid}, trial {made.choice.row.number}; data sha256 {study.identity.data_fingerprint}; model "
+        f"sha256 {study.identity.model_sha256}. {_software(made)}. Written {made.written_at:%Y-%m-%d %H:%M} UTC.",
         "## Limits",
-        "\n".join(f"- {line}" for line in _limits(story)),
+        "\n".join(f"- {line}" for line in _limits(made)),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _use(split: str, story: Story) -> str:
-    if split == "train":
-        return "training"
-    if split == "val":
-        return (
-            "training (it also chose the settings)" if story.trained.with_val else "choosing the settings and the epoch"
-        )
-    return "measuring"
+def _use(split: str, made: Promoted) -> str:
+    chose = "training (it also chose the settings)" if made.trained.with_val else "choosing the settings and the epoch"
+    return {"train": "training", "val": chose}.get(split, "measuring")
 
 
-def _evidence(story: Story) -> Iterable[str]:
-    verdict = story.choice.verdict
+def _evidence(made: Promoted) -> Iterable[str]:
+    verdict, row = made.choice.verdict, made.choice.row
     if verdict is None:
         yield (
             "None: not confirmed. The best of many noisy trials is lucky in part. To know whether it beats the "
-            f"defaults: `hpo confirm {story.study.name}`, then promote again."
+            f"defaults: `hpo confirm {made.study.name}`, then promote again."
         )
     else:
         yield from paragraph(verdict)
-        if verdict.winner != story.choice.row.number and not story.choice.row.baseline:
-            promoted = story.choice.row.number
-            yield f"This verdict is about trial {verdict.winner}, not about trial {promoted}, promoted here."
-    if story.looks:
-        times = "once" if story.looks == 1 else f"{story.looks} times"
+        if verdict.winner != row.number and not row.baseline:
+            yield f"This verdict is about trial {verdict.winner}, not about trial {row.number}, promoted here."
+    if made.looks:
+        times = "once" if made.looks == 1 else f"{made.looks} times"
         yield f"The test split of this data has been looked at {times} so far, over all studies on it."
 
 
-def _settings(story: Story) -> str:
-    rows = settings(story.study.spec, story.choice.row, story.choice.baseline)
-    if story.choice.row.baseline:
+def _settings(made: Promoted) -> str:
+    if made.choice.row.baseline:
         return "These are the defaults."
-    return _table(("argument", "default", "here"), [(f"`{row.name}`", row.default, row.winner) for row in rows])
+    rows = settings(made.study.spec, made.choice.row, made.choice.baseline)
+    return table(("argument", "default", "here"), [(f"`{row.name}`", row.default, row.winner) for row in rows])
 
 
 def _training(trained: Trained) -> str:
-    data = "train and val" if trained.with_val else "train"
-    which = (
-        f"the last epoch's, {trained.epochs} (EMA): with val in the training nothing is left to choose an epoch by"
-        if trained.with_val
-        else f"of epoch {trained.best_epoch}, the best on val"
-    )
-    return f"{trained.epochs} epochs on {data}; the weights are {which}."
+    if trained.with_val:
+        return (
+            f"{trained.epochs} epochs on train and val; the weights are the last epoch's, {trained.epochs} (EMA): with "
+            "val in the training nothing is left to choose an epoch by."
+        )
+    return f"{trained.epochs} epochs on train; the weights are of epoch {trained.best_epoch}, the best on val."
 
 
 def _origin(trained: Trained) -> str:
@@ -144,27 +138,24 @@ def _unlike_predict(found: Measured) -> str:
     return f" {'; '.join(what)}. `yolo predict` can't do that: `hpo.deploy` does."
 
 
-def _worth(story: Story) -> str:
-    objective = str(story.study.spec.objective)
+def _worth(made: Promoted) -> str:
+    objective, found = str(made.study.spec.objective), made.found
     shown = [name for name in NAMES if name != objective]
     rows = []
-    for split, values in story.found.splits.items():
-        seen = ", trained on" if split == "val" and story.trained.with_val else ""
-        for title, scores in (
-            ("at its operating point", values),
-            ("at conf 0.25, iou 0.7", story.found.defaults[split]),
-        ):
-            images = f"{split} ({story.found.images[split]} images{seen})"
-            rows.append((images, title, scores["objective"], *(scores[name] for name in shown)))
-    return _table(("split", "", objective, *shown), rows)
+    for split, values in found.splits.items():
+        seen = ", trained on" if split == "val" and made.trained.with_val else ""
+        images = f"{split} ({found.images[split]} images{seen})"
+        for title, scores in (("at its operating point", values), ("at conf 0.25, iou 0.7", found.defaults[split])):
+            rows.append((images, title, *(scores[name] for name in ("objective", *shown))))
+    return table(("split", "", objective, *shown), rows)
 
 
-def _check(story: Story) -> Iterable[str]:
+def _check(checked: dict[str, Any]) -> Iterable[str]:
     yield (
         "A fresh process loaded this folder alone, predicted every image with Ultralytics' predictor at the operating "
         f"point, and found every number of `{names.METRICS}` again, to within {TOLERANCE:g}."
     )
-    for form, splits in story.checked["exports"].items():
+    for form, splits in checked["exports"].items():
         for split, each in splits.items():
             yield (
                 f"`{names.EXPORTS[form]}` on {split}: {each['detections'] - each['missing']} of {each['detections']} "
@@ -173,35 +164,28 @@ def _check(story: Story) -> Iterable[str]:
             )
 
 
-def _use_lines(story: Story) -> str:
-    predict = [f"    yolo predict cfg={names.PREDICT} source=IMAGES\n"]
-    predict += [
-        f"    yolo predict cfg={names.PREDICT} model={names.EXPORTS[form]} source=IMAGES\n"
-        for form in story.checked["exports"]
-    ]
-    plain = story.found.point.is_plain
-    moved = (
-        "The two YAML files name this folder by its absolute path: change `model` and `data` in them where it is moved."
-        if plain
-        else f"`{names.HYPERPARAMETERS}` names this folder by its absolute path: change `model` and `data` in it where "
-        "it is moved."
-    )
+def _use_lines(made: Promoted) -> str:
+    commands, moved, them = [f"train cfg={names.HYPERPARAMETERS}"], f"`{names.HYPERPARAMETERS}` names", "it"
+    if made.found.point.is_plain:
+        predict = f"predict cfg={names.PREDICT}"
+        exports = [f"{predict} model={names.EXPORTS[form]} source=IMAGES" for form in made.checked["exports"]]
+        commands = [f"{predict} source=IMAGES", *exports, *commands]
+        moved, them = "The two YAML files name", "them"
+    lines = "".join(f"    yolo {command}\n" for command in commands)
     return (
-        f"{''.join(predict) if plain else ''}"
-        f"    yolo train cfg={names.HYPERPARAMETERS}\n\n"
-        f"In Python: `{wording.in_python(names.WEIGHTS, names.POINT)}`. {moved}"
+        f"{lines}\nIn Python: `{wording.in_python(names.WEIGHTS, names.POINT)}`. {moved} this folder by its absolute "
+        f"path: change `model` and `data` in {them} where it is moved."
     )
 
 
-def _limits(story: Story) -> Iterable[str]:
-    trained, choice = story.trained, story.choice
-    if "test" not in story.found.splits:
+def _limits(made: Promoted) -> Iterable[str]:
+    trained, choice = made.trained, made.choice
+    if made.split == "val":
         yield "There is no test split: the numbers on val are of images that chose the settings, and are optimistic."
     else:
-        yield "Numbers on val are optimistic: val chose the settings" + (
-            ", and was trained on." if trained.with_val else "."
-        )
-    if story.found.finds_nothing:
+        trained_on = ", and was trained on" if trained.with_val else ""
+        yield f"Numbers on val are optimistic: val chose the settings{trained_on}."
+    if made.found.finds_nothing:
         yield "At its operating point it finds nothing that is right on these images: it is of no use as it is."
     if choice.verdict is None:
         yield "The settings are not confirmed."
@@ -214,27 +198,8 @@ def _limits(story: Story) -> Iterable[str]:
     yield "Nothing is known of images unlike those of the data."
 
 
-def _software(story: Story) -> str:
-    searched, trained = story.study.facts.versions, story.versions
+def _software(made: Promoted) -> str:
+    searched, trained = made.study.facts.versions, made.versions
     if searched == trained:
-        return f"Searched and trained with {_versions(trained)}"
-    return f"Trained with {_versions(trained)}; searched with {_versions(searched)}"
-
-
-def _versions(versions: dict[str, str]) -> str:
-    return ", ".join(f"{name} {version}" for name, version in versions.items())
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    lines = [_line(head), _line(["---"] * len(head))]
-    return "\n".join(lines + [_line([_short(cell) for cell in row]) for row in rows])
-
-
-def _short(value: Any) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        return f"Searched and trained with {versions(trained)}"
+    return f"Trained with {versions(trained)}; searched with {versions(searched)}"

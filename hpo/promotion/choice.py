@@ -13,7 +13,6 @@ from hpo.study.records import StudyRow, TrialRow
 from hpo.study.studies import snapshot
 from hpo.studyfile.planning import plan
 from hpo.studyfile.schema import StudySpec
-from hpo.trial.operating_point import OperatingPoint
 
 
 @dataclass(frozen=True)
@@ -28,11 +27,6 @@ class PromotionChoice:
     """The confirmation's verdict; None without a confirmation."""
     baseline: TrialRow | None
     """The search's baseline, which the settings are compared with; None if it is not complete."""
-
-    @property
-    def fixed_point(self) -> OperatingPoint:
-        """Return the operating point known before the final training: a swept one only if its gain was proven."""
-        return self.row.recommended_point
 
 
 def choose(storage: Storage, study: StudyRow, asked: int | None) -> PromotionChoice:
@@ -60,9 +54,8 @@ def choose(storage: Storage, study: StudyRow, asked: int | None) -> PromotionCho
         return PromotionChoice(complete[0], why, None, baseline)
     if verdict.claim is VerdictClaim.BEATS:
         winner = next(row for row in complete if row.number == verdict.winner)
-        return PromotionChoice(
-            winner, f"the confirmed winner, trial {winner.number}: it {verdict.sentence}", verdict, baseline
-        )
+        why = f"the confirmed winner, trial {winner.number}: it {verdict.sentence}"
+        return PromotionChoice(winner, why, verdict, baseline)
     if baseline is None:
         raise UsageError(
             f"study {study.name!r}: trial {verdict.winner} {verdict.sentence}; the search has no complete "
@@ -96,7 +89,6 @@ def _named(study: StudyRow, rows: list[TrialRow], complete: list[TrialRow], aske
 
 
 def _unconfirmed(study: StudyRow, best: TrialRow) -> str:
-    which = (
-        "the baseline, which no trial surpassed" if best.baseline else f"trial {best.number}, the best of the search"
-    )
+    searched = f"trial {best.number}, the best of the search"
+    which = "the baseline, which no trial surpassed" if best.baseline else searched
     return f"{which}, unconfirmed: it may be luck (to know: hpo confirm {study.name})"

@@ -9,12 +9,12 @@ from hpo.errors import UsageError
 
 MOST_MISSING = 0.01
 """Highest share of detections that may differ between an export and its .pt, in [0, 1]."""
-_NEEDS = {"onnx": ("onnx", "onnxruntime"), "openvino": ("openvino",), "engine": ("onnx", "tensorrt")}
-_WAYS_OUT = {
-    "onnx": "install it: pip install 'hpo[export]' (in a clone: make dev)",
-    "openvino": "install it: pip install openvino",
-    "engine": "install it on a machine with an NVIDIA GPU: pip install tensorrt onnx",
+_NEEDS = {
+    "onnx": (("onnx", "onnxruntime"), "it: pip install 'hpo[export]' (in a clone: make dev)"),
+    "openvino": (("openvino",), "it: pip install openvino"),
+    "engine": (("onnx", "tensorrt"), "it on a machine with an NVIDIA GPU: pip install tensorrt onnx"),
 }
+"""Packages of each format, and how to install them."""
 
 
 def refuse_what_is_missing(formats: Sequence[str]) -> None:
@@ -23,6 +23,7 @@ def refuse_what_is_missing(formats: Sequence[str]) -> None:
     Ultralytics would install them by itself, in the middle of the work; here nothing is installed without a request.
     """
     for form in formats:
-        missing = [name for name in _NEEDS[form] if importlib.util.find_spec(name) is None]
+        packages, way_out = _NEEDS[form]
+        missing = [name for name in packages if importlib.util.find_spec(name) is None]
         if missing:
-            raise UsageError(f"--export {form}: {' and '.join(missing)} not installed; {_WAYS_OUT[form]}")
+            raise UsageError(f"--export {form}: {' and '.join(missing)} not installed; install {way_out}")

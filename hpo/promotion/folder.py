@@ -60,9 +60,8 @@ def write(draft: Path, target: Path, study: StudyRow, trained: Trained, found: M
     train = {"task": "detect", "mode": "train", "model": model, "data": str(target / names.DATA), **trained.train}
     write_arguments(draft / names.HYPERPARAMETERS, again, {**train, "patience": 0})
     if found.point.is_plain:  # otherwise hpo.deploy takes the settings' JSON
-        use = (
-            f"{title}\n{wording.setting(found.point)}: {source}\nUse it: yolo predict cfg={names.PREDICT} source=IMAGES"
-        )
+        setting = f"{wording.setting(found.point)}: {source}"
+        use = f"{title}\n{setting}\nUse it: yolo predict cfg={names.PREDICT} source=IMAGES"
         write_arguments(draft / names.PREDICT, use, predict_arguments(target / names.WEIGHTS, found.imgsz, found.point))
 
 

@@ -38,13 +38,8 @@ class Measured:
 
     def document(self, spec: StudySpec, sha256: str) -> dict[str, Any]:
         """Return the JSON form, which is ``metrics.json``."""
-        return {
-            "objective": str(spec.objective),
-            "weights_sha256": sha256,
-            "splits": self.splits,
-            "at_defaults": self.defaults,
-            "images": self.images,
-        }
+        measured = {"splits": self.splits, "at_defaults": self.defaults, "images": self.images}
+        return {"objective": str(spec.objective), "weights_sha256": sha256, **measured}
 
 
 def measured(spec: StudySpec, predictions: dict[str, Predictions], point: OperatingPoint, imgsz: int) -> Measured:
@@ -55,15 +50,10 @@ def measured(spec: StudySpec, predictions: dict[str, Predictions], point: Operat
         rated, value = measure(found, used, spec.objective)
         return {"objective": value, **{name: rated.scores[name] for name in NAMES}}
 
-    any_one = next(iter(predictions.values()))
-    used = default_for(any_one) if point == DEFAULT else point
-    return Measured(
-        point=used,
-        imgsz=imgsz,
-        splits={split: at(found, used) for split, found in predictions.items()},
-        defaults={split: at(found, default_for(found)) for split, found in predictions.items()},
-        images={split: len(found) for split, found in predictions.items()},
-    )
+    used = default_for(next(iter(predictions.values()))) if point == DEFAULT else point
+    splits = {split: at(found, used) for split, found in predictions.items()}
+    defaults = {split: at(found, default_for(found)) for split, found in predictions.items()}
+    return Measured(used, imgsz, splits, defaults, {split: len(found) for split, found in predictions.items()})
 
 
 def differences(reported: dict[str, dict[str, float]], found: dict[str, dict[str, float]]) -> list[str]:

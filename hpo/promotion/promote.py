@@ -13,7 +13,7 @@ from hpo import files
 from hpo.errors import HpoError
 from hpo.orchestration.workspace import Workspace
 from hpo.promotion import card, folder
-from hpo.promotion.card import Story
+from hpo.promotion.card import Promoted
 from hpo.promotion.choice import PromotionChoice
 from hpo.promotion.exports import MOST_MISSING
 from hpo.promotion.measured import Measured, differences, disagreements, measured
@@ -41,26 +41,10 @@ class PromotionRequest:
     """Name of the registered model; None to register nothing."""
 
     def command(self, study: str) -> str:
-        trial = [] if self.trial is None else ["--trial", str(self.trial)]
-        more = [*trial, *(["--with-val"] if self.with_val else [])]
-        more += [word for form in self.exports for word in ("--export", form)]
-        return shlex.join(["hpo", "promote", study, "--output", str(self.output), *more])
-
-
-@dataclass(frozen=True)
-class Promoted:
-    """Content of the finished folder."""
-
-    choice: PromotionChoice
-    trained: Trained
-    found: Measured
-    checked: dict[str, Any]
-    looks: int
-
-    @property
-    def split(self) -> str:
-        """Return ``test`` if the data has it, since its images chose nothing; otherwise ``val``."""
-        return "test" if "test" in self.found.splits else "val"
+        words = ["hpo", "promote", study, "--output", str(self.output)]
+        words += [] if self.trial is None else ["--trial", str(self.trial)]
+        words += ["--with-val"] if self.with_val else []
+        return shlex.join([*words, *(word for form in self.exports for word in ("--export", form))])
 
 
 @dataclass(frozen=True)
@@ -86,27 +70,21 @@ class FolderBuilder:
             checked = self.weights_process.check(draft)
             _refuse_unlike(found, checked)
             command, now = asked.command(self.study.name), datetime.now(UTC)
-            story = Story(self.study, choice, trained, found, checked, looks, self.versions, command, now)
-            (draft / names.CARD).write_text(card.render(story))
-        return Promoted(choice, trained, found, checked, looks)
+            made = Promoted(self.study, choice, trained, found, checked, looks, self.versions, command, now)
+            (draft / names.CARD).write_text(card.render(made))
+        return made
 
     def _predictions(self, trained: Trained) -> dict[str, Predictions]:
-        keep = max(self.study.spec.keep.caches, 4)
+        weights, data, keep = trained.weights, self.workspace.data, max(self.study.spec.keep.caches, 4)
         splits = [split for split in ("val", "test") if split in self.study.facts.dataset["splits"]]
-        return {
-            split: self.weights_process.predictions(trained.weights, self.workspace.data, split, keep)
-            for split in splits
-        }
+        return {split: self.weights_process.predictions(weights, data, split, keep) for split in splits}
 
     def _looks(self, trained: Trained) -> int:
         """Record the look at the test split, once for these weights; return the number of looks on this data."""
-        sha256 = files.digest(trained.weights)
-        fingerprint = self.study.identity.data_fingerprint
-        taken = verdicts.looks(self.storage, fingerprint)
-        if not any(each.weights == sha256 for each in taken):
+        sha256, fingerprint = files.digest(trained.weights), self.study.identity.data_fingerprint
+        if not any(each.weights == sha256 for each in verdicts.looks(self.storage, fingerprint)):
             verdicts.note_look(self.storage, self.study, self.by, Look("test", sha256))
-            taken = verdicts.looks(self.storage, fingerprint)
-        return sum(each.split == "test" for each in taken)
+        return sum(each.split == "test" for each in verdicts.looks(self.storage, fingerprint))
 
 
 def _refuse_unlike(found: Measured, checked: dict[str, Any]) -> None:

@@ -8,23 +8,20 @@ import tempfile
 import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hpo.errors import HpoError, StorageUnavailable, UsageError
 from hpo.promotion.weights_process import WeightsProcess
 from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow
 from hpo.study.studies import controls
+from hpo.tracking.registry import Champion, ModelRegistry, RegistryEntry
 from hpo.trial import handed_over as names
 from hpo.trial.operating_point import Interval
-
-if TYPE_CHECKING:
-    from hpo.tracking.registry import Champion
 
 REGISTER, REGISTERED = "register", "registered"
 """Keys of ``hpo_changes``: a promotion that waits for its registration, and a registered one."""
 RESAMPLES = 2000
-_NOT_IN_NAMES = "/:\\"
 
 
 @dataclass(frozen=True)
@@ -62,10 +59,9 @@ class Registered:
 
 def check_name(name: str) -> None:
     """Raise ``UsageError`` for a name that MLflow's registry would refuse."""
-    if not name.strip() or any(sign in name for sign in _NOT_IN_NAMES) or "'" in name or len(name) > 250:
-        raise UsageError(
-            f"--register {name!r}: a registered model's name holds no / : \\ ' and has 1 to 250 characters"
-        )
+    if not name.strip() or set("/:\\'") & set(name) or len(name) > 250:
+        why = "a registered model's name holds no / : \\ ' and has 1 to 250 characters"
+        raise UsageError(f"--register {name!r}: {why}")
 
 
 def pending(storage: Storage, study: StudyRow) -> list[Pending]:
@@ -86,8 +82,6 @@ def register(
     """Register the folder. Raises ``StorageUnavailable`` if the registry does not answer, ``UsageError`` if the folder
     is gone.
     """
-    from hpo.tracking.registry import ModelRegistry
-
     folder = Path(wanted.folder)
     if not (folder / names.METRICS).is_file():
         raise UsageError(
@@ -125,9 +119,7 @@ def catch_up(
     return done, problems
 
 
-def _entry(study: StudyRow, wanted: Pending, folder: Path) -> Any:
-    from hpo.tracking.registry import RegistryEntry
-
+def _entry(study: StudyRow, wanted: Pending, folder: Path) -> RegistryEntry:
     told = json.loads((folder / names.METRICS).read_text())
     tags = {
         "hpo.study": study.name,
@@ -165,20 +157,16 @@ def _compared(
 
 def _gain(study: StudyRow, wanted: Pending, there: Champion, weights_process: WeightsProcess) -> Interval:
     """Return the paired gain of ours over theirs on the same images, each at its own operating point."""
-    import numpy as np
-
     from hpo.detection.evidence import Bootstrap
     from hpo.detection.repeated import drawn
     from hpo.evidence.images import paired
 
     bootstrap = Bootstrap(RESAMPLES, study.spec.search.seed)
     keep = max(study.spec.keep.caches, 4)
-    runs = []
-    for weights, settings in ((Path(wanted.folder) / names.WEIGHTS, Path(wanted.folder) / names.POINT),
-                              (there.weights, there.settings)):  # fmt: skip
+    folder, runs = Path(wanted.folder), []
+    for weights, settings in ((folder / names.WEIGHTS, folder / names.POINT), (there.weights, there.settings)):
         point, _ = names.point_of(json.loads(settings.read_text()))
         found = weights_process.predictions(weights, Path(wanted.data), wanted.split, keep)
         runs.append(drawn(found, point, study.spec.objective, bootstrap))
-    count = min(map(len, runs))
-    ours, theirs = (np.stack([run[:count]]) for run in runs)
-    return paired(ours, theirs)
+    ours, theirs = runs
+    return paired([ours], [theirs])

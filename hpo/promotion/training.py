@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -76,7 +75,7 @@ class _Shown(Recorder):
 
     @override
     def took_memory(self, mib: float) -> None:
-        return
+        """Show nothing."""
 
     @override
     def report(self, report: EpochReport) -> Answer:
@@ -85,7 +84,7 @@ class _Shown(Recorder):
 
     @override
     def checkpointed(self, epoch: int) -> None:
-        return
+        """Show nothing."""
 
 
 class FinalTraining:
@@ -100,12 +99,10 @@ class FinalTraining:
         self._workspace = workspace
         self._with_val = with_val
         self.train = training_arguments(study.spec, choice.row)
+        self.epochs = int(self.train["epochs"])
         self.token = self._digest()
         self.paths = AttemptPaths(workspace.folder / "promote" / self.token[:16])
-
-    @property
-    def epochs(self) -> int:
-        return int(self.train["epochs"])
+        self._weights = self.paths.last if with_val else self.paths.best
 
     def run(self, launcher: Launcher, stop: Stopping, show: Show) -> Trained:
         """Train to the end, or find the result of an earlier call.
@@ -113,12 +110,12 @@ class FinalTraining:
         Raises ``Stopped`` after a requested stop, ``StudyBusy`` if another process trains the same, and ``HpoError`` if
         the training fails.
         """
-        with self._alone():
-            ended = self._finished()
-            if ended is None:
-                ended = self._trained(launcher, stop, show)
-                checkpoints.remove(self.paths.checkpoints)
-        return self._result(ended)
+        self.paths.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.paths.folder / ".lock", timeout=0):
+                return self._result(self._finished() or self._trained(launcher, stop, show))
+        except Timeout:
+            raise StudyBusy(f"another process trains the same final model: {self.paths.folder}") from None
 
     def _trained(self, launcher: Launcher, stop: Stopping, show: Show) -> Ended:
         self.paths.claim(self.token)
@@ -128,6 +125,7 @@ class FinalTraining:
         ended = Supervisor(process, _Shown(show), stop, self._study.spec.recovery.hung_s, left).follow()
         match ended.reason:
             case Reason.COMPLETE:
+                checkpoints.remove(self.paths.checkpoints)
                 return ended
             case Reason.GIVEN_BACK:
                 raise Stopped(f"stopped after epoch {ended.epochs} of {self.epochs}")
@@ -143,8 +141,10 @@ class FinalTraining:
         """
         spec, swept = self._study.spec, self._study.spec.is_swept and not self._with_val
         row = self._choice.row
-        point = self._choice.fixed_point if self._with_val else row.operating_point if row.sweep is None else None
+        point = row.recommended_point if self._with_val else row.operating_point if row.sweep is None else None
         saved = checkpoints.newest(self.paths.checkpoints, self.token)
+        data = self.paths.folder / "data.yaml"
+        write_resolved(self._workspace.data, data, val_too=self._with_val)
         return TrialRequest(
             study=spec.name,
             number=row.number,
@@ -152,7 +152,7 @@ class FinalTraining:
             attempt=1,
             folder=str(self.paths.folder),
             model=self._workspace.model,
-            data=str(self._data()),
+            data=str(data),
             train=self.train,
             objective=Objective() if self._with_val else spec.objective,
             operating_point=point,
@@ -164,20 +164,10 @@ class FinalTraining:
             token=self.token,
         )
 
-    def _data(self) -> Path:
-        target = self.paths.folder / "data.yaml"
-        write_resolved(self._workspace.data, target, val_too=self._with_val)
-        return target
-
     def _finished(self) -> Ended | None:
         """Return the outcome of an earlier call if its weights exist."""
         ended = results.untold(self.paths, self.token)
-        whole = ended is not None and ended.reason is Reason.COMPLETE and self._weights.is_file()
-        return ended if whole else None
-
-    @property
-    def _weights(self) -> Path:
-        return self.paths.last if self._with_val else self.paths.best
+        return ended if ended and ended.reason is Reason.COMPLETE and self._weights.is_file() else None
 
     def _result(self, ended: Ended) -> Trained:
         swept = None if self._with_val else ended.swept
@@ -187,7 +177,7 @@ class FinalTraining:
             with_val=self._with_val,
             epochs=ended.epochs,
             best_epoch=ended.epochs if self._with_val else ended.best_epoch,
-            point=self._choice.fixed_point if swept is None else swept.recommended_point,
+            point=self._choice.row.recommended_point if swept is None else swept.recommended_point,
             sweep=swept,
         )
 
@@ -195,18 +185,6 @@ class FinalTraining:
         spec = self._study.spec
         sweep = sweep_plan(spec).to_dict() if spec.is_swept and not self._with_val else None
         identity = (self._study.uuid, self._study.identity.data_fingerprint, self._study.identity.model_sha256)
-        what = [*identity, self.train, str(spec.objective), sweep, self._with_val, self._choice.fixed_point.to_dict()]
+        point = self._choice.row.recommended_point.to_dict()
+        what = [*identity, self.train, str(spec.objective), sweep, self._with_val, point]
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        self.paths.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.paths.folder / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise StudyBusy(f"another process trains the same final model: {self.paths.folder}") from None
-        try:
-            yield
-        finally:
-            lock.release()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import PIPE, Popen
 from typing import TYPE_CHECKING, Any
 
 from hpo.errors import HpoError, UsageError
+from hpo.servers import tail
 from hpo.settings import Settings, without_secrets
 from hpo.training import environment
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 Show = Callable[[str, int, int], None]
 """Callback that gets the current activity, the number of images done, and the number of all images."""
-_TAIL = 15
 
 
 @dataclass(frozen=True)
@@ -56,18 +56,14 @@ class WeightsProcess:
         variables = without_secrets(os.environ) | environment.prepare(self.settings.home)
         command = [sys.executable, "-m", "hpo.training.weights_process", task, json.dumps(request)]
         self.show(doing, 0, 0)
-        with (
-            self.log.open("ab") as log,
-            subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=log, text=True) as process,
-        ):
+        with self.log.open("ab") as log, Popen(command, env=variables, stdout=PIPE, stderr=log, text=True) as process:
             answer = self._heard(process, doing)
         if "result" in answer:
-            result: dict[str, Any] = answer["result"]
-            return result
+            return dict(answer["result"])
         kind = UsageError if answer.get("exit_code") == UsageError.exit_code else HpoError
         raise kind(f"{doing}: {answer.get('error') or self._died(process.returncode)}")
 
-    def _heard(self, process: subprocess.Popen[str], doing: str) -> dict[str, Any]:
+    def _heard(self, process: Popen[str], doing: str) -> dict[str, Any]:
         answer: dict[str, Any] = {}
         assert process.stdout is not None  # noqa: S101  (a pipe, see ask)
         for line in process.stdout:
@@ -82,5 +78,4 @@ class WeightsProcess:
         return answer
 
     def _died(self, code: int) -> str:
-        tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-_TAIL:])
-        return f"its process ended with code {code} and no answer; {self.log} ends with:\n{tail}"
+        return f"its process ended with code {code} and no answer; {self.log} ends with:\n{tail(self.log)}"

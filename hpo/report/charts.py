@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
+from hpo.dataset.boxes import BoxFacts
 from hpo.report.facts import Report
 from hpo.study.records import TrialRow
 from hpo.studyfile.space import Choices, FloatRange, IntRange
@@ -20,15 +23,12 @@ def history(report: Report) -> str:
     """Return a chart of the value of each complete trial in the order of their numbers, the best so far, and the
     baseline.
     """
-    figure, axes = _figure(8, 3.2)
+    figure, (axes,) = _figure(8, 3.2)
     complete = _complete(report.trials)
-    axes.plot([row.number for row in complete], [row.value for row in complete], "o", color=QUIET, markersize=4)
-    best = -float("inf")
-    steps = []
-    for row in complete:
-        best = max(best, row.value or best)
-        steps.append(best)
-    axes.step([row.number for row in complete], steps, where="post", color=BEST, label="best so far")
+    numbers = [row.number for row in complete]
+    axes.plot(numbers, [row.value for row in complete], "o", color=QUIET, markersize=4)
+    steps = list(accumulate((row.value or -math.inf for row in complete), max))
+    axes.step(numbers, steps, where="post", color=BEST, label="best so far")
     if report.baseline is not None and report.baseline.value is not None:
         axes.axhline(report.baseline.value, color=DEFAULT, linestyle="--", linewidth=1, label="baseline")
     pruned = [row.number for row in report.trials if row.state is TrialState.PRUNED]
@@ -36,8 +36,7 @@ def history(report: Report) -> str:
         bottom = min(row.value or 0.0 for row in complete)
         axes.plot(pruned, [bottom] * len(pruned), "|", color=QUIET, label=f"pruned ({len(pruned)})")
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.set_xlabel("trial")
-    axes.set_ylabel(str(report.spec.objective))
+    axes.set(xlabel="trial", ylabel=str(report.spec.objective))
     axes.legend(fontsize=8, frameon=False, loc="lower right")
     return _svg(figure)
 
@@ -45,18 +44,11 @@ def history(report: Report) -> str:
 def importances(report: Report) -> str:
     """Return a chart with a bar and its interval for each dimension."""
     shown = report.importances[:15][::-1]
-    figure, axes = _figure(8, 0.9 + 0.32 * len(shown))
-    lows = [each.value - each.low for each in shown]
-    highs = [each.high - each.value for each in shown]
-    axes.barh(
-        [each.name for each in shown],
-        [each.value for each in shown],
-        xerr=[lows, highs],
-        color=BEST,
-        error_kw={"ecolor": "#444", "elinewidth": 1, "capsize": 2},
-    )
-    axes.set_xlim(0, 1)
-    axes.set_xlabel("share of the importance (PED-ANOVA), 90% interval over trials")
+    figure, (axes,) = _figure(8, 0.9 + 0.32 * len(shown))
+    names, values = [each.name for each in shown], [each.value for each in shown]
+    reach = [[each.value - each.low for each in shown], [each.high - each.value for each in shown]]
+    axes.barh(names, values, xerr=reach, color=BEST, error_kw={"ecolor": "#444", "elinewidth": 1, "capsize": 2})
+    axes.set(xlim=(0, 1), xlabel="share of the importance (PED-ANOVA), 90% interval over trials")
     return _svg(figure)
 
 
@@ -68,32 +60,29 @@ def slices(report: Report) -> str:
     complete = _complete(report.trials)
     columns = min(4, len(names))
     lines = -(-len(names) // columns)
-    figure, grid = _figure(8, 2.2 * lines, lines, columns)
-    cells = [grid] if len(names) == 1 else list(grid.flat)
+    figure, cells = _figure(8, 2.2 * lines, lines, columns)
     for axes, name in zip(cells, names, strict=False):
         rows = [row for row in complete if name in row.params]
         domain = domains[name]
-        values: list[Any] = [row.params[name] for row in rows]
-        if isinstance(domain, Choices):
-            values = [str(value) for value in values]
+        is_choice = isinstance(domain, Choices)
+        values = [str(row.params[name]) if is_choice else row.params[name] for row in rows]
         axes.scatter(values, [row.value for row in rows], c=[row.number for row in rows], cmap="Blues", s=14, vmin=-10)
         if isinstance(domain, (FloatRange, IntRange)) and domain.log:
             axes.set_xscale("log")
             axes.xaxis.set_minor_formatter("")  # a range within one decade would print its ticks over each other
         axes.set_title(name, fontsize=9)
-        if report.winner is not None and name in report.winner.params:
-            best: Any = report.winner.params[name]
-            axes.plot([str(best) if isinstance(domain, Choices) else best], [report.winner.value], "*", color=DEFAULT)
+        if name in report.winner.params:
+            best = report.winner.params[name]
+            axes.plot([str(best) if is_choice else best], [report.winner.value], "*", color=DEFAULT)
     for axes in cells[len(names) :]:
         axes.set_visible(False)
     return _svg(figure)
 
 
-def classes(report: Report) -> str:
+def classes(boxes: BoxFacts) -> str:
     """Return a chart of the number of boxes of each class in the training split."""
-    assert report.boxes is not None  # noqa: S101  (asked only where they were read)
-    shown = sorted(report.boxes.by_class.items(), key=lambda item: -item[1])[:20][::-1]
-    figure, axes = _figure(8, 0.8 + 0.28 * len(shown))
+    shown = sorted(boxes.by_class.items(), key=lambda item: -item[1])[:20][::-1]
+    figure, (axes,) = _figure(8, 0.8 + 0.28 * len(shown))
     axes.barh([name for name, _ in shown], [count for _, count in shown], color=QUIET)
     axes.set_xlabel("boxes in the training split")
     return _svg(figure)
@@ -103,14 +92,14 @@ def _complete(rows: Sequence[TrialRow]) -> list[TrialRow]:
     return [row for row in rows if row.state is TrialState.COMPLETE and row.value is not None]
 
 
-def _figure(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Any, Any]:
+def _figure(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Any, list[Any]]:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasSVG(figure)  # without pyplot, so without global state
-    axes = figure.subplots(rows, columns, squeeze=rows * columns == 1)
-    for each in axes.flat if rows * columns > 1 else [axes]:
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for each in axes:
         each.spines[["top", "right"]].set_visible(False)
         each.tick_params(labelsize=8)
     return figure, axes

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from hpo.dataset.boxes import BoxFacts
@@ -49,7 +48,7 @@ class Report:
     status: StatusRow
     trials: tuple[TrialRow, ...]
     """All trials, by number."""
-    winner: TrialRow | None
+    winner: TrialRow
     baseline: TrialRow | None
     """The baseline; None if it is not complete."""
     settings: tuple[Setting, ...]
@@ -81,12 +80,8 @@ class Report:
     @property
     def metrics(self) -> tuple[str, ...]:
         """Return the metrics that a table shows besides the objective."""
-        shown = ("map50", "map50_95", "precision", "recall", "f1")
-        return tuple(
-            name
-            for name in shown
-            if name != str(self.spec.objective) and any(name in row.metrics for row in self.trials)
-        )
+        measured = {name for row in self.trials for name in row.metrics} - {str(self.spec.objective)}
+        return tuple(name for name in ("map50", "map50_95", "precision", "recall", "f1") if name in measured)
 
 
 def settings(spec: StudySpec, winner: TrialRow, baseline: TrialRow | None) -> tuple[Setting, ...]:
@@ -96,16 +91,12 @@ def settings(spec: StudySpec, winner: TrialRow, baseline: TrialRow | None) -> tu
     """
     default = {**arguments.defaults(), **spec.train_args, **(baseline.train if baseline is not None else {})}
     searched = set(spec.searched.names)
-    names = [
-        name
-        for name in sorted({*winner.train, *searched})
-        if name in searched or (name in default and winner.train.get(name) != default[name])
-    ]
-    ordered = sorted(names, key=lambda name: (name not in searched, name))
+    others = {name for name in set(winner.train) & set(default) if winner.train[name] != default[name]} - searched
+    ordered = [*sorted(searched), *sorted(others)]
     return tuple(Setting(name, default.get(name), winner.train.get(name), name in searched) for name in ordered)
 
 
-def cost(rows: Sequence[TrialRow], winner: TrialRow | None, baseline: TrialRow | None) -> Cost:
+def cost(rows: Sequence[TrialRow], winner: TrialRow, baseline: TrialRow | None) -> Cost:
     hours = dict.fromkeys(("complete", "pruned", "failed"), 0.0)
     for row in rows:
         for attempt in row.attempts:
@@ -114,27 +105,16 @@ def cost(rows: Sequence[TrialRow], winner: TrialRow | None, baseline: TrialRow |
                 hours[_kind(row, attempt.reason)] += spent
     total = sum(hours.values())
     gain = None
-    if winner is not None and baseline is not None and total > 0:
+    if baseline is not None and total > 0:
         gain = 100 * ((winner.value or 0.0) - (baseline.value or 0.0)) / total
-    return Cost(total, hours["complete"], hours["pruned"], hours["failed"], gain)
+    return Cost(total, **hours, gain_per_hour=gain)
 
 
 def _kind(row: TrialRow, reason: Reason | None) -> str:
     """Return the kind of an attempt's hours. If the trial resumed from its checkpoint, a given-back attempt counts as
     the trial's own.
     """
-    if row.state is TrialState.COMPLETE and (reason is Reason.COMPLETE or _was_continued(row)):
+    was_continued = bool(row.attempts) and row.attempts[-1].resumed_from > 0
+    if row.state is TrialState.COMPLETE and (reason is Reason.COMPLETE or was_continued):
         return "complete"
-    if row.state is TrialState.PRUNED:
-        return "pruned"
-    return "failed"
-
-
-def _was_continued(row: TrialRow) -> bool:
-    return bool(row.attempts) and row.attempts[-1].resumed_from > 0
-
-
-def data_is_here(study: StudyRow) -> Path | None:
-    """Return the study's data.yaml if it is on this machine, otherwise None."""
-    source = Path(study.spec.data)
-    return source if source.exists() else None
+    return "pruned" if row.state is TrialState.PRUNED else "failed"

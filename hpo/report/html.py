@@ -22,7 +22,7 @@ def render(report: Report) -> str:
     if report.importances:
         drawn["importances"] = charts.importances(report)
     if report.boxes is not None:
-        drawn["classes"] = charts.classes(report)
+        drawn["classes"] = charts.classes(report.boxes)
     return environment.get_template(TEMPLATE).render(
         report=report,
         words=words,

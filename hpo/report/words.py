@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,29 +20,26 @@ def short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def versions(packages: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in packages.items())
+
+
 def question(report: Report) -> str:
-    spec = report.spec
+    spec, told = report.spec, report.study.facts.warm.told
     names = ", ".join(spec.searched.names) or "nothing"
     swept = " NMS IoU and confidence were chosen for each trained model by an exact sweep." if spec.is_swept else ""
+    warm = f" Warm start from {'; from '.join(told)}." if told else ""
     return (
         f"Which training settings give {Path(spec.model).name} the best {spec.objective} on "
         f"{Path(spec.data).parent.name}? Searched: {names}; {spec.epochs} epochs a trial, sampler "
-        f"{spec.search.sampler.name}, pruner {spec.search.pruner.name}, seed {spec.search.seed}.{swept}{_begun(report)}"
+        f"{spec.search.sampler.name}, pruner {spec.search.pruner.name}, seed {spec.search.seed}.{swept}{warm}"
     )
-
-
-def _begun(report: Report) -> str:
-    """Return the sentence about a warm start."""
-    told = report.study.facts.warm.told
-    return f" Warm start from {'; from '.join(told)}." if told else ""
 
 
 def standing(report: Report) -> str:
     """Return how far the search is, and how strong the evidence for its best trial is."""
     budget, winner, baseline = report.status.budget, report.winner, report.baseline
     done = f"{budget.counted} of {budget.trials} trials are done."
-    if winner is None:
-        return done
     if winner.baseline:
         return f"{done} No trial reached more than the baseline: keep the defaults."
     best = f"The best is trial {winner.number} with {report.spec.objective} {short(winner.value)}"
@@ -72,9 +70,9 @@ def operating_point(row: TrialRow) -> tuple[str, ...]:
     )
 
 
-def prediction(row: TrialRow | None) -> str:
+def prediction(row: TrialRow) -> str:
     """Return how to use the saved winner."""
-    if row is None or row.recommended_point.is_plain:
+    if row.recommended_point.is_plain:
         return "yolo predict cfg=winner/predict.yaml source=IMAGES"
     return f"in Python: {wording.in_python('winner/best.pt', 'winner/operating_point.json')}"
 
@@ -83,11 +81,8 @@ def sizes(report: Report) -> str:
     boxes = report.boxes
     if boxes is None:
         return "The data is not on the machine that wrote this report: no object sizes, no images."
-    total = boxes.small + boxes.medium + boxes.large
-    shares = ", ".join(
-        f"{100 * count / total:.0f}% {name}"
-        for name, count in (("small", boxes.small), ("medium", boxes.medium), ("large", boxes.large))
-    )
+    counts = {"small": boxes.small, "medium": boxes.medium, "large": boxes.large}
+    shares = ", ".join(f"{100 * count / sum(counts.values()):.0f}% {name}" for name, count in counts.items())
     low, middle, high = (100 * side for side in boxes.sides)
     return (
         f"Objects by COCO's areas: {shares} ({boxes.images} images looked at). A box's side is {middle:.0f}% of its "
@@ -97,20 +92,13 @@ def sizes(report: Report) -> str:
 
 def cost(report: Report) -> str:
     spent = report.cost
-    parts = [
-        f"{hours:.2f} h in {name}"
-        for name, hours in (
-            ("complete trials", spent.complete),
-            ("pruned ones", spent.pruned),
-            ("failed or lost work", spent.failed),
-        )
-    ]
-    gain = (
-        ""
-        if spent.gain_per_hour is None
-        else f" Gain of the best over the baseline: {spent.gain_per_hour:.3g} points an hour."
+    told = (
+        f"{spent.total:.2f} hours of devices: {spent.complete:.2f} h in complete trials, {spent.pruned:.2f} h in "
+        f"pruned ones, {spent.failed:.2f} h in failed or lost work."
     )
-    return f"{spent.total:.2f} hours of devices: {', '.join(parts)}.{gain}"
+    if spent.gain_per_hour is None:
+        return told
+    return f"{told} Gain of the best over the baseline: {spent.gain_per_hour:.3g} points an hour."
 
 
 def state(row: TrialRow) -> str:
@@ -120,7 +108,7 @@ def state(row: TrialRow) -> str:
 
 
 def mark(report: Report, row: TrialRow) -> str:
-    if report.winner is not None and row.number == report.winner.number:
+    if row.number == report.winner.number:
         return "best"
     return "baseline" if row.baseline and row.state is not TrialState.FAIL else ""
 

@@ -60,11 +60,8 @@ def of_study(study: StudyRow) -> tuple[Artifact, ...]:
     """Return the artifacts that describe the study: its file, the model's YAML, the dataset's summary."""
     dataset = json.dumps(study.facts.dataset, indent=2, sort_keys=True, default=str)
     texts = {"study.yaml": dump_yaml(study.spec), "dataset.json": dataset, "model.yaml": study.facts.model_yaml}
-    return tuple(
-        Artifact(name, text, hashlib.sha256(text.encode()).hexdigest()[:16])
-        for name, text in texts.items()
-        if text is not None
-    )
+    known = {name: text for name, text in texts.items() if text is not None}
+    return tuple(Artifact(name, text, hashlib.sha256(text.encode()).hexdigest()[:16]) for name, text in known.items())
 
 
 def manifest(artifacts: tuple[Artifact, ...]) -> str:
@@ -79,7 +76,9 @@ def mirror(client: Any, run: Any, artifacts: tuple[Artifact, ...], stored: Mappi
             _upload(client, run.run_id, artifact)
     gone = sorted(set(stored) - {artifact.path for artifact in artifacts})
     if gone:
-        _delete(client, run.artifact_uri, gone)
+        kept = repository(run.artifact_uri, client.tracking_uri)
+        for path in gone:
+            kept.delete_artifacts(path)
 
 
 def _upload(client: Any, run_id: str, artifact: Artifact) -> None:
@@ -93,12 +92,6 @@ def _upload(client: Any, run_id: str, artifact: Artifact) -> None:
         if artifact.content.exists():
             raise
         # The file was cleaned up after it was listed; the clean-up makes the trial due again.
-
-
-def _delete(client: Any, artifact_uri: str, paths: list[str]) -> None:
-    found = repository(artifact_uri, client.tracking_uri)
-    for path in paths:
-        found.delete_artifacts(path)
 
 
 def file_digest(path: Path) -> str | None:

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 from hpo.errors import HpoError
 from hpo.settings import Settings
 from hpo.study.records import StudyRow
 from hpo.tracking import client, experiment
-
-CHECKPOINTS = "checkpoints"
-_MISSING = 404
 
 
 class MlflowStore:
@@ -27,16 +26,14 @@ class MlflowStore:
     MLflow is imported and contacted by the first call, not before.
     """
 
-    def __init__(self, settings: Settings, study: StudyRow, root: str = CHECKPOINTS) -> None:
+    def __init__(self, settings: Settings, study: StudyRow, root: str = "checkpoints") -> None:
         self._settings = settings
         self._study = study
         self._root = root
-        self._location: str | None = None
-        self._guard = threading.Lock()
 
     def put(self, file: Path, folder: str) -> str:
         with self._reaching("store"):
-            place = f"{self._base()}/{folder}" if folder else self._base()
+            place = f"{self._base}/{folder}" if folder else self._base
             client.repository(place, self._settings.tracking_uri).log_artifact(str(file))
             return f"{place}/{file.name}"
 
@@ -50,20 +47,14 @@ class MlflowStore:
 
     def delete(self, location: str) -> None:
         place, _, name = location.rpartition("/")
-        try:
-            with self._reaching(location):
-                client.repository(place, self._settings.tracking_uri).delete_artifacts(name)
-        except Missing:
-            return
+        with suppress(Missing), self._reaching(location):
+            client.repository(place, self._settings.tracking_uri).delete_artifacts(name)
 
+    @cached_property  # two threads may both find it: they find the same
     def _base(self) -> str:
-        with self._guard:
-            if self._location is None:
-                connected = client.connect(self._settings.tracking_uri)
-                experiment_id = experiment.find_or_create(connected, self._study, self._settings.artifact_root)
-                found = connected.get_experiment(experiment_id).artifact_location
-                self._location = f"{found.rstrip('/')}/{self._root}"
-            return self._location
+        connected = client.connect(self._settings.tracking_uri)
+        experiment_id = experiment.find_or_create(connected, self._study, self._settings.artifact_root)
+        return f"{connected.get_experiment(experiment_id).artifact_location.rstrip('/')}/{self._root}"
 
     @contextmanager
     def _reaching(self, location: str) -> Iterator[None]:
@@ -72,16 +63,18 @@ class MlflowStore:
 
             try:
                 yield
-            except FileNotFoundError as error:
-                raise Missing(f"{location}: is not there") from error
-            except OSError as error:  # requests' errors too
-                if getattr(getattr(error, "response", None), "status_code", None) != _MISSING:
+            except (OSError, MlflowException) as error:
+                if not _is_missing(error):
                     raise
                 raise Missing(f"{location}: is not there") from error
-            except MlflowException as error:
-                if error.error_code != "RESOURCE_DOES_NOT_EXIST" and "No such artifact" not in str(error):
-                    raise
-                raise Missing(f"{location}: is not there") from error
+
+
+def _is_missing(error: Any) -> bool:
+    """Return whether an error of MLflow, of its disk or of requests says that there is no such file."""
+    if isinstance(error, OSError):
+        answer = getattr(error, "response", None)
+        return isinstance(error, FileNotFoundError) or getattr(answer, "status_code", None) == HTTPStatus.NOT_FOUND
+    return error.error_code == "RESOURCE_DOES_NOT_EXIST" or "No such artifact" in str(error)
 
 
 class Missing(HpoError):

@@ -7,7 +7,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,13 +28,7 @@ _ENVIRONMENT = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
-_OUTAGE = {
-    "INTERNAL_ERROR",
-    "TEMPORARILY_UNAVAILABLE",
-    "REQUEST_LIMIT_EXCEEDED",
-    "UNAUTHENTICATED",
-    "PERMISSION_DENIED",
-}
+_DOWN = {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "UNAUTHENTICATED", "PERMISSION_DENIED"}
 """Codes of MlflowException that concern the server, not the request."""
 
 
@@ -65,7 +59,7 @@ def reaching(tracking_uri: str) -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
-        if error.error_code in _OUTAGE:
+        if error.error_code in _DOWN:
             raise _unavailable(tracking_uri, error) from error
         raise HpoError(
             f"MLflow at {without_password(tracking_uri, tracking_uri)} refuses what the database holds: {error}\n"
@@ -73,6 +67,18 @@ def reaching(tracking_uri: str) -> Iterator[None]:
         ) from error
     except OSError as error:  # requests' errors too
         raise _unavailable(tracking_uri, error) from error
+
+
+@contextmanager
+def passing_over(*codes: str) -> Iterator[None]:
+    """End the block without an error if MLflow refuses a call with one of ``codes``."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code not in codes:
+            raise
 
 
 def _load() -> None:
@@ -119,11 +125,8 @@ def _sqlite_path(tracking_uri: str) -> Path | None:
 
 def _set_wal(path: Path) -> None:
     """Set WAL mode, so that the UI can read while a worker writes; the mode stays with the file."""
-    connection = sqlite3.connect(path)
-    try:
+    with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
-    finally:
-        connection.close()
 
 
 def repository(place: str, tracking_uri: str) -> Any:

@@ -11,10 +11,11 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from hpo.evidence.document import VerdictDocument
 from hpo.study.records import EpochRow, StudyRow, TrialRow
+from hpo.study.studies import snapshot
 from hpo.studyfile.schema import POSTPROCESSING_NAMES
 from hpo.trial.vocabulary import RunStatus, Scalar, TrialState, reaction
 
@@ -31,8 +32,7 @@ LONGEST_TAG = 8000
 """MLflow's limits (3.17, utils/validation.py), in characters."""
 
 
-@dataclass(frozen=True)
-class Point:
+class Point(NamedTuple):
     """One value of a metric."""
 
     key: str
@@ -64,8 +64,7 @@ class RunContent:
 
     def digest(self) -> str:
         """Return the sha256 of the whole content."""
-        points = [(point.key, point.value, point.time_ms, point.step) for point in self.points]
-        whole = [self.key, self.name, self.started_ms, self.ended_ms, self.status, self.params, self.tags, points]
+        whole = [self.key, self.name, self.started_ms, self.ended_ms, self.status, self.params, self.tags, self.points]
         return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
 
@@ -90,12 +89,9 @@ def milliseconds(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
 
 
-def trial_key(study: StudyRow, number: int) -> str:
-    return f"{study.uuid}/{number}"
-
-
-def study_key(study: StudyRow) -> str:
-    return f"{study.uuid}/study"
+def run_key(study: StudyRow, number: int | None = None) -> str:
+    """Return the key of a trial's run, or of the study's own."""
+    return f"{study.uuid}/{'study' if number is None else number}"
 
 
 def trial_content(study: StudyRow, trial: TrialRow, epochs: Iterable[EpochRow]) -> RunContent:
@@ -105,7 +101,7 @@ def trial_content(study: StudyRow, trial: TrialRow, epochs: Iterable[EpochRow]) 
     rows = list(epochs)
     curve = tuple((row.epoch, milliseconds(row.recorded_at)) for row in rows)
     return RunContent(
-        key=trial_key(study, trial.number),
+        key=run_key(study, trial.number),
         name=f"{'confirm' if study.plan else 'trial'}-{trial.number:05d}",
         started_ms=milliseconds(started),
         ended_ms=None if running else milliseconds(trial.finished or started),
@@ -122,27 +118,23 @@ def study_content(study: StudyRow, trials: Iterable[TrialRow], verdict: VerdictD
 
     ``verdict`` is the verdict of a confirmation stage.
     """
-    rows = list(trials)
-    spec = study.spec
+    rows, spec = list(trials), study.spec
+    tags = _study_tags(study, rows)
+    if verdict is not None:
+        tags |= {"verdict": verdict.sentence, "verdict.json": json.dumps(verdict.to_dict(), sort_keys=True)}
     finished = [row.finished for row in rows if row.finished]
     running = any(row.state is TrialState.RUNNING for row in rows) or not finished
-    params = {
-        "model": spec.model,
-        "data": spec.data,
-        "metric": str(spec.objective),
-        "sampler": spec.search.sampler.name,
-        "pruner": spec.search.pruner.name,
-        "seed": spec.search.seed,
-        "postprocess": spec.postprocess.value,
-    }
+    search = spec.search
+    params = {"model": spec.model, "data": spec.data, "metric": str(spec.objective), "sampler": search.sampler.name}
+    params |= {"pruner": search.pruner.name, "seed": str(search.seed), "postprocess": spec.postprocess.value}
     return RunContent(
-        key=study_key(study),
+        key=run_key(study),
         name="confirmation" if study.plan else "study",
         started_ms=milliseconds(study.created_at),
         ended_ms=None if running else milliseconds(max(finished)),
         status=RunStatus.RUNNING if running else RunStatus.FINISHED,
         params={name: canonical(value) for name, value in params.items()},
-        tags=_study_tags(study, rows) | ({} if verdict is None else _verdict_tags(verdict)),
+        tags=_cut(tags),
         points=tuple(_best_points(rows)),
     )
 
@@ -162,10 +154,10 @@ def _status(trial: TrialRow) -> RunStatus:
 
 
 def _trial_params(study: StudyRow, trial: TrialRow) -> dict[str, str]:
-    # A param never changes: the result of a sweep comes too late for one, so it is among the metrics.
-    point = None if study.spec.is_swept else trial.operating_point
     asked: dict[str, Any] = {"model": study.spec.model, "data": study.spec.data, **trial.train, **trial.params}
-    if point is not None:
+    point = trial.operating_point
+    # A param never changes: the result of a sweep comes too late for one, so it is among the metrics.
+    if point is not None and not study.spec.is_swept:
         asked |= {name: getattr(point, name) for name in POSTPROCESSING_NAMES}
     return {name: canonical(value) for name, value in asked.items()}
 
@@ -173,7 +165,7 @@ def _trial_params(study: StudyRow, trial: TrialRow) -> dict[str, str]:
 def _trial_tags(study: StudyRow, trial: TrialRow) -> dict[str, str]:
     effective = trial.attempts[-1].effective if trial.attempts else {}
     tags = {
-        KEY_TAG: trial_key(study, trial.number),
+        KEY_TAG: run_key(study, trial.number),
         "stage": "confirm" if study.plan else "search",
         "number": str(trial.number),
         "ordinal": str(trial.ordinal),
@@ -205,11 +197,10 @@ def _changed(asked: Mapping[str, Any], effective: Mapping[str, Scalar]) -> dict[
 
 
 def _study_tags(study: StudyRow, trials: list[TrialRow]) -> dict[str, str]:
-    complete = [row for row in trials if row.state is TrialState.COMPLETE and row.value is not None]
-    best = max(complete, key=lambda row: (row.value, -row.number), default=None)
+    best = snapshot.best(trials)
     counts = {state.value: sum(row.state is state for row in trials) for state in TrialState}
-    tags = {
-        KEY_TAG: study_key(study),
+    return {
+        KEY_TAG: run_key(study),
         "stage": "confirmation" if study.plan else "study",
         "spec_sha256": study.spec_sha256,
         "counts": json.dumps(counts),
@@ -217,12 +208,6 @@ def _study_tags(study: StudyRow, trials: list[TrialRow]) -> dict[str, str]:
         "best_trial": "" if best is None else str(best.number),
         **_common_tags(study),
     }
-    return _cut(tags)
-
-
-def _verdict_tags(verdict: VerdictDocument) -> dict[str, str]:
-    """Return the verdict's sentence, and its other facts as JSON."""
-    return _cut({"verdict": verdict.sentence, "verdict.json": json.dumps(verdict.to_dict(), sort_keys=True)})
 
 
 def _common_tags(study: StudyRow) -> dict[str, str]:
@@ -257,9 +242,7 @@ def _final_points(trial: TrialRow) -> Iterator[Point]:
     if trial.finished is None:
         return
     time_ms = milliseconds(trial.finished)
-    for name, value in trial.metrics.items():
-        yield Point(f"final/{name}", value, time_ms, 0)
-    for name, value in _swept(trial).items():
+    for name, value in (*trial.metrics.items(), *_swept(trial).items()):
         yield Point(f"final/{name}", value, time_ms, 0)
     if trial.state is TrialState.COMPLETE and trial.value is not None:
         yield Point("value", trial.value, time_ms, 0)
@@ -271,18 +254,9 @@ def _swept(trial: TrialRow) -> dict[str, float]:
     sweep = trial.sweep
     if sweep is None:
         return {}
-    point, gain = sweep.best.point, sweep.gain
-    found = {
-        "conf": point.conf,
-        "iou": point.iou,
-        "max_det": point.max_det,
-        "agnostic_nms": point.agnostic_nms,
-        "gain": gain.value,
-        "gain_low": gain.low,
-        "gain_high": gain.high,
-        "in_sample": sweep.in_sample,
-        "default_value": sweep.default_value,
-    }
+    found = {name: getattr(sweep.best.point, name) for name in ("conf", "iou", "max_det", "agnostic_nms")}
+    found |= {"gain": sweep.gain.value, "gain_low": sweep.gain.low, "gain_high": sweep.gain.high}
+    found |= {name: getattr(sweep, name) for name in ("in_sample", "default_value")}
     return {name: float(value) for name, value in found.items() if value is not None}
 
 

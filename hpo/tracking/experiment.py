@@ -7,6 +7,7 @@ from typing import Any
 
 from hpo.errors import StudyConflict
 from hpo.study.records import StudyRow
+from hpo.tracking.client import passing_over
 from hpo.tracking.content import STUDY_TAG
 
 
@@ -17,41 +18,29 @@ def find_or_create(client: Any, study: StudyRow, artifact_root: Path | None) -> 
     another study, or not made by ``hpo``), ``<name>-<first 8 of the uuid>`` is used. A deleted experiment of this study
     is restored, because MLflow never frees its name.
     """
-    if study.mlflow_experiment_id and _is_ours(_get(client, study.mlflow_experiment_id), study):
-        return _restored(client, _get(client, study.mlflow_experiment_id))
+    stored = _get(client, study.mlflow_experiment_id) if study.mlflow_experiment_id else None
+    if _is_ours(stored, study):
+        return _restored(client, stored)
     names = (study.name, f"{study.name}-{study.uuid[:8]}")
     for name in names:
         experiment = client.get_experiment_by_name(name) or _create(client, name, study, artifact_root)
         if _is_ours(experiment, study):
             return _restored(client, experiment)
-    raise StudyConflict(
-        study.name,
-        [f"MLflow experiments {names[0]!r} and {names[1]!r} belong to something else"],
-        "rename one of them in MLflow, then run `hpo sync`",
-    )
+    taken = f"MLflow experiments {names[0]!r} and {names[1]!r} belong to something else"
+    raise StudyConflict(study.name, [taken], "rename one of them in MLflow, then run `hpo sync`")
 
 
 def _create(client: Any, name: str, study: StudyRow, artifact_root: Path | None) -> Any:
-    from mlflow.exceptions import MlflowException
-
     location = None if artifact_root is None else (artifact_root / name).as_uri()
-    try:
+    with passing_over("RESOURCE_ALREADY_EXISTS"):  # another worker was quicker
         client.create_experiment(name, artifact_location=location, tags={STUDY_TAG: study.uuid})
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another worker was quicker
-            raise
     return client.get_experiment_by_name(name)
 
 
 def _get(client: Any, experiment_id: str) -> Any | None:
-    from mlflow.exceptions import MlflowException
-
-    try:
+    with passing_over("RESOURCE_DOES_NOT_EXIST"):
         return client.get_experiment(experiment_id)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        return None
+    return None
 
 
 def _is_ours(experiment: Any | None, study: StudyRow) -> bool:

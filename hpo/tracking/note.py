@@ -7,12 +7,14 @@ between the marks, their change stays too, and nothing more is written until the
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hpo.evidence.document import VerdictDocument
 from hpo.study.records import StudyRow, TrialRow
+from hpo.study.studies import snapshot
 from hpo.studyfile.schema import StudySpec
 from hpo.trial.vocabulary import TrialState
 
@@ -50,35 +52,27 @@ def merged(stored: str, digest: str | None, text: str) -> str | None:
 def text(study: StudyRow, trials: Sequence[TrialRow], verdict: VerdictDocument | None) -> str:
     """Return Markdown without an empty line at its ends. ``verdict`` is the verdict of the confirmation."""
     spec = study.spec
-    best = sorted(_complete(trials), key=lambda row: (-(row.value or 0.0), row.number))[:_ROWS]
+    best = snapshot.best_first(trials)[:_ROWS]
     standing = f"best {best[0].value:.4f} (trial {best[0].number})" if best else "nothing complete yet"
-    parts = [f"### {spec.name}: {spec.objective} of `{Path(spec.model).name}`, {standing}"]
-    if verdict is not None:
-        parts.append(f"**Verdict:** {verdict.sentence}")
-    parts.append(_counts(spec, trials))
-    if best:
-        parts.append(_table(spec, best))
-    return "\n\n".join([*parts, _asked(spec)])
-
-
-def _complete(trials: Sequence[TrialRow]) -> list[TrialRow]:
-    return [row for row in trials if row.state is TrialState.COMPLETE and row.value is not None]
+    title = f"### {spec.name}: {spec.objective} of `{Path(spec.model).name}`, {standing}"
+    told = [] if verdict is None else [f"**Verdict:** {verdict.sentence}"]
+    table = [_table(spec, best)] if best else []
+    return "\n\n".join([title, *told, _counts(spec, trials), *table, _asked(spec)])
 
 
 def _counts(spec: StudySpec, trials: Sequence[TrialRow]) -> str:
-    counts = {state: sum(row.state is state for row in trials) for state in TrialState}
-    told = ", ".join(f"{count} {state.value.lower()}" for state, count in counts.items() if count) or "none yet"
+    counts = Counter(row.state for row in trials)
+    told = ", ".join(f"{counts[state]} {state.lower()}" for state in TrialState if counts[state]) or "none yet"
     return f"Of {spec.budget.trials} trials: {told}."
 
 
 def _table(spec: StudySpec, best: Sequence[TrialRow]) -> str:
     names = spec.searched.names[:_PARAMS]
     heads = ["trial", str(spec.objective), *names]
-    rows = [[f"{row.number}{' (baseline)' if row.baseline else ''}", f"{row.value:.4f}"] for row in best]
-    cells = [
-        [*row, *(_short(trial.params.get(name, "")) for name in names)] for row, trial in zip(rows, best, strict=True)
-    ]
-    lines = [heads, ["---"] * len(heads), *cells]
+    lines = [heads, ["---"] * len(heads)]
+    for row in best:
+        number = f"{row.number}{' (baseline)' if row.baseline else ''}"
+        lines.append([number, f"{row.value:.4f}", *(_short(row.params.get(name, "")) for name in names)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -88,15 +82,15 @@ def _short(value: Any) -> str:
 
 def _asked(spec: StudySpec) -> str:
     sampled = ", ".join(f"`{name}`" for name in spec.searched.names) or "nothing"
-    lines = [f"- data: `{spec.data}`", f"- sampled: {sampled}"]
-    if spec.is_swept:
-        lines.append(
-            "- swept after each training: what was chosen is `final/iou` and `final/conf`, and `final/gain` is what it "
-            "gains over Ultralytics' defaults, cross-validated"
-        )
+    swept = (
+        "- swept after each training: what was chosen is `final/iou` and `final/conf`, and `final/gain` is what it "
+        "gains over Ultralytics' defaults, cross-validated"
+    )
     return "\n".join(
         [
-            *lines,
+            f"- data: `{spec.data}`",
+            f"- sampled: {sampled}",
+            *([swept] if spec.is_swept else []),
             f"- {spec.budget.trials} trials, sampler `{spec.search.sampler.name}`, pruner `{spec.search.pruner.name}`",
             "- `value`: what a complete trial came to; `objective`: the same, epoch by epoch, as the pruner saw it; "
             "its last point is the trial's value",

@@ -46,8 +46,7 @@ def update(client: Any, run_id: str, spec: StudySpec, trials: Sequence[TrialRow]
     if drawing is None:
         return {}
     ended = sum(row.finished is not None for row in trials)
-    running = ended < len(trials)
-    if not are_due(client.get_run(run_id).data.tags, ended, running=running):
+    if not are_due(client.get_run(run_id).data.tags, ended, running=ended < len(trials)):
         return {}
     with tempfile.TemporaryDirectory(prefix="hpo-plots-") as folder:
         _draw(drawing, Path(folder))

@@ -105,17 +105,11 @@ class Projector:
         self._known = self._asking(lambda: {key: self._connected().keep_oldest(runs) for key, runs in found.items()})
         rows = [row for row in self._reader.trials() if self._trial_in_sync(row)]
         experiment_id = self.study()
-        keys = [content.trial_key(self._study, row.number) for row in rows]
+        keys = [content.run_key(self._study, row.number) for row in rows]
         created = sum(key not in before for key in keys)
         unchanged = sum(key in before and before[key] == self._known[key].tags.get(DIGEST_TAG, "") for key in keys)
-        return Synced(
-            experiment_id=experiment_id,
-            runs=len(keys),
-            created=created,
-            updated=len(keys) - created - unchanged,
-            unchanged=unchanged,
-            duplicates_deleted=sum(len(runs) - 1 for runs in found.values()),
-        )
+        updated, duplicates = len(keys) - created - unchanged, sum(len(runs) - 1 for runs in found.values())
+        return Synced(experiment_id, len(keys), created, updated, unchanged, duplicates)
 
     def _trial_in_sync(self, row: TrialRow) -> str:
         """Leave an ended trial's run as it is; read any other trial again, since ``row`` may be old by now."""
@@ -125,11 +119,11 @@ class Projector:
         if row.state is TrialState.WAITING and not row.attempts:
             return ""
         files = artifacts.of_trial(row, self._study.spec.plots)
-        run = self._asking(
-            lambda: self._project(
-                lambda: content.trial_content(self._study, row, self._reader.epochs(row.number)), files
-            )
-        )
+
+        def read() -> RunContent:
+            return content.trial_content(self._study, row, self._reader.epochs(row.number))
+
+        run = self._asking(lambda: self._project(read, files))
         if run.run_id != row.mlflow_run_id:
             self._reader.set_run(row.number, run.run_id)
         return run.run_id

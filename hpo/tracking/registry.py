@@ -8,6 +8,7 @@ import tempfile
 import time
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from hpo.trial.vocabulary import RunStatus
 CHAMPION, CHALLENGER = "champion", "challenger"
 ID_TAG = "hpo.promotion"
 """Tag of a version and of its run: the promotion that made it. A retry finds it and makes no second one."""
-_LOADER = "hpo.deploy"
 _MODEL = "model"
 
 
@@ -58,19 +58,18 @@ class ModelRegistry:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._connected: Any = None
 
     def champion(self, name: str, folder: Path) -> Champion | None:
         """Fetch the champion's files into ``folder``; None if there is no such model or it has no champion."""
         with client.reaching(self._settings.tracking_uri):
-            version = self._by_alias(name, CHAMPION)
+            version = None
+            with client.passing_over("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                version = self._client.get_model_version_by_alias(name, CHAMPION)
             if version is None:
                 return None
-            files = Path(
-                client.repository(version.source, self._settings.tracking_uri).download_artifacts("", str(folder))
-            )
-            found = {file: next(files.rglob(file), None) for file in (handed_over.WEIGHTS, handed_over.POINT)}
-            weights, settings = found[handed_over.WEIGHTS], found[handed_over.POINT]
+            stored = client.repository(version.source, self._settings.tracking_uri)
+            files = Path(stored.download_artifacts("", str(folder)))
+            weights, settings = (next(files.rglob(name), None) for name in (handed_over.WEIGHTS, handed_over.POINT))
             if weights is None or settings is None:
                 return None  # a person has put the alias on a version of another kind
             return Champion(str(version.version), weights, settings, dict(version.tags))
@@ -78,15 +77,18 @@ class ModelRegistry:
     def version_of(self, entry: RegistryEntry) -> str | None:
         """Return the version that this promotion has made already, or None."""
         with client.reaching(self._settings.tracking_uri):
-            return self._version_of(entry)
+            found = self._client.search_model_versions(f"name = '{entry.name}'")
+            return next((str(each.version) for each in found if each.tags.get(ID_TAG) == entry.id), None)
 
     def add(self, study: StudyRow, entry: RegistryEntry, alias: str) -> str:
         """Register the folder as a new version under ``alias``, or find it registered; return the version."""
         with client.reaching(self._settings.tracking_uri):
-            version = self._version_of(entry)
+            version = self.version_of(entry)
             if version is None:
                 run = self._run(study, entry)
-                self._ensure_model(entry.name, study)
+                tags = {"hpo.study": study.name, "hpo.study_uuid": study.uuid}
+                with client.passing_over("RESOURCE_ALREADY_EXISTS"):
+                    self._client.create_registered_model(entry.name, tags=tags)
                 made = self._client.create_model_version(
                     entry.name,
                     source=f"{run.artifact_uri}/{_MODEL}",
@@ -98,34 +100,9 @@ class ModelRegistry:
             self._client.set_registered_model_alias(entry.name, alias, version)
             return version
 
-    @property
+    @cached_property
     def _client(self) -> Any:
-        if self._connected is None:
-            self._connected = client.connect(self._settings.tracking_uri)
-        return self._connected
-
-    def _by_alias(self, name: str, alias: str) -> Any | None:
-        from mlflow.exceptions import MlflowException
-
-        try:
-            return self._client.get_model_version_by_alias(name, alias)
-        except MlflowException as error:
-            if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
-                return None
-            raise
-
-    def _version_of(self, entry: RegistryEntry) -> str | None:
-        found = self._client.search_model_versions(f"name = '{entry.name}'")
-        return next((str(each.version) for each in found if each.tags.get(ID_TAG) == entry.id), None)
-
-    def _ensure_model(self, name: str, study: StudyRow) -> None:
-        from mlflow.exceptions import MlflowException
-
-        try:
-            self._client.create_registered_model(name, tags={"hpo.study": study.name, "hpo.study_uuid": study.uuid})
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
+        return client.connect(self._settings.tracking_uri)
 
     def _run(self, study: StudyRow, entry: RegistryEntry) -> Run:
         """Return a run of the study's experiment that holds the model's files; the prepared view leaves it out."""
@@ -168,15 +145,14 @@ def _save_model(folder: Path, target: Path) -> None:
         warnings.filterwarnings("ignore", ".*An input example was not provided")  # the signature is our own
         mlflow.pyfunc.save_model(
             str(target),
-            loader_module=_LOADER,
+            loader_module="hpo.deploy",
             data_path=str(folder),
             signature=_signature(),
             pip_requirements=requirements,
             metadata={"task": "detect", "point": point},
         )
-    card = folder / handed_over.CARD
-    if card.exists():
-        shutil.copyfile(card, target / card.name)
+    if (folder / handed_over.CARD).exists():
+        shutil.copyfile(folder / handed_over.CARD, target / handed_over.CARD)
 
 
 def _signature() -> Any:
@@ -186,7 +162,7 @@ def _signature() -> Any:
     from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
     images = TensorSpec(np.dtype(np.uint8), (-1, -1, -1, 3))  # without a name the array is passed on unchanged
-    columns = [ColSpec(DataType.long, "image")]
-    columns += [ColSpec(DataType.double, name) for name in ("x1", "y1", "x2", "y2", "score")]
-    columns += [ColSpec(DataType.long, "class"), ColSpec(DataType.string, "name")]
+    types = {"image": DataType.long, **dict.fromkeys(("x1", "y1", "x2", "y2", "score"), DataType.double)}
+    types |= {"class": DataType.long, "name": DataType.string}
+    columns = [ColSpec(type_, name) for name, type_ in types.items()]
     return ModelSignature(inputs=Schema([images]), outputs=Schema(columns))

@@ -39,15 +39,15 @@ class Run:
 
     @staticmethod
     def of(run: Any) -> Run:
-        info = run.info
+        info, data = run.info, run.data
         return Run(
             info.run_id,
             info.artifact_uri,
             info.start_time,
             info.status,
             info.end_time,
-            dict(run.data.params),
-            dict(run.data.tags),
+            dict(data.params),
+            dict(data.tags),
         )
 
 
@@ -108,15 +108,13 @@ class Runs:
         params = [Param(name, value) for name, value in content.params.items() if run.params.get(name) != value]
         tags = {name: value for name, value in content.tags.items() if run.tags.get(name) != value}
         points = [point for point in content.points if point not in run.sent]
-        metrics = [Metric(point.key, point.value, point.time_ms, point.step) for point in points]
+        metrics = [Metric(*point) for point in points]
         tags |= always if params or tags or metrics else {}
         while params or tags or metrics:
             some_params, params = params[:_PARAMS_A_BATCH], params[_PARAMS_A_BATCH:]
             free = _METRICS_A_BATCH - len(some_params) - len(tags)
             some_metrics, metrics = metrics[:free], metrics[free:]
-            self._client.log_batch(
-                run.run_id, metrics=some_metrics, params=some_params, tags=[RunTag(*tag) for tag in tags.items()]
-            )
+            self._client.log_batch(run.run_id, some_metrics, some_params, [RunTag(*tag) for tag in tags.items()])
             run.tags |= tags
             tags = {}
         run.params |= content.params

@@ -36,15 +36,12 @@ class Projecting(Protocol):
         Args:
             number: The trial's number, from 0.
         """
-        ...
 
     def study(self) -> object:
         """Project the run of the study as a whole."""
-        ...
 
     def plots(self) -> object:
         """Draw the study's plots and put them into the study's run."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -145,12 +142,12 @@ class ProjectionThread:
             if first:
                 log.warning("MLflow is left out for now, training goes on: %s", error)
             return 0.0
-        is_known = number in self._refused
+        if number in self._refused:
+            return None
         self._refused.add(number)
         if isinstance(error, HpoError):  # its message is complete; a trace would add nothing
-            if not is_known:
-                log.warning("MLflow lacks %s for now, `hpo sync` brings it: %s", _named(number), error)
-        elif not is_known:
+            log.warning("MLflow lacks %s for now, `hpo sync` brings it: %s", _named(number), error)
+        else:
             log.error("MLflow does not take %s; the rest goes on", _named(number), exc_info=error)
         return None
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import urllib.error
 import urllib.parse
 import urllib.request
-import webbrowser
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from http import HTTPStatus
 from pathlib import Path
+from subprocess import DEVNULL, STDOUT, Popen, TimeoutExpired
 
 from hpo.errors import HpoError
 from hpo.servers import Address, Starting, check_free, tail
@@ -64,14 +64,8 @@ def serve(settings: Settings, address: Address, ready: Callable[[str], None]) ->
         raise HpoError(f"MLflow's server ended with code {process.returncode}:\n{tail(_log(settings))}")
 
 
-def open_browser(url: str) -> None:
-    webbrowser.open(url)
-
-
 @contextmanager
-def server(
-    settings: Settings, address: Address, variables: Mapping[str, str] | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
+def server(settings: Settings, address: Address, variables: Mapping[str, str] | None = None) -> Iterator[Popen[bytes]]:
     """Run an ``mlflow server`` until the block ends; it has answered, and its children end with it.
 
     ``variables`` are environment variables for the server only.
@@ -79,23 +73,13 @@ def server(
     check_free(address, "hpo ui --port")
     log = _log(settings)
     log.parent.mkdir(parents=True, exist_ok=True)
+    env = {**os.environ, **_ENVIRONMENT, **(variables or {}), "MLFLOW_BACKEND_STORE_URI": settings.tracking_uri}
+    command = _command(settings, address)
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            _command(settings, address),
-            env={
-                **os.environ,
-                **_ENVIRONMENT,
-                **(variables or {}),
-                "MLFLOW_BACKEND_STORE_URI": settings.tracking_uri,
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        process = Popen(command, env=env, stdin=DEVNULL, stdout=output, stderr=STDOUT, start_new_session=True)
     try:
         starting = Starting(process, "MLflow's server", f"at {address.url}", log)
-        starting.wait(lambda: _answers(f"{address.url}/health"), START_S)
+        starting.wait(lambda: _status(f"{address.url}/health", 5) == HTTPStatus.OK, START_S)
         yield process
     finally:
         _stop(process)
@@ -113,34 +97,31 @@ def _log(settings: Settings) -> Path:
     return settings.home / "mlflow-server.log"
 
 
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5):  # noqa: S310  our own http address
-            return True
-    except OSError:
-        return False
-
-
 def _holds(base: str, experiment_id: str) -> bool:
     """Return False only if MLflow says that it has no such experiment; a server that asks for a password counts as
     True.
     """
     query = urllib.parse.urlencode({"experiment_id": experiment_id})
+    return _status(f"{base.rstrip('/')}/api/2.0/mlflow/experiments/get?{query}", 10) != HTTPStatus.NOT_FOUND
+
+
+def _status(url: str, timeout_s: float) -> int | None:
+    """Return the status of an HTTP answer; None without an answer."""
     try:
-        with urllib.request.urlopen(f"{base.rstrip('/')}/api/2.0/mlflow/experiments/get?{query}", timeout=10):  # noqa: S310
-            return True
+        with urllib.request.urlopen(url, timeout=timeout_s) as answer:  # noqa: S310  an http address
+            return int(answer.status)
     except urllib.error.HTTPError as error:
-        return error.code != 404
+        return error.code
     except OSError:
-        return True
+        return None
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def _stop(process: Popen[bytes]) -> None:
     """End the whole session of the server: uvicorn and the processes that it started."""
     try:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
+        with suppress(TimeoutExpired):
             process.wait(_STOP_S)
     finally:
         with suppress(ProcessLookupError):

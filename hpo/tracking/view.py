@@ -20,30 +20,26 @@ _SECTION = "comparison"
 metrics' prefixes.
 """
 _SECTION_OF_CARDS = {"uuid": _SECTION, "name": "Comparison", "display": True, "isReordered": False, "columns": 2}
+_PLACE = {"metricSectionId": _SECTION, "deleted": False}
 _SCATTERS, _COLUMNS = 8, 10
-_LINE = {
-    "selectedMetricKeys": ["objective"],
-    "xAxisKey": "step",
-    "xAxisScaleType": "linear",
+_X_AXIS = {"selectedMetricKeys": ["objective"], "xAxisKey": "step", "xAxisScaleType": "linear"}
+_Y_AXIS = {
     "yAxisKey": "metric",
     "yAxisExpressions": [],
     "scaleType": "linear",
     "range": {},
     "selectedXAxisMetricKey": "",
-    "lineSmoothness": 0,
-    "ignoreOutliers": False,
-    "useGlobalXaxisKey": True,
-    "useGlobalLineSmoothing": True,
 }
+_SMOOTHING = {"lineSmoothness": 0, "ignoreOutliers": False, "useGlobalXaxisKey": True, "useGlobalLineSmoothing": True}
+_LINE = {**_X_AXIS, **_Y_AXIS, **_SMOOTHING}
 """Fields of the UI's line chart besides its metric; the UI does not fill in missing ones."""
+_ORDER = {"searchFilter": "tags.stage = 'search'", "orderByKey": "metrics.`value`", "orderByAsc": False}
+_FILTERS = {"startTime": "ALL", "lifecycleFilter": "Active", "datasetsFilter": [], "modelVersionFilter": "All Runs"}
 
 
 def write(client: Any, experiment_id: str, spec: StudySpec, important: Sequence[str] = ()) -> None:
     """Set the experiment's tags; tags that are right already are not written."""
-    wanted = {
-        VIEW_TAG: json.dumps(state(spec, important)),
-        "mlflow.experimentKind": "custom_model_development",
-    }
+    wanted = {VIEW_TAG: json.dumps(state(spec, important)), "mlflow.experimentKind": "custom_model_development"}
     stored = client.get_experiment(experiment_id).tags
     for name, value in wanted.items():
         if stored.get(name) != value:
@@ -65,19 +61,12 @@ def state(spec: StudySpec, important: Sequence[str] = ()) -> dict[str, Any]:
     params = [f"params.`{name}`" for name in names[:_COLUMNS]]
     found = [f"metrics.`final/{name}`" for name in ("iou", "conf", "gain")] if spec.is_swept else []
     return {
-        "searchFilter": "tags.stage = 'search'",
-        "orderByKey": "metrics.`value`",
-        "orderByAsc": False,
-        "startTime": "ALL",
-        "lifecycleFilter": "Active",
-        "datasetsFilter": [],
-        "modelVersionFilter": "All Runs",
+        **_ORDER,
+        **_FILTERS,
         "selectedColumns": ["metrics.`value`", "metrics.`objective`", *params, *found, "tags.`state`", "tags.`reason`"],
         "runsHiddenMode": "FIRST_20_RUNS",
         "compareRunSections": [_SECTION_OF_CARDS],
-        "compareRunCharts": [
-            {**chart, "metricSectionId": _SECTION, "deleted": False} for chart in _charts(spec, names)
-        ],
+        "compareRunCharts": [{**chart, **_PLACE} for chart in _charts(spec, names)],
     }
 
 
@@ -90,14 +79,9 @@ def _charts(spec: StudySpec, names: Sequence[str]) -> list[dict[str, Any]]:
     ranged = [dimension.name for dimension in dimensions if not isinstance(dimension.domain, Choices)]
     curves = {"uuid": "curves", "type": "LINE", "metricKey": "objective", "displayName": "objective by epoch"}
     parallel = {"uuid": "parallel", "type": "PARALLEL", "selectedParams": always, "selectedMetrics": ["value"]}
+    value = {"yaxis": {"key": "value", "type": "METRIC"}, "runsCountToCompare": 1000}
     scatters = [
-        {
-            "uuid": f"scatter-{name}",
-            "type": "SCATTER",
-            "xaxis": {"key": name, "type": "PARAM"},
-            "yaxis": {"key": "value", "type": "METRIC"},
-            "runsCountToCompare": 1000,
-        }
+        {"uuid": f"scatter-{name}", "type": "SCATTER", "xaxis": {"key": name, "type": "PARAM"}, **value}
         for name in ranged[:_SCATTERS]
     ]
     return [{**_LINE, **curves}, {**parallel, "showAllRuns": True}, *scatters]

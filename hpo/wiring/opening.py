@@ -65,11 +65,11 @@ class LocalStudy:
 
     def verdict(self, by: str, progress: Callable[[int, int], None]) -> VerdictDocument:
         """Return the verdict of this finished stage; the first call computes it."""
-        from hpo.confirmation import record
         from hpo.confirmation.verdict import MeasurementSetup, reach
+        from hpo.study.studies import verdicts
         from hpo.training import environment
 
-        known = record.stored(self.storage, self.study)
+        known = verdicts.stored(self.storage, self.study)
         if known is not None:
             return known
         os.environ.update(environment.kernel_cache(self.settings.home))

@@ -14,8 +14,9 @@ from hpo.wiring import machine, model
 if TYPE_CHECKING:
     from hpo.orchestration.stop import StopRequest
     from hpo.orchestration.workspace import Workspace
+    from hpo.promotion.card import Promoted
     from hpo.promotion.choice import PromotionChoice
-    from hpo.promotion.promote import FolderBuilder, Promoted, PromotionRequest
+    from hpo.promotion.promote import FolderBuilder, PromotionRequest
     from hpo.promotion.registering import Pending, Registered
     from hpo.promotion.training import FinalTraining, Trained
     from hpo.promotion.training import Show as ShowEpochs

@@ -72,7 +72,7 @@ def _values(best: PromotionChoice) -> dict[str, Scalar]:
     from hpo.studyfile.arguments import arguments
     from hpo.studyfile.schema import POSTPROCESSING_NAMES
 
-    point = {name: getattr(best.fixed_point, name, None) for name in POSTPROCESSING_NAMES}
+    point = {name: getattr(best.row.recommended_point, name, None) for name in POSTPROCESSING_NAMES}
     known = {**arguments.defaults(), **point, **best.row.train, **best.row.params}
     return {name: value for name, value in known.items() if not isinstance(value, list)}
 

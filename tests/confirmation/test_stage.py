@@ -15,7 +15,7 @@ from hpo.errors import HpoError, StudyConflict, UsageError
 from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow, TrialRow
 from hpo.study.session.worker_session import WorkerSession
-from hpo.study.studies import controls, lifecycle, snapshot
+from hpo.study.studies import controls, lifecycle, snapshot, verdicts
 from hpo.studyfile.schema import Confirm
 from hpo.trial.vocabulary import Reason, TrialState
 from tests.searches import WITH_SPLITS, Search, verdict
@@ -172,10 +172,10 @@ def test_looks_at_a_split_are_counted_over_all_studies_on_its_data(storage: Stor
     lifecycle.delete(storage, "one.confirm")  # a look can't be undone
     one = stage.begin(storage, lifecycle.load(storage, "one"), Confirm(top=1, seeds=2))
     assert record.look(storage, one, "test", "me") == 3
-    assert record.stored(storage, one) is None
-    record.keep(storage, one, verdict("beats"), "me")
-    assert record.stored(storage, one) == verdict("beats")
-    assert record.stored(storage, other) is None
+    assert verdicts.stored(storage, one) is None
+    verdicts.keep(storage, one, "me", verdict("beats"))
+    assert verdicts.stored(storage, one) == verdict("beats")
+    assert verdicts.stored(storage, other) is None
 
 
 def test_the_winner_is_the_candidate_of_the_largest_mean_on_val(storage: Storage, searched: Search) -> None:

@@ -82,9 +82,9 @@ def test_a_trial_without_a_result_is_refused_and_so_is_a_study_without_one(stora
 
 def test_the_fixed_operating_point_is_what_the_sweep_had_proven(storage: Storage, searched: Search) -> None:
     choice = choose(storage, searched(), None)
-    assert choice.fixed_point == DEFAULT
+    assert choice.row.recommended_point == DEFAULT
     found = swept()
-    assert replace(choice, row=replace(choice.row, sweep=found)).fixed_point == found.best.point
+    assert replace(choice.row, sweep=found).recommended_point == found.best.point
 
 
 def test_other_epochs_move_what_is_tied_to_them(storage: Storage, searched: Search) -> None:

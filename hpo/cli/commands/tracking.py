@@ -63,6 +63,8 @@ def ui(study: str | None, port: int, host: str, *, no_open: bool) -> None:
 
     Where MLFLOW_TRACKING_URI names a server already, only its address is printed and opened. Ctrl-C ends the server.
     """
+    import webbrowser
+
     from hpo.tracking import ui as pages
 
     with stored() as (settings, storage):
@@ -74,7 +76,7 @@ def ui(study: str | None, port: int, host: str, *, no_open: bool) -> None:
         if not pages.is_view(url):
             click.echo(f"MLflow does not hold this study yet: hpo sync {row.name}")
         if not no_open:
-            pages.open_browser(url)
+            webbrowser.open(url)
 
     if pages.is_server(settings.tracking_uri):
         show(pages.without_credentials(settings.tracking_uri))
