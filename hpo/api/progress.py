@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hpo.trial.ports import Watcher
     from hpo.trial.request import TrialRequest
     from hpo.trial.vocabulary import Reaction
-    from hpo.wiring import LocalStudy
+    from hpo.wiring.opening import LocalStudy
 
 
 class Score:

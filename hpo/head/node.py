@@ -150,10 +150,7 @@ def _node(
         (worker_env, "for every node; keep it at mode 600", worker, plan.advertise),
         (owner_env, "for this machine alone: may delete studies and upgrade tables", OWNER, _HERE),
     ):
-        variables = {
-            "HPO_STORAGE": plan.url(role, secrets[role], host),
-            "MLFLOW_TRACKING_URI": uri,
-        }
+        variables = {"HPO_STORAGE": plan.url(role, secrets[role], host), "MLFLOW_TRACKING_URI": uri}
         passwords.write_env_file(path, comment, variables)
     return HeadNode(plan, worker_env, owner_env, uri, postgres, mlflow)
 

@@ -15,15 +15,16 @@ if TYPE_CHECKING:
     from hpo.study.studies.setup import Prepared
 
 
+WORKER = "A role that reads, inserts and updates, but makes and deletes none."
+
+
 @click.group()
 def db() -> None:
     """Make and upgrade the tables of a shared database, and the roles that use it."""
 
 
 @db.command(short_help="Make the tables, and roles of few rights.")
-@click.option(
-    "--worker-role", metavar="NAME", help="A role that reads, inserts and updates, but makes and deletes none."
-)
+@click.option("--worker-role", metavar="NAME", help=WORKER)
 @click.option("--reader-role", metavar="NAME", help="A role that only reads, for optuna-dashboard.")
 @click.option("--mlflow-role", metavar="NAME", help="A role for MLflow's server, with a database of that name.")
 @store_options

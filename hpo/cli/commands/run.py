@@ -56,10 +56,10 @@ def run(
 @json_option
 def create(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
     """Check FILE, initialise the database if it is empty, and store the study for later runs."""
-    from hpo import wiring
     from hpo.cli.commands.stages import say_what_was_taken_over
+    from hpo.wiring.opening import opened
 
-    with wiring.opened(file, overrides, load_settings()) as local:
+    with opened(file, overrides, load_settings()) as local:
         study = local.study
     if as_json:
         print_json({"study": study.name, "uuid": study.uuid, "created": study.created_at})
