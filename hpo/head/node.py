@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from hpo.errors import HeadBusy, HpoError
 from hpo.head import passwords
 from hpo.head.backup import dump
-from hpo.head.postgres import OWNER, Cluster, Listening
+from hpo.head.postgres import OWNER, Cluster, Listening, run
 from hpo.servers import Address, check_free, tail
 from hpo.settings import Settings
 from hpo.study.database.roles import Role, RoleKind
@@ -71,12 +71,9 @@ class HeadNode:
 
     def wait(self) -> None:
         """Wait until the process is interrupted. Raises HpoError if a server ends by itself."""
-        logs = {
-            "PostgreSQL": (self.postgres, _postgres_log(self.plan)),
-            "MLflow": (self.mlflow, _mlflow_log(self.plan)),
-        }
+        postgres, mlflow = (self.postgres, _postgres_log(self.plan)), (self.mlflow, _mlflow_log(self.plan))
         while True:
-            for name, (process, log) in logs.items():
+            for name, (process, log) in {"PostgreSQL": postgres, "MLflow": mlflow}.items():
                 if process.poll() is not None:
                     raise HpoError(f"{name} ended by itself (code {process.returncode}):\n{tail(log)}")
             time.sleep(_POLL_S)
@@ -123,7 +120,8 @@ def _mlflow(plan: Plan, secrets: Mapping[str, str], *, upgrade: bool) -> Iterato
     variables = {"PGPASSWORD": secrets[role], "MLFLOW_SERVER_ALLOWED_HOSTS": _allowed_hosts(plan)}
     if upgrade:
         dump(plan.url(role, secrets[role], _HERE, database=role), plan.folder / "backups")
-        _upgrade_mlflow(store, variables)
+        command = [sys.executable, "-m", "mlflow", "db", "upgrade", store]
+        run("mlflow db upgrade", command, env=os.environ | variables)
     settings = Settings(plan.folder, "", store, plan.folder / "mlartifacts")
     with ui.server(settings, plan.mlflow, variables) as process:
         passwords.write_private(_left_over(plan), f"{process.pid} {psutil.Process(process.pid).create_time()}\n")
@@ -131,13 +129,6 @@ def _mlflow(plan: Plan, secrets: Mapping[str, str], *, upgrade: bool) -> Iterato
             yield process
         finally:
             _left_over(plan).unlink(missing_ok=True)
-
-
-def _upgrade_mlflow(store: str, variables: Mapping[str, str]) -> None:
-    command = [sys.executable, "-m", "mlflow", "db", "upgrade", store]
-    done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise HpoError(f"mlflow db upgrade ended with code {done.returncode}:\n{done.stderr[-2000:]}")
 
 
 def _node(

@@ -14,7 +14,6 @@ from hpo.dataset.summary import DatasetSummary
 from hpo.errors import SpecError, UsageError
 from hpo.settings import Settings
 from hpo.studyfile import loader
-from hpo.studyfile.checks import rules
 from hpo.studyfile.drafting import Draft, DraftFacts, name_of, study_text
 from hpo.studyfile.reading import models
 
@@ -99,7 +98,4 @@ def _in_place(file: Path, text: str) -> Iterator[None]:
 def _check(file: Path, dataset: DatasetSummary) -> None:
     """Raise SpecError if `hpo validate` would not accept the file."""
     loaded = loader.load(file)
-    facts = models.facts(loaded.spec.model)
-    problems = loaded.problems(rules.check_facts(loaded.spec, dataset, facts))
-    if problems:
-        raise SpecError(problems)
+    loaded.check_facts(dataset, models.facts(loaded.spec.model))

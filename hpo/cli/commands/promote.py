@@ -82,7 +82,7 @@ class _TerminalView(PromotionView):
         if self._quiet:
             return
         on = "train and val" if promotion.asked.with_val else "train"
-        click.echo(f"{promotion.study.name}: {promotion.choice.why}")
+        click.echo(f"{promotion.builder.study.name}: {promotion.choice.why}")
         click.echo(f"final training: {promotion.training.epochs} epochs on {on}")
 
     @override

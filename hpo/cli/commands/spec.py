@@ -22,9 +22,7 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
     KEY=VALUE overrides a key of the file, as for `hpo run`. All problems come in one list, with exit code 2.
     """
     from hpo.dataset.description import describe
-    from hpo.errors import SpecError
     from hpo.studyfile import serialize
-    from hpo.studyfile.checks import rules
     from hpo.studyfile.loader import load
     from hpo.studyfile.planning import plan, rungs
     from hpo.studyfile.planning.sweep import sweep_plan
@@ -33,9 +31,7 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
     loaded = load(file, overrides)
     spec = loaded.spec
     dataset = describe(Path(spec.data), load_settings().cache)
-    problems = loaded.problems(rules.check_facts(spec, dataset, models.facts(spec.model)))
-    if problems:
-        raise SpecError(problems)
+    loaded.check_facts(dataset, models.facts(spec.model))
     first = plan.baseline(spec, nc=dataset.nc, train_images=dataset.splits["train"].images) if spec.baseline else None
     pruning = rungs.plan(spec)
     if as_json:
