@@ -71,7 +71,10 @@ class HeadNode:
 
     def wait(self) -> None:
         """Wait until the process is interrupted. Raises HpoError if a server ends by itself."""
-        postgres, mlflow = (self.postgres, _postgres_log(self.plan)), (self.mlflow, _mlflow_log(self.plan))
+        postgres, mlflow = (
+            (self.postgres, _postgres_log(self.plan)),
+            (self.mlflow, self.plan.folder / "mlflow-server.log"),
+        )
         while True:
             for name, (process, log) in {"PostgreSQL": postgres, "MLflow": mlflow}.items():
                 if process.poll() is not None:
@@ -179,7 +182,3 @@ def _left_over(plan: Plan) -> Path:
 
 def _postgres_log(plan: Plan) -> Path:
     return plan.folder / "postgres.log"
-
-
-def _mlflow_log(plan: Plan) -> Path:
-    return plan.folder / "mlflow-server.log"

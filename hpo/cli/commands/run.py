@@ -44,8 +44,7 @@ def run(
     if as_json:
         print_json(status_json(done.status, done.confirmation))
     else:
-        go_on = again() if stop.soon else None
-        print_summary(done.status, settings, stage=done.confirmation, again=go_on, unsynced=done.unsynced)
+        print_summary(done, settings.home, again() if stop.soon else None)
     if stop.soon:
         raise click.exceptions.Exit(stop.exit_code)
 

@@ -17,7 +17,6 @@ from hpo.settings import load_settings
 if TYPE_CHECKING:
     from hpo.head.node import HeadNode
 
-LOOPBACK = ("127.0.0.1", "::1")
 PORT = click.IntRange(1, 65535)
 
 
@@ -59,7 +58,7 @@ def _say(node: HeadNode) -> None:
     there = f"hpo worker STUDY --env-file {node.worker_env.name}"
     click.echo(f"others    copy that file to the node (mode 600), then: {there}")
     click.echo(f"owner     hpo delete STUDY --env-file {node.owner_env}   (on this machine only)")
-    if plan.host not in LOOPBACK:
+    if not plan.postgres.is_loopback:
         what = f"whoever reaches {node.tracking_uri} reads and writes runs and artifacts there without a password"
         way_out = "keep both ports inside a network that you trust"
         click.echo(f"warning: {what}, and nothing is encrypted on the way: {way_out}", err=True)
