@@ -13,34 +13,14 @@ from typing_extensions import override
 from hpo import redaction, version
 from hpo.errors import HpoError, SpecError
 
-COMMANDS = {
-    "init": "init",
-    "run": "run",
-    "worker": "worker",
-    "confirm": "confirm",
-    "create": "run",
-    "validate": "spec",
-    "schema": "spec",
-    "status": "study",
-    "pause": "control",
-    "resume": "control",
-    "stop": "control",
-    "cancel": "control",
-    "update": "control",
-    "trials": "study",
-    "trial": "study",
-    "best": "best",
-    "promote": "promote",
-    "report": "report",
-    "sweep": "sweep",
-    "sync": "tracking",
-    "ui": "tracking",
-    "doctor": "doctor",
-    "up": "up",
-    "db": "db",
-    "delete": "study",
-    "data": "data",
-}
+COMMANDS = (
+    {"init": "init", "run": "run", "worker": "worker", "confirm": "confirm", "create": "run"}
+    | {"validate": "spec", "schema": "spec", "status": "study"}
+    | dict.fromkeys(("pause", "resume", "stop", "cancel", "update"), "control")
+    | {"trials": "study", "trial": "study", "best": "best", "promote": "promote", "report": "report"}
+    | {"sweep": "sweep", "sync": "tracking", "ui": "tracking", "doctor": "doctor"}
+    | {"up": "up", "db": "db", "delete": "study", "data": "data"}
+)
 """Each command, in the order of a user's work, and its module in ``hpo.cli.commands``."""
 
 

@@ -23,13 +23,12 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-_DATA_FILE = click.Path(path_type=Path, dir_okay=False)
+_FILE = click.Path(path_type=Path, dir_okay=False)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
-data_option = click.option("--data", type=_DATA_FILE, help="The data.yaml, where it lies elsewhere.")
-device_option = click.option(
-    "--device", default="auto", show_default=True, help="auto, cpu, or a CUDA index such as 0."
-)
+data_option = click.option("--data", type=_FILE, help="The data.yaml, where it lies elsewhere.")
+_DEVICE = "auto, cpu, or a CUDA index such as 0."
+device_option = click.option("--device", default="auto", show_default=True, help=_DEVICE)
 """The only device that a command computes on."""
 
 
@@ -62,17 +61,12 @@ def store_options(command: Command) -> Command:
 
     The command needs no parameter for them: they go into the environment, from which ``load_settings`` reads.
     """
-    storage = click.option(
-        "--storage",
-        metavar="URL",
-        expose_value=False,
-        callback=_use_storage,
-        help="The database, without its password; instead of HPO_STORAGE.",
-    )
+    text = "The database, without its password; instead of HPO_STORAGE."
+    storage = click.option("--storage", metavar="URL", expose_value=False, callback=_use_storage, help=text)
     env_file = click.option(
         "--env-file",
         metavar="FILE",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=_FILE,
         expose_value=False,
         is_eager=True,  # so that --storage is read later and wins, in any order on the command line
         callback=_use_env_file,
@@ -108,13 +102,9 @@ def _slots(value: str) -> int | None:
     return int(value)
 
 
+_SLOTS = "Trials at a time on each GPU (or on the CPU); auto: as many as fit by the largest memory that was seen."
 slots_option = click.option(
-    "--slots-per-gpu",
-    type=_slots,
-    metavar="N|auto",
-    default="1",
-    show_default=True,
-    help="Trials at a time on each GPU (or on the CPU); auto: as many as fit by the largest memory that was seen.",
+    "--slots-per-gpu", type=_slots, metavar="N|auto", default="1", show_default=True, help=_SLOTS
 )
 """The command's ``slots_per_gpu``, None for as many as memory allows."""
 
@@ -124,7 +114,7 @@ def worker_options(command: Command) -> Command:
     text = "The study's data.yaml on this machine, where it lies elsewhere. Its images and labels must be the same."
     gpus = "all (the CPU where there is none), cpu, or 0,1,..."
     command = click.option("--gpus", default="all", show_default=True, help=gpus)(command)
-    return click.option("--data", type=_DATA_FILE, help=text)(command)
+    return click.option("--data", type=_FILE, help=text)(command)
 
 
 def again(command: str | None = None, *, of: str = "") -> str:

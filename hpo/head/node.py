@@ -71,14 +71,12 @@ class HeadNode:
 
     def wait(self) -> None:
         """Wait until the process is interrupted. Raises HpoError if a server ends by itself."""
-        postgres, mlflow = (
-            (self.postgres, _postgres_log(self.plan)),
-            (self.mlflow, self.plan.folder / "mlflow-server.log"),
-        )
+        servers = (("PostgreSQL", self.postgres, "postgres.log"), ("MLflow", self.mlflow, "mlflow-server.log"))
         while True:
-            for name, (process, log) in {"PostgreSQL": postgres, "MLflow": mlflow}.items():
+            for name, process, log in servers:
                 if process.poll() is not None:
-                    raise HpoError(f"{name} ended by itself (code {process.returncode}):\n{tail(log)}")
+                    ended = f"{name} ended by itself (code {process.returncode})"
+                    raise HpoError(f"{ended}:\n{tail(self.plan.folder / log)}")
             time.sleep(_POLL_S)
 
 
@@ -95,7 +93,7 @@ def up(plan: Plan, *, upgrade: bool) -> Iterator[HeadNode]:
             _end_left_over(plan)
             check_free(plan.mlflow, "hpo up --mlflow-port")
             secrets = {role: passwords.kept(plan.folder / "secrets", role) for role in (OWNER, *ROLES.values())}
-            cluster = Cluster(plan.folder / "postgres", _postgres_log(plan))
+            cluster = Cluster(plan.folder / "postgres", plan.folder / "postgres.log")
             cluster.make(secrets[OWNER])
             remote = (ROLES[RoleKind.WORKER], ROLES[RoleKind.READER])
             with cluster.serving(plan.postgres, remote_roles=remote, options=_OPTIONS) as postgres:
@@ -178,7 +176,3 @@ _HERE = "127.0.0.1"
 
 def _left_over(plan: Plan) -> Path:
     return plan.folder / "mlflow.pid"
-
-
-def _postgres_log(plan: Plan) -> Path:
-    return plan.folder / "postgres.log"

@@ -20,18 +20,15 @@ if TYPE_CHECKING:
     from hpo.wiring.promoting import Promotion
 
 
+_EXPORT = "Also in this format, checked against the .pt; may be given several times."
+
+
 @click.command(short_help="Hand the winner over: train it finally, with its evidence and a check.")
 @study_argument
 @click.option("--output", required=True, type=click.Path(path_type=Path), metavar="DIR", help="A new folder.")
 @click.option("--trial", type=click.IntRange(min=0), help="This trial instead of the winner.")
 @click.option("--with-val", is_flag=True, help="Train on train and val; the last epoch counts.")
-@click.option(
-    "--export",
-    "exports",
-    multiple=True,
-    type=click.Choice(["onnx", "openvino", "engine"]),
-    help="Also in this format, checked against the .pt; may be given several times.",
-)
+@click.option("--export", "exports", multiple=True, type=click.Choice(["onnx", "openvino", "engine"]), help=_EXPORT)
 @click.option("--register", metavar="NAME", help="Of the model in MLflow's registry; default: the study's name.")
 @click.option("--no-register", is_flag=True, help="Leave the registry alone.")
 @data_option

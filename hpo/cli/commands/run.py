@@ -9,18 +9,14 @@ import click
 from hpo.cli.options import again, device_option, file_arguments, json_option, print_json, slots_option, store_options
 from hpo.settings import load_settings
 
+_WORKERS = "Worker processes on this machine, each on the next GPU in turn."
+
 
 @click.command(short_help="Search: run a study file to its end (again: go on).")
 @store_options
 @file_arguments
 @device_option
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Worker processes on this machine, each on the next GPU in turn.",
-)
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help=_WORKERS)
 @slots_option
 @json_option
 def run(

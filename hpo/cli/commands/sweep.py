@@ -14,7 +14,10 @@ from hpo.cli.options import bars, device_option, json_option, print_json
 from hpo.settings import load_settings
 from hpo.trial.kinds import SUPPRESSING
 
+_CAPTURE = "What the detector sees: as model.predict, or as model.val."
+_OBJECTIVE = "What to maximize: f1, 'f1 micro', f2, map50_95, map_small, 'recall at precision >= 0.9', ..."
 _PLAIN = " and ".join(kind for kind in SUPPRESSING if kind.is_plain)
+_KINDS = f"Kinds of suppression: {', '.join(SUPPRESSING)}, or all. `yolo predict` knows {_PLAIN}."
 
 
 @click.command(short_help="The best NMS and confidence of trained weights.")
@@ -22,24 +25,11 @@ _PLAIN = " and ".join(kind for kind in SUPPRESSING if kind.is_plain)
 @click.option("--data", required=True, type=click.Path(path_type=Path), metavar="DATA.yaml", help="The dataset.")
 @click.option("--split", type=click.Choice(["val", "train", "test"]), default="val", show_default=True)
 @click.option("--imgsz", type=click.IntRange(min=32), help="Pixels; default: the size of the training.")
-@click.option(
-    "--objective",
-    default="f1",
-    show_default=True,
-    metavar="TEXT",
-    help="What to maximize: f1, 'f1 micro', f2, map50_95, map_small, 'recall at precision >= 0.9', ...",
-)
-@click.option(
-    "--kinds",
-    default="hard,agnostic",
-    show_default=True,
-    metavar="LIST",
-    help=f"Kinds of suppression: {', '.join(SUPPRESSING)}, or all. `yolo predict` knows {_PLAIN}.",
-)
+@click.option("--objective", default="f1", show_default=True, metavar="TEXT", help=_OBJECTIVE)
+@click.option("--kinds", default="hard,agnostic", show_default=True, metavar="LIST", help=_KINDS)
 @click.option("--per-class", is_flag=True, help="A confidence threshold for each class.")
 @click.option("--max-det", type=click.IntRange(min=1), multiple=True, help="Detections an image; several are tried.")
-@click.option("--capture", type=click.Choice(["deploy", "val"]), default="deploy", show_default=True,
-              help="What the detector sees: as model.predict, or as model.val.")  # fmt: skip
+@click.option("--capture", type=click.Choice(["deploy", "val"]), default="deploy", show_default=True, help=_CAPTURE)
 @click.option("--no-test", is_flag=True, help="Leave a test split of the dataset alone.")
 @device_option
 @click.option("--trust", is_flag=True, help="Load weights that could run code of their author.")

@@ -34,13 +34,11 @@ def worker(study: str, data: Path | None, gpus: str, slots_per_gpu: int | None, 
     settings = load_settings()
     stop, view = StopRequest(), TerminalView(quiet=as_json)
     with on_signals(stop), joined(study, data, settings, SlotRequest(gpus, slots_per_gpu)) as local:
-        known = local.known_trials()
         if not as_json:
             devices = ", ".join(local.workspace.devices)
             more = " (more as memory allows)" if local.workspace.memory else ""
-            click.echo(
-                f"{local.study.name}: {sum(row.counts for row in known)} trials done; slots here: {devices}{more}"
-            )
+            done = sum(row.counts for row in local.known_trials())
+            click.echo(f"{local.study.name}: {done} trials done; slots here: {devices}{more}")
         stages.work(local, stop, view)
         stage = stages.go_on(local, stop, view)
         status = (stage or local).status()

@@ -62,12 +62,9 @@ def trials_table(spec: StudySpec, rows: list[TrialRow]) -> None:
     out = console()
     out.print(table)
     hidden = spec.searched.names[MAX_PARAMS:]
-    out.print(
-        "[dim]* best, b baseline (plain Ultralytics). One in full: hpo trial N"
-        + (". gain: of iou and conf over Ultralytics' defaults, ? not proven" if found else "")
-        + (f". Not shown: {', '.join(hidden)}" if hidden else "")
-        + "[/]"
-    )
+    gain = ". gain: of iou and conf over Ultralytics' defaults, ? not proven" if found else ""
+    rest = f". Not shown: {', '.join(hidden)}" if hidden else ""
+    out.print(f"[dim]* best, b baseline (plain Ultralytics). One in full: hpo trial N{gain}{rest}[/]")
 
 
 def runs_table(stage: StudyRow, rows: list[TrialRow]) -> None:
