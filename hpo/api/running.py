@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -221,11 +221,8 @@ class _Told(View):
         self._view.workers_started(study, workers)
 
     @override
-    def watcher(self, study: StudyRow, ask: Callable[[], StatusRow]) -> AbstractContextManager[Watcher]:
-        return self._watching(study, ask)
-
     @contextmanager
-    def _watching(self, study: StudyRow, ask: Callable[[], StatusRow]) -> Iterator[Watcher]:
+    def watcher(self, study: StudyRow, ask: Callable[[], StatusRow]) -> Iterator[Watcher]:
         with self._view.watcher(study, ask) as watcher:
             yield watcher if self._on_trial is None or study.plan else _Telling(watcher, self)
             self.deliver_rest()

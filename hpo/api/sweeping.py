@@ -18,7 +18,7 @@ from hpo.trial.operating_point import SweepPlan
 if TYPE_CHECKING:
     from hpo.settings import Settings
     from hpo.training.measuring.predictions import PredictionsRequest
-    from hpo.wiring.sweeping import Progress, Swept
+    from hpo.wiring.sweeping import Show, Swept
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class SweepOptions:
     """Measure the gain on the test split too, where the data has one."""
 
 
-def swept(request: PredictionsRequest, options: SweepOptions, settings: Settings, progress: Progress) -> Swept:
+def swept(request: PredictionsRequest, options: SweepOptions, settings: Settings, progress: Show) -> Swept:
     """Predict once, then evaluate every threshold of every kind exactly.
 
     Args:
@@ -57,7 +57,7 @@ def swept(request: PredictionsRequest, options: SweepOptions, settings: Settings
     plan = SweepPlan(kinds=_kinds(options.kinds), per_class=options.per_class)
     plan = replace(plan, max_dets=tuple(sorted(set(options.max_det)))) if options.max_det else plan
     objective = _objective(options.objective)
-    return sweep(request, plan, objective, settings, with_test=options.with_test, progress=progress)
+    return sweep(request, plan, objective, settings, progress, test=options.with_test)
 
 
 def _kinds(names: Sequence[str]) -> tuple[Kind, ...]:

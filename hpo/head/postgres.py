@@ -30,8 +30,6 @@ it, too.
 """
 START_S = 60.0
 _STOP_S = 60.0
-_SOCKETLESS = ("-c", "unix_socket_directories=")
-_LOOPBACK = {"127.0.0.1", "::1"}
 
 
 class Listening(Address):
@@ -39,7 +37,7 @@ class Listening(Address):
 
     @property
     def is_loopback(self) -> bool:
-        return self.host in _LOOPBACK
+        return self.host in {"127.0.0.1", "::1"}
 
     @property
     def addresses(self) -> str:
@@ -87,8 +85,9 @@ class Cluster:
         """
         check_free(at, "hpo up --postgres-port")
         self._write_hba(at, remote_roles)
-        command = [str(self._programs / "postgres"), "-D", str(self.folder), *_SOCKETLESS]
-        for setting in (f"listen_addresses={at.addresses}", f"port={at.port}", "tcp_keepalives_idle=30"):
+        command = [str(self._programs / "postgres"), "-D", str(self.folder)]
+        settings = ("unix_socket_directories=", "tcp_keepalives_idle=30", f"port={at.port}")
+        for setting in (*settings, f"listen_addresses={at.addresses}"):
             command += ["-c", setting]
         with self.log.open("ab") as output:
             process = subprocess.Popen(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hpo.trial.operating_point import SweepPlan, SweepResult
 
 
-Progress = Callable[[str, int, int], None]
+Show = Callable[[str, int, int], None]
 """Callback that gets the split, the number of images done, and the number of all images."""
 
 
@@ -41,17 +41,11 @@ class Swept:
 
 
 def sweep(
-    request: PredictionsRequest,
-    plan: SweepPlan,
-    objective: Objective,
-    settings: Settings,
-    *,
-    with_test: bool,
-    progress: Progress,
+    request: PredictionsRequest, plan: SweepPlan, objective: Objective, settings: Settings, show: Show, *, test: bool
 ) -> Swept:
     """Capture (or load) the predictions and sweep them.
 
-    If the data has a test split, ``with_test`` also measures the gain there; a sweep of the test split itself has no
+    If the data has a test split, ``test`` also measures the gain there; a sweep of the test split itself has no
     other split to measure.
     """
     from hpo.dataset.description import describe
@@ -62,12 +56,12 @@ def sweep(
 
     def predictions(split: str) -> tuple[Predictions, int]:
         wanted = replace(request, split=split)
-        return captured(wanted, settings, progress=lambda done, images: progress(split, done, images))
+        return captured(wanted, settings, progress=lambda done, images: show(split, done, images))
 
     found, imgsz = predictions(request.split)
     splits = describe(request.data, settings.cache).splits
-    test = predictions("test")[0] if with_test and "test" in splits and request.split != "test" else None
+    others = predictions("test")[0] if test and "test" in splits and request.split != "test" else None
     from hpo.detection.sweep import sweep as search
 
-    result = search(found, plan, objective, test=test, threads=len(os.sched_getaffinity(0)))
+    result = search(found, plan, objective, test=others, threads=len(os.sched_getaffinity(0)))
     return Swept(result, found, request, imgsz)

@@ -45,7 +45,7 @@ def init(worker_role: str | None, reader_role: str | None, mlflow_role: str | No
     if as_json:
         print_json(asdict(done) | {"roles": {str(role.kind): role.name for role in wanted}})
         return
-    _say(done, made="made the tables")
+    _say(done)
     for role in wanted:
         click.echo(f"role {role.name}: {role.kind}")
 
@@ -61,7 +61,7 @@ def upgrade(*, as_json: bool) -> None:
     if as_json:
         print_json(asdict(done))
     else:
-        _say(done, made="")
+        _say(done)
 
 
 @db.command(short_help="Write a PostgreSQL database to a file.")
@@ -85,9 +85,9 @@ def restore(file: Path) -> None:
     click.echo(f"restored {file}; write MLflow anew where its store was lost: hpo sync STUDY")
 
 
-def _say(done: Prepared, made: str) -> None:
+def _say(done: Prepared) -> None:
     if done.before is None:
-        said = made
+        said = "made the tables"
     elif done.before == done.version:
         said = "the tables are up to date"
     else:

@@ -45,12 +45,17 @@ def promote(study: str | None, *, register: str | None, no_register: bool, as_js
     if no_register and register is not None:
         raise click.UsageError("--register and --no-register exclude each other")
     from hpo.orchestration.stop import StopRequest, on_signals
+    from hpo.promotion.training import Stopped
 
     with stored_study(study) as (settings, storage, row):
         name = None if no_register else register or row.name
         plan = PromotePlan(register=name, **options)
         promoting = Promoting(settings, storage, row, StopRequest(), _TerminalView(quiet=as_json), on_signals)
-        done = _run(promoting, plan)
+        try:
+            done = promoting.run(plan)
+        except Stopped as stopped:
+            click.echo(f"{stopped}; go on: {again()}", err=True)
+            raise click.exceptions.Exit(promoting.stop.exit_code or 1) from stopped
     if as_json:
         print_json(done.to_dict())
     else:
@@ -58,16 +63,6 @@ def promote(study: str | None, *, register: str | None, no_register: bool, as_js
     if done.outage is not None:
         said = f"{done.asked.output} is complete, but not registered yet: {done.outage}"
         raise StorageUnavailable(said) from done.outage
-
-
-def _run(promoting: Promoting, plan: PromotePlan) -> PromotionResult:
-    from hpo.promotion.training import Stopped
-
-    try:
-        return promoting.run(plan)
-    except Stopped as stopped:
-        click.echo(f"{stopped}; go on: {again()}", err=True)
-        raise click.exceptions.Exit(promoting.stop.exit_code or 1) from stopped
 
 
 class _TerminalView(PromotionView):
