@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import sys
@@ -54,6 +53,8 @@ def _packages(_settings: Settings) -> Finding:
 
 
 def _bytecode(_settings: Settings) -> Finding:
+    import importlib.util
+
     spec = importlib.util.find_spec("ultralytics")
     origin = None if spec is None else spec.origin
     if origin is not None and Path(importlib.util.cache_from_source(origin)).exists():

@@ -22,7 +22,6 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
     KEY=VALUE overrides a key of the file, as for `hpo run`. All problems come in one list, with exit code 2.
     """
     from hpo.dataset.description import describe
-    from hpo.studyfile import serialize
     from hpo.studyfile.loader import load
     from hpo.studyfile.planning import plan, rungs
     from hpo.studyfile.planning.sweep import sweep_plan
@@ -35,6 +34,8 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
     first = plan.baseline(spec, nc=dataset.nc, train_images=dataset.splits["train"].images) if spec.baseline else None
     pruning = rungs.plan(spec)
     if as_json:
+        from hpo.studyfile import serialize
+
         facts = {
             "spec": json.loads(serialize.to_json(spec)),
             "sha256": serialize.digest(spec),
