@@ -134,9 +134,9 @@ def print_json(value: Any) -> None:
 
 @contextmanager
 def bars(*, quiet: bool) -> Iterator[Progress]:
-    """Show progress bars on stderr while the block runs; only on a terminal."""
+    """Show progress bars on stderr while the block runs."""
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True, disable=quiet or not sys.stderr.isatty()) as shown:
+    with Progress(console=Console(stderr=True), transient=True, disable=quiet) as shown:
         yield shown

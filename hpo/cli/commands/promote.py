@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,7 +82,7 @@ class _TerminalView(PromotionView):
     @contextmanager
     def epochs(self, epochs: int) -> Iterator[ShowEpochs]:
         """Show a bar on a terminal; in a pipe, a line for about every tenth of the epochs."""
-        with bars(quiet=self._quiet) as shown:
+        with bars(quiet=self._quiet or not sys.stderr.isatty()) as shown:
             bar = shown.add_task("starting", total=epochs)
 
             def show(stage: str, epoch: int, value: float) -> None:
@@ -102,7 +103,7 @@ class _TerminalView(PromotionView):
     @contextmanager
     def images(self) -> Iterator[ShowImages]:
         """Show a bar for each pass over images, on a terminal."""
-        with bars(quiet=self._quiet) as shown:
+        with bars(quiet=self._quiet or not sys.stderr.isatty()) as shown:
             bar = shown.add_task("", total=None)
 
             def show(doing: str, done: int, images: int) -> None:
