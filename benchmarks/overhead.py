@@ -255,14 +255,14 @@ def _report(results: dict[str, list[Figures]]) -> None:
 
 
 def _first_batches(folder: Path, asked: dict[str, Any]) -> list[float]:
-    from hpo import wiring
     from hpo.orchestration.stop import StopRequest
     from hpo.settings import load_settings
+    from hpo.wiring.opening import opened
 
     folder.mkdir()
     watcher = FirstBatches()
     settings = load_settings({"HPO_HOME": str(folder / "runs")})
-    with wiring.opened(_study(folder, asked), ["train.epochs=2", "train.close_mosaic=0"], settings) as site:
+    with opened(_study(folder, asked), ["train.epochs=2", "train.close_mosaic=0"], settings) as site:
         site.work(watcher, StopRequest())
     return watcher.waits_s
 

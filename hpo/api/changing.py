@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from hpo.api.finding import who
 from hpo.errors import HpoError, StorageUnavailable
@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from hpo.settings import Settings
     from hpo.study.database.storage import Storage
     from hpo.study.records import StudyRow
-    from hpo.study.studies.progress import Control
     from hpo.tracking.projection import Projector, Synced
 
 
-def set_control(storage: Storage, study: StudyRow, control: Control) -> None:
+Order = Literal["run", "pause", "stop", "cancel"]
+"""What may be wanted of a study; a value of ``hpo.study.studies.progress.Control``."""
+
+
+def set_control(storage: Storage, study: StudyRow, control: Order) -> None:
     """Set what is wanted of a study and of its confirmation.
 
     Args:
@@ -27,9 +30,10 @@ def set_control(storage: Storage, study: StudyRow, control: Control) -> None:
         control: Run, pause, stop or cancel.
     """
     from hpo.study.studies import controls
+    from hpo.study.studies.progress import Control
 
     for each in (study, *_stage(storage, study)):
-        controls.set_control(storage, each, control, who())
+        controls.set_control(storage, each, Control(control), who())
 
 
 def _stage(storage: Storage, study: StudyRow) -> list[StudyRow]:
@@ -84,14 +88,15 @@ def sync(settings: Settings, storage: Storage, study: StudyRow) -> Sync:
     Raises:
         StorageUnavailable: MLflow or the database does not answer.
     """
-    from hpo import wiring
     from hpo.promotion import registering
     from hpo.tracking.client import without_password
+    from hpo.wiring.projecting import projector
+    from hpo.wiring.promoting import weights_process
 
-    search = wiring.projector(settings, storage, study)
+    search = projector(settings, storage, study)
     done = search.everything()
-    runs = [wiring.projector(settings, storage, stage).everything() for stage in _stage(storage, study)]
-    registered, problems = registering.catch_up(storage, study, wiring.weights_process(settings, study, "auto"), who())
+    runs = [projector(settings, storage, stage).everything() for stage in _stage(storage, study)]
+    registered, problems = registering.catch_up(storage, study, weights_process(settings, study, "auto"), who())
     undrawn = _draw(search)  # last: nothing else hangs on it
     place = without_password(settings.tracking_uri, settings.tracking_uri)
     return Sync(study, place, done, runs[0] if runs else None, list(registered), list(map(str, problems)), undrawn)

@@ -50,12 +50,13 @@ def confirm(plan: ConfirmPlan, settings: Settings, stop: StopRequest, view: View
         UsageError: The search is not finished, or nothing can be confirmed.
         StudyConflict: Another confirmation of the study is stored, or the data is another one.
     """
-    from hpo import wiring
     from hpo.api import stages
     from hpo.api.finding import name_of
+    from hpo.wiring.machine import SlotRequest
+    from hpo.wiring.opening import joined
 
     name = name_of(plan.study)
-    with wiring.joined(name, plan.data, settings, wiring.SlotRequest(plan.gpus, 1)) as search:
+    with joined(name, plan.data, settings, SlotRequest(plan.gpus, 1)) as search:
         status = search.status()
         if status.finished is None:
             done = f"{status.budget.counted} of {status.budget.trials} trials"
@@ -76,7 +77,4 @@ def _asked_for(named: Confirm | None, plan: ConfirmPlan) -> Confirm | None:
     if plan.top is None and plan.seeds is None:
         return None
     usual = named or Confirm()
-    return Confirm(
-        usual.top if plan.top is None else plan.top,
-        usual.seeds if plan.seeds is None else plan.seeds,
-    )
+    return Confirm(usual.top if plan.top is None else plan.top, usual.seeds if plan.seeds is None else plan.seeds)

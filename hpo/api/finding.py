@@ -62,6 +62,24 @@ def find_study(storage: Storage, name: str | None) -> StudyRow:
     return lifecycle.load(storage, name_of(name))
 
 
+@contextmanager
+def stored_study(name: str | None) -> Iterator[tuple[Settings, Storage, StudyRow]]:
+    """Open the existing database that the environment names, and find a study in it.
+
+    Args:
+        name: A stored name, a study file, or None where the database holds one study.
+
+    Yields:
+        The settings, the open database, and the study.
+
+    Raises:
+        UsageError: There is no database yet, or no such study.
+        StorageUnavailable: It can't be reached.
+    """
+    with stored() as (settings, storage):
+        yield settings, storage, find_study(storage, name)
+
+
 def name_of(study: str) -> str:
     """Return the name of a study that is given by its name or by its file.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hpo.trial.ports import Watcher
     from hpo.trial.request import TrialRequest
     from hpo.trial.vocabulary import Reaction
-    from hpo.wiring import LocalStudy
+    from hpo.wiring.opening import LocalStudy
 
 
 class Score:
@@ -138,11 +138,8 @@ class ProgressView(View):
         self.screen.line(f"{spec.name}: {spec.objective}; {spec.budget.trials} trials of {spec.epochs} epochs{done}")
 
     @override
-    def watcher(self, study: StudyRow, ask: Callable[[], StatusRow]) -> AbstractContextManager[Watcher]:
-        return self._watching(study, ask)
-
     @contextmanager
-    def _watching(self, study: StudyRow, ask: Callable[[], StatusRow]) -> Iterator[Watcher]:
+    def watcher(self, study: StudyRow, ask: Callable[[], StatusRow]) -> Iterator[Watcher]:
         watcher = ProgressWatcher(self.screen, study, Score(ask))
         try:
             yield watcher

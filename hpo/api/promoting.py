@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hpo.settings import Settings
     from hpo.study.database.storage import Storage
     from hpo.study.records import StudyRow
-    from hpo.wiring import Promotion
+    from hpo.wiring.promoting import Promotion
 
 ShowEpochs = Callable[[str, int, float], None]
 """Told the stage, the epoch (from 1) and how much of it is done (0 to 1), or its value."""
@@ -136,22 +136,22 @@ class Promoting:
             StudyConflict: The data or the model is another one.
             hpo.promotion.training.Stopped: The training was stopped; the same call goes on.
         """
-        from hpo import wiring
         from hpo.api.finding import who
         from hpo.promotion.promote import PromotionRequest, chosen_exports
+        from hpo.wiring.promoting import promotion
 
         output = plan.output.expanduser().absolute()
         asked = PromotionRequest(output, plan.trial, plan.with_val, chosen_exports(plan.exports), plan.register)
-        promotion = wiring.promotion(self.storage, self.study, asked, self.settings, (plan.data, plan.device, who()))
-        self.view.planned(promotion)
-        trained = self._train(promotion)
+        ready = promotion(self.storage, self.study, asked, self.settings, (plan.data, plan.device, who()))
+        self.view.planned(ready)
+        trained = self._train(ready)
         with self.view.images() as show:
-            made, pending = promotion.make(trained, show)
+            made, pending = ready.make(trained, show)
         if pending is None:
             return PromotionResult(asked, made, None, None)
         try:
             with self.view.images() as show:
-                return PromotionResult(asked, made, promotion.register(pending, show), None)
+                return PromotionResult(asked, made, ready.register(pending, show), None)
         except StorageUnavailable as error:
             return PromotionResult(asked, made, None, error)
 

@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from hpo.trial.ports import Watcher
     from hpo.trial.request import TrialRequest
     from hpo.trial.vocabulary import Reaction
-    from hpo.wiring import LocalStudy
+    from hpo.wiring.opening import LocalStudy
 
 log = logging.getLogger(__name__)
 OnTrial = Callable[[Trial], object]
@@ -221,11 +221,8 @@ class _Told(View):
         self._view.workers_started(study, workers)
 
     @override
-    def watcher(self, study: StudyRow, ask: Callable[[], StatusRow]) -> AbstractContextManager[Watcher]:
-        return self._watching(study, ask)
-
     @contextmanager
-    def _watching(self, study: StudyRow, ask: Callable[[], StatusRow]) -> Iterator[Watcher]:
+    def watcher(self, study: StudyRow, ask: Callable[[], StatusRow]) -> Iterator[Watcher]:
         with self._view.watcher(study, ask) as watcher:
             yield watcher if self._on_trial is None or study.plan else _Telling(watcher, self)
             self.deliver_rest()

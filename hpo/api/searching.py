@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from hpo.api import process
 from hpo.errors import HpoError, UsageError
@@ -22,23 +22,6 @@ if TYPE_CHECKING:
 
 Obey = Callable[[StopRequest, Callable[[int], None]], AbstractContextManager[object]]
 """Makes a stop request follow something (signals) for a while; the second argument passes a signal number on."""
-
-
-class Running(Protocol):
-    """A run of a study in this process."""
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether it runs in a thread of its own and has not ended."""
-        ...
-
-    def wait(self) -> None:
-        """Return when it has ended, or raise why it did."""
-        ...
-
-    def interrupt(self) -> None:
-        """Stop it as Ctrl-C does."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -87,17 +70,17 @@ def search(plan: SearchPlan, settings: Settings, stop: StopRequest, view: View, 
         StudyStopped: Someone has stopped it; resume it first.
         StorageUnavailable: The database stays away.
     """
-    from hpo import wiring
     from hpo.api import stages
     from hpo.confirmation import record
+    from hpo.wiring.machine import SlotRequest
+    from hpo.wiring.opening import opened
 
     if plan.workers > 1 and plan.slots is None:
         raise UsageError(
             "--slots-per-gpu auto: each of several workers would take all memory for its own: leave --workers out, or "
             "use one worker for all GPUs: hpo worker STUDY --gpus all --slots-per-gpu auto"
         )
-    slot_request = wiring.SlotRequest(plan.device, plan.slots)
-    with wiring.opened(plan.study, plan.overrides, settings, slot_request) as local:
+    with opened(plan.study, plan.overrides, settings, SlotRequest(plan.device, plan.slots)) as local:
         view.opened(local, local.known_trials())
         with local.more_workers(plan.workers - 1, plan.device, plan.slots or 1) as others:
             view.workers_started(local, plan.workers)

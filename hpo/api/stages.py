@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from hpo.api.view import View
     from hpo.evidence.document import VerdictDocument
     from hpo.orchestration.stop import StopRequest
-    from hpo.wiring import LocalStudy
+    from hpo.wiring.opening import LocalStudy
 
 
 def work(study: LocalStudy, stop: StopRequest, view: View) -> None:

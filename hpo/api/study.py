@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from hpo.api import changing, confirming, process, promoting, reading
 from hpo.api.documents import plain, trial_json
-from hpo.api.finding import find_study, stored
+from hpo.api.finding import stored_study
 from hpo.api.searching import signals, stoppable
 from hpo.api.values import Best, Status
 from hpo.api.view import View
@@ -21,8 +21,6 @@ from hpo.settings import load_settings
 
 if TYPE_CHECKING:
     import pandas
-
-    from hpo.study.studies.progress import Control
 
 
 def load(study: str | os.PathLike[str] | None = None) -> Study:
@@ -38,8 +36,8 @@ def load(study: str | os.PathLike[str] | None = None) -> Study:
         UsageError: There is no such study, or no database yet.
         StorageUnavailable: The database can't be reached.
     """
-    with stored() as (_, storage):
-        return Study(find_study(storage, None if study is None else os.fspath(study)).name)
+    with stored_study(None if study is None else os.fspath(study)) as (_, _, row):
+        return Study(row.name)
 
 
 class Study:
@@ -72,8 +70,8 @@ class Study:
 
         from hpo.study.studies import snapshot
 
-        with stored() as (_, storage):
-            rows = snapshot.trials(storage, find_study(storage, self.name))
+        with stored_study(self.name) as (_, storage, row):
+            rows = snapshot.trials(storage, row)
         return pandas.DataFrame(json.loads(json.dumps([trial_json(row) for row in rows], default=plain)))
 
     @property
@@ -83,8 +81,8 @@ class Study:
         Raises:
             UsageError: No trial is complete yet.
         """
-        with stored() as (_, storage):
-            return Best.of(reading.best(storage, find_study(storage, self.name)))
+        with stored_study(self.name) as (_, storage, row):
+            return Best.of(reading.best(storage, row))
 
     @property
     def status(self) -> Status:
@@ -92,8 +90,7 @@ class Study:
         from hpo.confirmation import record
         from hpo.study.studies import snapshot
 
-        with stored() as (_, storage):
-            row = find_study(storage, self.name)
+        with stored_study(self.name) as (_, storage, row):
             return Status.of(snapshot.status(storage, row), record.stage_of(storage, row))
 
     def save(self, folder: str | os.PathLike[str]) -> Best:
@@ -109,8 +106,8 @@ class Study:
             UsageError: No trial is complete yet.
             HpoError: Its weights are not on this machine.
         """
-        with stored() as (_, storage):
-            return Best.of(reading.best(storage, find_study(storage, self.name), Path(folder)))
+        with stored_study(self.name) as (_, storage, row):
+            return Best.of(reading.best(storage, row, Path(folder)))
 
     def wait(self) -> Study:
         """Wait for the end of a run that ``hpo.run(..., wait=False)`` has begun; returns at once where there is none.
@@ -141,31 +138,23 @@ class Study:
 
     def pause(self) -> None:
         """Start no new trial until ``resume()``, on any machine. Running ones go on to their end; workers wait."""
-        from hpo.study.studies.progress import Control
-
-        self._set(Control.PAUSE)
+        self._set("pause")
 
     def stop(self) -> None:
         """Start no new trial, on any machine; runs and workers end when what they train has ended."""
-        from hpo.study.studies.progress import Control
-
-        self._set(Control.STOP)
+        self._set("stop")
 
     def cancel(self) -> None:
         """End running trials at their next epoch, on any machine; they wait for ``resume()`` and another run."""
-        from hpo.study.studies.progress import Control
-
-        self._set(Control.CANCEL)
+        self._set("cancel")
 
     def resume(self) -> None:
         """Let a paused, stopped or cancelled study go on. Runs that have ended are started with ``hpo.run``."""
-        from hpo.study.studies.progress import Control
+        self._set("run")
 
-        self._set(Control.RUN)
-
-    def _set(self, control: Control) -> None:
-        with stored() as (_, storage):
-            changing.set_control(storage, find_study(storage, self.name), control)
+    def _set(self, control: changing.Order) -> None:
+        with stored_study(self.name) as (_, storage, row):
+            changing.set_control(storage, row, control)
 
     def confirm(
         self,
@@ -226,8 +215,7 @@ class Study:
         chosen = form or reading.FORMATS.get(output.suffix.lower())
         if chosen is None:
             raise UsageError(f"{output}: ends neither in .html nor in .md; say which with form='html'")
-        with stored() as (_, storage):
-            row = find_study(storage, self.name)
+        with stored_study(self.name) as (_, storage, row):
             reading.write_report(storage, row, output, chosen, data=None if data is None else Path(data))
         return output
 
@@ -265,9 +253,8 @@ class Study:
         name = None if register is False else register or self.name
         place = None if data is None else Path(data)
         plan = promoting.PromotePlan(Path(folder), trial, with_val, tuple(exports), name, place, device)
-        with stoppable() as stop, stored() as (settings, storage):
-            view, row = promoting.PromotionView(), find_study(storage, self.name)
-            done = promoting.Promoting(settings, storage, row, stop, view, signals).run(plan)
+        with stoppable() as stop, stored_study(self.name) as (settings, storage, row):
+            done = promoting.Promoting(settings, storage, row, stop, promoting.PromotionView(), signals).run(plan)
         if done.outage is not None:
             raise done.outage
         return done.to_dict()
@@ -281,5 +268,5 @@ class Study:
         Raises:
             StorageUnavailable: MLflow or the database does not answer.
         """
-        with process.kept(process.home()), stored() as (settings, storage):
-            return changing.sync(settings, storage, find_study(storage, self.name)).to_dict()
+        with process.kept(process.home()), stored_study(self.name) as (settings, storage, row):
+            return changing.sync(settings, storage, row).to_dict()

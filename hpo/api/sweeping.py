@@ -17,7 +17,8 @@ from hpo.trial.operating_point import SweepPlan
 
 if TYPE_CHECKING:
     from hpo.settings import Settings
-    from hpo.wiring import SweepRequest, Swept
+    from hpo.training.measuring.predictions import PredictionsRequest
+    from hpo.wiring.sweeping import Show, Swept
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,7 @@ class SweepOptions:
     """Measure the gain on the test split too, where the data has one."""
 
 
-def swept(
-    request: SweepRequest, options: SweepOptions, settings: Settings, progress: Callable[[str, int, int], None]
-) -> Swept:
+def swept(request: PredictionsRequest, options: SweepOptions, settings: Settings, progress: Show) -> Swept:
     """Predict once, then evaluate every threshold of every kind exactly.
 
     Args:
@@ -53,12 +52,12 @@ def swept(
     Raises:
         UsageError: A name that does not exist.
     """
-    from hpo import wiring
+    from hpo.wiring.sweeping import sweep
 
     plan = SweepPlan(kinds=_kinds(options.kinds), per_class=options.per_class)
     plan = replace(plan, max_dets=tuple(sorted(set(options.max_det)))) if options.max_det else plan
     objective = _objective(options.objective)
-    return wiring.sweep(request, plan, objective, settings, with_test=options.with_test, progress=progress)
+    return sweep(request, plan, objective, settings, progress, test=options.with_test)
 
 
 def _kinds(names: Sequence[str]) -> tuple[Kind, ...]:
@@ -168,10 +167,10 @@ def sweep(  # noqa: PLR0913  (as many arguments as the command has options)
         UsageError: A file, a split or a kind that does not exist, or weights that are no detector of these classes.
         HpoError: The weights can't be loaded without ``trust``.
     """
-    from hpo import wiring
+    from hpo.training.measuring.predictions import PredictionsRequest
 
     options = SweepOptions(kinds, per_class, max_det, objective, with_test)
-    request = wiring.SweepRequest(Path(weights), Path(data), split, imgsz, capture, device, trust=trust)
+    request = PredictionsRequest(Path(weights), Path(data), split, imgsz, capture, device, trust=trust)
     with process.kept(process.home()):
         settings = load_settings()
         return Sweep(swept(request, options, settings, progress or (lambda _split, _done, _images: None)))

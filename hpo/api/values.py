@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,7 +65,7 @@ class Trial:
         Returns:
             A new dict; times stay ``datetime``.
         """
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return dict(vars(self))
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Best:
         from hpo.api.documents import best_json
 
         facts = best_json(winner.row, winner.stage, winner.files, winner.weights)
-        return cls(**facts | {name: _path(facts[name]) for name in _PATHS})
+        return cls(**facts | {name: facts[name] and Path(facts[name]) for name in _PATHS})
 
     def to_dict(self) -> dict[str, Any]:
         """Give the documented JSON form.
@@ -112,15 +112,10 @@ class Best:
         Returns:
             What ``hpo best --json`` prints; paths are texts.
         """
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+        return {name: str(value) if isinstance(value, Path) else value for name, value in vars(self).items()}
 
 
 _PATHS = ("weights", "hyperparameters", "predict", "operating_point_file")
-
-
-def _path(value: str | None) -> Path | None:
-    return None if value is None else Path(value)
 
 
 @dataclass(frozen=True)
@@ -174,4 +169,4 @@ class Status:
         Returns:
             A new dict; times stay ``datetime``.
         """
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return dict(vars(self))

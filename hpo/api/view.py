@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hpo.trial.messages import Ended, EpochReport
     from hpo.trial.request import TrialRequest
     from hpo.trial.vocabulary import Reaction
-    from hpo.wiring import LocalStudy
+    from hpo.wiring.opening import LocalStudy
 
 
 class NoWatcher(Watcher):

@@ -13,34 +13,15 @@ from typing_extensions import override
 from hpo import redaction, version
 from hpo.errors import HpoError, SpecError
 
-COMMANDS = {
-    "init": "hpo.cli.commands.init:init",
-    "run": "hpo.cli.commands.run:run",
-    "worker": "hpo.cli.commands.worker:worker",
-    "confirm": "hpo.cli.commands.confirm:confirm",
-    "create": "hpo.cli.commands.run:create",
-    "validate": "hpo.cli.commands.spec:validate",
-    "schema": "hpo.cli.commands.spec:schema",
-    "status": "hpo.cli.commands.study:status",
-    "pause": "hpo.cli.commands.control:pause",
-    "resume": "hpo.cli.commands.control:resume",
-    "stop": "hpo.cli.commands.control:stop",
-    "cancel": "hpo.cli.commands.control:cancel",
-    "update": "hpo.cli.commands.control:update",
-    "trials": "hpo.cli.commands.study:trials",
-    "trial": "hpo.cli.commands.study:trial",
-    "best": "hpo.cli.commands.best:best",
-    "promote": "hpo.cli.commands.promote:promote",
-    "report": "hpo.cli.commands.report:report",
-    "sweep": "hpo.cli.commands.sweep:sweep",
-    "sync": "hpo.cli.commands.tracking:sync",
-    "ui": "hpo.cli.commands.tracking:ui",
-    "doctor": "hpo.cli.commands.doctor:doctor",
-    "up": "hpo.cli.commands.up:up",
-    "db": "hpo.cli.commands.db:db",
-    "delete": "hpo.cli.commands.study:delete",
-    "data": "hpo.cli.commands.data:data",
-}
+COMMANDS = (
+    {"init": "init", "run": "run", "worker": "worker", "confirm": "confirm", "create": "run"}
+    | {"validate": "spec", "schema": "spec", "status": "study"}
+    | dict.fromkeys(("pause", "resume", "stop", "cancel", "update"), "control")
+    | {"trials": "study", "trial": "study", "best": "best", "promote": "promote", "report": "report"}
+    | {"sweep": "sweep", "sync": "tracking", "ui": "tracking", "doctor": "doctor"}
+    | {"up": "up", "db": "db", "delete": "study", "data": "data"}
+)
+"""Each command, in the order of a user's work, and its module in ``hpo.cli.commands``."""
 
 
 class LazyGroup(click.Group):
@@ -54,8 +35,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module, _, attribute = COMMANDS[cmd_name].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
+        module = importlib.import_module(f"hpo.cli.commands.{COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name)
         return command
 
 
@@ -82,11 +63,8 @@ def cli(*, debug: bool) -> None:
     Files go under $HPO_HOME (default ./runs). HPO_STORAGE and MLFLOW_TRACKING_URI name other stores,
     or --env-file FILE after a command. `hpo up` serves both to other machines.
     """
-    logging.basicConfig(
-        level=logging.DEBUG if debug else logging.WARNING,
-        format="%(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    level = logging.DEBUG if debug else logging.WARNING
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
 
 
 def _print_version(context: click.Context) -> None:
@@ -109,15 +87,14 @@ def main() -> None:
     except click.Abort:
         click.echo("aborted", err=True)
         sys.exit(130)
-    except SpecError as error:
-        count = len(error.problems)
-        said = f"{error}\n{count} problem{'s' if count > 1 else ''}; nothing was written"
-        click.echo(redaction.redact(said), err=True)
-        sys.exit(error.exit_code)
     except HpoError as error:
-        if "--debug" in sys.argv:
+        said = f"hpo: {error}"
+        if isinstance(error, SpecError):
+            count = len(error.problems)
+            said = f"{error}\n{count} problem{'s' if count > 1 else ''}; nothing was written"
+        elif "--debug" in sys.argv:
             click.echo(redaction.trace(error), err=True)
-        click.echo(redaction.redact(f"hpo: {error}"), err=True)
+        click.echo(redaction.redact(said), err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:  # `hpo trials | head`
         sys.stderr.close()

@@ -5,27 +5,35 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
-from typing_extensions import override
 
 from hpo import redaction
 from hpo.api.documents import plain
 from hpo.api.finding import stored
-from hpo.errors import UsageError
+from hpo.errors import HpoError, UsageError
 from hpo.settings import adopt, password_in, read_env_file, use_storage
 
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
 Command = TypeVar("Command", bound=Callable[..., Any])
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+data_option = click.option("--data", type=_FILE, help="The data.yaml, where it lies elsewhere.")
+_DEVICE = "auto, cpu, or a CUDA index such as 0."
+device_option = click.option("--device", default="auto", show_default=True, help=_DEVICE)
+"""The only device that a command computes on."""
 
 
 def complete_study(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Return stored names, and YAML files."""
-    from hpo.errors import HpoError
-
     files = [CompletionItem(incomplete, type="file")]
     try:
         with stored() as (_, storage):
@@ -37,8 +45,9 @@ def complete_study(_context: click.Context, _parameter: click.Parameter, incompl
 
 
 def study_argument(command: Command) -> Command:
-    """Add ``STUDY``: a name or a study file; optional if the store holds one study."""
-    return click.argument("study", required=False, metavar="[STUDY]", shell_complete=complete_study)(command)
+    """Add ``STUDY``, a name or a study file (optional if the store holds one study), and the store's options."""
+    study = click.argument("study", required=False, metavar="[STUDY]", shell_complete=complete_study)
+    return study(store_options(command))
 
 
 def file_arguments(command: Command) -> Command:
@@ -47,26 +56,17 @@ def file_arguments(command: Command) -> Command:
     return file(click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")(command))
 
 
-def json_option(command: Command) -> Command:
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(command)
-
-
 def store_options(command: Command) -> Command:
     """Add ``--env-file`` and ``--storage`` to a command that opens the database.
 
     The command needs no parameter for them: they go into the environment, from which ``load_settings`` reads.
     """
-    storage = click.option(
-        "--storage",
-        metavar="URL",
-        expose_value=False,
-        callback=_use_storage,
-        help="The database, without its password; instead of HPO_STORAGE.",
-    )
+    text = "The database, without its password; instead of HPO_STORAGE."
+    storage = click.option("--storage", metavar="URL", expose_value=False, callback=_use_storage, help=text)
     env_file = click.option(
         "--env-file",
         metavar="FILE",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=_FILE,
         expose_value=False,
         is_eager=True,  # so that --storage is read later and wins, in any order on the command line
         callback=_use_env_file,
@@ -93,59 +93,28 @@ def _use_storage(_context: click.Context, _option: click.Parameter, url: str | N
     use_storage(url)
 
 
-class SlotsType(click.ParamType[int | None]):
-    """An integer from 1, or ``auto`` (None)."""
-
-    name = "N|auto"
-
-    @override
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
-        if value is None or value == "auto":
-            return None
-        if not str(value).isdecimal() or int(value) < 1:
-            self.fail(f"{value!r} is neither auto nor a whole number from 1", param, ctx)
-        return int(value)
+def _slots(value: str) -> int | None:
+    """Return an integer from 1, or None for ``auto``."""
+    if value == "auto":
+        return None
+    if not value.isdecimal() or int(value) < 1:
+        raise click.BadParameter(f"{value!r} is neither auto nor a whole number from 1")
+    return int(value)
 
 
-def slots_option(command: Command) -> Command:
-    """Add ``--slots-per-gpu``: the command's ``slots_per_gpu``, None for as many as memory allows."""
-    return click.option(
-        "--slots-per-gpu",
-        type=SlotsType(),
-        metavar="N|auto",
-        default="1",
-        show_default=True,
-        help="Trials at a time on each GPU (or on the CPU); auto: as many as fit by the largest memory that was seen.",
-    )(command)
-
-
-def device_option(command: Command) -> Command:
-    """Add ``--device``: the only device that a command computes on."""
-    return click.option("--device", default="auto", show_default=True, help="auto, cpu, or a CUDA index such as 0.")(
-        command
-    )
-
-
-def gpus_option(command: Command) -> Command:
-    """Add ``--gpus``: the devices that a worker trains on."""
-    return click.option(
-        "--gpus", default="all", show_default=True, help="all (the CPU where there is none), cpu, or 0,1,..."
-    )(command)
-
-
-def data_option(*, checked: bool = False) -> Callable[[Command], Command]:
-    """Add ``--data``: the study's dataset on this machine. With ``checked`` the help says that its content must
-    match.
-    """
-    text = "The data.yaml, where it lies elsewhere."
-    if checked:
-        text = "The study's data.yaml on this machine, where it lies elsewhere. Its images and labels must be the same."
-    return click.option("--data", type=click.Path(path_type=Path, dir_okay=False), help=text)
+_SLOTS = "Trials at a time on each GPU (or on the CPU); auto: as many as fit by the largest memory that was seen."
+slots_option = click.option(
+    "--slots-per-gpu", type=_slots, metavar="N|auto", default="1", show_default=True, help=_SLOTS
+)
+"""The command's ``slots_per_gpu``, None for as many as memory allows."""
 
 
 def worker_options(command: Command) -> Command:
     """Add the options of every command that trains trials of a stored study: ``--data`` and ``--gpus``."""
-    return data_option(checked=True)(gpus_option(command))
+    text = "The study's data.yaml on this machine, where it lies elsewhere. Its images and labels must be the same."
+    gpus = "all (the CPU where there is none), cpu, or 0,1,..."
+    command = click.option("--gpus", default="all", show_default=True, help=gpus)(command)
+    return click.option("--data", type=_FILE, help=text)(command)
 
 
 def again(command: str | None = None, *, of: str = "") -> str:
@@ -155,10 +124,19 @@ def again(command: str | None = None, *, of: str = "") -> str:
     """
     words = sys.argv[1:]
     if command is not None:
-        at = words.index(of)
-        words[at] = command
+        words[words.index(of)] = command
     return shlex.join(["hpo", *words])
 
 
 def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, default=plain))
+
+
+@contextmanager
+def bars(*, quiet: bool) -> Iterator[Progress]:
+    """Show progress bars on stderr while the block runs."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True, disable=quiet) as shown:
+        yield shown

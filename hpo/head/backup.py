@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote
 
 from hpo import files
-from hpo.errors import HpoError, UsageError
-from hpo.head.postgres import programs
+from hpo.errors import UsageError
+from hpo.head.postgres import programs, run
 from hpo.settings import password_in
 from hpo.study.database.storage import shown
 from hpo.study.studies import setup
@@ -45,12 +44,5 @@ def _run(program: str, url: str, *words: str) -> None:
         raise UsageError("HPO_STORAGE: this is for PostgreSQL; of an SQLite file make a copy with SQLite's .backup")
     password = password_in(url)
     place = url.replace(f":{password}@", "@", 1) if password else url
-    done = subprocess.run(
-        [str(programs() / program), f"--dbname={place}", *words],
-        env={**os.environ, **({"PGPASSWORD": unquote(password)} if password else {})},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise HpoError(f"{program} of {place} ended with code {done.returncode}:\n{done.stderr.strip()}")
+    variables = {"PGPASSWORD": unquote(password)} if password else {}
+    run(f"{program} of {place}", [str(programs() / program), f"--dbname={place}", *words], env=os.environ | variables)

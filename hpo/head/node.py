@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from hpo.errors import HeadBusy, HpoError
 from hpo.head import passwords
 from hpo.head.backup import dump
-from hpo.head.postgres import OWNER, Cluster, Listening
+from hpo.head.postgres import OWNER, Cluster, Listening, run
 from hpo.servers import Address, check_free, tail
 from hpo.settings import Settings
 from hpo.study.database.roles import Role, RoleKind
@@ -71,14 +71,12 @@ class HeadNode:
 
     def wait(self) -> None:
         """Wait until the process is interrupted. Raises HpoError if a server ends by itself."""
-        logs = {
-            "PostgreSQL": (self.postgres, _postgres_log(self.plan)),
-            "MLflow": (self.mlflow, _mlflow_log(self.plan)),
-        }
+        servers = (("PostgreSQL", self.postgres, "postgres.log"), ("MLflow", self.mlflow, "mlflow-server.log"))
         while True:
-            for name, (process, log) in logs.items():
+            for name, process, log in servers:
                 if process.poll() is not None:
-                    raise HpoError(f"{name} ended by itself (code {process.returncode}):\n{tail(log)}")
+                    ended = f"{name} ended by itself (code {process.returncode})"
+                    raise HpoError(f"{ended}:\n{tail(self.plan.folder / log)}")
             time.sleep(_POLL_S)
 
 
@@ -95,7 +93,7 @@ def up(plan: Plan, *, upgrade: bool) -> Iterator[HeadNode]:
             _end_left_over(plan)
             check_free(plan.mlflow, "hpo up --mlflow-port")
             secrets = {role: passwords.kept(plan.folder / "secrets", role) for role in (OWNER, *ROLES.values())}
-            cluster = Cluster(plan.folder / "postgres", _postgres_log(plan))
+            cluster = Cluster(plan.folder / "postgres", plan.folder / "postgres.log")
             cluster.make(secrets[OWNER])
             remote = (ROLES[RoleKind.WORKER], ROLES[RoleKind.READER])
             with cluster.serving(plan.postgres, remote_roles=remote, options=_OPTIONS) as postgres:
@@ -123,7 +121,8 @@ def _mlflow(plan: Plan, secrets: Mapping[str, str], *, upgrade: bool) -> Iterato
     variables = {"PGPASSWORD": secrets[role], "MLFLOW_SERVER_ALLOWED_HOSTS": _allowed_hosts(plan)}
     if upgrade:
         dump(plan.url(role, secrets[role], _HERE, database=role), plan.folder / "backups")
-        _upgrade_mlflow(store, variables)
+        command = [sys.executable, "-m", "mlflow", "db", "upgrade", store]
+        run("mlflow db upgrade", command, env=os.environ | variables)
     settings = Settings(plan.folder, "", store, plan.folder / "mlartifacts")
     with ui.server(settings, plan.mlflow, variables) as process:
         passwords.write_private(_left_over(plan), f"{process.pid} {psutil.Process(process.pid).create_time()}\n")
@@ -131,13 +130,6 @@ def _mlflow(plan: Plan, secrets: Mapping[str, str], *, upgrade: bool) -> Iterato
             yield process
         finally:
             _left_over(plan).unlink(missing_ok=True)
-
-
-def _upgrade_mlflow(store: str, variables: Mapping[str, str]) -> None:
-    command = [sys.executable, "-m", "mlflow", "db", "upgrade", store]
-    done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise HpoError(f"mlflow db upgrade ended with code {done.returncode}:\n{done.stderr[-2000:]}")
 
 
 def _node(
@@ -150,10 +142,7 @@ def _node(
         (worker_env, "for every node; keep it at mode 600", worker, plan.advertise),
         (owner_env, "for this machine alone: may delete studies and upgrade tables", OWNER, _HERE),
     ):
-        variables = {
-            "HPO_STORAGE": plan.url(role, secrets[role], host),
-            "MLFLOW_TRACKING_URI": uri,
-        }
+        variables = {"HPO_STORAGE": plan.url(role, secrets[role], host), "MLFLOW_TRACKING_URI": uri}
         passwords.write_env_file(path, comment, variables)
     return HeadNode(plan, worker_env, owner_env, uri, postgres, mlflow)
 
@@ -187,11 +176,3 @@ _HERE = "127.0.0.1"
 
 def _left_over(plan: Plan) -> Path:
     return plan.folder / "mlflow.pid"
-
-
-def _postgres_log(plan: Plan) -> Path:
-    return plan.folder / "postgres.log"
-
-
-def _mlflow_log(plan: Plan) -> Path:
-    return plan.folder / "mlflow-server.log"

@@ -30,8 +30,6 @@ it, too.
 """
 START_S = 60.0
 _STOP_S = 60.0
-_SOCKETLESS = ("-c", "unix_socket_directories=")
-_LOOPBACK = {"127.0.0.1", "::1"}
 
 
 class Listening(Address):
@@ -39,7 +37,7 @@ class Listening(Address):
 
     @property
     def is_loopback(self) -> bool:
-        return self.host in _LOOPBACK
+        return self.host in {"127.0.0.1", "::1"}
 
     @property
     def addresses(self) -> str:
@@ -55,7 +53,9 @@ class Cluster:
         self.folder = folder
         self.log = log
         self._programs = programs()
-        self._user = _system_user() if os.geteuid() == 0 else None
+        self._user = SYSTEM_USER if os.geteuid() == 0 else None
+        if self._user is not None:
+            _package().ensure_user_exists(self._user)
 
     def make(self, password: str) -> None:
         """Make a cluster with the superuser ``OWNER``, unless there is one already. Raises HpoError."""
@@ -71,7 +71,8 @@ class Cluster:
             file.flush()
             self._hand_over(Path(file.name))
             options = ("--auth=scram-sha-256", f"--pwfile={file.name}", "--encoding=UTF8", "--locale=C.UTF-8")
-            self._run("initdb", *options, "--username", OWNER, "--pgdata", str(self.folder))
+            command = [str(self._programs / "initdb"), *options, "--username", OWNER, "--pgdata", str(self.folder)]
+            run("initdb", command, cwd="/", user=self._user)
 
     @contextmanager
     def serving(
@@ -84,8 +85,9 @@ class Cluster:
         """
         check_free(at, "hpo up --postgres-port")
         self._write_hba(at, remote_roles)
-        command = [str(self._programs / "postgres"), "-D", str(self.folder), *_SOCKETLESS]
-        for setting in (f"listen_addresses={at.addresses}", f"port={at.port}", "tcp_keepalives_idle=30"):
+        command = [str(self._programs / "postgres"), "-D", str(self.folder)]
+        settings = ("unix_socket_directories=", "tcp_keepalives_idle=30", f"port={at.port}")
+        for setting in (*settings, f"listen_addresses={at.addresses}"):
             command += ["-c", setting]
         with self.log.open("ab") as output:
             process = subprocess.Popen(
@@ -124,10 +126,8 @@ class Cluster:
 
     def _check_version(self) -> None:
         there = (self.folder / "PG_VERSION").read_text().strip()
-        said = subprocess.run(
-            [str(self._programs / "postgres"), "--version"], capture_output=True, text=True, check=True
-        )
-        ours = said.stdout.split()[-1].partition(".")[0]
+        version = run("postgres --version", [str(self._programs / "postgres"), "--version"])
+        ours = version.split()[-1].partition(".")[0]
         if there != ours:
             raise HpoError(
                 f"{self.folder}: data of PostgreSQL {there}, and the installed server is {ours}: "
@@ -151,17 +151,13 @@ class Cluster:
         if self._user is not None:
             shutil.chown(path, self._user, pwd.getpwnam(self._user).pw_gid)
 
-    def _run(self, program: str, *words: str) -> None:
-        done = subprocess.run(
-            [str(self._programs / program), *words],
-            cwd="/",
-            user=self._user,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise HpoError(f"{program} ended with code {done.returncode}:\n{done.stderr.strip()}")
+
+def run(what: str, command: list[str], **options: Any) -> str:
+    """Run a command to its end and return its output. Raises HpoError, with ``what`` and the end of its messages."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    if done.returncode:
+        raise HpoError(f"{what} ended with code {done.returncode}:\n{done.stderr.strip()[-2000:]}")
+    return str(done.stdout)
 
 
 def programs() -> Path:
@@ -171,11 +167,6 @@ def programs() -> Path:
     utils = _package()
     found: Path = utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION]
     return found
-
-
-def _system_user() -> str:
-    _package().ensure_user_exists(SYSTEM_USER)
-    return SYSTEM_USER
 
 
 def _package() -> Any:

@@ -33,6 +33,12 @@ class Loaded:
         """Return the problems for ``findings`` (of ``rules.check_facts``), with file and line."""
         return [_placed(finding, self.places, self.file) for finding in findings]
 
+    def check_facts(self, dataset: rules.DatasetFacts, model: rules.ModelFacts | None) -> None:
+        """Raise ``SpecError`` with all problems if the study does not fit its dataset or its model."""
+        problems = self.problems(rules.check_facts(self.spec, dataset, model))
+        if problems:
+            raise SpecError(problems)
+
 
 def load_file(path: Path, overrides: Sequence[str] = ()) -> StudySpec:
     """Return the study of a file. Raises ``SpecError`` with all problems of the file, its parts and the overrides."""

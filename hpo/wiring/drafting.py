@@ -14,7 +14,6 @@ from hpo.dataset.summary import DatasetSummary
 from hpo.errors import SpecError, UsageError
 from hpo.settings import Settings
 from hpo.studyfile import loader
-from hpo.studyfile.checks import rules
 from hpo.studyfile.drafting import Draft, DraftFacts, name_of, study_text
 from hpo.studyfile.reading import models
 
@@ -53,7 +52,8 @@ def draft(file: Path, data: Path, wanted: Draft, settings: Settings) -> Drafted:
     model = _seen_from(file, Path(wanted.model)) if Path(wanted.model).is_file() else wanted.model
     complete = replace(wanted, name=name, data=_seen_from(file, data), model=model)
     with _in_place(file, study_text(complete, facts, str(file))):
-        _check(file, summary)
+        loaded = loader.load(file)
+        loaded.check_facts(summary, models.facts(loaded.spec.model))
     return Drafted(file, name, facts)
 
 
@@ -94,12 +94,3 @@ def _in_place(file: Path, text: str) -> Iterator[None]:
     except SpecError:
         file.unlink()
         raise
-
-
-def _check(file: Path, dataset: DatasetSummary) -> None:
-    """Raise SpecError if `hpo validate` would not accept the file."""
-    loaded = loader.load(file)
-    facts = models.facts(loaded.spec.model)
-    problems = loaded.problems(rules.check_facts(loaded.spec, dataset, facts))
-    if problems:
-        raise SpecError(problems)

@@ -8,14 +8,14 @@ import platform
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hpo.errors import HpoError, UsageError
 from hpo.settings import Settings
 from hpo.version import __version__
 
 if TYPE_CHECKING:
-    from hpo.launchers.forkserver import ForkserverLauncher
+    from hpo.launchers.forkserver import Entry, ForkserverLauncher
     from hpo.orchestration.memory_admission import MemoryAdmission
     from hpo.study.database.storage import Storage
     from hpo.study.records import StudyRow
@@ -57,23 +57,30 @@ def launcher(settings: Settings) -> ForkserverLauncher:
     from hpo.launchers.forkserver import ForkserverLauncher
     from hpo.training import child, environment
 
-    return ForkserverLauncher(
-        child.main, "hpo.training.ultralytics_internals.preload", environment.prepare(settings.home)
-    )
+    prepared = environment.prepare(settings.home)
+    return ForkserverLauncher(child.main, "hpo.training.ultralytics_internals.preload", prepared)
+
+
+def ask(launcher: ForkserverLauncher, task: Entry, request: str, problem: str) -> Any:
+    """Return the answer of a child that runs ``task``. Raises HpoError, with ``problem``, if it gives none."""
+    try:
+        return json.loads(launcher.call(task, request, PROBE_TIMEOUT_S))
+    except (TimeoutError, EOFError) as error:
+        raise HpoError(f"{problem}: {error}") from error
 
 
 def slots(settings: Settings, slot_request: SlotRequest) -> tuple[str, ...]:
     """Return the device of each slot; if memory decides the number of slots, each device once."""
-    gpus, each = slot_request.gpus, slot_request.each or 1
-    if gpus == "cpu" or (gpus == "auto" and slot_request.each is not None):
-        return (gpus,) * each
-    found = [line.partition(":")[0] for line in devices(settings)]
+    wanted, each = slot_request.gpus, slot_request.each or 1
+    if wanted == "cpu" or (wanted == "auto" and slot_request.each is not None):
+        return (wanted,) * each
+    found = gpus(settings)
     named = {"all": found, "auto": found[:1]}
-    chosen = named[gpus] if gpus in named else [part.strip() for part in gpus.split(",")]
+    chosen = named[wanted] if wanted in named else [part.strip() for part in wanted.split(",")]
     unknown = [index for index in chosen if index not in found]
     if unknown:
         has = f"GPUs {', '.join(found)}" if found else "no GPU"
-        raise UsageError(f"--gpus {gpus}: torch sees {has} here; use all, cpu or some of these")
+        raise UsageError(f"--gpus {wanted}: torch sees {has} here; use all, cpu or some of these")
     return tuple(index for index in chosen for _ in range(each)) or ("cpu",) * each
 
 
@@ -87,10 +94,8 @@ def memory_admission(
 
     free = {"cpu": memory_admission.free_host_mib()}
     if devices != ("cpu",):
-        try:
-            free |= json.loads(launcher(settings).call(probe.free_memory, "", PROBE_TIMEOUT_S))
-        except (TimeoutError, EOFError) as error:
-            raise HpoError(f"--slots-per-gpu auto: the GPUs did not tell their free memory: {error}") from error
+        problem = "--slots-per-gpu auto: the GPUs did not tell their free memory"
+        free |= ask(launcher(settings), probe.free_memory, "", problem)
     cores = len(os.sched_getaffinity(0))
     return memory_admission.MemoryAdmission(free, cores, lambda: peaks.seen(storage, study))
 
@@ -99,8 +104,11 @@ def devices(settings: Settings) -> list[str]:
     """Return a line for each GPU that torch can use here. Raises HpoError if torch can't even be imported."""
     from hpo.training import probe
 
-    try:
-        found: list[str] = json.loads(launcher(settings).call(probe.devices, "", PROBE_TIMEOUT_S))
-    except (TimeoutError, EOFError) as error:
-        raise HpoError(f"torch can't be used: the process that imports it gave no answer: {error}") from error
+    problem = "torch can't be used: the process that imports it gave no answer"
+    found: list[str] = ask(launcher(settings), probe.devices, "", problem)
     return found
+
+
+def gpus(settings: Settings) -> list[str]:
+    """Return the index of each GPU that torch can use here."""
+    return [line.partition(":")[0] for line in devices(settings)]

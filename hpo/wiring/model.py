@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo import files
-from hpo.errors import HpoError, SpecError, StudyConflict, UsageError
+from hpo.errors import SpecError, StudyConflict, UsageError
 from hpo.settings import Settings
-from hpo.wiring.machine import PROBE_TIMEOUT_S
+from hpo.wiring import machine
+from hpo.wiring.projecting import checkpoint_store
 
 if TYPE_CHECKING:
     from hpo.launchers.forkserver import ForkserverLauncher
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from hpo.study.records import StudyRow
     from hpo.studyfile.checks.rules import ModelFacts
     from hpo.studyfile.loader import Loaded
-    from hpo.tracking.checkpoints import MlflowStore
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,8 @@ def _ask_probe(launcher: ForkserverLauncher, model: str, settings: Settings) -> 
     from hpo.training import probe
 
     request = json.dumps({"model": model, "weights_folder": str(settings.home / "weights")})
-    try:
-        answer: dict[str, Any] = json.loads(launcher.call(probe.main, request, PROBE_TIMEOUT_S))
-    except (TimeoutError, EOFError) as error:
-        raise HpoError(f"model {model}: the process that looks at it gave no answer: {error}") from error
+    problem = f"model {model}: the process that looks at it gave no answer"
+    answer: dict[str, Any] = machine.ask(launcher, probe.main, request, problem)
     return answer
 
 
@@ -77,7 +75,8 @@ def here(launcher: ForkserverLauncher, study: StudyRow, settings: Settings) -> s
         return str(placed)
     from hpo.orchestration import starting_weights
 
-    found = starting_weights.obtain(_weights_store(settings, study), study, settings.home / "weights")
+    store = checkpoint_store(settings, study, starting_weights.FOLDER)
+    found = starting_weights.obtain(store, study, settings.home / "weights")
     if found is not None:
         return str(found)
     answer = _ask_probe(launcher, study.spec.model, settings)
@@ -85,11 +84,8 @@ def here(launcher: ForkserverLauncher, study: StudyRow, settings: Settings) -> s
         raise UsageError(f"study {study.name!r}: its weights can't be had on this machine: {answer['error']}")
     if answer["sha256"] != study.identity.model_sha256:
         stored = study.identity.model_sha256
-        raise StudyConflict(
-            study.name,
-            [f"model (content of {answer['path']}): sha256 {answer['sha256'][:12]}, not {stored[:12]}"],
-            "way out: the same weights at that place",
-        )
+        differs = f"model (content of {answer['path']}): sha256 {answer['sha256'][:12]}, not {stored[:12]}"
+        raise StudyConflict(study.name, [differs], "way out: the same weights at that place")
     return str(answer["path"])
 
 
@@ -97,13 +93,6 @@ def share_weights(settings: Settings, storage: Storage, study: StudyRow, file: P
     from hpo.orchestration import starting_weights
     from hpo.study.studies import lifecycle
 
-    store = _weights_store(settings, study)
+    store = checkpoint_store(settings, study, starting_weights.FOLDER)
     if store is not None:
         starting_weights.share(store, study, file, lambda place: lifecycle.set_weights(storage, study, place))
-
-
-def _weights_store(settings: Settings, study: StudyRow) -> MlflowStore | None:
-    from hpo.orchestration.starting_weights import FOLDER
-    from hpo.tracking.checkpoints import MlflowStore
-
-    return MlflowStore(settings, study, FOLDER) if settings.artifact_root is None else None

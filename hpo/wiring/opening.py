@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.errors import SpecError, StudyConflict, UsageError
+from hpo.errors import StudyConflict, UsageError
 from hpo.settings import Settings
 from hpo.wiring import machine, model
 from hpo.wiring.machine import ONE_SLOT, SlotRequest
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from hpo.orchestration.workspace import Workspace
     from hpo.study.database.storage import Storage
     from hpo.study.records import StatusRow, StudyRow, TrialRow
-    from hpo.studyfile.planning.plan import BaselinePlan
-    from hpo.studyfile.schema import Confirm, StudySpec
+    from hpo.studyfile.schema import Confirm
     from hpo.trial.ports import Launcher, Watcher
 
 DRAIN_S = 30.0
@@ -101,11 +100,11 @@ class LocalStudy:
         """
         from hpo.launchers.local import LocalWorkers
 
-        found = (
-            [line.partition(":")[0] for line in machine.devices(self.settings)] if count and device == "auto" else []
-        )
-        others = [found[number % len(found)] if found else "cpu" for number in range(1, count + 1)]
-        return LocalWorkers(self.study.name, others if device == "auto" else [device] * count, slots, self.logs)
+        gpus = [device]
+        if count and device == "auto":
+            gpus = machine.gpus(self.settings) or ["cpu"]
+        others = [gpus[number % len(gpus)] for number in range(1, count + 1)]
+        return LocalWorkers(self.study.name, others, slots, self.logs)
 
     def work(self, watcher: Watcher, stop: StopRequest) -> None:
         """Work on this study until it is finished or a stop is requested."""
@@ -135,21 +134,17 @@ def opened(
     """Check a study (its file or its mapping) against its data and model; then store it, or join the stored one."""
     from hpo.dataset.description import describe
     from hpo.studyfile import loader
-    from hpo.studyfile.checks import rules
 
     loaded = loader.load(given, overrides)
     spec = loaded.spec
     dataset = describe(Path(spec.data), settings.cache)
     launcher = machine.launcher(settings)  # its imports take seconds and run beside ours
-    from hpo.orchestration.workspace import Workspace
     from hpo.study.database.storage import open_storage
     from hpo.study.records import Facts, Identity
     from hpo.study.studies import lifecycle
 
     found = model.look_at(launcher, loaded, settings)
-    problems = loaded.problems(rules.check_facts(spec, dataset, found.facts))
-    if problems:
-        raise SpecError(problems)
+    loaded.check_facts(dataset, found.facts)
     with open_storage(settings.storage_url, create=True, lease_s=spec.recovery.lease_s) as storage:
         identity = Identity(dataset.fingerprint, found.sha256)
         stored = Facts(found.yaml, asdict(dataset), machine.versions())
@@ -158,14 +153,8 @@ def opened(
         study = lifecycle.create_or_join(storage, spec, identity, stored)
         if found.yaml is None:
             model.share_weights(settings, storage, study, Path(found.path))
-        folder = settings.study_folder(study.name)
-        data = _placed_data(folder, Path(spec.data))
-        devices = machine.slots(settings, slot_request)
-        memory = machine.memory_admission(settings, storage, study, devices) if slot_request.each is None else None
-        workspace = Workspace(
-            folder, found.path, data, _baseline(spec, dataset), devices, settings.cache / "predictions", memory
-        )
-        yield LocalStudy(settings, storage, study, workspace, launcher)
+        workspace = _workspace(study, found.path, Path(spec.data), dataset, settings, slot_request)
+        yield _local(storage, study, workspace, launcher, settings, slot_request)
 
 
 @contextmanager
@@ -175,9 +164,6 @@ def joined(name: str, data: Path | None, settings: Settings, slot_request: SlotR
     ``data`` is the data.yaml if it is not at the path that the study names. Raises StudyConflict if the data or the
     model differs.
     """
-    from hpo.dataset.description import describe
-    from hpo.dataset.difference import differences
-    from hpo.orchestration.workspace import Workspace
     from hpo.study.database.storage import open_storage
     from hpo.study.studies import controls, lifecycle
 
@@ -186,40 +172,49 @@ def joined(name: str, data: Path | None, settings: Settings, slot_request: SlotR
         study = lifecycle.load(storage, name)
         controls.refuse_if_stopped(storage, study)
     source = data or Path(study.spec.data)
+    dataset = same_data(study, source, settings, "on this machine with --data")
+    workspace = _workspace(study, model.here(launcher, study, settings), source, dataset, settings, slot_request)
+    with open_storage(settings.storage_url, create=False, lease_s=study.spec.recovery.lease_s) as storage:
+        yield _local(storage, study, workspace, launcher, settings, slot_request)
+
+
+def same_data(study: StudyRow, source: Path, settings: Settings, way_out: str) -> DatasetSummary:
+    """Return the dataset. Raises ``StudyConflict`` with its differences from the study's, and ``UsageError`` if there
+    is no data.
+    """
+    from hpo.dataset.description import describe
+    from hpo.dataset.difference import differences
+
     if not source.exists():
-        raise UsageError(f"{source}: no such file; name the data.yaml of study {name!r} on this machine with --data")
+        raise UsageError(f"{source}: no such file; name the data.yaml of study {study.name!r} {way_out}")
     dataset = describe(source, settings.cache)
     if dataset.fingerprint != study.identity.data_fingerprint:
         listed = differences(study.facts.dataset, dataset)
-        raise StudyConflict(name, listed, "way out: the same images and labels, named with --data")
-    folder = settings.study_folder(study.name)
-    workspace = Workspace(
-        folder,
-        model.here(launcher, study, settings),
-        _placed_data(folder, source),
-        _baseline(study.spec, dataset),
-        machine.slots(settings, slot_request),
-        settings.cache / "predictions",
-    )
-    with open_storage(settings.storage_url, create=False, lease_s=study.spec.recovery.lease_s) as storage:
-        if slot_request.each is None:
-            workspace = replace(workspace, memory=machine.memory_admission(settings, storage, study, workspace.devices))
-        yield LocalStudy(settings, storage, study, workspace, launcher)
+        raise StudyConflict(study.name, listed, "way out: the same images and labels, named with --data")
+    return dataset
 
 
-def _placed_data(folder: Path, source: Path) -> Path:
-    """Return the data.yaml for trials on this machine."""
+def _workspace(
+    study: StudyRow, model: str, source: Path, dataset: DatasetSummary, settings: Settings, slot_request: SlotRequest
+) -> Workspace:
     from hpo.dataset.description import write_resolved
-
-    folder.mkdir(parents=True, exist_ok=True)
-    placed = folder / "data.yaml"
-    write_resolved(source, placed)
-    return placed
-
-
-def _baseline(spec: StudySpec, dataset: DatasetSummary) -> BaselinePlan | None:
+    from hpo.orchestration.workspace import Workspace
     from hpo.studyfile.planning import plan
 
-    if not spec.baseline:
-        return None
-    return plan.baseline(spec, nc=dataset.nc, train_images=dataset.splits["train"].images)
+    folder = settings.study_folder(study.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    data = folder / "data.yaml"
+    write_resolved(source, data)
+    devices = machine.slots(settings, slot_request)
+    images = dataset.splits["train"].images
+    baseline = plan.baseline(study.spec, nc=dataset.nc, train_images=images) if study.spec.baseline else None
+    return Workspace(folder, model, data, baseline, devices, settings.cache / "predictions")
+
+
+def _local(
+    storage: Storage, study: StudyRow, workspace: Workspace, launcher: Launcher, settings: Settings, slots: SlotRequest
+) -> LocalStudy:
+    """Return the study; if memory decides the number of slots, with the memory that is free now."""
+    if slots.each is None:
+        workspace = replace(workspace, memory=machine.memory_admission(settings, storage, study, workspace.devices))
+    return LocalStudy(settings, storage, study, workspace, launcher)

@@ -23,8 +23,8 @@ def projector(settings: Settings, storage: Storage, study: StudyRow) -> Projecto
     return Projector(settings, study, ProjectionReader(storage, study), home=search)
 
 
-def checkpoint_store(settings: Settings, study: StudyRow) -> MlflowStore | None:
-    """Return the store of checkpoints for other machines; None if MLflow's store is local to this machine."""
+def checkpoint_store(settings: Settings, study: StudyRow, root: str = "checkpoints") -> MlflowStore | None:
+    """Return the store of files for other machines; None if MLflow's store is local to this machine."""
     from hpo.tracking.checkpoints import MlflowStore
 
-    return MlflowStore(settings, study) if settings.artifact_root is None else None
+    return MlflowStore(settings, study, root) if settings.artifact_root is None else None

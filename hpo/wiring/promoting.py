@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from hpo.errors import StudyConflict, UsageError
 from hpo.settings import Settings
 from hpo.wiring import machine, model
+from hpo.wiring.opening import same_data
 
 if TYPE_CHECKING:
     from hpo.orchestration.stop import StopRequest
-    from hpo.orchestration.workspace import Workspace
     from hpo.promotion.card import Promoted
     from hpo.promotion.choice import PromotionChoice
     from hpo.promotion.promote import FolderBuilder, PromotionRequest
@@ -31,15 +29,11 @@ if TYPE_CHECKING:
 class Promotion:
     """A promotion that passed its checks and has not begun yet."""
 
-    storage: Storage
-    study: StudyRow
     asked: PromotionRequest
     choice: PromotionChoice
     training: FinalTraining
     launcher: Launcher
-    workspace: Workspace
     builder: FolderBuilder
-    by: str
 
     def train(self, stop: StopRequest, show: ShowEpochs) -> Trained:
         """Train as ``FinalTraining.run`` does."""
@@ -50,30 +44,25 @@ class Promotion:
         from hpo.promotion import registering
         from hpo.promotion.registering import Pending
 
-        made = replace(self.builder, weights_process=replace(self.builder.weights_process, show=show)).make(
-            self.asked, self.choice, trained
-        )
+        builder, row = self._showing(show), self.choice.row
+        made = builder.make(self.asked, self.choice, trained)
         if self.asked.register is None:
             return made, None
-        row = self.choice.row
-        wanted = Pending.of(
-            self.asked.register,
-            self.asked.output,
-            self.workspace.data,
-            split=made.split,
-            trial=row.number,
-            run_id=row.mlflow_run_id or "",
-            with_val=trained.with_val,
-        )
-        registering.note(self.storage, self.study, wanted, self.by)
+        facts: dict[str, Any] = {"split": made.split, "trial": row.number, "run_id": row.mlflow_run_id or ""}
+        place = (self.asked.output, builder.workspace.data)
+        wanted = Pending.of(self.asked.register, *place, with_val=trained.with_val, **facts)
+        registering.note(builder.storage, builder.study, wanted, builder.by)
         return made, wanted
 
     def register(self, wanted: Pending, show: ShowImages) -> Registered:
         """Register the model. Raises ``StorageUnavailable`` if the registry does not answer."""
         from hpo.promotion import registering
 
-        weights_process = replace(self.builder.weights_process, show=show)
-        return registering.register(self.storage, self.study, wanted, weights_process, self.by)
+        builder = self._showing(show)
+        return registering.register(builder.storage, builder.study, wanted, builder.weights_process, builder.by)
+
+    def _showing(self, show: ShowImages) -> FolderBuilder:
+        return replace(self.builder, weights_process=replace(self.builder.weights_process, show=show))
 
 
 def promotion(
@@ -97,38 +86,17 @@ def promotion(
     if asked.register is not None:
         registering.check_name(asked.register)
     source = (data or Path(study.spec.data)).absolute()
-    refuse_other_data(study, source, settings)
+    same_data(study, source, settings, "with --data")
     launcher = machine.launcher(settings)
-    here = settings.study_folder(study.name)
-    workspace = Workspace(
-        here,
-        model.here(launcher, study, settings),
-        source,
-        devices=(device,),
-        predictions=settings.cache / "predictions",
-    )
+    here, path = settings.study_folder(study.name), model.here(launcher, study, settings)
+    workspace = Workspace(here, path, source, None, (device,), settings.cache / "predictions")
     training = FinalTraining(study, choice, workspace, with_val=asked.with_val)
     builder = FolderBuilder(storage, study, workspace, weights_process(settings, study, device), by, machine.versions())
-    return Promotion(storage, study, asked, choice, training, launcher, workspace, builder, by)
+    return Promotion(asked, choice, training, launcher, builder)
 
 
-def weights_process(
-    settings: Settings, study: StudyRow, device: str, show: Callable[[str, int, int], None] = lambda *_: None
-) -> WeightsProcess:
+def weights_process(settings: Settings, study: StudyRow, device: str) -> WeightsProcess:
     """Return the process that loads weights of ``study``."""
     from hpo.promotion.weights_process import WeightsProcess
 
-    return WeightsProcess(settings, device, settings.study_folder(study.name) / "promote" / "log.txt", show)
-
-
-def refuse_other_data(study: StudyRow, source: Path, settings: Settings) -> None:
-    """Raise ``StudyConflict`` with the differences listed, and ``UsageError`` if there is no data."""
-    from hpo.dataset.description import describe
-    from hpo.dataset.difference import differences
-
-    if not source.exists():
-        raise UsageError(f"{source}: no such file; name the data.yaml of study {study.name!r} with --data")
-    dataset = describe(source, settings.cache)
-    if dataset.fingerprint != study.identity.data_fingerprint:
-        listed = differences(study.facts.dataset, dataset)
-        raise StudyConflict(study.name, listed, "way out: the same images and labels, named with --data")
+    return WeightsProcess(settings, device, settings.study_folder(study.name) / "promote" / "log.txt", lambda *_: None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,21 +12,13 @@ from hpo.settings import Settings
 
 if TYPE_CHECKING:
     from hpo.detection.predictions import Predictions
+    from hpo.training.measuring.predictions import PredictionsRequest
     from hpo.trial.objective import Objective
     from hpo.trial.operating_point import SweepPlan, SweepResult
 
 
-@dataclass(frozen=True)
-class SweepRequest:
-    """Options of a sweep's predictions (see ``hpo.training.measuring.predictions.PredictionsRequest``)."""
-
-    weights: Path
-    data: Path
-    split: str
-    imgsz: int | None
-    capture: str
-    device: str = "auto"
-    trust: bool = False
+Show = Callable[[str, int, int], None]
+"""Callback that gets the split, the number of images done, and the number of all images."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +27,7 @@ class Swept:
 
     result: SweepResult
     predictions: Predictions
-    request: SweepRequest
+    request: PredictionsRequest
     imgsz: int
 
     def save(self, folder: Path) -> list[Path]:
@@ -44,41 +36,32 @@ class Swept:
 
         weights = self.request.weights.resolve()
         title = f"{weights.name} on {self.request.data}, split {self.request.split}"
-        return sweep_files.write(
-            self.result, self.predictions, sweep_files.SweepSource(title, weights, self.imgsz), folder.resolve()
-        )
+        source = sweep_files.SweepSource(title, weights, self.imgsz)
+        return sweep_files.write(self.result, self.predictions, source, folder.resolve())
 
 
 def sweep(
-    request: SweepRequest,
-    plan: SweepPlan,
-    objective: Objective,
-    settings: Settings,
-    *,
-    with_test: bool,
-    progress: Callable[[str, int, int], None],
+    request: PredictionsRequest, plan: SweepPlan, objective: Objective, settings: Settings, show: Show, *, test: bool
 ) -> Swept:
-    """Capture (or load) the predictions and sweep them; ``progress`` gets the split, images done and all images.
+    """Capture (or load) the predictions and sweep them.
 
-    If the data has a test split, ``with_test`` also measures the gain there; a sweep of the test split itself has no
+    If the data has a test split, ``test`` also measures the gain there; a sweep of the test split itself has no
     other split to measure.
     """
     from hpo.dataset.description import describe
     from hpo.training import environment
-    from hpo.training.measuring.predictions import PredictionsRequest, captured
+    from hpo.training.measuring.predictions import captured
 
     os.environ.update(environment.kernel_cache(settings.home))
 
     def predictions(split: str) -> tuple[Predictions, int]:
-        wanted = PredictionsRequest(
-            request.weights, request.data, split, request.imgsz, request.capture, request.device, request.trust
-        )
-        return captured(wanted, settings, progress=lambda done, images: progress(split, done, images))
+        wanted = replace(request, split=split)
+        return captured(wanted, settings, progress=lambda done, images: show(split, done, images))
 
     found, imgsz = predictions(request.split)
     splits = describe(request.data, settings.cache).splits
-    test = predictions("test")[0] if with_test and "test" in splits and request.split != "test" else None
+    others = predictions("test")[0] if test and "test" in splits and request.split != "test" else None
     from hpo.detection.sweep import sweep as search
 
-    result = search(found, plan, objective, test=test, threads=len(os.sched_getaffinity(0)))
+    result = search(found, plan, objective, test=others, threads=len(os.sched_getaffinity(0)))
     return Swept(result, found, request, imgsz)

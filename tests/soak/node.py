@@ -26,7 +26,7 @@ from hpo.trial.messages import Ended, EpochReport
 from hpo.trial.ports import Mirror, Watcher
 from hpo.trial.request import TrialRequest
 from hpo.trial.vocabulary import Reaction
-from hpo.wiring import LocalStudy
+from hpo.wiring.opening import LocalStudy
 from tests.soak.fake import FakeLauncher, Pace
 from tests.soak.proxy import Proxy
 from tests.study.support import OUTSIDE

@@ -19,7 +19,7 @@ from hpo.study.records import StudyRow, TrialRow
 from hpo.study.studies import snapshot
 from hpo.tracking import ui
 from hpo.trial.vocabulary import Reason, TrialState
-from hpo.wiring import projector
+from hpo.wiring.projecting import projector
 from tests.postgres import free_port
 
 STATUS = {

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hpo.api.finding import find_study, stored
-from hpo.cli.options import json_option, print_json, store_options, study_argument
+from hpo.api.finding import stored_study
+from hpo.cli.options import json_option, print_json, study_argument
 from hpo.trial.wording import in_python
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="The best trial, and its files to use.")
-@store_options
 @study_argument
 @click.option("--save", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write its files to DIR.")
 @json_option
@@ -27,8 +26,7 @@ def best(study: str | None, save: Path | None, *, as_json: bool) -> None:
     from hpo.api.reading import best as best_of
     from hpo.cli.pages.summary import stage_lines, trial_page
 
-    with stored() as (_, storage):
-        row = find_study(storage, study)
+    with stored_study(study) as (_, storage, row):
         winner = best_of(storage, row, save)
     files = winner.files
     if as_json:
@@ -38,9 +36,8 @@ def best(study: str | None, save: Path | None, *, as_json: bool) -> None:
     for line in stage_lines(winner.stage):
         click.echo(line)
     if files is None:
-        click.echo(
-            f"weights  {winner.weights or 'no longer on this machine'}\nnext     hpo best {row.name} --save winner"
-        )
+        click.echo(f"weights  {winner.weights or 'no longer on this machine'}")
+        click.echo(f"next     hpo best {row.name} --save winner")
         return
     click.echo("\n" + "\n".join(_written(files)))
 

@@ -2,60 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
-from hpo.api.changing import set_control
-from hpo.api.finding import find_study, stored, who
+from hpo.api.changing import Order, set_control
+from hpo.api.finding import stored_study, who
 from hpo.cli.options import store_options, study_argument
 from hpo.errors import UsageError
-
-if TYPE_CHECKING:
-    from hpo.study.studies.progress import Control
 
 
 @click.command(short_help="No new trials for now; workers wait.")
 @study_argument
-@store_options
 def pause(study: str | None) -> None:
     """Start no new trial of STUDY until `hpo resume`. Running ones go on to their end; workers wait."""
-    from hpo.study.studies.progress import Control
-
-    _set(study, Control.PAUSE, "is paused: running trials go on, no new one starts")
+    _set(study, "pause", "is paused: running trials go on, no new one starts")
 
 
 @click.command(short_help="Let a paused, stopped or cancelled study go on.")
 @study_argument
-@store_options
 def resume(study: str | None) -> None:
     """Let STUDY go on. Workers that had left have to be started again."""
-    from hpo.study.studies.progress import Control
-
-    _set(study, Control.RUN, "goes on; workers that left have to be started again")
+    _set(study, "run", "goes on; workers that left have to be started again")
 
 
 @click.command(short_help="Let running trials finish, then send the workers away.")
 @study_argument
-@store_options
 def stop(study: str | None) -> None:
     """Start no new trial of STUDY; its workers leave when what runs has ended."""
-    from hpo.study.studies.progress import Control
-
-    _set(study, Control.STOP, "is stopped: workers leave when what runs has ended")
+    _set(study, "stop", "is stopped: workers leave when what runs has ended")
 
 
 @click.command(short_help="End running trials now, resumable, and send the workers away.")
 @study_argument
-@store_options
 def cancel(study: str | None) -> None:
     """End what runs of STUDY at its next epoch, within `recovery.grace_s`; nothing of it is lost.
 
     The trials wait, with their checkpoints, for `hpo resume` and a worker.
     """
-    from hpo.study.studies.progress import Control
-
-    _set(study, Control.CANCEL, "is cancelled: running trials are given back at their next epoch")
+    _set(study, "cancel", "is cancelled: running trials are given back at their next epoch")
 
 
 @click.command(short_help="Change the budget of a stored study.")
@@ -77,10 +60,9 @@ def update(study: str, changes: tuple[str, ...]) -> None:
                 hours = _number(key, value, whole=False)
             case _:
                 raise UsageError(f"{change}: only budget.trials=N and budget.hours=H can be changed of a stored study")
-    with stored() as (_, storage):
+    with stored_study(study) as (_, storage, row):
         from hpo.study.studies import controls
 
-        row = find_study(storage, study)
         budget = controls.set_budget(storage, row, who(), trials=trials, hours=hours)
     limit = f", {budget.hours:g} hours" if budget.hours is not None else ""
     click.echo(f"budget of {row.name!r}: {budget.trials} trials{limit}")
@@ -96,8 +78,7 @@ def _number(key: str, value: str, *, whole: bool) -> float:
     return number
 
 
-def _set(asked: str | None, wanted: Control, said: str) -> None:
-    with stored() as (_, storage):
-        row = find_study(storage, asked)
+def _set(asked: str | None, wanted: Order, said: str) -> None:
+    with stored_study(asked) as (_, storage, row):
         set_control(storage, row, wanted)
     click.echo(f"study {row.name!r} {said}")

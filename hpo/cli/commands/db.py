@@ -15,15 +15,16 @@ if TYPE_CHECKING:
     from hpo.study.studies.setup import Prepared
 
 
+WORKER = "A role that reads, inserts and updates, but makes and deletes none."
+
+
 @click.group()
 def db() -> None:
     """Make and upgrade the tables of a shared database, and the roles that use it."""
 
 
 @db.command(short_help="Make the tables, and roles of few rights.")
-@click.option(
-    "--worker-role", metavar="NAME", help="A role that reads, inserts and updates, but makes and deletes none."
-)
+@click.option("--worker-role", metavar="NAME", help=WORKER)
 @click.option("--reader-role", metavar="NAME", help="A role that only reads, for optuna-dashboard.")
 @click.option("--mlflow-role", metavar="NAME", help="A role for MLflow's server, with a database of that name.")
 @store_options
@@ -44,7 +45,7 @@ def init(worker_role: str | None, reader_role: str | None, mlflow_role: str | No
     if as_json:
         print_json(asdict(done) | {"roles": {str(role.kind): role.name for role in wanted}})
         return
-    _say(done, made="made the tables")
+    _say(done)
     for role in wanted:
         click.echo(f"role {role.name}: {role.kind}")
 
@@ -60,7 +61,7 @@ def upgrade(*, as_json: bool) -> None:
     if as_json:
         print_json(asdict(done))
     else:
-        _say(done, made="")
+        _say(done)
 
 
 @db.command(short_help="Write a PostgreSQL database to a file.")
@@ -84,9 +85,9 @@ def restore(file: Path) -> None:
     click.echo(f"restored {file}; write MLflow anew where its store was lost: hpo sync STUDY")
 
 
-def _say(done: Prepared, made: str) -> None:
+def _say(done: Prepared) -> None:
     if done.before is None:
-        said = made
+        said = "made the tables"
     elif done.before == done.version:
         said = "the tables are up to date"
     else:

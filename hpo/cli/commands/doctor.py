@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from hpo import redaction
 from hpo.cli.options import json_option, print_json, store_options
-from hpo.errors import HpoError
+from hpo.errors import HpoError, StorageUnavailable, UsageError
 from hpo.settings import Settings, load_settings
 
 Finding = tuple[str, str]
@@ -48,7 +47,7 @@ def _python(_settings: Settings) -> Finding:
 
 
 def _packages(_settings: Settings) -> Finding:
-    from hpo.wiring import versions
+    from hpo.wiring.machine import versions
 
     return "ok", ", ".join(f"{name} {version}" for name, version in versions().items() if name != "python")
 
@@ -57,15 +56,11 @@ def _bytecode(_settings: Settings) -> Finding:
     import importlib.util
 
     spec = importlib.util.find_spec("ultralytics")
-    compiled = (
-        spec is not None and spec.origin is not None and Path(importlib.util.cache_from_source(spec.origin)).exists()
-    )
-    if compiled:
+    origin = None if spec is None else spec.origin
+    if origin is not None and Path(importlib.util.cache_from_source(origin)).exists():
         return "ok", "packages are compiled to bytecode"
-    return (
-        "warn",
-        "packages are not compiled: every start is slower by seconds. Run: python -m compileall -q on site-packages",
-    )
+    way_out = "Run: python -m compileall -q on site-packages"
+    return "warn", f"packages are not compiled: every start is slower by seconds. {way_out}"
 
 
 def _machine(_settings: Settings) -> Finding:
@@ -76,17 +71,15 @@ def _machine(_settings: Settings) -> Finding:
 
 
 def _torch(settings: Settings) -> Finding:
-    from hpo import wiring
+    from hpo.wiring.machine import devices
 
     try:
-        devices = wiring.devices(settings)
+        found = devices(settings)
     except HpoError as error:
         return "fail", str(error)
-    return (
-        ("ok", "GPU: " + ", ".join(devices))
-        if devices
-        else ("warn", "no GPU that torch can use: trials train on the CPU")
-    )
+    if not found:
+        return "warn", "no GPU that torch can use: trials train on the CPU"
+    return "ok", "GPU: " + ", ".join(found)
 
 
 def _folder(settings: Settings) -> Finding:
@@ -98,14 +91,16 @@ def _folder(settings: Settings) -> Finding:
 
 
 def _database(settings: Settings) -> Finding:
-    def look() -> str:
-        from hpo.study.database.storage import open_storage
-        from hpo.study.studies import lifecycle
+    from hpo.study.database.storage import open_storage
+    from hpo.study.studies import lifecycle
 
+    try:
         with open_storage(settings.storage_url, create=False) as storage:
-            return f"database {storage.place}: {len(lifecycle.names(storage))} studies"
-
-    return _trying(look)
+            return "ok", f"database {storage.place}: {len(lifecycle.names(storage))} studies"
+    except UsageError as nothing_there:
+        return "ok", str(nothing_there)
+    except StorageUnavailable as error:
+        return "fail", str(error)
 
 
 def _mlflow(settings: Settings) -> Finding:
@@ -115,14 +110,3 @@ def _mlflow(settings: Settings) -> Finding:
     if path != settings.tracking_uri and not Path(path).exists():
         return "ok", f"MLflow store {path}: made by the first run"
     return "ok", f"MLflow at {without_password(settings.tracking_uri, settings.tracking_uri)}"
-
-
-def _trying(look: Callable[[], str]) -> Finding:
-    from hpo.errors import StorageUnavailable, UsageError
-
-    try:
-        return "ok", look()
-    except UsageError as nothing_there:
-        return "ok", str(nothing_there)
-    except StorageUnavailable as error:
-        return "fail", str(error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 DEFAULT_FILE = Path("study.yaml")
 MODEL = "yolov8n.pt"
-TRIALS = 30
 
 
 @click.command(short_help="Write a study file for a dataset.")
@@ -30,16 +29,8 @@ TRIALS = 30
 @click.option("--imgsz", type=click.IntRange(32), help="Pixels; by default the images' own size, at most 640.")
 @click.option("--objective", default="map50_95", show_default=True, help="What is maximized on val.")
 @click.option("--name", default="", help="Name of the study; by default that of FILE, or of the dataset's folder.")
-def init(  # noqa: PLR0913, PLR0917  (one parameter an option)
-    file: Path,
-    data: Path | None,
-    model: str | None,
-    trials: int | None,
-    hours: float | None,
-    epochs: int,
-    imgsz: int | None,
-    objective: str,
-    name: str,
+def init(
+    file: Path, data: Path | None, model: str | None, trials: int | None, hours: float | None, **options: Any
 ) -> None:
     """Look at a dataset and write FILE (default: study.yaml), a commented study that `hpo run` takes as it is.
 
@@ -58,9 +49,9 @@ def init(  # noqa: PLR0913, PLR0917  (one parameter an option)
     source = data or _ask_for_data()
     model = model or click.prompt("Model: weights to start from (.pt), or .yaml to train from scratch", default=MODEL)
     if trials is None and hours is None:
-        trials = click.prompt("Trials to spend", type=click.IntRange(1), default=TRIALS)
-    name = name or ("" if file == DEFAULT_FILE else name_of(file.stem))
-    wanted = Draft(name, "", model, trials, hours, epochs, imgsz, objective)
+        trials = click.prompt("Trials to spend", type=click.IntRange(1), default=30)
+    name = options.pop("name") or ("" if file == DEFAULT_FILE else name_of(file.stem))
+    wanted = Draft(name, "", model, trials, hours, **options)
     _tell(drafting.draft(file, home_expanded(str(source)), wanted, load_settings()))
 
 
@@ -77,8 +68,7 @@ def _ask_for_data() -> Path:
     near = datasets_near(Path())
     for path in near if len(near) > 1 else []:
         click.echo(f"  {path}")
-    answer = click.prompt("Dataset (its data.yaml)", default=str(near[0]) if near else None)
-    return Path(answer)
+    return Path(click.prompt("Dataset (its data.yaml)", default=str(near[0]) if near else None))
 
 
 def _tell(drafted: Drafted) -> None:

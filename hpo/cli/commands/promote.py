@@ -4,54 +4,38 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from typing_extensions import override
 
-from hpo.api.finding import find_study, stored
-from hpo.api.promoting import PromotePlan, PromotionView, ShowEpochs, ShowImages
-from hpo.cli.options import again, data_option, device_option, json_option, print_json, store_options, study_argument
+from hpo.api.finding import stored_study
+from hpo.api.promoting import PromotePlan, Promoting, PromotionView, ShowEpochs, ShowImages
+from hpo.cli.options import again, bars, data_option, device_option, json_option, print_json, study_argument
 from hpo.errors import StorageUnavailable
 
 if TYPE_CHECKING:
-    from hpo.api.promoting import Promoting, PromotionResult
-    from hpo.wiring import Promotion
+    from hpo.api.promoting import PromotionResult
+    from hpo.wiring.promoting import Promotion
+
+
+_EXPORT = "Also in this format, checked against the .pt; may be given several times."
 
 
 @click.command(short_help="Hand the winner over: train it finally, with its evidence and a check.")
-@store_options
 @study_argument
 @click.option("--output", required=True, type=click.Path(path_type=Path), metavar="DIR", help="A new folder.")
 @click.option("--trial", type=click.IntRange(min=0), help="This trial instead of the winner.")
 @click.option("--with-val", is_flag=True, help="Train on train and val; the last epoch counts.")
-@click.option(
-    "--export",
-    "exports",
-    multiple=True,
-    type=click.Choice(["onnx", "openvino", "engine"]),
-    help="Also in this format, checked against the .pt; may be given several times.",
-)
+@click.option("--export", "exports", multiple=True, type=click.Choice(["onnx", "openvino", "engine"]), help=_EXPORT)
 @click.option("--register", metavar="NAME", help="Of the model in MLflow's registry; default: the study's name.")
 @click.option("--no-register", is_flag=True, help="Leave the registry alone.")
-@data_option()
+@data_option
 @device_option
 @json_option
-def promote(  # noqa: PLR0913  (a command has as many arguments as options)
-    study: str | None,
-    output: Path,
-    trial: int | None,
-    *,
-    exports: tuple[str, ...],
-    register: str | None,
-    data: Path | None,
-    device: str,
-    with_val: bool,
-    no_register: bool,
-    as_json: bool,
-) -> None:
+def promote(study: str | None, *, register: str | None, no_register: bool, as_json: bool, **options: Any) -> None:
     """Train the winner of STUDY for the last time and put it into DIR: weights, settings, operating point, model card.
 
     The winner is the confirmed one; without a confirmation the best trial. A fresh process loads DIR and must find the
@@ -61,33 +45,25 @@ def promote(  # noqa: PLR0913  (a command has as many arguments as options)
     """
     if no_register and register is not None:
         raise click.UsageError("--register and --no-register exclude each other")
-    from hpo.api.promoting import Promoting
     from hpo.orchestration.stop import StopRequest, on_signals
+    from hpo.promotion.training import Stopped
 
-    with stored() as (settings, storage):
-        row = find_study(storage, study)
+    with stored_study(study) as (settings, storage, row):
         name = None if no_register else register or row.name
-        plan = PromotePlan(output, trial, with_val, exports, name, data, device)
+        plan = PromotePlan(register=name, **options)
         promoting = Promoting(settings, storage, row, StopRequest(), _TerminalView(quiet=as_json), on_signals)
-        done = _run(promoting, plan)
+        try:
+            done = promoting.run(plan)
+        except Stopped as stopped:
+            click.echo(f"{stopped}; go on: {again()}", err=True)
+            raise click.exceptions.Exit(promoting.stop.exit_code or 1) from stopped
     if as_json:
         print_json(done.to_dict())
     else:
         _print(done)
     if done.outage is not None:
-        raise StorageUnavailable(
-            f"{done.asked.output} is complete, but not registered yet: {done.outage}"
-        ) from done.outage
-
-
-def _run(promoting: Promoting, plan: PromotePlan) -> PromotionResult:
-    from hpo.promotion.training import Stopped
-
-    try:
-        return promoting.run(plan)
-    except Stopped as stopped:
-        click.echo(f"{stopped}; go on: {again()}", err=True)
-        raise click.exceptions.Exit(promoting.stop.exit_code or 1) from stopped
+        said = f"{done.asked.output} is complete, but not registered yet: {done.outage}"
+        raise StorageUnavailable(said) from done.outage
 
 
 class _TerminalView(PromotionView):
@@ -99,55 +75,41 @@ class _TerminalView(PromotionView):
         if self._quiet:
             return
         on = "train and val" if promotion.asked.with_val else "train"
-        click.echo(f"{promotion.study.name}: {promotion.choice.why}")
+        click.echo(f"{promotion.builder.study.name}: {promotion.choice.why}")
         click.echo(f"final training: {promotion.training.epochs} epochs on {on}")
 
     @override
-    def epochs(self, epochs: int) -> AbstractContextManager[ShowEpochs]:
-        return _epochs(epochs, quiet=self._quiet)
+    @contextmanager
+    def epochs(self, epochs: int) -> Iterator[ShowEpochs]:
+        """Show a bar on a terminal; in a pipe, a line for about every tenth of the epochs."""
+        with bars(quiet=self._quiet or not sys.stderr.isatty()) as shown:
+            bar = shown.add_task("starting", total=epochs)
+
+            def show(stage: str, epoch: int, value: float) -> None:
+                if stage == "epoch":
+                    shown.update(bar, completed=epoch, description=f"epoch {epoch} of {epochs}, {value:.4f}")
+                    if shown.disable and not self._quiet and (epoch % max(1, epochs // 10) == 0 or epoch == epochs):
+                        click.echo(f"  epoch {epoch} of {epochs}: {value:.4f}")
+                elif stage == "resumed" and not self._quiet:
+                    click.echo(f"  goes on with epoch {epoch}")
+                elif stage in {"train", "val"}:
+                    shown.update(bar, completed=epoch - 1 + value * (0.8 if stage == "train" else 1.0))
+                else:
+                    shown.update(bar, description={"load": "loading", "final": "validating"}.get(stage, stage))
+
+            yield show
 
     @override
-    def images(self) -> AbstractContextManager[ShowImages]:
-        return _progress(quiet=self._quiet)
+    @contextmanager
+    def images(self) -> Iterator[ShowImages]:
+        """Show a bar for each pass over images, on a terminal."""
+        with bars(quiet=self._quiet or not sys.stderr.isatty()) as shown:
+            bar = shown.add_task("", total=None)
 
+            def show(doing: str, done: int, images: int) -> None:
+                shown.update(bar, description=doing, completed=done, total=images or None)
 
-@contextmanager
-def _epochs(epochs: int, *, quiet: bool) -> Iterator[ShowEpochs]:
-    """Show a bar on a terminal; in a pipe, a line for about every tenth of the epochs."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True, disable=quiet or not sys.stderr.isatty()) as bars:
-        bar = bars.add_task("starting", total=epochs)
-
-        def show(stage: str, epoch: int, value: float) -> None:
-            if stage == "epoch":
-                bars.update(bar, completed=epoch, description=f"epoch {epoch} of {epochs}, {value:.4f}")
-                if bars.disable and not quiet and (epoch % max(1, epochs // 10) == 0 or epoch == epochs):
-                    click.echo(f"  epoch {epoch} of {epochs}: {value:.4f}")
-            elif stage == "resumed" and not quiet:
-                click.echo(f"  goes on with epoch {epoch}")
-            elif stage in {"train", "val"}:
-                bars.update(bar, completed=epoch - 1 + value * (0.8 if stage == "train" else 1.0))
-            else:
-                bars.update(bar, description={"load": "loading", "final": "validating"}.get(stage, stage))
-
-        yield show
-
-
-@contextmanager
-def _progress(*, quiet: bool) -> Iterator[ShowImages]:
-    """Show a bar for each pass over images, on a terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True, disable=quiet or not sys.stderr.isatty()) as bars:
-        bar = bars.add_task("", total=None)
-
-        def show(doing: str, done: int, images: int) -> None:
-            bars.update(bar, description=doing, completed=done, total=images or None)
-
-        yield show
+            yield show
 
 
 def _print(done: PromotionResult) -> None:

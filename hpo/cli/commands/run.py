@@ -9,18 +9,14 @@ import click
 from hpo.cli.options import again, device_option, file_arguments, json_option, print_json, slots_option, store_options
 from hpo.settings import load_settings
 
+_WORKERS = "Worker processes on this machine, each on the next GPU in turn."
+
 
 @click.command(short_help="Search: run a study file to its end (again: go on).")
 @store_options
 @file_arguments
 @device_option
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Worker processes on this machine, each on the next GPU in turn.",
-)
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help=_WORKERS)
 @slots_option
 @json_option
 def run(
@@ -44,8 +40,7 @@ def run(
     if as_json:
         print_json(status_json(done.status, done.confirmation))
     else:
-        go_on = again() if stop.soon else None
-        print_summary(done.status, settings, stage=done.confirmation, again=go_on, unsynced=done.unsynced)
+        print_summary(done, settings.home, again() if stop.soon else None)
     if stop.soon:
         raise click.exceptions.Exit(stop.exit_code)
 
@@ -56,10 +51,10 @@ def run(
 @json_option
 def create(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
     """Check FILE, initialise the database if it is empty, and store the study for later runs."""
-    from hpo import wiring
     from hpo.cli.commands.stages import say_what_was_taken_over
+    from hpo.wiring.opening import opened
 
-    with wiring.opened(file, overrides, load_settings()) as local:
+    with opened(file, overrides, load_settings()) as local:
         study = local.study
     if as_json:
         print_json({"study": study.name, "uuid": study.uuid, "created": study.created_at})

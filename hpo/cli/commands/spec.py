@@ -6,18 +6,11 @@ import json
 import shlex
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from hpo.cli.options import file_arguments, json_option, print_json
 from hpo.settings import load_settings
-
-if TYPE_CHECKING:
-    from hpo.dataset.summary import DatasetSummary
-    from hpo.studyfile.planning.plan import BaselinePlan
-    from hpo.studyfile.planning.rungs import PruningPlan
-    from hpo.studyfile.schema import StudySpec
 
 
 @click.command(short_help="Check a study file and show what it asks for.")
@@ -29,43 +22,34 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
     KEY=VALUE overrides a key of the file, as for `hpo run`. All problems come in one list, with exit code 2.
     """
     from hpo.dataset.description import describe
-    from hpo.errors import SpecError
-    from hpo.studyfile.checks import rules
     from hpo.studyfile.loader import load
     from hpo.studyfile.planning import plan, rungs
+    from hpo.studyfile.planning.sweep import sweep_plan
     from hpo.studyfile.reading import models
 
     loaded = load(file, overrides)
     spec = loaded.spec
     dataset = describe(Path(spec.data), load_settings().cache)
-    problems = loaded.problems(rules.check_facts(spec, dataset, models.facts(spec.model)))
-    if problems:
-        raise SpecError(problems)
+    loaded.check_facts(dataset, models.facts(spec.model))
     first = plan.baseline(spec, nc=dataset.nc, train_images=dataset.splits["train"].images) if spec.baseline else None
     pruning = rungs.plan(spec)
     if as_json:
-        print_json(_facts(spec, dataset, pruning, first))
-    else:
-        from hpo.cli.pages.spec_page import print_study
+        from hpo.studyfile import serialize
 
-        print_study(spec, dataset, pruning, first)
-        click.echo(f"\nnext: hpo run {shlex.join([str(file), *overrides])}")
+        facts = {
+            "spec": json.loads(serialize.to_json(spec)),
+            "sha256": serialize.digest(spec),
+            "dataset": asdict(dataset),
+            "pruning": {"first": pruning.first, "rungs": pruning.rungs, "silent": sorted(pruning.silent)},
+            "baseline": None if first is None else asdict(first),
+            "sweep": sweep_plan(spec).to_dict() if spec.is_swept else None,
+        }
+        print_json(facts)
+        return
+    from hpo.cli.pages.spec_page import print_study
 
-
-def _facts(
-    spec: StudySpec, dataset: DatasetSummary, pruning: PruningPlan, baseline: BaselinePlan | None
-) -> dict[str, Any]:
-    from hpo.studyfile import serialize
-    from hpo.studyfile.planning.sweep import sweep_plan
-
-    return {
-        "spec": json.loads(serialize.to_json(spec)),
-        "sha256": serialize.digest(spec),
-        "dataset": asdict(dataset),
-        "pruning": {"first": pruning.first, "rungs": pruning.rungs, "silent": sorted(pruning.silent)},
-        "baseline": None if baseline is None else asdict(baseline),
-        "sweep": sweep_plan(spec).to_dict() if spec.is_swept else None,
-    }
+    print_study(spec, dataset, pruning, first)
+    click.echo(f"\nnext: hpo run {shlex.join([str(file), *overrides])}")
 
 
 @click.command(short_help="Print the JSON Schema of study files, for editors.")

@@ -15,7 +15,7 @@ from hpo.api.view import View
 if TYPE_CHECKING:
     from hpo.study.records import StatusRow, StudyRow, TrialRow
     from hpo.trial.ports import Watcher
-    from hpo.wiring import LocalStudy
+    from hpo.wiring.opening import LocalStudy
 
 
 class TerminalView(View):

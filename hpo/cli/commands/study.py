@@ -5,21 +5,19 @@ from __future__ import annotations
 import click
 
 from hpo.api.documents import attempt_json, status_json, trial_json
-from hpo.api.finding import find_study, stored
+from hpo.api.finding import stored_study
 from hpo.cli.options import json_option, print_json, store_options, study_argument
 
 
 @click.command(short_help="Where a study stands.")
-@store_options
 @study_argument
 @json_option
 def status(study: str | None, *, as_json: bool) -> None:
     """Budget, counts by state, the best trial and the workers of STUDY; its confirmation and the verdict."""
-    with stored() as (_, storage):
+    with stored_study(study) as (_, storage, found):
         from hpo.confirmation import record
         from hpo.study.studies import snapshot
 
-        found = find_study(storage, study)
         row, stage = snapshot.status(storage, found), record.stage_of(storage, found)
     if as_json:
         print_json(status_json(row, stage))
@@ -31,7 +29,6 @@ def status(study: str | None, *, as_json: bool) -> None:
 
 
 @click.command(short_help="The trials of a study, side by side.")
-@store_options
 @study_argument
 @click.option("--sort", type=click.Choice(["number", "value"]), default="number", show_default=True)
 @json_option
@@ -40,10 +37,9 @@ def trials(study: str | None, sort: str, *, as_json: bool) -> None:
 
     With --json the search's alone; `hpo trials STUDY.confirm --json` gives the confirmation's.
     """
-    with stored() as (_, storage):
+    with stored_study(study) as (_, storage, row):
         from hpo.study.studies import lifecycle, snapshot
 
-        row = find_study(storage, study)
         rows = snapshot.trials(storage, row)
         stage = lifecycle.confirmation(storage, row.name)
         runs = [] if stage is None else snapshot.trials(storage, stage)
@@ -70,24 +66,18 @@ def trials(study: str | None, sort: str, *, as_json: bool) -> None:
 def trial(names: tuple[str, ...], *, as_json: bool) -> None:
     """All that is stored of trial N: its settings, its attempts, its curve."""
     if len(names) > 2 or not names[-1].isdecimal():
-        raise click.UsageError(
-            "give a trial's number, with the study before it where there are several: hpo trial digits 3"
-        )
-    with stored() as (_, storage):
+        where = "with the study before it where there are several"
+        raise click.UsageError(f"give a trial's number, {where}: hpo trial digits 3")
+    with stored_study(names[0] if len(names) == 2 else None) as (_, storage, row):
         from hpo.study.studies import snapshot
 
-        row = find_study(storage, names[0] if len(names) == 2 else None)
         found = snapshot.trial(storage, row, int(names[-1]))
         curve = snapshot.epochs(storage, row, found.number)
     if as_json:
-        curve_json = [
-            {"epoch": e.epoch, "attempt": e.attempt, "seconds": e.seconds, "objective": e.objective, **e.metrics}
-            for e in curve
-        ]
-        print_json(
-            trial_json(found)
-            | {"train": found.train, "attempts": [attempt_json(a) for a in found.attempts], "curve": curve_json}
-        )
+        keys = ("epoch", "attempt", "seconds", "objective")
+        points = [{key: getattr(epoch, key) for key in keys} | epoch.metrics for epoch in curve]
+        attempts = [attempt_json(attempt) for attempt in found.attempts]
+        print_json(trial_json(found) | {"train": found.train, "attempts": attempts, "curve": points})
         return
     from hpo.cli.pages.summary import trial_page
 
@@ -95,17 +85,15 @@ def trial(names: tuple[str, ...], *, as_json: bool) -> None:
 
 
 @click.command(short_help="Remove a study from the database.")
-@store_options
 @study_argument
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def delete(study: str | None, *, yes: bool) -> None:
     """Remove STUDY, its trials and its confirmation from the database, and their weights. Their runs in MLflow stay."""
     from hpo.api import changing
 
-    with stored() as (settings, storage):
+    with stored_study(study) as (settings, storage, row):
         from hpo.study.studies import snapshot
 
-        row = find_study(storage, study)
         count = len(snapshot.trials(storage, row))
         folder = settings.study_folder(row.name)
         if not yes:

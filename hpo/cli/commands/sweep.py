@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
 from hpo.api.sweeping import SweepOptions, swept
-from hpo.cli.options import device_option, json_option, print_json
+from hpo.cli.options import bars, device_option, json_option, print_json
 from hpo.settings import load_settings
 from hpo.trial.kinds import SUPPRESSING
 
+_CAPTURE = "What the detector sees: as model.predict, or as model.val."
+_OBJECTIVE = "What to maximize: f1, 'f1 micro', f2, map50_95, map_small, 'recall at precision >= 0.9', ..."
 _PLAIN = " and ".join(kind for kind in SUPPRESSING if kind.is_plain)
+_KINDS = f"Kinds of suppression: {', '.join(SUPPRESSING)}, or all. `yolo predict` knows {_PLAIN}."
 
 
 @click.command(short_help="The best NMS and confidence of trained weights.")
@@ -21,64 +25,45 @@ _PLAIN = " and ".join(kind for kind in SUPPRESSING if kind.is_plain)
 @click.option("--data", required=True, type=click.Path(path_type=Path), metavar="DATA.yaml", help="The dataset.")
 @click.option("--split", type=click.Choice(["val", "train", "test"]), default="val", show_default=True)
 @click.option("--imgsz", type=click.IntRange(min=32), help="Pixels; default: the size of the training.")
-@click.option(
-    "--objective",
-    default="f1",
-    show_default=True,
-    metavar="TEXT",
-    help="What to maximize: f1, 'f1 micro', f2, map50_95, map_small, 'recall at precision >= 0.9', ...",
-)
-@click.option(
-    "--kinds",
-    default="hard,agnostic",
-    show_default=True,
-    metavar="LIST",
-    help=f"Kinds of suppression: {', '.join(SUPPRESSING)}, or all. `yolo predict` knows {_PLAIN}.",
-)
+@click.option("--objective", default="f1", show_default=True, metavar="TEXT", help=_OBJECTIVE)
+@click.option("--kinds", default="hard,agnostic", show_default=True, metavar="LIST", help=_KINDS)
 @click.option("--per-class", is_flag=True, help="A confidence threshold for each class.")
 @click.option("--max-det", type=click.IntRange(min=1), multiple=True, help="Detections an image; several are tried.")
-@click.option("--capture", type=click.Choice(["deploy", "val"]), default="deploy", show_default=True,
-              help="What the detector sees: as model.predict, or as model.val.")  # fmt: skip
+@click.option("--capture", type=click.Choice(["deploy", "val"]), default="deploy", show_default=True, help=_CAPTURE)
 @click.option("--no-test", is_flag=True, help="Leave a test split of the dataset alone.")
 @device_option
 @click.option("--trust", is_flag=True, help="Load weights that could run code of their author.")
 @click.option("--save", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write files to DIR.")
 @json_option
 def sweep(  # noqa: PLR0913  (a command has as many arguments as options)
-    weights: Path,
-    data: Path,
-    objective: str,
-    kinds: str,
-    save: Path | None,
     *,
+    kinds: str,
+    objective: str,
     per_class: bool,
     max_det: tuple[int, ...],
-    split: str,
-    imgsz: int | None,
-    capture: str,
     no_test: bool,
-    device: str,
-    trust: bool,
+    save: Path | None,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """The best confidence and suppression of WEIGHTS on a split of DATA.yaml, out of everything possible.
 
     One inference pass is cached; then every NMS threshold with every confidence is evaluated exactly. The gain over
     Ultralytics' defaults is cross-validated over images, and measured on a test split where the dataset has one.
     """
-    from hpo import wiring
+    from hpo.training.measuring.predictions import PredictionsRequest
 
-    options = SweepOptions(_names(kinds), per_class, max_det, objective, not no_test)
-    request = wiring.SweepRequest(weights, data, split, imgsz, capture, device, trust=trust)
+    request = PredictionsRequest(**options)
+    search = SweepOptions(_names(kinds), per_class, max_det, objective, not no_test)
     with _progress(quiet=as_json) as progress:
-        found = swept(request, options, load_settings(), progress)
+        found = swept(request, search, load_settings(), progress)
     files = [] if save is None else found.save(save)
     if as_json:
         print_json(found.result.to_dict())
         return
     from hpo.cli.pages.sweep_page import print_sweep
 
-    print_sweep(found.result, weights, found.imgsz, files)
+    print_sweep(found.result, request.weights, found.imgsz, files)
 
 
 def _names(text: str) -> list[str]:
@@ -88,15 +73,12 @@ def _names(text: str) -> list[str]:
 @contextmanager
 def _progress(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
     """Show a bar for each inference pass, on a terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True, disable=quiet) as bars:
+    with bars(quiet=quiet) as shown:
         tasks = {}
 
         def show(split: str, done: int, images: int) -> None:
             if split not in tasks:
-                tasks[split] = bars.add_task(f"predicting {split}", total=images)
-            bars.update(tasks[split], completed=done)
+                tasks[split] = shown.add_task(f"predicting {split}", total=images)
+            shown.update(tasks[split], completed=done)
 
         yield show

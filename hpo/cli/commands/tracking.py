@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hpo.api.finding import find_study, stored
-from hpo.cli.options import json_option, print_json, store_options, study_argument
+from hpo.api.finding import stored_study
+from hpo.cli.options import json_option, print_json, study_argument
 from hpo.errors import HpoError
 from hpo.servers import Address
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Write a study to MLflow again.")
-@store_options
 @study_argument
 @json_option
 def sync(study: str | None, *, as_json: bool) -> None:
@@ -27,8 +26,8 @@ def sync(study: str | None, *, as_json: bool) -> None:
     """
     from hpo.api import changing
 
-    with stored() as (settings, storage):
-        done = changing.sync(settings, storage, find_study(storage, study))
+    with stored_study(study) as (settings, storage, row):
+        done = changing.sync(settings, storage, row)
     if as_json:
         print_json(done.to_dict())
     else:
@@ -51,7 +50,6 @@ def _print(done: Sync) -> None:
 
 
 @click.command(short_help="Open MLflow on a study.")
-@store_options
 @study_argument
 @click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
 @click.option(
@@ -67,8 +65,8 @@ def ui(study: str | None, port: int, host: str, *, no_open: bool) -> None:
 
     from hpo.tracking import ui as pages
 
-    with stored() as (settings, storage):
-        row = find_study(storage, study)
+    with stored_study(study) as (settings, _, row):
+        is_server = pages.is_server(settings.tracking_uri)
 
     def show(base: str) -> None:
         url = pages.page(base, row.mlflow_experiment_id)
@@ -78,7 +76,7 @@ def ui(study: str | None, port: int, host: str, *, no_open: bool) -> None:
         if not no_open:
             webbrowser.open(url)
 
-    if pages.is_server(settings.tracking_uri):
+    if is_server:
         show(pages.without_credentials(settings.tracking_uri))
         return
     click.echo("starting MLflow's server ...", err=True)

@@ -17,7 +17,6 @@ from hpo.settings import load_settings
 if TYPE_CHECKING:
     from hpo.head.node import HeadNode
 
-LOOPBACK = ("127.0.0.1", "::1")
 PORT = click.IntRange(1, 65535)
 
 
@@ -56,16 +55,13 @@ def _say(node: HeadNode) -> None:
     click.echo(f"postgres  {plan.advertise}:{plan.postgres_port}  (log: {plan.folder / 'postgres.log'})")
     click.echo(f"mlflow    {node.tracking_uri}  (log: {plan.folder / 'mlflow-server.log'})")
     click.echo(f"here      hpo run FILE --env-file {node.worker_env}")
-    click.echo(
-        f"others    copy that file to the node (mode 600), then: hpo worker STUDY --env-file {node.worker_env.name}"
-    )
+    there = f"hpo worker STUDY --env-file {node.worker_env.name}"
+    click.echo(f"others    copy that file to the node (mode 600), then: {there}")
     click.echo(f"owner     hpo delete STUDY --env-file {node.owner_env}   (on this machine only)")
-    if plan.host not in LOOPBACK:
-        click.echo(
-            f"warning: whoever reaches {node.tracking_uri} reads and writes runs and artifacts there without a "
-            "password, and nothing is encrypted on the way: keep both ports inside a network that you trust",
-            err=True,
-        )
+    if not plan.postgres.is_loopback:
+        what = f"whoever reaches {node.tracking_uri} reads and writes runs and artifacts there without a password"
+        way_out = "keep both ports inside a network that you trust"
+        click.echo(f"warning: {what}, and nothing is encrypted on the way: {way_out}", err=True)
     else:
         click.echo("only this machine can reach it; --host ADDRESS opens it to others", err=True)
 

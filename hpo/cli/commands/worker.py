@@ -24,24 +24,21 @@ def worker(study: str, data: Path | None, gpus: str, slots_per_gpu: int | None, 
 
     SIGTERM or Ctrl-C: running trials stop at their next epoch and wait for whoever goes on. Twice: at once.
     """
-    from hpo import wiring
     from hpo.api import stages
     from hpo.api.documents import status_json
     from hpo.cli.commands.stages import TerminalView
     from hpo.orchestration.stop import StopRequest, on_signals
+    from hpo.wiring.machine import SlotRequest
+    from hpo.wiring.opening import joined
 
     settings = load_settings()
     stop, view = StopRequest(), TerminalView(quiet=as_json)
-    with (
-        on_signals(stop),
-        wiring.joined(study, data, settings, wiring.SlotRequest(gpus, slots_per_gpu)) as local,
-    ):
-        known = local.known_trials()
+    with on_signals(stop), joined(study, data, settings, SlotRequest(gpus, slots_per_gpu)) as local:
         if not as_json:
-            devices = ", ".join(local.workspace.devices) + (
-                " (more as memory allows)" if local.workspace.memory else ""
-            )
-            click.echo(f"{local.study.name}: {sum(row.counts for row in known)} trials done; slots here: {devices}")
+            devices = ", ".join(local.workspace.devices)
+            more = " (more as memory allows)" if local.workspace.memory else ""
+            done = sum(row.counts for row in local.known_trials())
+            click.echo(f"{local.study.name}: {done} trials done; slots here: {devices}{more}")
         stages.work(local, stop, view)
         stage = stages.go_on(local, stop, view)
         status = (stage or local).status()

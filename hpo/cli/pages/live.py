@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from typing_extensions import override
 
 from hpo.api.progress import Score
+from hpo.api.view import NoWatcher
 from hpo.api.wording import duration, short
 from hpo.study.records import StatusRow, StudyRow
 from hpo.trial import wording
@@ -38,13 +39,12 @@ def watcher(study: StudyRow, ask: Callable[[], StatusRow], *, quiet: bool) -> It
     if quiet or not console.is_terminal:
         yield lines
         return
-    with Progress(
-        TextColumn("{task.description}"), BarColumn(28), TextColumn("{task.fields[note]}"), console=console
-    ) as bars:
+    columns = (TextColumn("{task.description}"), BarColumn(28), TextColumn("{task.fields[note]}"))
+    with Progress(*columns, console=console) as bars:
         yield Bars(lines, bars)
 
 
-class Lines(Watcher):
+class Lines(NoWatcher):
     """Watcher that prints a line when a trial starts and a line when it ends."""
 
     def __init__(self, console: Console, study: StudyRow, score: Score) -> None:
@@ -78,14 +78,6 @@ class Lines(Watcher):
     def is_baseline(self, request: TrialRequest) -> bool:
         planned = self.study.plan
         return planned[request.ordinal].baseline if planned else self.study.spec.baseline and request.ordinal == 0
-
-    @override
-    def progress(self, number: int, stage: str, epoch: int, fraction: float) -> None:
-        return
-
-    @override
-    def epoch_ended(self, number: int, report: EpochReport) -> None:
-        return
 
     @override
     def trial_ended(self, number: int, ended: Ended, reaction: Reaction) -> None:
@@ -143,7 +135,6 @@ class Bars(Watcher):
 
     @override
     def epoch_ended(self, number: int, report: EpochReport) -> None:
-        self._lines.epoch_ended(number, report)
         self._objectives[number] = f", last {report.objective:.4f}"
 
     @override

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.markup import escape
 from rich.table import Table
 
 from hpo.cli.pages.summary import console
+from hpo.dataset.summary import DatasetSummary
 from hpo.studyfile.methods.pruners import PRUNERS
 from hpo.studyfile.methods.rows import Never
-from hpo.studyfile.planning.plan import operating_point
+from hpo.studyfile.planning.plan import BaselinePlan, operating_point, search_args
+from hpo.studyfile.planning.rungs import PruningPlan
 from hpo.studyfile.planning.sweep import sweep_plan
 from hpo.studyfile.reading.proposals import describe
-from hpo.studyfile.schema import POSTPROCESSING_NAMES
-
-if TYPE_CHECKING:
-    from hpo.dataset.summary import DatasetSummary
-    from hpo.studyfile.planning.plan import BaselinePlan
-    from hpo.studyfile.planning.rungs import PruningPlan
-    from hpo.studyfile.schema import Method, StudySpec
-    from hpo.studyfile.space import Dimension
-    from hpo.trial.operating_point import SweepPlan
+from hpo.studyfile.schema import POSTPROCESSING_NAMES, Method, StudySpec
+from hpo.studyfile.space import Dimension
+from hpo.trial.operating_point import SweepPlan
 
 _MOST_RUNGS = 8
 
@@ -31,6 +27,8 @@ def print_study(spec: StudySpec, dataset: DatasetSummary, pruning: PruningPlan, 
     page = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     page.add_column(style="bold", no_wrap=True)
     page.add_column()
+    earlier = ", ".join(spec.warm_start)
+    caches = f", predictions of {spec.keep.caches} models" if spec.is_swept else ""
     for title, text in (
         ("study", f"{spec.name}: {spec.objective} of {spec.model}"),
         ("data", _dataset(dataset)),
@@ -38,11 +36,11 @@ def print_study(spec: StudySpec, dataset: DatasetSummary, pruning: PruningPlan, 
         *([("measured at", _measured(spec))] if spec.postprocess.value != "none" else []),
         ("budget", _budget(spec)),
         ("sampler", f"{_method(spec.search.sampler)}, seed {spec.search.seed}{_enqueued(spec)}"),
-        *([("warm start", _warm_start(spec))] if spec.warm_start else []),
+        *([("warm start", f"from {earlier}, looked at when the study is made")] if spec.warm_start else []),
         ("pruner", f"{_method(spec.search.pruner)}: {_rungs(spec, pruning)}"),
         ("baseline", "none" if baseline is None else _baseline(spec, baseline)),
         ("confirmed", _confirmed(spec)),
-        ("kept", f"best.pt of the {spec.keep.weights} best trials{_caches(spec)}; plots: {spec.plots}"),
+        ("kept", f"best.pt of the {spec.keep.weights} best trials{caches}; plots: {spec.plots}"),
         ("after a death", f"{spec.recovery.retries} retries; hung after {spec.recovery.hung_s:g} s without progress"),
     ):
         page.add_row(title, escape(text))
@@ -60,20 +58,15 @@ def _confirmed(spec: StudySpec) -> str:
 
 
 def _dataset(dataset: DatasetSummary) -> str:
-    lines = [f"{dataset.yaml}  {dataset.nc} classes: {_shortened(', '.join(dataset.names))}"]
+    names = ", ".join(dataset.names)
+    lines = [f"{dataset.yaml}  {dataset.nc} classes: {names if len(names) <= 80 else f'{names[:80]}...'}"]
     for name, split in dataset.splits.items():
         background = f", {split.background} of them background (no labels)" if split.background else ""
         lines.append(f"{name:5}  {split.images} images{background}, {split.boxes} boxes")
     return "\n".join(lines)
 
 
-def _shortened(text: str, width: int = 80) -> str:
-    return text if len(text) <= width else f"{text[:width]}..."
-
-
 def _arguments(spec: StudySpec) -> str:
-    from hpo.studyfile.planning.plan import search_args
-
     fixed = search_args(spec, {})
     sampled = set(spec.searched.names)
     # close_mosaic, nbs and the seed follow from others; sampled values are in the table below
@@ -97,26 +90,18 @@ def _swept(plan: SweepPlan) -> str:
     ious = f"{plan.ious[0]:g} to {plan.ious[-1]:g} ({len(plan.ious)} values)" if len(plan.ious) > 1 else plan.ious[0]
     confs = f"{low:g}" if low == high else f"every confidence from {low:g} to {high:g}"
     max_dets = ", ".join(str(max_det) for max_det in plan.max_dets)
-    return (
-        f"the best setting of each trained model, swept on its predictions of the val split:\n"
-        f"iou {ious}, conf {confs}{' for each class' if plan.per_class else ''}, max_det {max_dets}, "
-        f"NMS {', '.join(plan.kinds)}{_deployed(plan)}"
-    )
+    what = "the best setting of each trained model, swept on its predictions of the val split"
+    setting = f"iou {ious}, conf {confs}{' for each class' if plan.per_class else ''}, max_det {max_dets}"
+    return f"{what}:\n{setting}, NMS {', '.join(plan.kinds)}{_deployed(plan)}"
 
 
 def _deployed(plan: SweepPlan) -> str:
     """Return how to use a setting that ``yolo predict`` can't apply."""
-    others = [
-        *(kind for kind in plan.kinds if not kind.is_plain),
-        *(["a confidence a class"] if plan.per_class else []),
-    ]
+    others = [str(kind) for kind in plan.kinds if not kind.is_plain]
+    others += ["a confidence a class"] if plan.per_class else []
     if not others:
         return ""
     return f"\n`yolo predict` can't do {', '.join(others)}: where such a setting wins, it deploys through hpo.deploy"
-
-
-def _caches(spec: StudySpec) -> str:
-    return f", predictions of {spec.keep.caches} models" if spec.is_swept else ""
 
 
 def _value(value: Any) -> str:
@@ -138,10 +123,6 @@ def _method(method: Method) -> str:
 def _enqueued(spec: StudySpec) -> str:
     count = len(spec.search.enqueue)
     return f", {count} of your own proposals first" if count else ""
-
-
-def _warm_start(spec: StudySpec) -> str:
-    return f"from {', '.join(spec.warm_start)}, looked at when the study is made"
 
 
 def _rungs(spec: StudySpec, pruning: PruningPlan) -> str:
@@ -180,7 +161,4 @@ def _space(spec: StudySpec) -> Table:
 
 
 def _condition(dimension: Dimension) -> str:
-    return " and ".join(
-        f"{condition.parent} is {' or '.join(_value(value) for value in condition.values)}"
-        for condition in dimension.when
-    )
+    return " and ".join(f"{each.parent} is {' or '.join(map(_value, each.values))}" for each in dimension.when)

@@ -12,12 +12,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from hpo.api.wording import duration
+from hpo.api.wording import short as written
 from hpo.trial import wording
-from hpo.trial.vocabulary import Reason, TrialState
+from hpo.trial.vocabulary import Reason
 
 if TYPE_CHECKING:
+    from hpo.api.searching import Outcome
     from hpo.confirmation.record import Stage
-    from hpo.settings import Settings
     from hpo.study.records import EpochRow, StatusRow, StudyRow, TrialRow, WorkerRow
     from hpo.studyfile.schema import StudySpec
 
@@ -31,67 +32,49 @@ def console() -> Console:
 
 
 def short(value: object) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return "-" if value is None else written(value)
+
+
+def _columns(*names: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in names:
+        table.add_column(name, justify="left" if name in ("repeats", "state") else "right", no_wrap=True)
+    return table
 
 
 def trials_table(spec: StudySpec, rows: list[TrialRow]) -> None:
     """Print a line for each trial; the best one is marked."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    from hpo.study.studies import snapshot
+
     others = [name for name in ("map50", "map50_95") if name != str(spec.objective)]
-    for name in ("trial", "state", str(spec.objective), *others, "epochs", "time"):
-        table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
+    table = _columns("trial", "state", str(spec.objective), *others, "epochs", "time")
     names = spec.searched.names[:MAX_PARAMS]
     found = ("iou", "conf", "gain") if spec.is_swept else ()
     for name in (*names, *found):
         table.add_column(name, justify="right")
-    best = _best(rows)
+    best = snapshot.best(rows)
     for row in rows:
-        state = (
-            row.state.value
-            if row.reason in (None, Reason.COMPLETE, Reason.PRUNED)
-            else f"{row.state.value} {row.reason}"
-        )
         mark = "*" if row is best else ("b" if row.baseline else "")
-        table.add_row(
-            f"{mark}{row.number}",
-            state,
-            short(row.value),
-            *(short(row.metrics.get(name)) for name in others),
-            str(row.epochs),
-            duration(row.duration_s),
-            *(short(row.params.get(name)) for name in names),
-            *(_found(row) if found else ()),
-            style="bold green" if row is best else None,
-        )
+        scores = (short(row.value), *(short(row.metrics.get(name)) for name in others))
+        setting = (*(short(row.params.get(name)) for name in names), *(_found(row) if found else ()))
+        cells = (f"{mark}{row.number}", _state(row), *scores, str(row.epochs), duration(row.duration_s), *setting)
+        table.add_row(*cells, style="bold green" if row is best else None)
     out = console()
     out.print(table)
     hidden = spec.searched.names[MAX_PARAMS:]
-    out.print(
-        "[dim]* best, b baseline (plain Ultralytics). One in full: hpo trial N"
-        + (". gain: of iou and conf over Ultralytics' defaults, ? not proven" if found else "")
-        + (f". Not shown: {', '.join(hidden)}" if hidden else "")
-        + "[/]"
-    )
+    gain = ". gain: of iou and conf over Ultralytics' defaults, ? not proven" if found else ""
+    rest = f". Not shown: {', '.join(hidden)}" if hidden else ""
+    out.print(f"[dim]* best, b baseline (plain Ultralytics). One in full: hpo trial N{gain}{rest}[/]")
 
 
 def runs_table(stage: StudyRow, rows: list[TrialRow]) -> None:
     """Print a line for each run of a confirmation: the trial of the search that it repeats, and its seed."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("run", "repeats", "seed", "state", str(stage.spec.objective), "epochs", "time"):
-        table.add_column(name, justify="left" if name in ("repeats", "state") else "right", no_wrap=True)
+    table = _columns("run", "repeats", "seed", "state", str(stage.spec.objective), "epochs", "time")
     for row in rows:
         planned = stage.plan[row.ordinal]
-        table.add_row(
-            str(row.number),
-            "baseline" if planned.baseline else f"trial {planned.of}",
-            str(dict(planned.train)["seed"]),
-            row.state.value if row.reason in (None, Reason.COMPLETE) else f"{row.state.value} {row.reason}",
-            short(row.value),
-            str(row.epochs),
-            duration(row.duration_s),
-        )
+        of, seed = "baseline" if planned.baseline else f"trial {planned.of}", str(dict(planned.train)["seed"])
+        cells = (str(row.number), of, seed, _state(row), short(row.value), str(row.epochs), duration(row.duration_s))
+        table.add_row(*cells)
     console().print(table)
 
 
@@ -102,9 +85,9 @@ def _found(row: TrialRow) -> tuple[str, str, str]:
     return short(point and point.iou), short(point and point.conf), gain
 
 
-def _best(rows: list[TrialRow]) -> TrialRow | None:
-    complete = [row for row in rows if row.state is TrialState.COMPLETE and row.value is not None]
-    return min(complete, key=lambda row: (-(row.value or 0.0), row.number), default=None)
+def _state(row: TrialRow) -> str:
+    as_usual = row.reason in (None, Reason.COMPLETE, Reason.PRUNED)
+    return row.state.value if as_usual else f"{row.state.value} {row.reason}"
 
 
 def trial_page(spec: StudySpec, row: TrialRow, curve: list[EpochRow]) -> None:
@@ -125,9 +108,8 @@ def trial_page(spec: StudySpec, row: TrialRow, curve: list[EpochRow]) -> None:
     for attempt in row.attempts:
         resumed = f", from epoch {attempt.resumed_from + 1}" if attempt.resumed_from else ""
         ended = f"{attempt.reason or 'running'} {attempt.detail}".strip()
-        out.print(
-            f"attempt {attempt.attempt} on {attempt.worker}{resumed}: {escape(ended)}\n  {escape(attempt.folder)}"
-        )
+        where = f"attempt {attempt.attempt} on {attempt.worker}{resumed}"
+        out.print(f"{where}: {escape(ended)}\n  {escape(attempt.folder)}")
     table = Table("epoch", "objective", "mAP50", "mAP50-95", "seconds", box=None, pad_edge=False, header_style="bold")
     for epoch in curve:
         values = (epoch.objective, epoch.metrics.get("metrics/mAP50B"), epoch.metrics.get("metrics/mAP50-95B"))
@@ -180,9 +162,8 @@ def _time_lines(row: StatusRow) -> list[str]:
 def _worker_lines(worker: WorkerRow) -> list[str]:
     """Return lines for a node and each of its slots: its work, and since when."""
     failure = f" takes no more trials: {worker.failure}" if worker.failure else ""
-    lines = [
-        f"worker   {worker.worker}, {len(worker.slots)} slots, since {worker.started_at:%Y-%m-%d %H:%M} UTC{failure}"
-    ]
+    since = f"since {worker.started_at:%Y-%m-%d %H:%M} UTC"
+    lines = [f"worker   {worker.worker}, {len(worker.slots)} slots, {since}{failure}"]
     busy = {trial.slot: trial for trial in worker.running}
     for slot, device in enumerate(worker.slots):
         trial = busy.get(slot)
@@ -204,16 +185,14 @@ def opening_line(study: StudyRow, counted: int) -> str:
     return f"{spec.name}: {spec.objective} of {model} on {images}; {budget}"
 
 
-def print_summary(
-    status: StatusRow, settings: Settings, *, stage: Stage | None = None, again: str | None, unsynced: int
-) -> None:
+def print_summary(done: Outcome, home: Path, again: str | None) -> None:
     """Print the end of a run: its result and the next commands; ``again`` is the command that resumes after a stop."""
-    out = console()
+    out, status, stage = console(), done.status, done.confirmation
     out.print()
     for line in (*status_lines(status), *stage_lines(stage)):
         out.print(escape(line))
-    if unsynced:
-        out.print(f"[yellow]MLflow has not taken {unsynced} runs yet; bring them: hpo sync {status.name}[/]")
+    if done.unsynced:
+        out.print(f"[yellow]MLflow has not taken {done.unsynced} runs yet; bring them: hpo sync {status.name}[/]")
     steps = [f"go on:    {again}"] if again is not None else []
     if status.best is not None:
         steps += [
@@ -225,4 +204,4 @@ def print_summary(
         elif stage.verdict is not None:
             steps.append(f"hand it over: hpo promote {status.name} --output final")
     out.print("\n".join(["", "next", *(f"  {step}" for step in steps)]) if steps else "")
-    out.print(f"[dim]files: {settings.home}[/]")
+    out.print(f"[dim]files: {home}[/]")

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from hpo.cli.pages.summary import console
 from hpo.trial import wording
-from hpo.trial.operating_point import Gain, Rated, SweepResult
+from hpo.trial.operating_point import Rated, SweepResult
 
 SCORES = (("P", "precision"), ("R", "recall"), ("F1", "f1"), ("mAP50", "map50_all"), ("mAP50-95", "map50_95_all"))
 
@@ -20,19 +20,16 @@ def print_sweep(result: SweepResult, weights: Path, imgsz: int, files: list[Path
     commands.
     """
     out = console()
-    out.print(
-        f"[bold]{escape(weights.name)}[/] on {result.images} images at {imgsz} px, as "
-        f"{'model.predict' if result.capture == 'deploy' else 'model.val'} sees them: {result.settings} suppression "
-        f"settings, {result.points:,} exact operating points in {result.seconds:.2f} s"
-    )
+    seen = "model.predict" if result.capture == "deploy" else "model.val"
+    tried = f"{result.settings} suppression settings, {result.points:,} exact operating points"
+    where = f"on {result.images} images at {imgsz} px, as {seen} sees them"
+    out.print(f"[bold]{escape(weights.name)}[/] {where}: {tried} in {result.seconds:.2f} s")
     out.print(_table(result))
     out.print(f"\n{escape(wording.gain(result))}")
     if not result.default_feasible:
         out.print(f"The defaults do not meet the conditions of {escape(result.objective)}.")
-    out.print(
-        f"[dim]{escape(result.objective)}: {result.in_sample:.4f} on the images that chose it, {result.value:.4f} "
-        "cross-validated. AP is of the suppression, over all confidences.[/]"
-    )
+    scores = f"{result.in_sample:.4f} on the images that chose it, {result.value:.4f} cross-validated"
+    out.print(f"[dim]{escape(result.objective)}: {scores}. AP is of the suppression, over all confidences.[/]")
     for line in _next(files):
         out.print(line, markup=False)
 
@@ -44,27 +41,17 @@ def _table(result: SweepResult) -> Table:
     for name in (*(title for title, _ in SCORES), "gain, 95% interval"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_row("default", str(result.default.point.kind), *_row(result.default), "")
-    best = result.best.point
     for kind in result.by_kind:
-        chosen = kind.best.point == best
-        name = "best" if chosen else ""
-        table.add_row(
-            name,
-            str(kind.best.point.kind),
-            *_row(kind.best),
-            _interval(kind.gain),
-            style="bold green" if chosen else None,
-        )
+        chosen, gain = kind.best.point == result.best.point, kind.gain
+        interval = f"{gain.value:+.4f}  {gain.low:+.4f} to {gain.high:+.4f}"
+        cells = ("best" if chosen else "", str(kind.best.point.kind), *_row(kind.best), interval)
+        table.add_row(*cells, style="bold green" if chosen else None)
     return table
 
 
 def _row(rated: Rated) -> tuple[str, ...]:
     setting = wording.setting(rated.point).removeprefix(f"{rated.point.kind}, ")
     return (escape(setting), *(f"{rated.scores[key]:.4f}" for _, key in SCORES))
-
-
-def _interval(gain: Gain) -> str:
-    return f"{gain.value:+.4f}  {gain.low:+.4f} to {gain.high:+.4f}"
 
 
 def _next(files: list[Path]) -> list[str]:
