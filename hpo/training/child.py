@@ -7,7 +7,7 @@ import os
 import sys
 import time
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,9 +31,9 @@ class Channel:
     """The pipe to the worker."""
 
     pipe: Connection
-    _last_progress: float = field(default=float("-inf"))
-    _last_stage: str = field(default="")
-    _most_mib: float = field(default=0.0)
+    _last_progress: float = float("-inf")
+    _last_stage: str = ""
+    _most_mib: float = 0.0
 
     def send(self, message: Message) -> None:
         self.pipe.send_bytes(encode(message))

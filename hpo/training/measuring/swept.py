@@ -83,11 +83,13 @@ def _measured(predictions: Predictions, point: OperatingPoint, objective: Object
 
 def _swept(run: TrialRun, plan: SweepPlan, predictions: Predictions) -> Ended:
     from hpo.detection.sweep import sweep
+    from hpo.training.measuring.sweep_files import write
 
-    result = sweep(predictions, plan, run.request.objective, threads=threads_per_trial(run.request.sharing))
-    detail = ""
+    request, detail = run.request, ""
+    result = sweep(predictions, plan, request.objective, threads=threads_per_trial(request.sharing))
+    title = f"trial {request.number} of study {request.study}"
     try:
-        _write(result, predictions, run)
+        write(result, predictions, run.paths.folder, title=title, weights=run.paths.best, imgsz=run.args.imgsz)
     except Exception as error:  # noqa: BLE001  (what was found is in the outcome too)
         detail = f"what the sweep found could not be written beside the weights: {_told(error)}"
     return _ended(run, result.best, result.value, detail, result)
@@ -102,10 +104,3 @@ def metrics(rated: Rated) -> dict[str, float]:
     scores = rated.scores
     ap = {"map50": scores["map50_all"], "map50_95": scores["map50_95_all"]}
     return ap | {name: scores[name] for name in ("precision", "recall", "f1")}
-
-
-def _write(result: SweepResult, predictions: Predictions, run: TrialRun) -> None:
-    from hpo.training.measuring.sweep_files import write
-
-    title = f"trial {run.request.number} of study {run.request.study}"
-    write(result, predictions, run.paths.folder, title=title, weights=run.paths.best, imgsz=run.args.imgsz)
