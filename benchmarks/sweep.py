@@ -42,7 +42,7 @@ from hpo.detection.events import Events, every
 from hpo.detection.predictions import ImagePredictions, Predictions, collect
 from hpo.detection.sweep import sweep
 from hpo.training.ultralytics_internals import patches, weights
-from hpo.training.ultralytics_internals.candidates import NETWORK_PIXELS, candidates_of
+from hpo.training.ultralytics_internals.candidates import IDENTITY, candidates_of
 from hpo.training.ultralytics_internals.capture import InferencePass, capture
 from hpo.trial.kinds import Kind
 from hpo.trial.objective import parse
@@ -85,7 +85,7 @@ def built(raw: Raw) -> Predictions:
         for found, truth in zip(candidates_of(output, multi_label=True, end2end=False), labels, strict=True):
             boxes = truth["bboxes"].numpy()
             area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-            images.append(ImagePredictions(truth["im_file"], *found, NETWORK_PIXELS, boxes, truth["cls"].numpy(), area))
+            images.append(ImagePredictions(truth["im_file"], *found, IDENTITY, boxes, truth["cls"].numpy(), area))
     return collect(images, [str(name) for name in raw.names.values()], "val")
 
 
@@ -134,7 +134,7 @@ def synthetic(images: int, candidates: int, classes: int = 10) -> Predictions:
         scores=np.ascontiguousarray(scores).reshape(-1),
         classes=np.where(stray, rng.integers(0, classes, stray.shape), labels[row, near]).astype(np.int32).reshape(-1),
         offsets=np.arange(images + 1, dtype=np.int64) * candidates,
-        frames=np.tile(np.array(NETWORK_PIXELS, np.float32), (images, 1)),
+        frames=np.tile(np.array(IDENTITY, np.float32), (images, 1)),
         truth_boxes=truth,
         truth_classes=labels.reshape(-1),
         truth_offsets=np.arange(images + 1, dtype=np.int64) * m,

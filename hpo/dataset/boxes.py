@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpo.dataset.images import images_of, label_of
+from hpo.dataset.labels import box_around
 from hpo.dataset.source import read
 
 MOST_IMAGES = 2000
@@ -100,12 +101,9 @@ def _rows(image: str) -> list[tuple[int, float, float, float, float]]:
     rows = []
     for line in dict.fromkeys(text.splitlines()):
         numbers = list(map(float, line.split()))
-        if len(numbers) == 5:
-            rows.append((int(numbers[0]), numbers[1], numbers[2], numbers[3], numbers[4]))
-        elif len(numbers) > 5:
-            xs, ys = numbers[1::2], numbers[2::2]
-            w, h = max(xs) - min(xs), max(ys) - min(ys)
-            rows.append((int(numbers[0]), min(xs) + w / 2, min(ys) + h / 2, w, h))
+        if len(numbers) >= 5:
+            x, y, w, h = numbers[1:] if len(numbers) == 5 else box_around(numbers[1:])
+            rows.append((int(numbers[0]), x, y, w, h))
     return rows
 
 

@@ -84,7 +84,7 @@ def _read_file(path: str, part: Contents, entry: CachedHash | None, nc: int | No
         if nc is not None:
             facts = parse(content.decode("utf-8-sig"), nc)
             if not isinstance(facts, LabelFacts):
-                part.problems += [Problem(path, row.line, "", row.message) for row in facts]
+                part.problems += [Problem(path, line, "", message) for line, message in facts]
                 return
             entry = entry._replace(boxes=facts.boxes, polygons=facts.polygons, top_class=facts.top_class)
         if time.time_ns() - status.st_mtime_ns > _RACY_NS:

@@ -67,13 +67,8 @@ def write_resolved(yaml: Path, to: Path, *, val_too: bool = False) -> None:
 def _summary(images: list[str], contents: Contents) -> SplitSummary:
     facts = [contents.labels[label][1] for label in map(label_of, images) if label in contents.labels]
     labelled = sum(fact.boxes > 0 for fact in facts)
-    return SplitSummary(
-        images=len(images),
-        labelled=labelled,
-        background=len(images) - labelled,
-        boxes=sum(fact.boxes for fact in facts),
-        polygons=sum(fact.polygons for fact in facts),
-    )
+    boxes, polygons = sum(fact.boxes for fact in facts), sum(fact.polygons for fact in facts)
+    return SplitSummary(len(images), labelled, len(images) - labelled, boxes, polygons)
 
 
 def _limited(yaml: Path, problems: list[Problem]) -> list[Problem]:
@@ -86,19 +81,17 @@ def _limited(yaml: Path, problems: list[Problem]) -> list[Problem]:
 def _empty_splits(source: Source, images: dict[str, list[str]], splits: dict[str, SplitSummary]) -> list[Problem]:
     problems = []
     for split, summary in splits.items():
-        places = ", ".join(str(entry) for entry in source.splits[split])
-        message = ""
-        if not summary.images:
+        if summary.labelled:
+            continue
+        if summary.images:
+            first = images[split][0]
+            place = f"the labels of {first} are looked for in {label_of(first)}"
+            message = f"none of its {summary.images} images has a label; {place}"
+        else:
+            places = ", ".join(map(str, source.splits[split]))
             message = f"{places} holds no image; name the folder (or list) that does"
-        elif not summary.labelled:
-            message = (
-                f"none of its {summary.images} images has a label; the labels of {images[split][0]} are looked for in"
-                f" {label_of(images[split][0])}"
-            )
-        if message and split == "test":
-            message += "; or remove `test`"
-        if message:
-            problems.append(Problem(str(source.file), source.lines[split], split, message))
+        way_out = "; or remove `test`" if split == "test" else ""
+        problems.append(Problem(str(source.file), source.lines[split], split, message + way_out))
     return problems
 
 

@@ -7,8 +7,6 @@ from typing import Any
 
 from hpo.dataset.summary import DatasetSummary
 
-_COUNTS = ("images", "labelled", "background", "boxes", "polygons")
-
 
 def differences(stored: Mapping[str, Any], now: DatasetSummary) -> list[str]:
     """Return a line for each difference. ``stored`` is a ``DatasetSummary`` as a dict. Equal summaries give only the
@@ -26,9 +24,9 @@ def differences(stored: Mapping[str, Any], now: DatasetSummary) -> list[str]:
             found.append(f"split {split}: is new ({summary.images} images)")
             continue
         found += [
-            f"split {split}: {getattr(summary, count)} {count}, not {before[split][count]}"
-            for count in _COUNTS
-            if count in before[split] and getattr(summary, count) != before[split][count]
+            f"split {split}: {value} {count}, not {before[split][count]}"
+            for count, value in vars(summary).items()
+            if before[split].get(count, value) != value
         ]
     if len(found) == 1:
         found.append("all counts are the same: some image or label has another content, or another name")

@@ -7,9 +7,8 @@ same bytes every time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hpo import files
 from hpo.errors import UsageError
@@ -19,6 +18,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Pixels = NDArray[np.uint8]
+    Scans = dict[int, Pixels]
+    """Scans of one split: digit -> (n, 8, 8), grey values 0 (paper) to 255 (ink)."""
+    Box = tuple[int, int, int, int]
+    """x0, y0, x1, y1 in pixels."""
 
 DEFAULT_FOLDER = Path("data", "digits")
 NAMES = ("zero", "one", "four", "seven")
@@ -55,26 +58,14 @@ def make(folder: Path) -> Path:
             _write(draft)
     except OSError as error:
         if not yaml.is_file():  # otherwise another process made it meanwhile
-            raise UsageError(
-                f"{folder}: can't make the demo set here ({error}); free the place or name another folder"
-            ) from error
+            told = f"{folder}: can't make the demo set here ({error}); free the place or name another folder"
+            raise UsageError(told) from error
     return yaml
-
-
-@dataclass(frozen=True)
-class _Scans:
-    """Scans of one split: digit -> (n, 8, 8), grey values 0 (paper) to 255 (ink)."""
-
-    by_digit: dict[int, Pixels]
-
-    def pick(self, digit: int, rng: np.random.Generator) -> Pixels:
-        scans = self.by_digit[digit]
-        picked: Pixels = scans[int(rng.integers(len(scans)))]
-        return picked
 
 
 def _write(folder: Path) -> None:
     import numpy as np
+    from PIL import Image
 
     for split, scans in _load().items():
         rng = np.random.default_rng([_SEED, *split.encode()])
@@ -83,13 +74,13 @@ def _write(folder: Path) -> None:
         labels.mkdir(parents=True)
         for index in range(_SCENES[split]):
             pixels, rows = _scene(scans, rng)
-            _save(pixels, images / f"{index:04d}.png")
+            Image.fromarray(pixels).save(images / f"{index:04d}.png", compress_level=6)
             (labels / f"{index:04d}.txt").write_text("".join(f"{row}\n" for row in rows))
     names = "\n".join(f"  {index}: {name}" for index, name in enumerate(NAMES))
     (folder / "data.yaml").write_text(_DATA_YAML.format(names=names))
 
 
-def _load() -> dict[str, _Scans]:
+def _load() -> dict[str, Scans]:
     """Return the scans by split; no scan is in two of them."""
     import numpy as np
     from sklearn.datasets import load_digits
@@ -97,31 +88,35 @@ def _load() -> dict[str, _Scans]:
     bundle = load_digits()
     scans = np.rint(bundle.images * (255 / 16)).astype(np.uint8)
     order = np.random.default_rng(_SEED).permutation(len(scans))
-    splits: dict[str, dict[int, Pixels]] = {split: {} for split in _SCENES}
+    splits: dict[str, Scans] = {split: {} for split in _SCENES}
     for digit in range(10):
         own = order[bundle.target[order] == digit]
         for split, (start, stop) in _SCANS.items():
             splits[split][digit] = scans[own[int(start * len(own)) : int(stop * len(own))]]
-    return {split: _Scans(by_digit) for split, by_digit in splits.items()}
+    return splits
 
 
-def _scene(scans: _Scans, rng: np.random.Generator) -> tuple[Pixels, list[str]]:
+def _pick(scans: Scans, digit: int, rng: np.random.Generator) -> Pixels:
+    picked: Pixels = scans[digit][int(rng.integers(len(scans[digit])))]
+    return picked
+
+
+def _scene(scans: Scans, rng: np.random.Generator) -> tuple[Pixels, list[str]]:
     """Return a picture, (96, 96, 3) RGB, and its label rows; one scene in ten has no digit to find."""
     canvas = _paper(rng)
     for _ in range(int(rng.integers(0, 3))):
         _stamp_clutter(canvas, scans, rng)
     rows: list[str] = []
-    taken: list[tuple[int, int, int, int]] = []
+    taken: list[Box] = []
     wanted = 0 if rng.random() < 0.1 else int(rng.integers(2, 6))
     for _ in range(wanted):
         label = int(rng.integers(len(_DIGITS)))
-        ink = _resize(scans.pick(_DIGITS[label], rng), int(rng.integers(*_SIZES_PX)))
+        ink = _resize(_pick(scans, _DIGITS[label], rng), int(rng.integers(*_SIZES_PX)))
         place = _free_place(ink, taken, rng)
-        if place is None:
-            continue
-        taken.append(place)
-        _blend(canvas, ink, place, rng)
-        rows.append(_label_row(label, place))
+        if place is not None:
+            taken.append(place)
+            _blend(canvas, ink, place, rng)
+            rows.append(_label_row(label, place))
     return canvas, rows
 
 
@@ -137,9 +132,9 @@ def _paper(rng: np.random.Generator) -> Pixels:
     return paper
 
 
-def _stamp_clutter(canvas: Pixels, scans: _Scans, rng: np.random.Generator) -> None:
+def _stamp_clutter(canvas: Pixels, scans: Scans, rng: np.random.Generator) -> None:
     """Draw a piece of a digit that is no class of the set, faint or strong; it carries no label."""
-    ink = _resize(scans.pick(int(rng.choice(_CLUTTER_DIGITS)), rng), int(rng.integers(*_SIZES_PX)))
+    ink = _resize(_pick(scans, int(rng.choice(_CLUTTER_DIGITS)), rng), int(rng.integers(*_SIZES_PX)))
     height, width = ink.shape
     piece = ink[: height // 2] if rng.random() < 0.5 else ink[:, : max(1, width // 2)]
     x, y = (int(rng.integers(0, _SIDE_PX - length + 1)) for length in (piece.shape[1], piece.shape[0]))
@@ -159,10 +154,8 @@ def _resize(scan: Pixels, height_px: int) -> Pixels:
     return np.asarray(Image.fromarray(ink).resize((width_px, height_px), Image.Resampling.BICUBIC))
 
 
-def _free_place(
-    ink: Pixels, taken: list[tuple[int, int, int, int]], rng: np.random.Generator
-) -> tuple[int, int, int, int] | None:
-    """Return a box (x0, y0, x1, y1) in px that covers at most a quarter of another one, or None after 20 tries."""
+def _free_place(ink: Pixels, taken: list[Box], rng: np.random.Generator) -> Box | None:
+    """Return a box that covers at most a quarter of another one, or None after 20 tries."""
     height, width = ink.shape
     for _ in range(20):
         x, y = int(rng.integers(0, _SIDE_PX - width + 1)), int(rng.integers(0, _SIDE_PX - height + 1))
@@ -172,7 +165,7 @@ def _free_place(
     return None
 
 
-def _overlap(box: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> float:
+def _overlap(box: Box, other: Box) -> float:
     """Return the intersection divided by the smaller of the two areas."""
     width = min(box[2], other[2]) - max(box[0], other[0])
     height = min(box[3], other[3]) - max(box[1], other[1])
@@ -181,7 +174,7 @@ def _overlap(box: tuple[int, int, int, int], other: tuple[int, int, int, int]) -
     return width * height / min((b[2] - b[0]) * (b[3] - b[1]) for b in (box, other))
 
 
-def _blend(canvas: Pixels, ink: Pixels, box: tuple[int, int, int, int], rng: np.random.Generator) -> None:
+def _blend(canvas: Pixels, ink: Pixels, box: Box, rng: np.random.Generator) -> None:
     """Draw ``ink`` (h, w) in a dark colour of its own into ``box`` of ``canvas``, in place."""
     colour = rng.integers(0, 90, 3)
     x0, y0, x1, y1 = box
@@ -190,13 +183,7 @@ def _blend(canvas: Pixels, ink: Pixels, box: tuple[int, int, int, int], rng: np.
     canvas[y0:y1, x0:x1] = (paper * (255 - alpha) + colour * alpha) // 255
 
 
-def _label_row(label: int, box: tuple[int, int, int, int]) -> str:
+def _label_row(label: int, box: Box) -> str:
     x0, y0, x1, y1 = box
     values = ((x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0)
     return " ".join([str(label), *(f"{value / _SIDE_PX:.6f}" for value in values)])
-
-
-def _save(pixels: Any, file: Path) -> None:
-    from PIL import Image
-
-    Image.fromarray(pixels).save(file, compress_level=6)

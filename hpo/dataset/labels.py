@@ -6,6 +6,7 @@ error: a study on other data than its author expects is worse than none.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _TOLERANCE = 0.01
@@ -24,11 +25,8 @@ class LabelFacts:
     """Largest class index, -1 if there is no row."""
 
 
-@dataclass(frozen=True)
-class WrongRow:
-    line: int
-    """Line number, from 1."""
-    message: str
+WrongRow = tuple[int, str]
+"""Line number, from 1, and what is wrong."""
 
 
 def parse(text: str, nc: int) -> LabelFacts | list[WrongRow]:
@@ -40,12 +38,12 @@ def parse(text: str, nc: int) -> LabelFacts | list[WrongRow]:
     rows = [(number, line.split()) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
     polygons = any(len(row) > 6 for _, row in rows)
     distinct: set[tuple[float, ...]] = set()
-    wrong = []
+    wrong: list[WrongRow] = []
     for number, row in rows:
         try:
             distinct.add(_row(row, nc, polygons=polygons))
         except ValueError as error:
-            wrong.append(WrongRow(number, str(error)))
+            wrong.append((number, str(error)))
     if wrong:
         return wrong
     top_class = max((int(row[0]) for row in distinct), default=-1)
@@ -72,7 +70,7 @@ def _row(row: list[str], nc: int, *, polygons: bool) -> tuple[float, ...]:
         raise ValueError(f"class {row[0]}; classes are whole numbers from 0")
     if index >= nc:
         raise ValueError(f"class {row[0]}, but data.yaml names {nc} (0 to {nc - 1}); add its name or correct the row")
-    _check_box(_box_around(numbers[1:]) if polygons else numbers[1:])
+    _check_box(box_around(numbers[1:]) if polygons else numbers[1:])
     return numbers
 
 
@@ -85,8 +83,8 @@ def _check_box(box: tuple[float, ...]) -> None:
         )
 
 
-def _box_around(points: tuple[float, ...]) -> tuple[float, ...]:
-    """Return x y width height of the polygon x1 y1 x2 y2 ..."""
+def box_around(points: Sequence[float]) -> tuple[float, float, float, float]:
+    """Return x y width height (centre and size) of the polygon x1 y1 x2 y2 ..."""
     xs, ys = points[::2], points[1::2]
     left, right, top, bottom = min(xs), max(xs), min(ys), max(ys)
     return (left + right) / 2, (top + bottom) / 2, right - left, bottom - top

@@ -95,14 +95,11 @@ class _Checker:
 
     def refuse_unsupported(self) -> None:
         if "download" in self.keys:
-            self._wrong(
-                "download",
-                "can run code of the file's author, so it is refused; fetch the data yourself and remove this key",
-            )
+            told = "can run code of the file's author, so it is refused; fetch the data yourself and remove this key"
+            self._wrong("download", told)
         if self.keys.get("kpt_shape") is not None:
-            self._wrong(
-                "kpt_shape", "keypoints are not for detection; remove this key and keep boxes in the label files"
-            )
+            told = "keypoints are not for detection; remove this key and keep boxes in the label files"
+            self._wrong("kpt_shape", told)
 
     def names(self) -> tuple[str, ...]:
         names, nc = self.keys.get("names"), self.keys.get("nc")

@@ -28,17 +28,8 @@ FORMAT = 1
 """Version of the file format. It changes with the content of the files or the way predictions are made; files of
 another version are never read.
 """
-_ARRAYS = (
-    ("boxes", np.float32),
-    ("scores", np.float32),
-    ("classes", np.int32),
-    ("offsets", np.int64),
-    ("frames", np.float32),
-    ("truth_boxes", np.float32),
-    ("truth_classes", np.int32),
-    ("truth_offsets", np.int64),
-    ("truth_areas", np.float32),
-)
+_FACTS = ("images", "names", "capture", "suppressed")
+"""Fields of predictions that are no arrays."""
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
 
 
@@ -118,16 +109,9 @@ def _age(file: Path) -> float:
 
 
 def _written(name: str, predictions: Predictions, trained_imgsz: int) -> dict[str, Any]:
-    facts = {
-        "key": name,
-        "images": predictions.images,
-        "names": predictions.names,
-        "capture": predictions.capture,
-        "suppressed": predictions.suppressed,
-        "trained_imgsz": trained_imgsz,
-    }
-    text = np.frombuffer(json.dumps(facts).encode(), np.uint8)
-    return {"facts": text} | {name: getattr(predictions, name) for name, _ in _ARRAYS}
+    arrays = dict(vars(predictions))
+    facts = {"key": name} | {fact: arrays.pop(fact) for fact in _FACTS} | {"trained_imgsz": trained_imgsz}
+    return {"facts": np.frombuffer(json.dumps(facts).encode(), np.uint8)} | arrays
 
 
 def _facts(arrays: Any) -> dict[str, Any]:
@@ -140,32 +124,28 @@ def _read(arrays: Any, name: str) -> Predictions:
     facts = _facts(arrays)
     if facts["key"] != name:
         raise ValueError(f"holds {facts['key']}")
-    found = {array: arrays[array] for array, _ in _ARRAYS}
-    if any(found[array].dtype != kind for array, kind in _ARRAYS):
-        raise ValueError("holds arrays of other types")
-    if not _fits(found, len(facts["images"])):
-        raise ValueError("holds arrays that do not fit each other")
-    return Predictions(
-        **found,
-        images=tuple(facts["images"]),
-        names=tuple(facts["names"]),
-        capture=facts["capture"],
-        suppressed=facts["suppressed"],
-    )
-
-
-def _fits(found: dict[str, Any], images: int) -> bool:
+    found = {array: arrays[array] for array in _layout()}
     rows, labels = len(found["scores"]), len(found["truth_classes"])
-    shapes = {
-        "boxes": (rows, 4),
-        "scores": (rows,),
-        "classes": (rows,),
-        "offsets": (images + 1,),
-        "frames": (images, 6),
-        "truth_boxes": (labels, 4),
-        "truth_classes": (labels,),
-        "truth_offsets": (images + 1,),
-        "truth_areas": (labels,),
-    }
+    layout = _layout(len(facts["images"]), rows, labels)
+    if any(found[array].dtype != kind for array, (kind, _) in layout.items()):
+        raise ValueError("holds arrays of other types")
     ends = found["offsets"][-1:], found["truth_offsets"][-1:]
-    return all(found[name].shape == shape for name, shape in shapes.items()) and ends == (rows, labels)
+    if any(found[array].shape != shape for array, (_, shape) in layout.items()) or ends != (rows, labels):
+        raise ValueError("holds arrays that do not fit each other")
+    images, names = tuple(facts["images"]), tuple(facts["names"])
+    return Predictions(**found, images=images, names=names, capture=facts["capture"], suppressed=facts["suppressed"])
+
+
+def _layout(images: int = 0, rows: int = 0, labels: int = 0) -> dict[str, tuple[type, tuple[int, ...]]]:
+    """Return type and shape of each array, for so many images, candidates and labels."""
+    return {
+        "boxes": (np.float32, (rows, 4)),
+        "scores": (np.float32, (rows,)),
+        "classes": (np.int32, (rows,)),
+        "offsets": (np.int64, (images + 1,)),
+        "frames": (np.float32, (images, 6)),
+        "truth_boxes": (np.float32, (labels, 4)),
+        "truth_classes": (np.int32, (labels,)),
+        "truth_offsets": (np.int64, (images + 1,)),
+        "truth_areas": (np.float32, (labels,)),
+    }

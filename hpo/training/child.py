@@ -7,7 +7,7 @@ import os
 import sys
 import time
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,9 +31,9 @@ class Channel:
     """The pipe to the worker."""
 
     pipe: Connection
-    _last_progress: float = field(default=float("-inf"))
-    _last_stage: str = field(default="")
-    _most_mib: float = field(default=0.0)
+    _last_progress: float = float("-inf")
+    _last_stage: str = ""
+    _most_mib: float = 0.0
 
     def send(self, message: Message) -> None:
         self.pipe.send_bytes(encode(message))
@@ -145,18 +145,13 @@ def _arguments(request: TrialRequest, paths: AttemptPaths) -> dict[str, Any]:
     """Return the requested arguments, and those that the service owns (a study file can't have ``arguments.OWNED``)."""
     from hpo.training.ultralytics_internals import patches
 
-    owned = {
-        "task": "detect",
-        "mode": "train",
+    fixed = {"task": "detect", "mode": "train", "save": True, "val": True, "patience": 0, "verbose": False}
+    owned = fixed | {
         "model": request.model,
         "data": request.data,
         "save_dir": str(paths.folder),
         "device": _device(request.device),
         "plots": request.plots == "all",
-        "save": True,
-        "val": True,
-        "patience": 0,
-        "verbose": False,
     }
     # a trial without others keeps Ultralytics' default, so that the training is what plain Ultralytics trains
     shared = {} if request.sharing == 1 else {"workers": patches.loaders_per_trial(request.sharing)}
@@ -175,19 +170,8 @@ def _effective(run: TrialRun) -> dict[str, Scalar]:
     import torch
     import ultralytics
 
-    names = (
-        "batch",
-        "nbs",
-        "imgsz",
-        "epochs",
-        "optimizer",
-        "lr0",
-        "momentum",
-        "weight_decay",
-        "warmup_bias_lr",
-        "seed",
-        "amp",
-    )
+    optimizer = ("optimizer", "lr0", "momentum", "weight_decay", "warmup_bias_lr")
+    names = ("batch", "nbs", "imgsz", "epochs", *optimizer, "seed", "amp")
     device = "cpu" if run.device.type == "cpu" else torch.cuda.get_device_name(run.device)
     versions: dict[str, Scalar] = {"torch": torch.__version__, "ultralytics": ultralytics.__version__}
     return {name: getattr(run.args, name) for name in names} | {"device": device} | versions
@@ -201,28 +185,17 @@ def _completed(run: TrialRun, channel: Channel) -> Ended:
         return Ended(Reason.COMPLETE, "", run.epochs, value, scores, run.best_epoch, time.time())
     from hpo.training.measuring.swept import settle
 
-    found = settle(run, plan, lambda stage, share: channel.progress(stage, run.epochs, share))
-    return Ended(
-        reason=Reason.COMPLETE,
-        detail=found.detail,
-        epochs=run.epochs,
-        value=found.value,
-        metrics=found.metrics,
-        best_epoch=run.best_epoch,
-        recorded_at=time.time(),
-        operating_point=found.point,
-        swept=found.swept,
-    )
+    return settle(run, plan, lambda stage, share: channel.progress(stage, run.epochs, share))
 
 
 def _stopped(error: BaseException, run: TrialRun | None) -> Ended:
     reason, detail = classify(error)
     if reason is Reason.CRASH:
         traceback.print_exception(error)
-    reported = bool(run is not None and run.reports)
-    epochs = run.reports[-1].epoch if run is not None and run.reports else 0
-    scores = run.validator.scores(run.request) if run is not None and reported and reason is Reason.PRUNED else {}
-    return Ended(reason, detail, epochs, None, scores, run.best_epoch if run is not None else None, time.time())
+    if run is None or not run.reports:
+        return Ended(reason, detail, 0, None, {}, None, time.time())
+    scores = run.validator.scores(run.request) if reason is Reason.PRUNED else {}
+    return Ended(reason, detail, run.reports[-1].epoch, None, scores, run.best_epoch, time.time())
 
 
 def _write(ended: Ended, path: Path) -> None:

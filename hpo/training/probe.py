@@ -27,11 +27,9 @@ def devices(_request: str, pipe: Connection, lifeline: Connection) -> None:
     import torch
 
     processes.end_with_pipe(lifeline)
-    found = []
-    if torch.cuda.is_available():
-        for index in range(torch.cuda.device_count()):
-            properties = torch.cuda.get_device_properties(index)
-            found.append(f"{index}: {properties.name}, {properties.total_memory / 1024**3:.0f} GiB")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    gpus = enumerate(map(torch.cuda.get_device_properties, range(count)))
+    found = [f"{index}: {gpu.name}, {gpu.total_memory / 1024**3:.0f} GiB" for index, gpu in gpus]
     pipe.send_bytes(json.dumps(found).encode())
 
 

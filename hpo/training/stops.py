@@ -16,13 +16,8 @@ class Stop(Exception):
         super().__init__(f"{reason}: {detail}" if detail else str(reason))
 
 
-_OUT_OF_MEMORY = (
-    "out of memory",
-    "CUBLAS_STATUS_ALLOC_FAILED",
-    "CUDNN_STATUS_INTERNAL_ERROR",
-    "unable to find an engine",
-)
-_HOST_OUT_OF_MEMORY = ("DefaultCPUAllocator", "could not create a primitive", "Cannot allocate memory")
+_NO_MEMORY = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_INTERNAL_ERROR", "unable to find an engine")
+_NO_HOST_MEMORY = ("DefaultCPUAllocator", "could not create a primitive", "Cannot allocate memory")
 """Error texts of torch, of oneDNN (which says no more than that) and of the C library."""
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
@@ -37,9 +32,9 @@ def classify(error: BaseException) -> tuple[Reason, str]:
 
 def _reason(error: BaseException) -> Reason:
     text = str(error)
-    if isinstance(error, MemoryError) or any(sign in text for sign in _HOST_OUT_OF_MEMORY):
+    if isinstance(error, MemoryError) or any(sign in text for sign in _NO_HOST_MEMORY):
         return Reason.HOST_OOM
-    if isinstance(error, RuntimeError) and any(sign in text for sign in _OUT_OF_MEMORY):
+    if isinstance(error, RuntimeError) and any(sign in text for sign in _NO_MEMORY):
         return Reason.OOM
     if _is_full_disk(error):
         return Reason.DISK

@@ -32,12 +32,14 @@ class Swept:
 
     def save(self, folder: Path) -> list[Path]:
         """Write the sweep's files into ``folder``."""
-        from hpo.training.measuring import sweep_files
+        from hpo.training.measuring.sweep_files import write
 
         weights = self.request.weights.resolve()
         title = f"{weights.name} on {self.request.data}, split {self.request.split}"
-        source = sweep_files.SweepSource(title, weights, self.imgsz)
-        return sweep_files.write(self.result, self.predictions, source, folder.resolve())
+        to = folder.resolve()
+        return sweep_files.write(
+            self.result, self.predictions, to, title=title, weights=weights, imgsz=self.imgsz
+        )
 
 
 def sweep(

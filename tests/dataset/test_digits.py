@@ -55,7 +55,7 @@ def test_every_class_occurs_in_every_split(demo: Path) -> None:
 def test_splits_share_no_scan() -> None:
     seen: set[bytes] = set()
     for scans in digits._load().values():
-        own = {scan.tobytes() for by_digit in scans.by_digit.values() for scan in by_digit}
+        own = {scan.tobytes() for by_digit in scans.values() for scan in by_digit}
         assert not own & seen
         seen |= own
 

@@ -15,7 +15,7 @@ from hpo.detection.predictions import ImagePredictions, Predictions, collect
 from hpo.training import cache as predictions_cache
 from hpo.training.cache import PredictionCache, key
 
-ARRAYS = [name for name, _ in predictions_cache._ARRAYS]
+ARRAYS = list(predictions_cache._layout())
 WEIGHTS = "ab" * 32
 
 

@@ -52,13 +52,14 @@ def _differences(one: _Image, other: _Image, conf: float) -> list[float | None]:
     for box, score, cls in zip(*one, strict=True):
         if score <= conf + SCORE:
             continue
-        near = free & (classes == cls) & (_iou(box, boxes) >= IOU) & (np.abs(scores - score) <= SCORE)
-        match = int(np.argmin(np.where(near, np.abs(scores - score), np.inf))) if near.any() else None
-        if match is None:
+        gaps = np.abs(scores - score)
+        near = free & (classes == cls) & (_iou(box, boxes) >= IOU) & (gaps <= SCORE)
+        if not near.any():
             found.append(None)
             continue
+        match = int(np.argmin(np.where(near, gaps, np.inf)))
         free[match] = False
-        found.append(float(abs(scores[match] - score)))
+        found.append(float(gaps[match]))
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,9 @@ from hpo.training.cache import PredictionCache, key
 if TYPE_CHECKING:
     from hpo.dataset.summary import DatasetSummary
     from hpo.detection.predictions import Predictions
+
+Progress = Callable[[int, int], None]
+"""Called with the number of images that are done, and the number of all."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class PredictionsRequest:
 
 
 def captured(
-    wanted: PredictionsRequest, settings: Settings, *, keep: int = 5, progress: Callable[[int, int], None] | None = None
+    wanted: PredictionsRequest, settings: Settings, *, keep: int = 5, progress: Progress | None = None
 ) -> tuple[Predictions, int]:
     """Return the predictions, and their image size in pixels; the predictions are then cached.
 
@@ -67,10 +70,7 @@ def captured(
 
 
 def _inferred(
-    wanted: PredictionsRequest,
-    dataset: DatasetSummary,
-    cache: PredictionCache,
-    progress: Callable[[int, int], None] | None,
+    wanted: PredictionsRequest, dataset: DatasetSummary, cache: PredictionCache, progress: Progress | None
 ) -> tuple[Predictions, int]:
     from hpo.training.ultralytics_internals import patches
     from hpo.training.ultralytics_internals.capture import InferencePass, capture
@@ -83,16 +83,8 @@ def _inferred(
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data.yaml"
         write_resolved(wanted.data, data)
-        over = InferencePass(
-            data=data,
-            split=wanted.split,
-            imgsz=imgsz,
-            device=wanted.device,
-            single_cls=weights.single_cls,
-            end2end=weights.suppressed,
-            progress=progress or (lambda _done, _images: None),
-        )
-        predictions = capture(weights.model, wanted.capture, over)
+        over = InferencePass(data, wanted.split, imgsz, wanted.device, weights.single_cls, weights.suppressed)
+        predictions = capture(weights.model, wanted.capture, replace(over, progress=progress) if progress else over)
     name = key(weights.sha256, dataset.fingerprint, wanted.split, imgsz, wanted.capture)
     cache.save(name, predictions, weights.imgsz)
     return predictions, imgsz

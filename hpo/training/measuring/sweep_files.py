@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,33 +14,22 @@ from hpo.trial.operating_point import SweepResult
 if TYPE_CHECKING:
     from hpo.detection.predictions import Predictions
 
-OPERATING_POINT, PREDICT, PLOT = "operating_point.json", "predict.yaml", "sweep.png"
 
-
-@dataclass(frozen=True)
-class SweepSource:
-    """The object of a sweep."""
-
-    title: str
-    """Title for a person, one line."""
-    weights: Path
-    imgsz: int
-    """Image size in pixels."""
-
-
-def write(result: SweepResult, predictions: Predictions, source: SweepSource, folder: Path) -> list[Path]:
+def write(
+    result: SweepResult, predictions: Predictions, folder: Path, *, title: str, weights: Path, imgsz: int
+) -> list[Path]:
     """Write ``operating_point.json``, ``predict.yaml`` and ``sweep.png`` into ``folder``; return the files written.
 
     ``predict.yaml`` holds the recommended setting. Where ``yolo predict`` can't apply it, there is none (an earlier one
-    is removed), and ``hpo.deploy`` takes the JSON.
+    is removed), and ``hpo.deploy`` takes the JSON. ``title``: one line for a person; ``imgsz`` is in pixels.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    settings, predict, plot = (folder / name for name in (OPERATING_POINT, PREDICT, PLOT))
-    files.write_text(settings, json.dumps({**result.to_dict(), "imgsz": source.imgsz}, indent=2) + "\n")
+    settings, predict, plot = folder / "operating_point.json", folder / "predict.yaml", folder / "sweep.png"
+    files.write_text(settings, json.dumps({**result.to_dict(), "imgsz": imgsz}, indent=2) + "\n")
     written = [settings, plot]
     if result.recommended_point.is_plain:
-        title = f"{source.title}, {result.recommended} setting\n{wording.gain(result)}"
-        write_arguments(predict, title, predict_arguments(source.weights, source.imgsz, result.recommended_point))
+        comment = f"{title}, {result.recommended} setting\n{wording.gain(result)}"
+        write_arguments(predict, comment, predict_arguments(weights, imgsz, result.recommended_point))
         written.append(predict)
     else:
         predict.unlink(missing_ok=True)

@@ -51,8 +51,7 @@ def _rows(predictions: Predictions, point: OperatingPoint) -> Curve:
 def _draw_confidence(axes: Any, rows: Curve, point: OperatingPoint, colour: str, name: str) -> None:
     some = _thinned(len(rows))
     axes.step(rows.scores[some], rows.f[some], where="pre", color=colour, label=f"{name}: {wording.setting(point)}")
-    confs = point.per_class_conf or (point.conf,)
-    for conf in confs:
+    for conf in point.per_class_conf or (point.conf,):
         axes.axvline(conf, color=colour, linestyle=":", linewidth=1)
     if point.per_class_conf is None:
         axes.plot([point.conf], [_at(rows.f, rows, point.conf)], "o", color=colour)
@@ -62,8 +61,8 @@ def _draw_recall(axes: Any, rows: Curve, point: OperatingPoint, colour: str, nam
     some = _thinned(len(rows))
     axes.plot(rows.recall[some], rows.precision[some], color=colour, label=name)
     if point.per_class_conf is None:
-        chosen = (_at(rows.recall, rows, point.conf), _at(rows.precision, rows, point.conf))
-        axes.plot(*([value] for value in chosen), "o", color=colour)
+        recall, precision = (_at(values, rows, point.conf) for values in (rows.recall, rows.precision))
+        axes.plot([recall], [precision], "o", color=colour)
 
 
 def _at(values: Any, rows: Curve, conf: float) -> float:

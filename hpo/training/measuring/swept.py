@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpo.training.cache import PredictionCache, key
 from hpo.training.ultralytics_internals.patches import threads_per_trial
+from hpo.trial.messages import Ended
+from hpo.trial.objective import Objective
 from hpo.trial.operating_point import DEFAULT, OperatingPoint, Rated, SweepPlan, SweepResult
-from hpo.trial.request import TrialRequest
+from hpo.trial.vocabulary import Reason
 
 if TYPE_CHECKING:
     from hpo.detection.predictions import Predictions
@@ -21,39 +23,31 @@ Progress = Callable[[str, float], None]
 """Called with the stage and the share of it that is done, in [0, 1]."""
 
 
-@dataclass(frozen=True)
-class Settled:
-    """The outcome of a trial under ``postprocess: swept``."""
-
-    value: float
-    metrics: dict[str, float]
-    point: OperatingPoint
-    """Setting that both hold at."""
-    detail: str = ""
-    """Cause of a failure, where the value is that of Ultralytics' defaults instead of the sweep's; else empty."""
-    swept: SweepResult | None = None
-    """The whole result of the sweep; None where it failed."""
-
-
-def settle(run: TrialRun, plan: SweepPlan, progress: Progress) -> Settled:
+def settle(run: TrialRun, plan: SweepPlan, progress: Progress) -> Ended:
     """Sweep best.pt, which Ultralytics has just validated, and write the result into the attempt's folder.
 
     A training is worth more than its measurement. Where the capture or the sweep fails, the result is that of the
     validation at Ultralytics' defaults.
     """
-    fallback = _at_defaults(run)
-    stage = "capture"
+    request, stage = run.request, "capture"
+    at_defaults = _measured(run.validator.taken_predictions(), DEFAULT, request.objective)
     try:
         progress(stage, 0.0)
         predictions = _captured(run, progress)
         stage = "sweep"
         progress(stage, 0.0)
-        if run.request.operating_point is not None:
-            return _measured(run.request, run.request.operating_point, predictions)
+        if request.operating_point is not None:
+            return _ended(run, *_measured(predictions, request.operating_point, request.objective))
         return _swept(run, plan, predictions)
     except Exception as error:  # noqa: BLE001  (whatever it is, the training is done)
-        told = _told(error)
-        return replace(fallback, detail=f"measured at Ultralytics' defaults, because the {stage} failed: {told}")
+        detail = f"measured at Ultralytics' defaults, because the {stage} failed: {_told(error)}"
+        return _ended(run, *at_defaults, detail)
+
+
+def _ended(run: TrialRun, rated: Rated, value: float, detail: str = "", swept: SweepResult | None = None) -> Ended:
+    """Return the outcome of a complete trial. ``detail``: what failed, if anything; ``swept``: where it did not."""
+    best, scores = run.best_epoch, metrics(rated)
+    return Ended(Reason.COMPLETE, detail, run.epochs, value, scores, best, time.time(), rated.point, swept)
 
 
 def _told(error: Exception) -> str:
@@ -62,28 +56,16 @@ def _told(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:400]
 
 
-def _at_defaults(run: TrialRun) -> Settled:
-    from hpo.detection.rating import default_for, measure
-
-    predictions = run.validator.taken_predictions()
-    rated, value = measure(predictions, default_for(predictions), run.request.objective)
-    return Settled(value, metrics(rated), rated.point)
-
-
 def _captured(run: TrialRun, progress: Progress) -> Predictions:
     from hpo.training.ultralytics_internals import weights
     from hpo.training.ultralytics_internals.capture import InferencePass, capture
 
+    def told(done: int, images: int) -> None:
+        progress("capture", done / max(images, 1))
+
     loaded = weights.load(run.paths.best)
-    over = InferencePass(
-        data=Path(run.request.data),
-        split="val",
-        imgsz=run.args.imgsz,
-        device=run.request.device,
-        single_cls=loaded.single_cls,
-        end2end=loaded.suppressed,
-        progress=lambda done, images: progress("capture", done / max(images, 1)),
-    )
+    data, imgsz, device = Path(run.request.data), run.args.imgsz, run.request.device
+    over = InferencePass(data, "val", imgsz, device, loaded.single_cls, loaded.suppressed, progress=told)
     found = capture(loaded.model, "deploy", over)
     kept = run.request.predictions
     if kept is not None:
@@ -92,24 +74,25 @@ def _captured(run: TrialRun, progress: Progress) -> Predictions:
     return found
 
 
-def _measured(request: TrialRequest, point: OperatingPoint, predictions: Predictions) -> Settled:
+def _measured(predictions: Predictions, point: OperatingPoint, objective: Objective) -> tuple[Rated, float]:
     from hpo.detection.rating import default_for, measure
 
     # the defaults of a head without NMS are another kind
-    rated, value = measure(predictions, default_for(predictions) if point == DEFAULT else point, request.objective)
-    return Settled(value, metrics(rated), rated.point)
+    return measure(predictions, default_for(predictions) if point == DEFAULT else point, objective)
 
 
-def _swept(run: TrialRun, plan: SweepPlan, predictions: Predictions) -> Settled:
+def _swept(run: TrialRun, plan: SweepPlan, predictions: Predictions) -> Ended:
     from hpo.detection.sweep import sweep
+    from hpo.training.measuring.sweep_files import write
 
-    result = sweep(predictions, plan, run.request.objective, threads=threads_per_trial(run.request.sharing))
-    detail = ""
+    request, detail = run.request, ""
+    result = sweep(predictions, plan, request.objective, threads=threads_per_trial(request.sharing))
+    title = f"trial {request.number} of study {request.study}"
     try:
-        _write(result, predictions, run)
+        write(result, predictions, run.paths.folder, title=title, weights=run.paths.best, imgsz=run.args.imgsz)
     except Exception as error:  # noqa: BLE001  (what was found is in the outcome too)
         detail = f"what the sweep found could not be written beside the weights: {_told(error)}"
-    return Settled(result.value, metrics(result.best), result.best.point, detail, result)
+    return _ended(run, result.best, result.value, detail, result)
 
 
 def metrics(rated: Rated) -> dict[str, float]:
@@ -119,15 +102,5 @@ def metrics(rated: Rated) -> dict[str, float]:
     So AP means the same as in every other trial, and the same as ``model.val`` reports.
     """
     scores = rated.scores
-    return {
-        "map50": scores["map50_all"],
-        "map50_95": scores["map50_95_all"],
-        **{name: scores[name] for name in ("precision", "recall", "f1")},
-    }
-
-
-def _write(result: SweepResult, predictions: Predictions, run: TrialRun) -> None:
-    from hpo.training.measuring.sweep_files import SweepSource, write
-
-    title = f"trial {run.request.number} of study {run.request.study}"
-    write(result, predictions, SweepSource(title, run.paths.best, run.args.imgsz), run.paths.folder)
+    ap = {"map50": scores["map50_all"], "map50_95": scores["map50_95_all"]}
+    return ap | {name: scores[name] for name in ("precision", "recall", "f1")}

@@ -18,9 +18,9 @@ from hpo.detection.predictions import ImagePredictions, Predictions, collect
 from hpo.detection.rating import measure
 from hpo.training.measuring.agreement import agreement
 from hpo.training.ultralytics_internals import patches
-from hpo.training.ultralytics_internals.candidates import areas, common_folder, in_pixels, name_of
+from hpo.training.ultralytics_internals.candidates import IDENTITY, common_folder, labelled
 from hpo.training.ultralytics_internals.capture import InferencePass, dataset_of
-from hpo.training.ultralytics_internals.predictor import Detector, ExportedDetector
+from hpo.training.ultralytics_internals.predictor import Detector
 from hpo.training.ultralytics_internals.weights import Weights, load
 from hpo.trial import handed_over
 from hpo.trial.kinds import Kind
@@ -28,8 +28,6 @@ from hpo.trial.objective import parse
 from hpo.trial.operating_point import FLOOR, OperatingPoint
 
 Progress = Callable[[int, int], None]
-_ENDLESS = (1.0, 1.0, 0.0, 0.0, float("inf"), float("inf"))
-"""The frame of boxes that are already in pixels of the image."""
 
 
 @dataclass(frozen=True)
@@ -55,24 +53,28 @@ class _Folder:
         return replace(self.point, conf=FLOOR, per_class_conf=None)
 
     @property
-    def exports(self) -> list[tuple[str, Path]]:
-        found = [(form, self.path / name) for form, name in handed_over.EXPORTS.items()]
-        return [(form, file) for form, file in found if file.exists()]
+    def exports(self) -> dict[str, Path]:
+        """Return the exported files by format."""
+        files = {form: self.path / name for form, name in handed_over.EXPORTS.items()}
+        return {form: file for form, file in files.items() if file.exists()}
+
+    def detector(self, device: str, export: Path | None = None) -> Detector:
+        """Return the weights, or their ``export``, with the open point."""
+        return Detector(self.weights, self.open_point, device=device, imgsz=self.imgsz, export=export)
 
 
 def verify(path: Path, device: str, progress: Progress) -> dict[str, Any]:
     """Return {splits: {split: metrics}, exports: {format: {split: agreement}}}, for every split of metrics.json."""
     patches.apply(patches.threads_per_trial())
     folder = _Folder.of(path)
-    own = Detector(folder.weights, folder.open_point, device=device, imgsz=folder.imgsz)
+    own = folder.detector(device)
     splits: dict[str, Any] = {}
-    exports: dict[str, dict[str, Any]] = {form: {} for form, _ in folder.exports}
+    exports: dict[str, dict[str, Any]] = {form: {} for form in folder.exports}
     for split in folder.reported["splits"]:
         found = _detected(folder, own, split, progress)
         splits[split] = metrics(found, folder.point, folder.reported["objective"])
-        for form, file in folder.exports:
-            other = ExportedDetector(file, folder.weights, folder.open_point, device=device, imgsz=folder.imgsz)
-            theirs = _detected(folder, other, split, progress)
+        for form, file in folder.exports.items():
+            theirs = _detected(folder, folder.detector(device, file), split, progress)
             exports[form][split] = agreement(found, theirs, folder.point.conf)
     return {"splits": splits, "exports": exports}
 
@@ -85,11 +87,10 @@ def metrics(found: Predictions, point: OperatingPoint, objective: str) -> dict[s
 
 
 def _detected(folder: _Folder, detector: Detector, split: str, progress: Progress) -> Predictions:
-    over = InferencePass(
-        folder.path / handed_over.DATA, split, folder.imgsz, single_cls=folder.weights.single_cls, progress=progress
-    )
-    images = sorted(_of_images(detector, over, len(folder.weights.names)), key=lambda image: image.name)
-    return collect(images, folder.weights.names, "deploy", suppressed=True)
+    data, weights = folder.path / handed_over.DATA, folder.weights
+    over = InferencePass(data, split, folder.imgsz, single_cls=weights.single_cls, progress=progress)
+    images = sorted(_of_images(detector, over, len(weights.names)), key=lambda image: image.name)
+    return collect(images, weights.names, "deploy", suppressed=True)
 
 
 def _of_images(detector: Detector, over: InferencePass, classes: int) -> Iterator[ImagePredictions]:
@@ -97,15 +98,7 @@ def _of_images(detector: Detector, over: InferencePass, classes: int) -> Iterato
     folder = common_folder(dataset.im_files)
     for done, label in enumerate(dataset.labels, start=1):
         (result,) = detector.predict(label["im_file"])
-        boxes, shape = result.boxes, result.orig_shape
-        yield ImagePredictions(
-            name=name_of(label["im_file"], folder),
-            boxes=boxes.xyxy.cpu().numpy(),
-            scores=boxes.conf.cpu().numpy(),
-            classes=boxes.cls.cpu().numpy().astype(np.int32),
-            frame=_ENDLESS,
-            truth_boxes=in_pixels(label["bboxes"], shape),
-            truth_classes=label["cls"].reshape(-1),
-            truth_areas=areas(label["bboxes"], shape),
-        )
+        boxes = result.boxes.cpu().numpy()
+        found = boxes.xyxy, boxes.conf, boxes.cls.astype(np.int32)
+        yield labelled(label, folder, result.orig_shape, found, IDENTITY)
         over.progress(done, len(dataset.labels))

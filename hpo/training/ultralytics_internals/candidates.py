@@ -29,8 +29,9 @@ from hpo.trial.operating_point import FLOOR
 
 Candidates = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]
 """Boxes (n, 4) x1, y1, x2, y2 in pixels of the network's input, scores (n,), classes (n,); in the output's order."""
-NETWORK_PIXELS = (1.0, 1.0, 0.0, 0.0, float("inf"), float("inf"))
-"""The frame of an image with labels in pixels of the network's input."""
+Frame = tuple[float, float, float, float, float, float]
+IDENTITY = (1.0, 1.0, 0.0, 0.0, float("inf"), float("inf"))
+"""The frame of an image with boxes and labels in the same pixels."""
 
 
 def candidates_of(output: Any, *, multi_label: bool, end2end: bool) -> list[Candidates]:
@@ -72,7 +73,7 @@ def _arrays(boxes: torch.Tensor, scores: torch.Tensor, classes: torch.Tensor) ->
 class CandidateKeeper:
     """Collects one validation's candidates and labels, batch by batch; made again for each validation."""
 
-    def __init__(self, validator: DetectionValidator, *, multi_label: bool = True) -> None:
+    def __init__(self, validator: DetectionValidator, *, multi_label: bool) -> None:
         """Start with ``validator``, set up and with a model (``init_metrics`` is the earliest moment)."""
         self._validator = validator
         self._multi_label = multi_label
@@ -88,20 +89,13 @@ class CandidateKeeper:
 
     def add(self, batch: dict[str, Any]) -> None:
         """Take the last ``batch``, as the validator preprocessed it."""
-        for index, (boxes, scores, classes) in enumerate(self._batch):
+        for index, found in enumerate(self._batch):
             truth = self._validator._prepare_batch(index, batch)  # noqa: SLF001  (the labels that its metrics match)
             file = truth["im_file"]
-            image = ImagePredictions(
-                name=name_of(file, self._folder),
-                boxes=boxes,
-                scores=scores,
-                classes=classes,
-                frame=NETWORK_PIXELS,
-                truth_boxes=truth["bboxes"].cpu().numpy(),
-                truth_classes=truth["cls"].cpu().numpy(),
-                truth_areas=areas(self._labels[file], truth["ori_shape"]),
-            )
-            self._images.append(image)
+            boxes, classes = truth["bboxes"].cpu().numpy(), truth["cls"].cpu().numpy()
+            sizes = areas(self._labels[file], truth["ori_shape"])
+            name = name_of(file, self._folder)
+            self._images.append(ImagePredictions(name, *found, IDENTITY, boxes, classes, sizes))
         self._batch = []
 
     def __len__(self) -> int:
@@ -119,11 +113,12 @@ class KeepsCandidates(DetectionValidator):
     """Ultralytics' validator that keeps the candidates of its last validation beside its metrics."""
 
     candidates: CandidateKeeper
+    multi_label = True
 
     @override
     def init_metrics(self, model: Any) -> None:
         super().init_metrics(model)
-        self.candidates = CandidateKeeper(self)
+        self.candidates = CandidateKeeper(self, multi_label=self.multi_label)
 
     @override
     def postprocess(self, preds: Any) -> Any:
@@ -136,13 +131,16 @@ class KeepsCandidates(DetectionValidator):
         super().update_metrics(preds, batch)
 
 
-def in_pixels(boxes: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
-    """Return boxes as x1, y1, x2, y2 in pixels of an image.
+def labelled(
+    label: dict[str, Any], folder: str, shape: tuple[int, int], found: Candidates, frame: Frame
+) -> ImagePredictions:
+    """Return an image's candidates ``found`` beside its labels, in pixels of the image.
 
-    ``boxes``: (n, 4) x, y, width, height in fractions; ``shape``: the image's height, width.
+    ``label``: what Ultralytics' dataset of the split, below ``folder``, has of it; ``shape``: its height, width.
     """
-    found: NDArray[Any] = xywhn2xyxy(boxes, w=shape[1], h=shape[0])
-    return found
+    name, boxes, classes = name_of(label["im_file"], folder), label["bboxes"], label["cls"].reshape(-1)
+    in_pixels = xywhn2xyxy(boxes, w=shape[1], h=shape[0])
+    return ImagePredictions(name, *found, frame, in_pixels, classes, areas(boxes, shape))
 
 
 def areas(boxes: NDArray[Any], shape: tuple[int, int]) -> NDArray[np.float32]:

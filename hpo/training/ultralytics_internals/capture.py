@@ -24,20 +24,13 @@ from typing_extensions import override
 from ultralytics.cfg import get_cfg
 from ultralytics.data import build_yolo_dataset
 from ultralytics.data.utils import check_det_dataset
-from ultralytics.models.yolo.detect import DetectionPredictor, DetectionValidator
+from ultralytics.models.yolo.detect import DetectionPredictor
 from ultralytics.utils.checks import check_imgsz
 from ultralytics.utils.patches import imread
 
 from hpo.detection.predictions import ImagePredictions, Predictions, collect
 from hpo.errors import UsageError
-from hpo.training.ultralytics_internals.candidates import (
-    CandidateKeeper,
-    areas,
-    candidates_of,
-    common_folder,
-    in_pixels,
-    name_of,
-)
+from hpo.training.ultralytics_internals.candidates import Frame, KeepsCandidates, candidates_of, common_folder, labelled
 
 Progress = Callable[[int, int], None]
 """Called with the number of images that are done, and the number of all."""
@@ -143,17 +136,8 @@ def batch_size(pixels: torch.Tensor) -> int:
 def _inferred(predictor: DetectionPredictor, batch: list[_Waiting], folder: str) -> Iterator[ImagePredictions]:
     output = predictor.model(torch.cat([pixels for _, pixels, _ in batch]))
     found = candidates_of(output, multi_label=False, end2end=bool(predictor.model.end2end))
-    for (label, pixels, shape), (boxes, scores, classes) in zip(batch, found, strict=True):
-        yield ImagePredictions(
-            name=name_of(label["im_file"], folder),
-            boxes=boxes,
-            scores=scores,
-            classes=classes,
-            frame=frame(pixels.shape[2:], shape),
-            truth_boxes=in_pixels(label["bboxes"], shape),
-            truth_classes=label["cls"].reshape(-1),
-            truth_areas=areas(label["bboxes"], shape),
-        )
+    for (label, pixels, shape), candidates in zip(batch, found, strict=True):
+        yield labelled(label, folder, shape, candidates, frame(pixels.shape[2:], shape))
 
 
 def _read(file: str, flag: int) -> NDArray[np.uint8]:
@@ -163,7 +147,7 @@ def _read(file: str, flag: int) -> NDArray[np.uint8]:
     return image
 
 
-def frame(network: Sequence[int], original: tuple[int, int]) -> tuple[float, float, float, float, float, float]:
+def frame(network: Sequence[int], original: tuple[int, int]) -> Frame:
     """Return how a box of the network's input (height, width ``network``) maps to the image (height, width
     ``original``).
 
@@ -195,17 +179,13 @@ def _described(over: InferencePass) -> dict[str, Any]:
     return described
 
 
-class _Capture(DetectionValidator):
+class _Capture(KeepsCandidates):
     """A validation that ends where Ultralytics' suppression would begin."""
 
     def __init__(self, over: InferencePass, **arguments: Any) -> None:
         super().__init__(**arguments)
         self._over = over
-
-    @override
-    def init_metrics(self, model: Any) -> None:
-        super().init_metrics(model)
-        self.candidates = CandidateKeeper(self, multi_label=self._over.multi_label)
+        self.multi_label = over.multi_label
 
     @override
     def postprocess(self, preds: Any) -> Any:
@@ -241,18 +221,10 @@ def _val(model: Any, over: InferencePass) -> Predictions:
 
 
 def _arguments(over: InferencePass, folder: str, **further: Any) -> dict[str, Any]:
-    return {
-        "task": "detect",
-        "imgsz": over.imgsz,
-        "device": device(over.device),
-        "single_cls": over.single_cls,
-        "nms": False if over.end2end else None,
-        "rect": True,
-        "plots": False,
-        "verbose": False,
-        "save_dir": folder,
-        **further,
-    }
+    fixed = {"task": "detect", "rect": True, "plots": False, "verbose": False}
+    nms = False if over.end2end else None
+    own = {"imgsz": over.imgsz, "device": device(over.device), "single_cls": over.single_cls, "nms": nms}
+    return {**fixed, **own, "save_dir": folder, **further}
 
 
 def device(asked: str) -> str:

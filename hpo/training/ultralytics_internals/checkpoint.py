@@ -96,7 +96,8 @@ def restore(trainer: BaseTrainer, path: Path) -> dict[str, Any] | None:
     if state["best"] is not None:
         trainer.best.write_bytes(state["best"].cpu().numpy().tobytes())
     _advance_loader(trainer, state["epoch"])
-    _refill(trainer.train_loader.dataset, state["mosaic_buffer"])
+    for index in state["mosaic_buffer"]:  # mosaic takes three images from the last ones loaded: load the same, in order
+        trainer.train_loader.dataset.load_image(index)
     _restore_random(state["random"])
     notes: dict[str, Any] = state["notes"]
     return notes
@@ -131,12 +132,6 @@ def _advance_loader(trainer: BaseTrainer, epochs: int) -> None:
             next(loader.iterator._sampler_iter)  # noqa: SLF001
     if closes is not None and epochs > closes:
         _skip_one_reset(loader)
-
-
-def _refill(dataset: Any, images: list[int]) -> None:
-    """Refill mosaic's buffer: it takes three images from the last ones loaded. Load the same, in the same order."""
-    for index in images:
-        dataset.load_image(index)
 
 
 def _skip_one_reset(loader: Any) -> None:

@@ -25,21 +25,10 @@ from hpo.training.ultralytics_internals.weights import Weights
 from hpo.trial.kinds import Kind
 from hpo.trial.operating_point import OperatingPoint
 
-OF_THE_POINT = ("conf", "iou", "max_det", "agnostic_nms")
-OF_THE_MODEL = (
-    "model",
-    "task",
-    "mode",
-    "device",
-    "dnn",
-    "data",
-    "nms",
-    "compile",
-    "channels_last",
-    "quantize",
-    "tracker",
-)
+OF_POINT = ("conf", "iou", "max_det", "agnostic_nms")
+OF_MODEL = ("model", "task", "mode", "device", "dnn", "data", "nms", "compile", "channels_last", "quantize", "tracker")
 NOT_BOXES = ("embed", "stream")
+_FIXED = {"task": "detect", "mode": "predict", "rect": True, "batch": 1, "save": False, "verbose": False}
 _NOTHING = np.empty(0, np.float32)
 
 
@@ -56,49 +45,34 @@ class PointPredictor(DetectionPredictor):
         if not isinstance(orig_imgs, list):
             originals = list(ops.convert_torch2numpy_batch(orig_imgs)[..., ::-1])
         if self._point.is_plain:
-            return self._suppressed_by_ultralytics(preds, img, originals)
+            results: list[Results] = self.construct_results(self._suppressed(preds), img, originals)
+            return results
         return self._suppressed_by_point(preds, img, originals)
 
-    def _suppressed_by_ultralytics(
-        self, preds: Any, img: torch.Tensor, originals: list[NDArray[np.uint8]]
-    ) -> list[Results]:
+    def _suppressed(self, preds: Any) -> Any:
+        """Return the detections that are left by Ultralytics' NMS."""
         point = self._point
-        found = nms.non_max_suppression(
-            preds,
-            point.conf,
-            0.0 if point.iou is None else point.iou,
-            self.args.classes,
-            point.agnostic_nms,
-            max_det=point.max_det,
-            end2end=bool(self.model.end2end),
-            max_time_img=NO_TIME_LIMIT_S,
-        )
-        results: list[Results] = self.construct_results(found, img, originals)
-        return results
+        further = {"max_det": point.max_det, "end2end": bool(self.model.end2end), "max_time_img": NO_TIME_LIMIT_S}
+        iou, classes = point.iou or 0.0, self.args.classes
+        return nms.non_max_suppression(preds, point.conf, iou, classes, point.agnostic_nms, **further)
 
     def _suppressed_by_point(self, preds: Any, img: torch.Tensor, originals: list[NDArray[np.uint8]]) -> list[Results]:
         from hpo.detection.apply import detections
 
-        predictions = self._predictions(preds, img, originals)
+        found = detections(self._predictions(preds, img, originals), self._point)
         return [
-            Results(original, path=path, names=self.model.names, boxes=_rows(found).to(self.device))
-            for found, original, path in zip(
-                detections(predictions, self._point), originals, self.batch[0], strict=True
-            )
+            Results(original, path=path, names=self.model.names, boxes=_rows(rows).to(self.device))
+            for rows, original, path in zip(found, originals, self.batch[0], strict=True)
         ]
 
     def _predictions(self, preds: Any, img: torch.Tensor, originals: list[NDArray[np.uint8]]) -> Predictions:
         """Return the batch's candidates, without labels."""
-        end2end = bool(self.model.end2end)
+        end2end, names = bool(self.model.end2end), self.model.names
+        found = map(self._of_asked_classes, candidates_of(preds, multi_label=False, end2end=end2end))
         images = [
-            ImagePredictions(
-                str(path), *self._of_asked_classes(found), frame(img.shape[2:], original.shape[:2]), *[_NOTHING] * 3
-            )
-            for found, original, path in zip(
-                candidates_of(preds, multi_label=False, end2end=end2end), originals, self.batch[0], strict=True
-            )
+            ImagePredictions(str(path), *candidates, frame(img.shape[2:], original.shape[:2]), *[_NOTHING] * 3)
+            for candidates, original, path in zip(found, originals, self.batch[0], strict=True)
         ]
-        names = self.model.names
         with broken_weights_named():
             return collect(images, [names[index] for index in range(len(names))], "deploy", suppressed=end2end)
 
@@ -121,39 +95,37 @@ class Detector:
     """Weights and the operating point that they are used with."""
 
     def __init__(
-        self, weights: Weights, point: OperatingPoint, *, device: str = "auto", imgsz: int | None = None
+        self,
+        weights: Weights,
+        point: OperatingPoint,
+        *,
+        device: str = "auto",
+        imgsz: int | None = None,
+        export: Path | None = None,
     ) -> None:
-        """Load ``weights`` for ``point``. ``imgsz``: pixels, the size of the training by default. Raises UsageError for
-        a point of another detector.
+        """Load ``weights`` for ``point``. ``imgsz``: pixels, the size of the training by default. ``export``: the file
+        that ``hpo.training.exporting`` made of the weights, to run in its own runtime. Raises UsageError for a point of
+        another detector.
         """
         _check(weights, point)
         self.point = point
         self.names = weights.names
-        self._base = {
-            "task": "detect",
-            "mode": "predict",
+        self._base = _FIXED | {
             "imgsz": imgsz or weights.imgsz,
             "device": resolved_device(device),
             "nms": False if weights.suppressed else None,
-            "rect": True,
-            "batch": 1,
-            "save": False,
-            "verbose": False,
             "conf": point.conf,
             "max_det": point.max_det,
         }
         self._predictor = PointPredictor(point, copy(self._base))
-        self._predictor.setup_model(model=self._model(weights), verbose=False)
-
-    def _model(self, weights: Weights) -> Any:
-        return weights.model
+        self._predictor.setup_model(model=str(export) if export else weights.model, verbose=False)
 
     def predict(self, source: Any, **kwargs: Any) -> list[Results]:
         """Return Ultralytics' results, one for each image; ``source`` and ``kwargs`` are those of ``YOLO.predict``.
 
         Raises TypeError for arguments that the operating point or the loaded model decides.
         """
-        refused = sorted({*OF_THE_POINT, *OF_THE_MODEL, *NOT_BOXES} & kwargs.keys())
+        refused = sorted({*OF_POINT, *OF_MODEL, *NOT_BOXES} & kwargs.keys())
         if refused:
             raise TypeError(
                 f"predict() does not take {', '.join(refused)}: the operating point and the device are chosen by load()"
@@ -162,19 +134,6 @@ class Detector:
         self._predictor.save_dir = Path(get_save_dir(self._predictor.args))
         results: list[Results] = self._predictor(source=source, stream=False)
         return results
-
-
-class ExportedDetector(Detector):
-    """An export of the weights, in its own runtime."""
-
-    def __init__(self, file: Path, weights: Weights, point: OperatingPoint, *, device: str, imgsz: int) -> None:
-        """Load ``file``, which ``hpo.training.exporting`` made of ``weights``."""
-        self._file = file
-        super().__init__(weights, point, device=device, imgsz=imgsz)
-
-    @override
-    def _model(self, weights: Weights) -> Any:
-        return str(self._file)
 
 
 def _check(weights: Weights, point: OperatingPoint) -> None:

@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -56,15 +57,10 @@ def load(path: Path, *, trust: bool = False) -> Weights:
     _refuse_others(path, model)
     head = model.model[-1]
     names = model.names if isinstance(model.names, dict) else dict(enumerate(model.names))
-    return Weights(
-        path=path,
-        sha256=sha256,
-        model=model,
-        names=tuple(str(names[index]) for index in range(len(names))),
-        imgsz=_imgsz(model.args),
-        single_cls=bool(model.args.get("single_cls")),
-        suppressed=getattr(head, "one2one_cv2", None) is not None or head.cv2 is None,
-    )
+    ordered = tuple(str(names[index]) for index in range(len(names)))
+    single_cls = bool(model.args.get("single_cls"))
+    suppressed = getattr(head, "one2one_cv2", None) is not None or head.cv2 is None
+    return Weights(path, sha256, model, ordered, _imgsz(model.args), single_cls=single_cls, suppressed=suppressed)
 
 
 def check_classes(weights: Weights, names: Sequence[str], yaml: Path) -> None:
@@ -74,11 +70,10 @@ def check_classes(weights: Weights, names: Sequence[str], yaml: Path) -> None:
     """
     if weights.single_cls or tuple(names) == weights.names:
         return
-    both = range(max(len(names), len(weights.names)))
     differences = [
-        f"{index}: {_name(names, index)} in the data, {_name(weights.names, index)} in the weights"
-        for index in both
-        if _name(names, index) != _name(weights.names, index)
+        f"{index}: {_name(ours)} in the data, {_name(theirs)} in the weights"
+        for index, (ours, theirs) in enumerate(zip_longest(names, weights.names))
+        if ours != theirs
     ]
     more = len(differences) - _MOST_DIFFERENCES
     listed = "; ".join(differences[:_MOST_DIFFERENCES]) + (f"; and {more} more" if more > 0 else "")
@@ -88,8 +83,8 @@ def check_classes(weights: Weights, names: Sequence[str], yaml: Path) -> None:
     )
 
 
-def _name(names: Sequence[str], index: int) -> str:
-    return repr(names[index]) if index < len(names) else "none"
+def _name(name: str | None) -> str:
+    return "none" if name is None else repr(name)
 
 
 def _imgsz(arguments: dict[str, Any]) -> int:

@@ -31,14 +31,16 @@ Report = Callable[[EpochReport], Answer]
 
 
 class TrialValidator(DetectionValidator):
-    """Keeps what the objective needs before Ultralytics clears it: one row for each detection, and labels' classes."""
+    """Keeps what the objective needs before Ultralytics clears it."""
 
-    detections: dict[str, np.ndarray]
+    detections: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+    """Whether each detection is a hit at IoU 0.5, its confidence, its class; and each label's class."""
 
     @override
     def get_stats(self) -> dict[str, Any]:
         names = ("tp", "conf", "pred_cls", "target_cls")
-        self.detections = {name: np.concatenate(self.metrics.stats[name], 0) for name in names}
+        tp, conf, pred_cls, target_cls = (np.concatenate(self.metrics.stats[name], 0) for name in names)
+        self.detections = (tp[:, 0].astype(bool), conf, pred_cls, target_cls)
         stats: dict[str, Any] = super().get_stats()
         return stats
 
@@ -47,12 +49,10 @@ class TrialValidator(DetectionValidator):
 
         Without one they are macro values at the confidence of the best macro F1.
         """
-        tp, conf, pred_cls, target_cls = self.detections.values()
-        hits = tp[:, 0].astype(bool)
         if request.operating_point is None:
-            _, at = best_macro_f1(hits, conf, pred_cls, target_cls)
+            _, at = best_macro_f1(*self.detections)
         else:
-            at = macro_at(hits, conf, pred_cls, target_cls, request.operating_point.conf)
+            at = macro_at(*self.detections, request.operating_point.conf)
         ap = {"map50": float(self.metrics.box.map50), "map50_95": float(self.metrics.box.map)}
         return ap | {"precision": float(at.precision), "recall": float(at.recall), "f1": float(at.f1)}
 
@@ -67,8 +67,7 @@ class TrialValidator(DetectionValidator):
             case Metric.MAP50:
                 return float(self.metrics.box.map50)
             case Metric.F1 | Metric.PRECISION | Metric.RECALL | Metric.MAP_SMALL | Metric.MAP_MEDIUM | Metric.MAP_LARGE:
-                tp, conf, pred_cls, target_cls = self.detections.values()
-                return float(best_macro_f1(tp[:, 0].astype(bool), conf, pred_cls, target_cls)[1].f1)
+                return float(best_macro_f1(*self.detections)[1].f1)
 
 
 class SweptValidator(TrialValidator, KeepsCandidates):
@@ -96,11 +95,8 @@ class SweptValidator(TrialValidator, KeepsCandidates):
 
 def columns(rows: Iterable[Mapping[str, str]]) -> dict[str, list[Any]]:
     """Return a table by columns; a column of whole numbers has int values, every other one float."""
-    texts: dict[str, list[str]] = {}
-    for row in rows:
-        for name, text in row.items():
-            texts.setdefault(name, []).append(text)
-    return {name: _numbers(column) for name, column in texts.items()}
+    listed = list(rows)
+    return {name: _numbers([row[name] for row in listed]) for name in (listed[0] if listed else ())}
 
 
 def _numbers(texts: list[str]) -> list[Any]:
@@ -153,10 +149,8 @@ class TrialRun(DetectionTrainer):
     @override
     def _build_train_pipeline(self) -> None:
         if getattr(self, "_oom_retries", 0):
-            raise Stop(
-                Reason.OOM,
-                f"out of memory; Ultralytics would go on with batch={self.batch_size}, which was not sampled",
-            )
+            told = f"out of memory; Ultralytics would go on with batch={self.batch_size}, which was not sampled"
+            raise Stop(Reason.OOM, told)
         super()._build_train_pipeline()
 
     @override
@@ -187,9 +181,8 @@ class TrialRun(DetectionTrainer):
 
     @override
     def resume_training(self, ckpt: Any) -> None:
-        notes = None
-        if self.request.checkpoint is not None:
-            notes = checkpoint.restore(self, Path(self.request.checkpoint))
+        saved = self.request.checkpoint
+        notes = None if saved is None else checkpoint.restore(self, Path(saved))
         if notes is None:
             return
         self.resumed_from = self.start_epoch
@@ -202,22 +195,15 @@ class TrialRun(DetectionTrainer):
     @property
     def best_epoch(self) -> int | None:
         """Return the best epoch, from 1; the last of equals, as Ultralytics writes best.pt at every equal fitness."""
-        if not self.reports:
-            return None
-        top = max(report.objective for report in self.reports)
-        return max(report.epoch for report in self.reports if report.objective == top)
+        best = max(self.reports, key=lambda report: (report.objective, report.epoch), default=None)
+        return None if best is None else best.epoch
 
     def _epoch_ended(self) -> None:
         if not any(name.startswith("val/") for name in self.metrics):
             return  # the extra call after the final validation is not an epoch
         values = {**self.label_loss_items(self.tloss), **self.metrics, **self.lr}
-        report = EpochReport(
-            epoch=self.epoch + 1,
-            objective=float(self.fitness),
-            metrics={name.replace("(", "").replace(")", ""): float(value) for name, value in values.items()},
-            seconds=float(self.epoch_time),
-            recorded_at=time.time(),
-        )
+        metrics = {name.replace("(", "").replace(")", ""): float(value) for name, value in values.items()}
+        report = EpochReport(self.epoch + 1, float(self.fitness), metrics, float(self.epoch_time), time.time())
         self.reports.append(report)
         self.obey(self.report(report))
         if self.checkpoints.due() and self.epoch + 1 < self.epochs:

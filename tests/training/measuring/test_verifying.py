@@ -38,7 +38,7 @@ def test_what_is_measured_of_detections_is_what_the_setting_was_rated_by(point: 
 
 
 def _detected(predictions: Predictions, point: OperatingPoint) -> Predictions:
-    from hpo.training.measuring import verifying
+    from hpo.training.ultralytics_internals.candidates import IDENTITY
 
     images = []
     for index, found in enumerate(detections(predictions, point)):
@@ -49,7 +49,7 @@ def _detected(predictions: Predictions, point: OperatingPoint) -> Predictions:
                 found.boxes,
                 found.scores,
                 found.classes,
-                verifying._ENDLESS,
+                IDENTITY,
                 predictions.truth_boxes[truth],
                 predictions.truth_classes[truth],
                 predictions.truth_areas[truth],

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from hpo.training.ultralytics_internals import digests
-from hpo.training.ultralytics_internals.digests import Gone, found_digest, what_changed
-from hpo.training.ultralytics_internals.registry import PATCHES, RELEASE, Patch
+from tests.training.ultralytics_internals import digests
+from tests.training.ultralytics_internals.digests import Gone, found_digest, what_changed
+from tests.training.ultralytics_internals.patch_registry import PATCHES, RELEASE, Patch
 
 ROOT = Path(__file__).parents[3]
 INTERNALS = ROOT / "hpo" / "training" / "ultralytics_internals"
