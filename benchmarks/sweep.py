@@ -93,7 +93,7 @@ def all_points(predictions: Predictions, plan: SweepPlan) -> tuple[int, int]:
     """Every metric of every setting at every confidence; how many settings and points."""
     labels = Labels.of(predictions)
     groups: Iterable[Events] = (events for kind in plan.kinds for events in every(predictions, plan, kind))
-    sizes = [len(curve(events, bit, labels)) for events in groups for bit in range(len(events.settings))]
+    sizes = [len(curve(events.at(bit), labels)) for events in groups for bit in range(len(events.settings))]
     return len(sizes), sum(sizes)
 
 

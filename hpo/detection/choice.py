@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hpo.detection.curves import Curve, Labels, Vector, average_precisions, curve
-from hpo.detection.events import Events
-from hpo.detection.rates import ClassRates, class_rates
+from hpo.detection.average_precision import Vector, average_precisions
+from hpo.detection.curves import Curve, Labels, curve
+from hpo.detection.picked import Picked
+from hpo.detection.rates import ClassRates, class_rates, rate
 from hpo.trial.objective import Average, Constraint, Objective, Quantity
 from hpo.trial.operating_point import OperatingPoint
 from hpo.trial.vocabulary import Metric
@@ -62,7 +63,9 @@ class Chooser:
     names: Sequence[str]
     per_class: bool = False
 
-    def choose(self, events: Events, bit: int, labels: Labels) -> Choice:
+    def choose(
+        self, picked: Picked, setting: OperatingPoint, labels: Labels, sized: tuple[Picked, Labels] | None = None
+    ) -> Choice:
         """Find the best threshold (or one a class) of a setting on some images.
 
         Every distinct score within ``conf`` is tried. Where no threshold meets the conditions, the one that misses them
@@ -71,23 +74,23 @@ class Chooser:
         13:492).
 
         Args:
-            events: Detections of a group of settings, on all images of the split.
-            bit: Index of the setting in ``events.settings``.
+            picked: What the setting detects, on all images of the split.
+            setting: The setting.
             labels: The labels and which images are looked at.
+            sized: The same two, matched and counted for the range of sizes of an AP objective; None for every size.
 
         Returns:
             The setting with its threshold and what it is worth on these images.
         """
-        rows = curve(events, bit, labels, self.confidence_objective.beta, ap=False)
-        setting = events.settings[bit]
+        rows = curve(picked, labels, self.confidence_objective.beta, ap=False)
         if not len(rows):
             missed = sum(1.0 for c in self.objective.constraints if not c.upper)
             return Choice(replace(setting, conf=self.conf[1]), 0.0, missed)
-        found = self._one_threshold(rows, events, bit, labels)
+        found = self._one_threshold(rows, picked, setting, labels)
         if self.per_class:
-            found = self._threshold_a_class(found, events, bit, labels)
+            found = self._threshold_a_class(found, picked, labels)
         if self.objective.is_ap and found.feasible:
-            found = replace(found, value=ap_value(events, bit, labels, self.objective))
+            found = replace(found, value=ap_value(*(sized or (picked, labels)), self.objective))
         return replace(found, points=len(rows))
 
     @property
@@ -95,73 +98,72 @@ class Chooser:
         """What chooses the confidence: AP does not, so that the best macro F1 does."""
         return replace(self.objective, metric=Metric.F1, beta=1.0) if self.objective.is_ap else self.objective
 
-    def _one_threshold(self, rows: Curve, events: Events, bit: int, labels: Labels) -> Choice:
+    def _one_threshold(self, rows: Curve, picked: Picked, setting: OperatingPoint, labels: Labels) -> Choice:
         low, high = self.conf
-        objective = self.confidence_objective
-        values = _metric(rows, labels, objective)
+        values = _metric(rows, labels, self.confidence_objective)
         missed = np.zeros(len(rows))
-        for constraint in objective.constraints:
-            missed += np.maximum(0.0, self._shortfall(constraint, rows, events, bit, labels))
+        for constraint in self.objective.constraints:
+            missed += np.maximum(0.0, self._shortfall(constraint, rows, picked, labels))
         missed = np.where((rows.scores > low) & (rows.next_lower <= high), missed, np.inf)
         least = missed.min()
         if not np.isfinite(least):  # every score lies below the lowest threshold allowed
-            return Choice(replace(events.settings[bit], conf=low), 0.0, float(len(objective.constraints)))
-        open_ = missed <= max(least, 0.0) + TOLERANCE
-        best = int(np.argmax(open_ & (values >= values[open_].max() - TOLERANCE)))
-        conf = threshold(float(rows.next_lower[best]), float(rows.scores[best]), self.conf)
-        violation = float(missed[best]) if least > TOLERANCE else 0.0
-        return Choice(replace(events.settings[bit], conf=conf), 0.0 if violation else float(values[best]), violation)
+            return Choice(replace(setting, conf=low), 0.0, float(len(self.objective.constraints)))
+        best = _first_best(values, missed <= max(least, 0.0) + TOLERANCE)
+        point = replace(setting, conf=self._threshold(rows, best))
+        return Choice(point, 0.0, float(missed[best])) if least > TOLERANCE else Choice(point, float(values[best]))
 
-    def _shortfall(self, constraint: Constraint, rows: Curve, events: Events, bit: int, labels: Labels) -> Vector:
+    def _shortfall(self, constraint: Constraint, rows: Curve, picked: Picked, labels: Labels) -> Vector:
         if constraint.quantity is Quantity.FP_PER_IMAGE:
             per_image: Vector = (rows.found - rows.hits) / max(labels.images, 1)
             return per_image - constraint.bound
-        if constraint.cls is not None:
-            scores = class_rates(events, bit, labels, list(self.names).index(constraint.cls))
-            at = np.searchsorted(-scores.scores, -rows.scores, side="right") - 1
-            value = np.where(at >= 0, getattr(scores, constraint.quantity.value)[np.maximum(at, 0)], 0.0)
-            return constraint.bound - value
-        if constraint.quantity is Quantity.F1 and self.confidence_objective.beta != 1.0:
-            rows = curve(events, bit, labels, 1.0, ap=False)
         wanted = Objective(Metric(constraint.quantity.value), self.objective.average)
+        if constraint.cls is not None:
+            rates = class_rates(picked, labels, list(self.names).index(constraint.cls))
+            at = np.searchsorted(-rates.scores, -rows.scores, side="right")
+            return constraint.bound - np.append(0.0, rates.of(wanted))[at]
+        if constraint.quantity is Quantity.F1 and self.confidence_objective.beta != 1.0:
+            rows = curve(picked, labels, 1.0, ap=False)
         return constraint.bound - _metric(rows, labels, wanted)
 
-    def _threshold_a_class(self, joint: Choice, events: Events, bit: int, labels: Labels) -> Choice:
+    def _threshold_a_class(self, joint: Choice, picked: Picked, labels: Labels) -> Choice:
         """Choose a threshold for each class, exactly: macro F separates by class; micro F by Dinkelbach's steps (1967).
 
         Classes without labels keep the common threshold, as nothing is known of them.
         """
         objective = self.confidence_objective
-        rates = {int(c): class_rates(events, bit, labels, int(c)) for c in np.flatnonzero(labels.counts)}
-        thresholds = [joint.point.conf] * len(self.names)
-        missed = 0.0
-        allowed = {}
-        for c, rate in rates.items():
-            allowed[c], short = self._allowed(rate, self.names[c])
+        rates = {int(c): class_rates(picked, labels, int(c)) for c in np.flatnonzero(labels.counts)}
+        allowed, missed = {}, 0.0
+        for c, own in rates.items():
+            allowed[c], short = self._allowed(own, self.names[c])
             missed += short
         if objective.average is Average.MACRO:
-            picks = {c: _first_best(rate.f(objective.beta), allowed[c]) for c, rate in rates.items()}
-            values = [rates[c].f(objective.beta)[k] if k >= 0 else 0.0 for c, k in picks.items()]
+            scores = {c: own.of(replace(objective, metric=Metric.F1)) for c, own in rates.items()}
+            picks = {c: _first_best(scores[c], allowed[c]) for c in rates}
+            values = [scores[c][k] if k >= 0 else 0.0 for c, k in picks.items()]
             value = float(np.mean(values)) if values else 0.0
         else:
             picks, value = _dinkelbach(rates, allowed, labels, objective.beta)
+        thresholds = [joint.point.conf] * len(self.names)
         for c, k in picks.items():
-            rate = rates[c]
-            thresholds[c] = (
-                self.conf[1] if k < 0 else threshold(float(rate.next_lower[k]), float(rate.scores[k]), self.conf)
-            )
+            thresholds[c] = self._threshold(rates[c], k)
         point = replace(joint.point, conf=min(thresholds), per_class_conf=tuple(thresholds))
-        return Choice(point, 0.0 if missed > TOLERANCE else value, missed if missed > TOLERANCE else 0.0)
+        return Choice(point, 0.0, missed) if missed > TOLERANCE else Choice(point, value)
 
-    def _allowed(self, rate: ClassRates, name: str) -> tuple[NDArray[np.bool_], float]:
+    def _threshold(self, rows: Curve | ClassRates, row: int) -> float:
+        """The threshold that keeps a row and what lies above it; the highest allowed one for row -1, which is none."""
+        if row < 0:
+            return self.conf[1]
+        return threshold(float(rows.next_lower[row]), float(rows.scores[row]), self.conf)
+
+    def _allowed(self, rates: ClassRates, name: str) -> tuple[NDArray[np.bool_], float]:
         """Rows within the range of confidences that meet the conditions on this class, or miss them by least."""
-        within = (rate.scores > self.conf[0]) & (rate.next_lower <= self.conf[1])
-        missed = np.zeros(len(rate.scores))
-        for constraint in self.objective.constraints:
-            if constraint.cls == name:
-                missed += np.maximum(0.0, constraint.bound - getattr(rate, constraint.quantity.value))
+        within = (rates.scores > self.conf[0]) & (rates.next_lower <= self.conf[1])
+        own = [constraint for constraint in self.objective.constraints if constraint.cls == name]
         if not within.any():
-            return within, sum(constraint.cls == name for constraint in self.objective.constraints) * 1.0
+            return within, float(len(own))
+        missed = np.zeros(len(rates.scores))
+        for constraint in own:
+            missed += np.maximum(0.0, constraint.bound - rates.of(Objective(Metric(constraint.quantity.value))))
         least = float(missed[within].min())
         return within & (missed <= least + TOLERANCE), least
 
@@ -184,9 +186,8 @@ def _dinkelbach(
     total = float(labels.counts.sum())
     price, picks = 0.0, dict.fromkeys(rates, -1)
     for _ in range(100):
-        picks = {}
-        for c, rate in rates.items():
-            worth = (1 + beta**2) * rate.hits - price * rate.found
+        for c, own in rates.items():
+            worth = (1 + beta**2) * own.hits - price * own.found
             k = _first_best(worth, allowed[c])
             picks[c] = k if k >= 0 and worth[k] > 0 else -1
         hits = sum(rates[c].hits[k] for c, k in picks.items() if k >= 0)
@@ -200,34 +201,26 @@ def _dinkelbach(
 
 def _metric(rows: Curve, labels: Labels, objective: Objective) -> Vector:
     """Precision, recall or F of every row, as the objective averages it."""
-    macro, total, beta2 = objective.average is Average.MACRO, int(labels.counts.sum()), objective.beta**2
-    match objective.metric:
-        case Metric.PRECISION:
-            return rows.precision if macro else rows.hits / rows.found
-        case Metric.RECALL:
-            return rows.recall if macro else rows.hits / max(total, 1)
-        case Metric.F1:
-            return rows.f if macro else (1 + beta2) * rows.hits / (rows.found + beta2 * total)
-        case Metric.MAP50_95 | Metric.MAP50 | Metric.MAP_SMALL | Metric.MAP_MEDIUM | Metric.MAP_LARGE:
-            raise ValueError(f"{objective.metric} is of a whole curve, and of no single row")
+    if objective.average is Average.MICRO:
+        return rate(rows.hits, rows.found, int(labels.counts.sum()), objective)
+    return {Metric.PRECISION: rows.precision, Metric.RECALL: rows.recall, Metric.F1: rows.f}[objective.metric]
 
 
-def ap_value(events: Events, bit: int, labels: Labels, objective: Objective) -> float:
+def ap_value(picked: Picked, labels: Labels, objective: Objective) -> float:
     """Compute the AP of all detections of a setting, whatever their confidence.
 
     Args:
-        events: Detections of a group of settings.
-        bit: Index of the setting in ``events.settings``.
+        picked: Detections of one setting.
         labels: The labels and which images are looked at.
         objective: An AP objective; its metric says over which IoU thresholds the mean is taken.
 
     Returns:
         The mean over the classes with labels, in [0, 1]; 0 where there are none.
     """
-    areas = average_precisions(events, bit, labels)[labels.counts > 0]
-    if not len(areas):
-        return 0.0
-    return float(areas[:, : objective.metric.row.ious].mean())
+    weights = labels.used.astype(np.int64)
+    areas, _ = average_precisions(picked, weights, labels.counts, objective.metric.row.ious)
+    present = labels.counts > 0
+    return float(areas[present].mean()) if present.any() else 0.0
 
 
 def threshold(lower: float, score: float, allowed: tuple[float, float]) -> float:

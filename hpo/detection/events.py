@@ -9,22 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hpo.detection import matching
 from hpo.detection.kernel import compiled
-from hpo.detection.kinds import Candidates, Group, groups
-from hpo.detection.predictions import Predictions
-from hpo.detection.suppression import Masks
+from hpo.detection.kinds import Group, groups
+from hpo.detection.picked import Picked
+from hpo.detection.predictions import EVERY_SIZE, Areas, Predictions
+from hpo.detection.suppression import Candidates, Masks
 from hpo.trial.kinds import Kind
 from hpo.trial.operating_point import OperatingPoint, SweepPlan
 
 BLOCK = 64
 """Images; at most 64 (``kinds`` keeps their number in six bits)."""
-Areas = tuple[float, float]
-EVERY_SIZE: Areas = (0.0, np.inf)
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,30 @@ class Events(_Part):
 
     def __len__(self) -> int:
         return len(self.scores)
+
+    def at(self, bit: int) -> Picked:
+        """Take what a setting keeps, at all confidences.
+
+        Args:
+            bit: Index of the setting in ``settings``.
+
+        Returns:
+            The detections, in their order.
+        """
+        kept = np.flatnonzero(self.masks >> np.uint64(bit) & np.uint64(1))
+        hits, ignored = (_bits_of(masks, np.uint64(bit))[self.rows[kept]] for masks in (self.hits, self.ignored))
+        above = np.ones(len(kept), np.bool_)
+        return Picked(self.scores[kept], self.classes[kept], self.images[kept], hits, ignored, above)
+
+
+@compiled
+def _bits_of(masks: Masks, setting: np.uint64) -> NDArray[np.uint16]:
+    """(R + 1,) one word a row, with a bit for each IoU threshold; 0 in the last, which row -1 stands for."""
+    words = np.zeros(len(masks) + 1, np.uint16)
+    for row in range(len(masks)):
+        for t in range(10):
+            words[row] |= ((masks[row, t] >> setting) & np.uint64(1)) << np.uint64(t)
+    return words
 
 
 def every(
@@ -120,127 +144,76 @@ def matched_block(
     """
     _, suppress = next(groups(_plan_of(point), point.kind, point.max_det))
     block = suppress(predictions, first, last)[0]
-    rows, (hits, _) = _match(predictions, block, _Truth.of(predictions, EVERY_SIZE), first, EVERY_SIZE)
+    rows, hits, _ = _match(block, _truth(predictions, EVERY_SIZE), first, EVERY_SIZE)
     return block, rows, hits
 
 
 def _collect(predictions: Predictions, group: Group, areas: Areas, threads: int) -> Iterator[Events]:
     settings, suppress = group
-    truth = _Truth.of(predictions, areas)
-    firsts = range(0, len(predictions), BLOCK)
+    truth = _truth(predictions, areas)
 
     def work(first: int) -> list[_Part]:
         blocks = suppress(predictions, first, min(first + BLOCK, len(predictions)))
-        return [_matched(predictions, block, truth, first, areas) for block in blocks]
+        return [_matched(block, truth, first, areas) for block in blocks]
 
-    if threads > 1:
-        with ThreadPoolExecutor(threads) as pool:
-            parts = list(pool.map(work, firsts))
-    else:
-        parts = [work(first) for first in firsts]
+    with ThreadPoolExecutor(threads) as pool:
+        parts = list((pool.map if threads > 1 else map)(work, range(0, len(predictions), BLOCK)))
     for index, points in enumerate(settings):
         yield _merged(points, [part[index] for part in parts])
 
 
-@dataclass(frozen=True)
-class _Truth:
-    boxes: NDArray[np.float32]
-    classes: NDArray[np.int32]
-    ignored: NDArray[np.bool_]
-    scale: NDArray[np.float64]
-    """(I,) square pixels of the original image in one of the truth's."""
-
-    @staticmethod
-    def of(predictions: Predictions, areas: Areas) -> _Truth:
-        low, high = areas
-        area = predictions.truth_areas.astype(np.float64)
-        ignored = (area < low) | (area >= high)
-        return _Truth(predictions.truth_boxes, predictions.truth_classes, ignored, _scales(predictions, area))
+def _truth(predictions: Predictions, areas: Areas) -> matching.Truth:
+    area = predictions.truth_areas.astype(np.float64)
+    return matching.Truth(
+        predictions.truth_boxes,
+        predictions.truth_classes,
+        (area < areas[0]) | (area >= areas[1]),
+        predictions.truth_offsets,
+        predictions.frames,
+        _scales(predictions, area),
+    )
 
 
 def _scales(predictions: Predictions, area: NDArray[np.float64]) -> NDArray[np.float64]:
     """(I,) scales, taken from the labels, which are known in both; an image without any has the mean of the others."""
     boxes = predictions.truth_boxes.astype(np.float64)
     here = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    image = np.repeat(np.arange(len(predictions)), np.diff(predictions.truth_offsets))
-    n = len(predictions)
+    image, n = predictions.label_images, len(predictions)
     above, below = np.bincount(image, area, n), np.bincount(image, here, n)
     mean = above.sum() / below.sum() if below.sum() > 0 else 1.0
     return np.where(below > 0, above / np.where(below > 0, below, 1.0), mean)
 
 
-def _matched(predictions: Predictions, block: Candidates, truth: _Truth, first: int, areas: Areas) -> _Part:
-    n = len(block.offsets) - 1
-    rows, (hits, ignored) = _match(predictions, block, truth, first, areas)
+def _matched(block: Candidates, truth: matching.Truth, first: int, areas: Areas) -> _Part:
+    rows, *results = _match(block, truth, first, areas)
     kept = np.flatnonzero(block.masks)
+    n = len(block.offsets) - 1
     images = np.repeat(np.arange(first, first + n, dtype=np.int32), np.diff(block.offsets))
-    return _Part(block.scores[kept], block.classes[kept], images[kept], block.masks[kept], rows[kept], hits, ignored)
+    return _Part(block.scores[kept], block.classes[kept], images[kept], block.masks[kept], rows[kept], *results)
 
 
 def _match(
-    predictions: Predictions, block: Candidates, truth: _Truth, first: int, areas: Areas
-) -> tuple[NDArray[np.int32], tuple[Masks, Masks]]:
-    n = len(block.offsets) - 1
-    rows = np.full(len(block.scores), -1, np.int32)
-    results = (np.zeros((len(rows), 10), np.uint64), np.zeros((len(rows), 10), np.uint64))
-    used = _match_block(
-        (block.boxes, block.classes, block.masks, block.offsets),
-        predictions.frames[first : first + n],
-        (truth.boxes, truth.classes, truth.ignored),
-        predictions.truth_offsets[first : first + n + 1],
-        areas,
-        truth.scale[first : first + n],
-        rows,
-        results,
-    )
-    return rows, (results[0][:used].copy(), results[1][:used].copy())
-
-
-@compiled
-def _match_block(
-    block: tuple[NDArray[np.float32], NDArray[np.int32], Masks, NDArray[np.int64]],
-    frames: NDArray[np.float32],
-    truth: tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.bool_]],
-    truth_offsets: NDArray[np.int64],
-    areas: tuple[float, float],
-    scale: NDArray[np.float64],
-    rows: NDArray[np.int32],
-    results: tuple[Masks, Masks],
-) -> int:
-    boxes, classes, masks, offsets = block
-    used = 0
-    for image in range(len(offsets) - 1):
-        used = matching.match(
-            boxes,
-            classes,
-            masks,
-            (offsets[image], offsets[image + 1]),
-            frames[image],
-            truth,
-            (truth_offsets[image], truth_offsets[image + 1]),
-            (areas[0], areas[1], scale[image]),
-            rows,
-            results,
-            used,
-        )
-    return used
+    block: Candidates, truth: matching.Truth, first: int, areas: Areas
+) -> tuple[NDArray[np.int32], Masks, Masks]:
+    rows = np.empty(len(block.scores), np.int32)
+    hits, ignored = (np.zeros((len(rows), 10), np.uint64) for _ in range(2))
+    used = matching.match(block, first, truth, areas, rows, (hits, ignored))
+    return rows, hits[:used].copy(), ignored[:used].copy()
 
 
 def _merged(settings: tuple[OperatingPoint, ...], parts: list[_Part]) -> Events:
-    shift = np.cumsum([0, *(len(part.hits) for part in parts)])
-    rows = [np.where(part.rows >= 0, part.rows + shift[i], -1) for i, part in enumerate(parts)]
-    scores = np.concatenate([part.scores for part in parts])
+    shifts = np.cumsum([0, *(len(part.hits) for part in parts)])
+    rows = [np.where(part.rows >= 0, part.rows + shift, -1) for part, shift in zip(parts, shifts, strict=False)]
+    scores, hits, ignored = (_whole(parts, name) for name in ("scores", "hits", "ignored"))
     order = falling(scores)
+    classes, images, masks = (_whole(parts, name)[order] for name in ("classes", "images", "masks"))
     return Events(
-        settings=settings,
-        scores=scores[order],
-        classes=np.concatenate([part.classes for part in parts])[order],
-        images=np.concatenate([part.images for part in parts])[order],
-        masks=np.concatenate([part.masks for part in parts])[order],
-        rows=np.concatenate(rows).astype(np.int32)[order],
-        hits=np.concatenate([part.hits for part in parts]),
-        ignored=np.concatenate([part.ignored for part in parts]),
+        scores[order], classes, images, masks, np.concatenate(rows).astype(np.int32)[order], hits, ignored, settings
     )
+
+
+def _whole(parts: list[_Part], name: str) -> NDArray[Any]:
+    return np.concatenate([getattr(part, name) for part in parts])
 
 
 def falling(scores: NDArray[np.float32]) -> NDArray[np.int64]:

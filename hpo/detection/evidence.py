@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpo.detection.choice import Choice
-from hpo.detection.counts import Picked, Truths, joined, pick, values
-from hpo.detection.events import EVERY_SIZE, Events, single
-from hpo.detection.predictions import Predictions
+from hpo.detection.counts import values
+from hpo.detection.events import single
+from hpo.detection.picked import Picked, joined
+from hpo.detection.predictions import EVERY_SIZE, Predictions
 from hpo.trial.objective import Objective
 from hpo.trial.operating_point import Interval, OperatingPoint
 
@@ -22,11 +23,10 @@ _FEWEST = 200
 
 @dataclass(frozen=True)
 class Chosen:
-    """A choice with the events that it chose from."""
+    """A choice with what its setting detects on all images."""
 
     choice: Choice
-    events: Events
-    bit: int
+    picked: Picked
 
 
 @dataclass(frozen=True)
@@ -40,17 +40,21 @@ class Bootstrap:
         """Draw the resamples: each draws as many images as there are, with replacement.
 
         Args:
-            images: I, the number of images.
+            images: I, the number of images; one alone is not resampled.
             detections: How many there are; with many, AP takes fewer resamples, but not fewer than 200.
             objective: What is measured on them.
 
         Returns:
-            (B, I) how often each image counts. Each line sums to I; the same seed gives the same lines.
+            (1 + B, I) how often each image counts: every image once, then the resamples. Each line sums to I; the same
+            seed gives the same lines.
         """
+        once = np.ones((1, images), np.int64)
+        if images < 2:
+            return once
         fewer = max(_FEWEST, _WORK // max(detections, 1)) if objective.is_ap else self.resamples
-        count = min(self.resamples, fewer)
         rng = np.random.default_rng(self.seed)
-        return rng.multinomial(images, np.full(images, 1 / images), size=count)
+        drawn = rng.multinomial(images, np.full(images, 1 / images), size=min(self.resamples, fewer))
+        return np.concatenate([once, drawn])
 
 
 def folds(images: int, count: int, seed: int) -> NDArray[np.int64]:
@@ -77,23 +81,7 @@ def held_out(chosen: list[Chosen], fold: NDArray[np.int64]) -> Picked:
     Returns:
         Detections of all images, by falling score.
     """
-    parts = [pick(one.events, one.bit, one.choice.point, fold == k) for k, one in enumerate(chosen)]
-    return joined(parts)
-
-
-def part_of(picked: Picked, images: NDArray[np.bool_]) -> Picked:
-    """Take what lies on some images.
-
-    Args:
-        picked: Detections.
-        images: (I,) mask of the images.
-
-    Returns:
-        The detections on them, in the same order.
-    """
-    own = images[picked.images]
-    fields = ("scores", "classes", "images", "hits", "ignored", "above")
-    return Picked(**{name: getattr(picked, name)[own] for name in fields})
+    return joined([one.picked.cut(one.choice.point).on(fold == k) for k, one in enumerate(chosen)])
 
 
 def at(predictions: Predictions, point: OperatingPoint, objective: Objective) -> Picked:
@@ -107,8 +95,7 @@ def at(predictions: Predictions, point: OperatingPoint, objective: Objective) ->
     Returns:
         Detections of all images at all confidences, by falling score.
     """
-    events = single(predictions, point, areas=areas_of(objective))
-    return pick(events, 0, point, np.ones(len(predictions), np.bool_))
+    return single(predictions, point, areas=areas_of(objective)).at(0).cut(point)
 
 
 def areas_of(objective: Objective) -> tuple[float, float]:
@@ -135,21 +122,20 @@ def value(picked: Picked, predictions: Predictions, objective: Objective) -> flo
         The value, in [0, 1].
     """
     once = np.ones((1, len(predictions)), np.int64)
-    return float(values(picked, Truths.of(predictions, areas_of(objective)), objective, once)[0])
+    return float(values(picked, predictions.label_counts(areas_of(objective)), objective, once)[0])
 
 
 @dataclass(frozen=True)
 class Reference:
     """A setting that others are compared with, on resampled images."""
 
-    predictions: Predictions
     objective: Objective
-    truths: Truths
-    picked: Picked
+    truths: NDArray[np.int64]
+    """(I, C) labels of each image and class."""
     weights: NDArray[np.int64]
     """(1 + B, I): every image once, then the resamples."""
     drawn: NDArray[np.float64]
-    """(1 + B,) its own values."""
+    """(1 + B,) its own values, in [0, 1]."""
 
     @staticmethod
     def of(predictions: Predictions, point: OperatingPoint, objective: Objective, bootstrap: Bootstrap) -> Reference:
@@ -164,11 +150,9 @@ class Reference:
         Returns:
             The setting with its values; the first is on all images.
         """
-        picked, truths = at(predictions, point, objective), Truths.of(predictions, areas_of(objective))
-        n = len(predictions)
-        once = np.ones((1, n), np.int64)
-        weights = np.concatenate([once, bootstrap.weights(n, len(picked.scores), objective)])
-        return Reference(predictions, objective, truths, picked, weights, values(picked, truths, objective, weights))
+        picked, truths = at(predictions, point, objective), predictions.label_counts(areas_of(objective))
+        weights = bootstrap.weights(len(predictions), len(picked), objective)
+        return Reference(objective, truths, weights, values(picked, truths, objective, weights))
 
     @property
     def value(self) -> float:
@@ -188,7 +172,7 @@ class Reference:
             The difference in the metric's own unit, in [-1, 1], and its two-sided 95% interval.
         """
         gain = values(ours, self.truths, self.objective, self.weights) - self.drawn
-        if len(self.predictions) < 2:
+        if len(self.truths) < 2:
             return Interval(float(gain[0]), -1.0, 1.0)
         low, high = np.quantile(gain[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         return Interval(float(gain[0]), float(low), float(high))

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from typing import Any
@@ -15,28 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpo.detection import fusion, soft, suppression
-from hpo.detection.kernel import compiled
 from hpo.detection.predictions import Predictions
-from hpo.detection.suppression import Masks
-from hpo.trial.kinds import Axis, Kind
+from hpo.detection.suppression import Candidates
+from hpo.trial.kinds import Kind
 from hpo.trial.operating_point import FLOOR, MAX_IOUS, OperatingPoint, SweepPlan
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """N boxes of a block of images after suppression, in falling order of score within each image."""
-
-    boxes: NDArray[np.float32]
-    """(N, 4) x1, y1, x2, y2 in pixels of the network's input."""
-    scores: NDArray[np.float32]
-    """(N,) in [0, 1], as the suppression leaves them."""
-    classes: NDArray[np.int32]
-    """(N,)"""
-    offsets: NDArray[np.int64]
-    """(I + 1,) boxes of image i of the block are rows ``offsets[i]:offsets[i + 1]``."""
-    masks: Masks
-    """(N,) bit b is set where setting b keeps the box."""
-
 
 Suppress = Callable[[Predictions, int, int], list[Candidates]]
 """Suppresses the images ``first:last``, and gives one value for each tuple of settings of a group."""
@@ -47,7 +29,7 @@ Group = tuple[list[tuple[OperatingPoint, ...]], Suppress]
 class Suppressor:
     """How a kind is computed."""
 
-    run: Callable[[Predictions, int, int, Sequence[OperatingPoint]], list[Candidates]]
+    run: Callable[..., list[Candidates]]
     """(predictions, first, last, points): the images ``first:last`` at some settings, ``conf`` of which is the floor.
     One value a setting; with ``in_masks`` a single one, where bit b of a word stands for ``points[b]``."""
     at_once: int = 1
@@ -55,7 +37,7 @@ class Suppressor:
     in_masks: bool = False
 
 
-def suppressor(kind: Kind) -> Suppressor:  # noqa: PLR0911  (one a kind)
+def suppressor(kind: Kind) -> Suppressor:
     """Look up what does a kind; the type checker names a kind that is missing here.
 
     Args:
@@ -65,16 +47,10 @@ def suppressor(kind: Kind) -> Suppressor:  # noqa: PLR0911  (one a kind)
         How the kind is computed.
     """
     match kind:
-        case Kind.HARD:
-            return Suppressor(partial(_greedy, mode=_BY_CLASS), MAX_IOUS, in_masks=True)
-        case Kind.AGNOSTIC:
-            return Suppressor(partial(_greedy, mode=_TOGETHER), MAX_IOUS, in_masks=True)
-        case Kind.DIOU:
-            return Suppressor(partial(_greedy, mode=_BY_DISTANCE), MAX_IOUS, in_masks=True)
-        case Kind.SOFT:
-            return Suppressor(partial(_soft, gaussian=True), MAX_IOUS)
-        case Kind.SOFT_LINEAR:
-            return Suppressor(partial(_soft, gaussian=False), MAX_IOUS)
+        case Kind.HARD | Kind.AGNOSTIC | Kind.DIOU:
+            return Suppressor(partial(_greedy, kind=kind), MAX_IOUS, in_masks=True)
+        case Kind.SOFT | Kind.SOFT_LINEAR:
+            return Suppressor(partial(_soft, gaussian=kind is Kind.SOFT), MAX_IOUS)
         case Kind.WBF:
             return Suppressor(_fused)
         case Kind.NONE:
@@ -93,57 +69,23 @@ def groups(plan: SweepPlan, kind: Kind, max_det: int) -> Iterator[Group]:
         Settings and what suppresses at them. The settings are a list of tuples, one for each ``Candidates`` that comes
         out; bit b of its masks stands for setting b of the tuple. The first axis of the kind is the outermost loop.
     """
-    base = OperatingPoint(iou=None, conf=FLOOR, max_det=max_det, kind=kind)
-    axes, how = kind.row.axes, suppressor(kind)
-    values = product(*(plan.axis(axis) for axis in axes))
-    points = [_at(base, axes, each) for each in values]
+    axes, how = [axis.value for axis in kind.row.axes], suppressor(kind)
+    base: dict[str, Any] = {"iou": None, "conf": FLOOR, "max_det": max_det, "kind": kind}
+    values = product(*(plan.axis(axis) for axis in kind.row.axes))
+    points = [OperatingPoint(**base | dict(zip(axes, each, strict=True))) for each in values]
     for first in range(0, len(points), how.at_once):
         some = tuple(points[first : first + how.at_once])
-        yield [some] if how.in_masks else [(point,) for point in some], partial(_run, how, some)
-
-
-def _at(base: OperatingPoint, axes: tuple[Axis, ...], values: tuple[float, ...]) -> OperatingPoint:
-    chosen: dict[str, Any] = {axis.value: value for axis, value in zip(axes, values, strict=True)}
-    return replace(base, **chosen)
-
-
-def _run(
-    how: Suppressor, points: tuple[OperatingPoint, ...], predictions: Predictions, first: int, last: int
-) -> list[Candidates]:
-    return how.run(predictions, first, last, points)
-
-
-_BY_CLASS, _TOGETHER, _BY_DISTANCE = 0, 1, 2
+        yield [some] if how.in_masks else [(point,) for point in some], partial(how.run, points=some)
 
 
 def _greedy(
-    predictions: Predictions, first: int, last: int, points: Sequence[OperatingPoint], *, mode: int
+    predictions: Predictions, first: int, last: int, points: Sequence[OperatingPoint], *, kind: Kind
 ) -> list[Candidates]:
     thresholds = np.array([point.iou for point in points], np.float64)
-    block = _block(predictions, first, last)
-    grid, limit = (thresholds, suppression.bins(thresholds)), points[0].max_det
-    _greedy_block(block.boxes, block.classes, block.offsets, len(predictions.names), mode, grid, limit, block.masks)
+    block, by_class, diou = _block(predictions, first, last), kind.row.by_class, kind is Kind.DIOU
+    grid = (thresholds, suppression.bins(thresholds))
+    suppression.greedy(block, len(predictions.names), by_class, diou, grid, points[0].max_det)
     return [block]
-
-
-@compiled
-def _greedy_block(
-    boxes: NDArray[np.float32],
-    classes: NDArray[np.int32],
-    offsets: NDArray[np.int64],
-    n_classes: int,
-    mode: int,
-    grid: suppression.Grid,
-    limit: int,
-    masks: Masks,
-) -> None:
-    for image in range(len(offsets) - 1):
-        span = (offsets[image], offsets[image + 1])
-        if mode == _BY_DISTANCE:
-            suppression.diou_masks(boxes, classes, span, n_classes, grid, masks)
-        else:
-            suppression.hard_masks(boxes, classes, span, n_classes, mode == _BY_CLASS, grid, masks)
-        suppression.close(masks, span, limit)
 
 
 def _all(predictions: Predictions, first: int, last: int, points: Sequence[OperatingPoint]) -> list[Candidates]:
@@ -206,15 +148,10 @@ def _ranked(
     keys.sort()
     order = (keys & np.uint64((1 << 26) - 1)).astype(np.int64)
     begins = np.searchsorted(images[order], np.arange(n_images + 1))
-    place = np.arange(len(order)) - begins[images[order]]
-    order = order[place < limit]
-    return Candidates(
-        np.ascontiguousarray(boxes[order], np.float32),
-        rounded[order],
-        classes[order],
-        np.searchsorted(images[order], np.arange(n_images + 1)).astype(np.int64),
-        np.ones(len(order), np.uint64),
-    )
+    order = order[np.arange(len(order)) - begins[images[order]] < limit]
+    offsets = np.searchsorted(images[order], np.arange(n_images + 1)).astype(np.int64)
+    kept = np.ascontiguousarray(boxes[order], np.float32)
+    return Candidates(kept, rounded[order], classes[order], offsets, np.ones(len(order), np.uint64))
 
 
 def _block(predictions: Predictions, first: int, last: int) -> Candidates:

@@ -7,16 +7,35 @@ Settings are bits of a word, as in ``suppression``: a label is free or taken in 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from hpo.detection.kernel import compiled
-from hpo.detection.suppression import Masks, Span
+from hpo.detection.suppression import Candidates, Masks, Span
 
 IOUS = np.linspace(0.5, 0.95, 10, dtype=np.float32)
 """As Ultralytics' validator has them, in fp32."""
 _EPS = np.float32(1e-7)
 """The epsilon of Ultralytics' ``box_iou``."""
+
+
+class Truth(NamedTuple):
+    """M labels of I images, as a range of sizes counts them."""
+
+    boxes: NDArray[np.float32]
+    """(M, 4) x1, y1, x2, y2 in the truth's pixels."""
+    classes: NDArray[np.int32]
+    """(M,)"""
+    ignored: NDArray[np.bool_]
+    """(M,) whether the label lies outside the range of sizes."""
+    offsets: NDArray[np.int64]
+    """(I + 1,) labels of image i are rows ``offsets[i]:offsets[i + 1]``."""
+    frames: NDArray[np.float32]
+    """(I, 6) see ``Predictions.frames``."""
+    scales: NDArray[np.float64]
+    """(I,) square pixels of the original image in one of the truth's."""
 
 
 @compiled
@@ -39,18 +58,13 @@ def to_truth(box: NDArray[np.float32], frame: NDArray[np.float32], out: NDArray[
 
 @compiled
 def _candidates_for(
-    box: NDArray[np.float32],
-    cls: int,
-    truth: tuple[NDArray[np.float32], NDArray[np.int32]],
-    span: Span,
-    found: tuple[NDArray[np.float32], NDArray[np.int64]],
+    box: NDArray[np.float32], cls: int, truth: Truth, span: Span, found: tuple[NDArray[np.float32], NDArray[np.int64]]
 ) -> int:
     """Labels of class ``cls`` with an IoU of at least .5, by falling IoU, the first of equals first; how many."""
-    boxes, classes = truth
-    ious, which = found
+    boxes, (ious, which) = truth.boxes, found
     own, count, zero = (box[2] - box[0]) * (box[3] - box[1]), 0, np.float32(0.0)
     for g in range(span[0], span[1]):
-        if classes[g] != cls:
+        if truth.classes[g] != cls:
             continue
         w = max(zero, min(box[2], boxes[g, 2]) - max(box[0], boxes[g, 0]))
         h = max(zero, min(box[3], boxes[g, 3]) - max(box[1], boxes[g, 1]))
@@ -68,20 +82,15 @@ def _candidates_for(
 
 
 @compiled
-def match(  # noqa: C901  (the loop over labels is the rule itself)
-    boxes: NDArray[np.float32],
-    classes: NDArray[np.int32],
-    masks: Masks,
-    span: Span,
-    frame: NDArray[np.float32],
-    truth: tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.bool_]],
-    truth_span: Span,
-    areas: tuple[float, float, float],
+def match(
+    block: Candidates,
+    first: int,
+    truth: Truth,
+    areas: tuple[float, float],
     rows: NDArray[np.int32],
     results: tuple[Masks, Masks],
-    used: int,
 ) -> int:
-    """Match the detections of one image with its labels, for ten IoU thresholds and all settings at once.
+    """Match the detections of a block of images with their labels, for ten IoU thresholds and all settings at once.
 
     The rule is that of Ultralytics' ``match_predictions``: in falling order of score each detection takes the label of
     its class with the highest IoU that is still free, and hits where that IoU is at least the threshold. Of equal IoUs
@@ -90,51 +99,60 @@ def match(  # noqa: C901  (the loop over labels is the rule itself)
     ``areas``.
 
     Args:
-        boxes: (N, 4) float32 x1, y1, x2, y2 in pixels of the network's input.
-        classes: (N,) class indices.
-        masks: (N,) bit b is set where setting b keeps the candidate.
-        span: First candidate of the image, and first of the next; scores fall within it.
-        frame: (6,) the image's row of ``Predictions.frames``.
-        truth: Boxes (M, 4) in the truth's pixels, classes (M,), and (M,) whether the label lies outside the range of
-            sizes.
-        truth_span: First label of the image, and first of the next.
-        areas: low, high (square pixels of the original image; low is included, high is not), and the square pixels of
-            the original image in one of the truth's.
-        rows: (N,) is overwritten within the span: the candidate's row in ``results``, or -1 where all masks would be 0.
+        block: N boxes of some images.
+        first: The index of the first of these images.
+        truth: The labels of all images.
+        areas: low, high (square pixels of the original image; low is included, high is not).
+        rows: (N,) is overwritten: the candidate's row in ``results``, or -1 where all masks would be 0.
         results: Two arrays (R, 10), a column for each of ``IOUS``: in which settings the candidate is a true positive,
-            and in which it is neither that nor a false positive. Rows are written from ``used`` on.
-        used: Rows of ``results`` that are taken already.
+            and in which it is neither that nor a false positive.
 
     Returns:
-        Rows of ``results`` that are taken now.
+        Rows of ``results`` that were written.
     """
-    truth_boxes, truth_classes, truth_ignored = truth
-    labels = truth_span[1] - truth_span[0]
-    taken = np.zeros((labels, 10), np.uint64)
-    found = (np.empty(labels, np.float32), np.empty(labels, np.int64))
+    used = 0
+    for image in range(len(block.offsets) - 1):
+        used = _match_image(block, image, truth, first + image, areas, rows, results, used)
+    return used
+
+
+@compiled
+def _match_image(  # noqa: C901  (the loop over labels is the rule itself)
+    block: Candidates,
+    image: int,
+    truth: Truth,
+    place: int,
+    areas: tuple[float, float],
+    rows: NDArray[np.int32],
+    results: tuple[Masks, Masks],
+    used: int,
+) -> int:
+    begin, end = truth.offsets[place], truth.offsets[place + 1]
+    taken = np.zeros((end - begin, 10), np.uint64)
+    found = (np.empty(end - begin, np.float32), np.empty(end - begin, np.int64))
     box, nothing = np.empty(4, np.float32), np.uint64(0)
-    for row in range(span[0], span[1]):
+    for row in range(block.offsets[image], block.offsets[image + 1]):
         rows[row] = -1
-        if masks[row] == 0:
+        if block.masks[row] == 0:
             continue
-        to_truth(boxes[row], frame, box)
-        count = _candidates_for(box, classes[row], (truth_boxes, truth_classes), truth_span, found)
-        area = (box[2] - box[0]) * (box[3] - box[1]) * areas[2]
+        to_truth(block.boxes[row], truth.frames[place], box)
+        count = _candidates_for(box, block.classes[row], truth, (begin, end), found)
+        area = (box[2] - box[0]) * (box[3] - box[1]) * truth.scales[place]
         outside = area < areas[0] or area >= areas[1]
         if count == 0 and not outside:
             continue
         any_hit = nothing
         for t in range(10):
-            hit, ignored, open_ = nothing, nothing, masks[row]
+            hit, ignored, open_ = nothing, nothing, block.masks[row]
             for ignoring in range(2):
                 for k in range(count):
                     g = found[1][k]
                     if found[0][k] < IOUS[t] or open_ == 0:
                         break
-                    if truth_ignored[g] != (ignoring == 1):
+                    if truth.ignored[g] != (ignoring == 1):
                         continue
-                    free = open_ & ~taken[g - truth_span[0], t]
-                    taken[g - truth_span[0], t] |= free
+                    free = open_ & ~taken[g - begin, t]
+                    taken[g - begin, t] |= free
                     open_ &= ~free
                     if ignoring == 1:
                         ignored |= free

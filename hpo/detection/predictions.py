@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 MAX_CANDIDATES = 30_000
 """An image, the best scores first: ``max_nms`` of Ultralytics."""
+Areas = tuple[float, float]
+"""A range of label sizes, [low, high) in square pixels of the original image."""
+EVERY_SIZE: Areas = (0.0, np.inf)
 
 
 @dataclass(frozen=True)
@@ -53,31 +56,24 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.images)
 
-    def subset(self, images: Sequence[int]) -> Predictions:
-        """Take some images.
+    @property
+    def label_images(self) -> NDArray[np.int64]:
+        """(M,) the image that each label lies on."""
+        return np.repeat(np.arange(len(self)), np.diff(self.truth_offsets))
+
+    def label_counts(self, areas: Areas = EVERY_SIZE) -> NDArray[np.int64]:
+        """Count the labels of each image and class.
 
         Args:
-            images: Their indices; one may come more than once.
+            areas: The range of sizes that counts, [low, high) in square pixels of the original image.
 
         Returns:
-            Their candidates and labels, in the order of the indices.
+            (I, C) the counts.
         """
-        picked, truth = _rows(self.offsets, images), _rows(self.truth_offsets, images)
-        return Predictions(
-            boxes=self.boxes[picked],
-            scores=self.scores[picked],
-            classes=self.classes[picked],
-            offsets=_offsets(np.diff(self.offsets)[list(images)]),
-            frames=self.frames[list(images)],
-            truth_boxes=self.truth_boxes[truth],
-            truth_classes=self.truth_classes[truth],
-            truth_offsets=_offsets(np.diff(self.truth_offsets)[list(images)]),
-            truth_areas=self.truth_areas[truth],
-            images=tuple(self.images[i] for i in images),
-            names=self.names,
-            capture=self.capture,
-            suppressed=self.suppressed,
-        )
+        counted = (self.truth_areas >= areas[0]) & (self.truth_areas < areas[1])
+        counts = np.zeros((len(self), len(self.names)), np.int64)
+        np.add.at(counts, (self.label_images[counted], self.truth_classes[counted]), 1)
+        return counts
 
 
 @dataclass(frozen=True)
@@ -112,13 +108,13 @@ def collect(
         ValueError: A score or a box is not a number, a score lies outside [0, 1], or a class has no name. The message
             names the image.
     """
-    ordered = [_sorted(image, len(names)) for image in images]
+    sorted_ = [_sorted(image, len(names)) for image in images]
     return Predictions(
-        boxes=_joined([part[0] for part in ordered], np.float32, 4),
-        scores=_joined([part[1] for part in ordered], np.float32),
-        classes=_joined([part[2] for part in ordered], np.int32),
-        offsets=_offsets([len(part[1]) for part in ordered]),
-        frames=np.asarray([image.frame for image in images], np.float32).reshape(-1, 6),
+        boxes=_joined([image.boxes for image in sorted_], np.float32, 4),
+        scores=_joined([image.scores for image in sorted_], np.float32),
+        classes=_joined([image.classes for image in sorted_], np.int32),
+        offsets=_offsets([len(image.scores) for image in sorted_]),
+        frames=_joined([image.frame for image in images], np.float32, 6),
         truth_boxes=_joined([image.truth_boxes for image in images], np.float32, 4),
         truth_classes=_joined([image.truth_classes for image in images], np.int32),
         truth_offsets=_offsets([len(image.truth_classes) for image in images]),
@@ -130,7 +126,7 @@ def collect(
     )
 
 
-def _sorted(image: ImagePredictions, classes: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+def _sorted(image: ImagePredictions, classes: int) -> ImagePredictions:
     scores = np.asarray(image.scores, np.float32)
     boxes = np.asarray(image.boxes, np.float32).reshape(-1, 4)
     if not np.all((scores >= 0) & (scores <= 1)) or not np.isfinite(boxes).all():
@@ -142,19 +138,13 @@ def _sorted(image: ImagePredictions, classes: int) -> tuple[NDArray[Any], NDArra
         if len(found) and not 0 <= np.min(found) <= np.max(found) < classes:
             raise ValueError(f"{image.name}: a {kind} of class {np.max(found)}; there are {classes} classes")
     order = np.argsort(-scores, kind="stable")[:MAX_CANDIDATES]
-    return boxes[order], scores[order], np.asarray(image.classes)[order]
+    return replace(image, boxes=boxes[order], scores=scores[order], classes=np.asarray(image.classes)[order])
 
 
-def _joined(parts: Sequence[NDArray[Any]], dtype: type, width: int = 0) -> NDArray[Any]:
-    shape = (-1, width) if width else (-1,)
-    whole = np.concatenate([np.asarray(part, dtype).reshape(shape) for part in parts]) if parts else np.empty(0, dtype)
-    return np.ascontiguousarray(whole.reshape(shape))
+def _joined(parts: Sequence[Any], dtype: type, *width: int) -> NDArray[Any]:
+    nothing: NDArray[Any] = np.empty((0, *width), dtype)
+    return np.concatenate([nothing, *(np.asarray(part, dtype).reshape(-1, *width) for part in parts)])
 
 
-def _offsets(counts: Any) -> NDArray[np.int64]:
-    return np.concatenate(([0], np.cumsum(counts, dtype=np.int64))).astype(np.int64)
-
-
-def _rows(offsets: NDArray[np.int64], images: Sequence[int]) -> NDArray[np.int64]:
-    spans = [np.arange(offsets[i], offsets[i + 1]) for i in images]
-    return np.concatenate(spans) if spans else np.empty(0, np.int64)
+def _offsets(counts: Sequence[int]) -> NDArray[np.int64]:
+    return np.cumsum([0, *counts], dtype=np.int64)

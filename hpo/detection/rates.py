@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hpo.detection.curves import Labels, Vector
-from hpo.detection.events import Events
+from hpo.detection.average_precision import Counts, Vector
+from hpo.detection.curves import Labels
+from hpo.detection.picked import Picked
+from hpo.trial.objective import Objective
 from hpo.trial.operating_point import FLOOR
+from hpo.trial.vocabulary import Metric
+
+Numbers = Vector | Counts
 
 
 @dataclass(frozen=True)
@@ -30,54 +34,56 @@ class ClassRates:
         """(K,) the highest score that is not kept any more; ``FLOOR`` behind the last row."""
         return np.append(self.scores[1:], FLOOR)
 
-    @property
-    def precision(self) -> Vector:
-        """(K,) TP / N in [0, 1]."""
-        return self.hits / self.found
-
-    @property
-    def recall(self) -> Vector:
-        """(K,) TP / G in [0, 1]; 0 where the class has no labels."""
-        return self.hits / max(self.labels, 1)
-
-    @property
-    def f1(self) -> Vector:
-        """(K,) F1 in [0, 1]."""
-        return self.f(1.0)
-
-    def f(self, beta: float) -> Vector:
-        """Compute F-beta at each score.
+    def of(self, objective: Objective) -> Vector:
+        """Compute precision, recall or F-beta at each score.
 
         Args:
-            beta: Weight of recall, above 0: F-beta = (1 + b^2) TP / (N + b^2 G).
+            objective: Names the rate, and its beta.
 
         Returns:
             (K,) float64 in [0, 1].
         """
-        return (1 + beta**2) * self.hits / (self.found + beta**2 * self.labels)
+        return rate(self.hits, self.found, self.labels, objective)
 
 
-def class_rates(events: Events, bit: int, labels: Labels, cls: int) -> ClassRates:
+def rate(hits: Numbers, found: Numbers, labels: Numbers | int, objective: Objective) -> Vector:
+    """Compute precision, recall or F-beta from counts.
+
+    Args:
+        hits: TP: true positives.
+        found: N: detections.
+        labels: G: labels.
+        objective: Names the rate, and its beta: F-beta = (1 + b^2) TP / (N + b^2 G).
+
+    Returns:
+        The rates in [0, 1]: TP / N, TP / G or F-beta; 0 where it divides by 0.
+    """
+    match objective.metric:
+        case Metric.PRECISION:
+            return hits / np.maximum(found, 1)
+        case Metric.RECALL:
+            return hits / np.maximum(labels, 1)
+        case Metric.F1:
+            beta2 = objective.beta**2
+            whole = found + beta2 * labels
+            return (1 + beta2) * hits / np.where(whole > 0, whole, 1.0)
+        case Metric.MAP50_95 | Metric.MAP50 | Metric.MAP_SMALL | Metric.MAP_MEDIUM | Metric.MAP_LARGE:
+            raise ValueError(f"{objective.metric} is of a whole curve, and of no counts")
+
+
+def class_rates(picked: Picked, labels: Labels, cls: int) -> ClassRates:
     """Count one class at IoU 0.5, at each of its distinct scores.
 
     Args:
-        events: Detections of a group of settings.
-        bit: Index of the setting in ``events.settings``.
+        picked: Detections of one setting, by falling score.
         labels: The labels and which images are looked at.
         cls: Index of the class.
 
     Returns:
         K rows, from the highest score down; none where nothing of the class was detected.
     """
-    kept = (events.classes == cls) & labels.used[events.images] & _has(events.masks, bit)
-    rows, scores = events.rows[kept], events.scores[kept].astype(np.float64)
-    hit = np.zeros(len(rows), np.bool_)
-    hit[rows >= 0] = _has(events.hits[rows[rows >= 0], 0], bit)
-    last = np.flatnonzero(np.append(scores[1:] < scores[:-1], True)) if len(scores) else np.empty(0, np.int64)
-    found = np.arange(1, len(rows) + 1, dtype=np.float64)
-    return ClassRates(scores[last], np.cumsum(hit)[last].astype(float), found[last], int(labels.counts[cls]))
-
-
-def _has(masks: NDArray[np.uint64], bit: int) -> NDArray[np.bool_]:
-    found: NDArray[np.bool_] = (masks >> np.uint64(bit)) & np.uint64(1) != 0
-    return found
+    own = picked.take((picked.classes == cls) & labels.used[picked.images])
+    scores = own.scores.astype(np.float64)
+    last = np.flatnonzero(scores > np.append(scores[1:], -1.0))
+    hits, found = np.cumsum(own.hits & 1)[last], last + 1
+    return ClassRates(scores[last], hits.astype(np.float64), found.astype(np.float64), int(labels.counts[cls]))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hpo.detection import evidence
-from hpo.detection.counts import cut
-from hpo.detection.curves import Labels, average_precisions, curve
-from hpo.detection.events import Events, single
+from hpo.detection.choice import ap_value
+from hpo.detection.curves import Labels, curve
+from hpo.detection.events import single
+from hpo.detection.picked import Picked
 from hpo.detection.predictions import Predictions
 from hpo.trial.kinds import Kind
 from hpo.trial.objective import Average, Objective, Quantity
@@ -31,8 +31,8 @@ def measure(predictions: Predictions, point: OperatingPoint, objective: Objectiv
     Returns:
         The scores at the setting; and the objective's value there, in [0, 1]: 0 where its conditions are not met.
     """
-    events, labels = single(predictions, point), Labels.of(predictions)
-    rated = Rated(point, scores_at(events, 0, labels, point))
+    picked = single(predictions, point).at(0).cut(point)
+    rated = Rated(point, _scores(picked, Labels.of(predictions)))
     if violated(predictions, point, objective):
         return rated, 0.0
     return rated, evidence.value(evidence.at(predictions, point, objective), predictions, objective)
@@ -55,7 +55,7 @@ def violated(predictions: Predictions, point: OperatingPoint, objective: Objecti
     missed = []
     for constraint in objective.constraints:
         if constraint.quantity is Quantity.FP_PER_IMAGE:
-            wrong = int((picked.above & ~picked.hits[:, 0]).sum())
+            wrong = int((picked.above & (picked.hits & 1 == 0)).sum())
             reached = wrong / max(len(predictions), 1)
         else:
             # without labels other classes count for nothing in a mean over classes
@@ -70,8 +70,7 @@ def violated(predictions: Predictions, point: OperatingPoint, objective: Objecti
 
 def _labels_of(predictions: Predictions, cls: str) -> Predictions:
     own = predictions.truth_classes == predictions.names.index(cls)
-    image = np.repeat(np.arange(len(predictions)), np.diff(predictions.truth_offsets))[own]
-    offsets = np.searchsorted(image, np.arange(len(predictions) + 1)).astype(np.int64)
+    offsets = np.searchsorted(predictions.label_images[own], np.arange(len(predictions) + 1)).astype(np.int64)
     return replace(
         predictions,
         truth_boxes=predictions.truth_boxes[own],
@@ -81,33 +80,18 @@ def _labels_of(predictions: Predictions, cls: str) -> Predictions:
     )
 
 
-def scores_at(events: Events, bit: int, labels: Labels, point: OperatingPoint) -> dict[str, float]:
-    """Compute the scores of what lies above the threshold, macro over the classes with labels.
+def _scores(picked: Picked, labels: Labels) -> dict[str, float]:
+    """Scores of what lies above the threshold, macro over the classes with labels.
 
-    Args:
-        events: Detections of a group of settings.
-        bit: Index of the setting in ``events.settings``.
-        labels: The labels and which images are looked at.
-        point: Has the confidence thresholds.
-
-    Returns:
-        ``precision, recall, f1`` (IoU 0.5), ``map50, map50_95``, and ``map50_all, map50_95_all`` of all detections
-        above the floor; each in [0, 1], 0 without any labels.
+    ``precision, recall, f1`` (IoU 0.5), ``map50, map50_95``, and ``map50_all, map50_95_all`` of all detections above
+    the floor; each in [0, 1], 0 without any labels.
     """
-    rows = curve(_above(events, cut(events, point)), bit, labels)
+    rows = curve(picked.take(picked.above), labels)
     at = {"precision": rows.precision, "recall": rows.recall, "f1": rows.f}
     at |= {"map50": rows.map50, "map50_95": rows.map50_95}
     scores = {name: float(values[-1]) if len(rows) else 0.0 for name, values in at.items()}
-    present = labels.counts > 0
-    areas = average_precisions(events, bit, labels)[present]
-    scores["map50_all"] = float(areas[:, 0].mean()) if present.any() else 0.0
-    scores["map50_95_all"] = float(areas.mean()) if present.any() else 0.0
-    return scores
-
-
-def _above(events: Events, mask: NDArray[np.bool_]) -> Events:
-    fields = ("scores", "classes", "images", "masks", "rows")
-    return replace(events, **{name: getattr(events, name)[mask] for name in fields})
+    whole = {f"{metric}_all": ap_value(picked, labels, Objective(metric)) for metric in (Metric.MAP50, Metric.MAP50_95)}
+    return scores | whole
 
 
 def default_for(predictions: Predictions) -> OperatingPoint:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hpo.detection.counts import Truths, values
-from hpo.detection.evidence import Bootstrap, areas_of, at
+from hpo.detection.evidence import Bootstrap, Reference
 from hpo.detection.predictions import Predictions
 from hpo.detection.rating import default_for
 from hpo.trial.objective import Objective
@@ -31,9 +30,4 @@ def drawn(
         (1 + B,) float64 in [0, 1]: the value with every image once, then those of B resamples.
     """
     used = default_for(predictions) if point is None or point == DEFAULT else point
-    picked, truths = at(predictions, used, objective), Truths.of(predictions, areas_of(objective))
-    n = len(predictions)
-    weights = np.ones((1, n), np.int64)
-    if bootstrap is not None and n > 1:
-        weights = np.concatenate([weights, bootstrap.weights(n, len(picked.scores), objective)])
-    return values(picked, truths, objective, weights)
+    return Reference.of(predictions, used, objective, bootstrap or Bootstrap(0, 0)).drawn

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hpo.detection.choice import Choice, Chooser
-from hpo.detection.curves import Labels, average_precisions
-from hpo.detection.events import EVERY_SIZE, Events, every
+from hpo.detection.choice import Chooser
+from hpo.detection.curves import Labels
+from hpo.detection.events import Events, every
 from hpo.detection.evidence import Chosen, areas_of
-from hpo.detection.predictions import Predictions
+from hpo.detection.predictions import EVERY_SIZE, Predictions
 from hpo.trial.kinds import Kind
 from hpo.trial.objective import Objective
 from hpo.trial.operating_point import SweepPlan
@@ -82,29 +82,22 @@ class SettingsSearch:
         settings = points = 0
         for events, sized in self._groups(kind):
             settings += len(events.settings)
-            for bit in range(len(events.settings)):
-                for index, (labels, sized_labels) in enumerate(self.subsets):
-                    choice = self._choose(chooser, events, sized, bit, (labels, sized_labels))
+            for bit, setting in enumerate(events.settings):
+                picked = events.at(bit)
+                measured = picked if sized is events else sized.at(bit)
+                for index, (labels, counted) in enumerate(self.subsets):
+                    choice = chooser.choose(picked, setting, labels, (measured, counted))
                     points += choice.points if index == 0 else 0
                     before = best[index]
                     if choice.better_than(None if before is None else before.choice):
-                        best[index] = Chosen(choice, events if sized is None else sized, bit)
+                        best[index] = Chosen(choice, measured)
         whole, *without = [chosen for chosen in best if chosen is not None]
         return Found(whole, without or [whole], settings, points)
 
-    def _choose(
-        self, chooser: Chooser, events: Events, sized: Events | None, bit: int, labels: tuple[Labels, Labels]
-    ) -> Choice:
-        choice = chooser.choose(events, bit, labels[0])
-        if sized is None or not choice.feasible:
-            return choice
-        areas = average_precisions(sized, bit, labels[1])[labels[1].counts > 0]
-        return replace(choice, value=float(areas.mean()) if len(areas) else 0.0)
-
-    def _groups(self, kind: Kind) -> Iterator[tuple[Events, Events | None]]:
+    def _groups(self, kind: Kind) -> Iterator[tuple[Events, Events]]:
+        """Groups of settings, matched at every size, and at the objective's range of sizes."""
         areas = areas_of(self.objective)
         plain = every(self.predictions, self.plan, kind, threads=self.threads)
         if areas == EVERY_SIZE:
-            yield from ((events, None) for events in plain)
-            return
-        yield from zip(plain, every(self.predictions, self.plan, kind, areas=areas, threads=self.threads), strict=True)
+            return ((events, events) for events in plain)
+        return zip(plain, every(self.predictions, self.plan, kind, areas=areas, threads=self.threads), strict=True)

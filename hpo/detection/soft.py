@@ -111,13 +111,8 @@ def soft_scores(
         sides = (np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n))
         start, logs, lowest = np.empty(n), np.empty(n), np.log(floor)
         for k in range(n):
-            row = rows[k]
-            sides[0][k], sides[1][k], sides[2][k], sides[3][k] = (
-                boxes[row, 0],
-                boxes[row, 1],
-                boxes[row, 2],
-                boxes[row, 3],
-            )
+            row, box = rows[k], boxes[rows[k]]
+            sides[0][k], sides[1][k], sides[2][k], sides[3][k] = box[0], box[1], box[2], box[3]
             sides[4][k] = (sides[2][k] - sides[0][k]) * (sides[3][k] - sides[1][k])
             start[k] = min(np.log(np.float64(scores[row])), _BELOW_ZERO)
         factors = np.empty((n if n <= _DENSE else 1, n))

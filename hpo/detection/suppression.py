@@ -10,7 +10,7 @@ at which i is kept are taken from j; when none is left, j is done. One overlap a
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,21 @@ CLASS_SHIFT_PX = 7680.0
 _BLOCK = 64
 """Overlaps are computed for so many kept boxes at a time, by vector instructions, before any is looked at."""
 _BINS = 1024
+
+
+class Candidates(NamedTuple):
+    """N boxes of a block of images after suppression, in falling order of score within each image."""
+
+    boxes: NDArray[np.float32]
+    """(N, 4) x1, y1, x2, y2 in pixels of the network's input."""
+    scores: NDArray[np.float32]
+    """(N,) in [0, 1], as the suppression leaves them."""
+    classes: NDArray[np.int32]
+    """(N,)"""
+    offsets: NDArray[np.int64]
+    """(I + 1,) boxes of image i of the block are rows ``offsets[i]:offsets[i + 1]``."""
+    masks: Masks
+    """(N,) bit b is set where setting b keeps the box."""
 
 
 def bins(ious: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -172,34 +187,13 @@ def hard_masks(
         grid: T thresholds, and their ``bins``.
         masks: (N,) is overwritten within the span: bit b is set where the candidate is kept at threshold b < T.
     """
-    first, last = span
-    n, ious = last - first, grid[0]
     if by_class:
-        order, begins = class_order(classes, first, last, n_classes)
+        groups = class_order(classes, span[0], span[1], n_classes)
+        shifts = (np.arange(n_classes) * CLASS_SHIFT_PX).astype(np.float32)
     else:
-        order, begins = np.arange(first, last), np.array([0, n])
-    least = _below(ious[0])
-    left, top, right, bottom, area = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.float32)  # fmt: skip  # noqa: E501
-    kept_masks, overlaps = np.empty(n, np.uint64), np.empty(_BLOCK, np.float32)
-    for group in range(len(begins) - 1):
-        shift = np.float32(group * CLASS_SHIFT_PX) if by_class else np.float32(0.0)
-        count = 0
-        for at in range(begins[group], begins[group + 1]):
-            row = order[at]
-            x1, y1 = boxes[row, 0] + shift, boxes[row, 1] + shift
-            x2, y2 = boxes[row, 2] + shift, boxes[row, 3] + shift
-            own = (x2 - x1) * (y2 - y1)
-            word, begin = np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - len(ious)), 0
-            while begin < count and word != 0:
-                end = min(begin + _BLOCK, count)
-                if _ious((left, top, right, bottom, area), begin, end, (x1, y1, x2, y2, own), overlaps, least):
-                    word = _remaining(overlaps, end - begin, kept_masks, begin, word, grid, least)
-                begin = end
-            masks[row] = word
-            if word != 0:
-                left[count], top[count], right[count], bottom[count], area[count] = x1, y1, x2, y2, own
-                kept_masks[count] = word
-                count += 1
+        groups = (np.arange(span[0], span[1]), np.array([0, span[1] - span[0]]))
+        shifts = np.zeros(1, np.float32)
+    _suppress(boxes, groups, shifts, _below(grid[0][0]), grid, masks, by_distance=False)
 
 
 @compiled
@@ -218,27 +212,46 @@ def diou_masks(
         grid: T thresholds, and their ``bins``.
         masks: (N,) is overwritten within the span: bit b is set where the candidate is kept at threshold b < T.
     """
-    first, last = span
-    n, ious = last - first, grid[0]
-    order, begins = class_order(classes, first, last, n_classes)
-    left, top, right, bottom, area = np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n)
-    kept_masks, overlaps = np.empty(n, np.uint64), np.empty(_BLOCK)
-    for group in range(n_classes):
-        count = 0
+    groups = class_order(classes, span[0], span[1], n_classes)
+    _suppress(boxes, groups, np.zeros(n_classes), grid[0][0], grid, masks, by_distance=True)
+
+
+@compiled
+def _suppress(
+    boxes: NDArray[np.float32],
+    groups: tuple[NDArray[np.int64], ...],
+    shifts: NDArray[Any],
+    least: Any,
+    grid: Grid,
+    masks: Masks,
+    by_distance: bool,
+) -> None:
+    """Suppress within each group of rows, its boxes moved by its shift; numbers are of the type of the shifts."""
+    order, begins = groups
+    n, kind, every = len(order), shifts.dtype, np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - len(grid[0]))
+    kept = np.empty(n, kind), np.empty(n, kind), np.empty(n, kind), np.empty(n, kind), np.empty(n, kind)
+    left, top, right, bottom, area = kept
+    kept_masks, overlaps = np.empty(n, np.uint64), np.empty(_BLOCK, kind)
+    for group in range(len(shifts)):
+        shift, count = shifts[group], 0
         for at in range(begins[group], begins[group + 1]):
             row = order[at]
-            x1, y1 = np.float64(boxes[row, 0]), np.float64(boxes[row, 1])
-            x2, y2 = np.float64(boxes[row, 2]), np.float64(boxes[row, 3])
-            own = (x2 - x1) * (y2 - y1)
-            word, begin = np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - len(ious)), 0
+            x1, y1 = boxes[row, 0] + shift, boxes[row, 1] + shift
+            x2, y2 = boxes[row, 2] + shift, boxes[row, 3] + shift
+            box = (x1, y1, x2, y2, (x2 - x1) * (y2 - y1))
+            word, begin = every, 0
             while begin < count and word != 0:
                 end = min(begin + _BLOCK, count)
-                if _dious((left, top, right, bottom, area), begin, end, (x1, y1, x2, y2, own), overlaps, ious[0]):
-                    word = _remaining(overlaps, end - begin, kept_masks, begin, word, grid, ious[0])
+                if by_distance:
+                    found = _dious(kept, begin, end, box, overlaps, least)
+                else:
+                    found = _ious(kept, begin, end, box, overlaps, least)
+                if found:
+                    word = _remaining(overlaps, end - begin, kept_masks, begin, word, grid, least)
                 begin = end
             masks[row] = word
             if word != 0:
-                left[count], top[count], right[count], bottom[count], area[count] = x1, y1, x2, y2, own
+                left[count], top[count], right[count], bottom[count], area[count] = box
                 kept_masks[count] = word
                 count += 1
 
@@ -277,3 +290,24 @@ def close(masks: Masks, span: Span, max_det: int) -> None:
         for plane in range(20):
             full &= planes[plane] if (max_det >> plane) & 1 else ~planes[plane]
         closed |= full
+
+
+@compiled
+def greedy(block: Candidates, n_classes: int, by_class: bool, by_distance: bool, grid: Grid, max_det: int) -> None:
+    """Suppress a block of images greedily at all thresholds.
+
+    Args:
+        block: The candidates; their masks are overwritten.
+        n_classes: C, the number of classes.
+        by_class: Whether only boxes of one class suppress each other; so they do with DIoU.
+        by_distance: Whether DIoU counts in place of IoU.
+        grid: T thresholds, and their ``bins``.
+        max_det: Detections an image, at most.
+    """
+    for image in range(len(block.offsets) - 1):
+        span = (block.offsets[image], block.offsets[image + 1])
+        if by_distance:
+            diou_masks(block.boxes, block.classes, span, n_classes, grid, block.masks)
+        else:
+            hard_masks(block.boxes, block.classes, span, n_classes, by_class, grid, block.masks)
+        close(block.masks, span, max_det)

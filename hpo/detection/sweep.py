@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from hpo.detection import evidence
 from hpo.detection.choice import TOLERANCE
-from hpo.detection.counts import Picked, joined, values
+from hpo.detection.counts import values
 from hpo.detection.evidence import Bootstrap, Reference
+from hpo.detection.picked import Picked, joined
 from hpo.detection.predictions import Predictions
 from hpo.detection.rating import default_for, measure, violated
 from hpo.detection.search import Found, SettingsSearch
@@ -171,7 +172,7 @@ class _Account:
         best = [int(np.argmax(column >= column.max() - TOLERANCE)) for column in worth.T]
         if len(set(best)) == 1:
             return best[0], by_kind[best[0]].gain
-        stitched = joined([evidence.part_of(held[best[1 + k]], self.fold == k) for k in folds])
+        stitched = joined([held[best[1 + k]].on(self.fold == k) for k in folds])
         return best[0], self._gain(stitched)
 
     def _gain(self, ours: Picked) -> Gain:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,26 @@ class Scene:
     skill: float = 0.8
     """Share of candidates with the class of the label that they lie on; the others have any class."""
     frame: tuple[float, float, float, float, float, float] = (1.0, 1.0, 0.0, 0.0, np.inf, np.inf)
+
+
+def subset(predictions: Predictions, images: Sequence[int]) -> Predictions:
+    """Take some images, in the order of their indices; one may come more than once."""
+    some = [_alone(predictions, image) for image in images]
+    return collect(some, predictions.names, predictions.capture, suppressed=predictions.suppressed)
+
+
+def _alone(whole: Predictions, image: int) -> ImagePredictions:
+    own, labels = slice(*whole.offsets[image : image + 2]), slice(*whole.truth_offsets[image : image + 2])
+    return ImagePredictions(
+        whole.images[image],
+        whole.boxes[own],
+        whole.scores[own],
+        whole.classes[own],
+        tuple(whole.frames[image]),
+        whole.truth_boxes[labels],
+        whole.truth_classes[labels],
+        whole.truth_areas[labels],
+    )
 
 
 def make(scene: Scene) -> Predictions:

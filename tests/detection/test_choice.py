@@ -35,7 +35,8 @@ def choose(
     predictions: Predictions, objective: Objective, conf: tuple[float, float] = (FLOOR, 1.0), *, per_class: bool = False
 ) -> Choice:
     events = next(every(predictions, PLAN, Kind.HARD))
-    return Chooser(objective, conf, predictions.names, per_class).choose(events, BIT, Labels.of(predictions))
+    chooser = Chooser(objective, conf, predictions.names, per_class)
+    return chooser.choose(events.at(BIT), events.settings[BIT], Labels.of(predictions))
 
 
 def thresholds(predictions: Predictions) -> list[float]:

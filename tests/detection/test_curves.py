@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ultralytics.utils.metrics import ap_per_class
 
-from hpo.detection.curves import Labels, average_precisions, curve
+from hpo.detection.average_precision import average_precisions
+from hpo.detection.curves import Labels, curve
 from hpo.detection.events import Events, every, falling, single
 from hpo.detection.evidence import areas_of
 from hpo.detection.metrics import macro_at
@@ -18,7 +19,7 @@ from hpo.trial.objective import Objective
 from hpo.trial.operating_point import DEFAULT, SweepPlan
 from hpo.trial.vocabulary import Metric
 from tests.detection import reference
-from tests.detection.scenes import Scene, make
+from tests.detection.scenes import Scene, make, subset
 
 SIZED = [metric for metric in Metric if metric.row.areas is not None]
 SEEDS = st.integers(0, 2**32 - 1)
@@ -38,7 +39,7 @@ def unpacked(events: Events, bit: int) -> tuple[np.ndarray, np.ndarray, np.ndarr
 def test_each_row_is_the_score_of_its_prefix(seed: int, bit: int, classes: int) -> None:
     predictions = make(Scene(images=4, candidates=30, classes=classes, seed=seed))
     events, labels = next(every(predictions, PLAN, Kind.HARD)), Labels.of(predictions)
-    rows = curve(events, bit, labels)
+    rows = curve(events.at(bit), labels)
     scores, own, hits = unpacked(events, bit)
     for k in range(0, len(rows), max(1, len(rows) // 7)):
         at = macro_at(hits, scores, own, predictions.truth_classes, rows.next_lower[k] if k + 1 < len(rows) else 0.0)
@@ -57,7 +58,7 @@ def test_each_row_is_the_score_of_its_prefix(seed: int, bit: int, classes: int) 
 @settings(max_examples=40, deadline=None)
 def test_a_higher_confidence_never_raises_recall_and_truncation_never_raises_ap(seed: int) -> None:
     predictions = make(Scene(images=4, seed=seed))
-    rows = curve(next(every(predictions, PLAN, Kind.HARD)), 20, Labels.of(predictions))
+    rows = curve(next(every(predictions, PLAN, Kind.HARD)).at(20), Labels.of(predictions))
     for values in (rows.recall, rows.map50, rows.map50_95):
         assert (np.diff(values) >= -1e-12).all()
 
@@ -77,7 +78,7 @@ def test_average_precision_of_one_class_is_the_interpolated_one(hits: list[bool]
         hits=np.ones((sum(hits), 10), np.uint64),
         ignored=np.zeros((sum(hits), 10), np.uint64),
     )
-    found = average_precisions(events, 0, Labels(np.array([labels]), 1, np.ones(1, bool)))
+    found, _ = average_precisions(events.at(0), np.ones(1, np.int64), np.array([labels]))
     assert found[0] == pytest.approx(np.full(10, reference.average_precision(np.array(hits), labels)), abs=1e-12)
 
 
@@ -90,7 +91,7 @@ def test_ap_by_size_leaves_out_what_coco_ignores(seed: int, metric: Metric) -> N
     labels = Labels.of(predictions, areas=areas)
     counted = (predictions.truth_areas >= areas[0]) & (predictions.truth_areas < areas[1])
     assert labels.counts[0] == counted.sum()
-    found = average_precisions(events, 0, labels)[0]
+    found = average_precisions(events.at(0), np.ones(len(predictions), np.int64), labels.counts)[0][0]
     for t in range(10):
         ignored = np.where(events.rows >= 0, events.ignored[events.rows, t], 0) == 1
         hits = np.where(events.rows >= 0, events.hits[events.rows, t], 0)[~ignored] == 1
@@ -101,7 +102,7 @@ def test_detections_of_equal_score_stay_or_go_together() -> None:
     predictions = make(Scene(images=6, candidates=40))
     rounded = Predictions(**{**vars(predictions), "scores": np.round(predictions.scores, 1).clip(0.1)})
     events = next(every(rounded, PLAN, Kind.HARD))
-    rows = curve(events, 24, Labels.of(rounded))
+    rows = curve(events.at(24), Labels.of(rounded))
     assert len(rows) == len(np.unique(events.scores[(events.masks >> np.uint64(24)) & np.uint64(1) == 1]))
     assert (np.diff(rows.scores) < 0).all()
 
@@ -115,9 +116,9 @@ def test_falling_is_the_stable_order(scores: list[float]) -> None:
 def test_an_image_left_out_is_not_counted() -> None:
     predictions = make(Scene(images=8))
     some = np.arange(8) % 2 == 0
-    part = predictions.subset([0, 2, 4, 6])
+    part = subset(predictions, [0, 2, 4, 6])
     events = next(every(predictions, PLAN, Kind.HARD))
-    masked = curve(events, 24, Labels.of(predictions, some))
-    alone = curve(next(every(part, PLAN, Kind.HARD)), 24, Labels.of(part))
+    masked = curve(events.at(24), Labels.of(predictions, some))
+    alone = curve(next(every(part, PLAN, Kind.HARD)).at(24), Labels.of(part))
     for name in ("scores", "precision", "recall", "f", "hits", "found", "map50", "map50_95"):
         np.testing.assert_allclose(getattr(masked, name), getattr(alone, name), atol=1e-12)

@@ -12,7 +12,7 @@ from hpo.detection.apply import detections
 from hpo.detection.predictions import MAX_CANDIDATES, ImagePredictions, collect
 from hpo.trial.kinds import Kind
 from hpo.trial.operating_point import OperatingPoint
-from tests.detection.scenes import Scene, make
+from tests.detection.scenes import Scene, make, subset
 
 FRAME = (1.0, 1.0, 0.0, 0.0, 640.0, 480.0)
 ONE = ImagePredictions(
@@ -62,7 +62,7 @@ def test_a_subset_is_what_these_images_alone_would_be() -> None:
         ONE, name="b.jpg", truth_boxes=np.ones((2, 4)), truth_classes=np.array([1, 2]), truth_areas=np.ones(2)
     )
     both = collect([ONE, other, ONE], NAMES, "deploy")
-    some, alone = both.subset([1, 2]), collect([other, ONE], NAMES, "deploy")
+    some, alone = subset(both, [1, 2]), collect([other, ONE], NAMES, "deploy")
     for name in vars(alone):
         np.testing.assert_array_equal(getattr(some, name), getattr(alone, name))
 

@@ -18,7 +18,7 @@ from hpo.errors import UsageError
 from hpo.trial.kinds import SUPPRESSING, Kind
 from hpo.trial.objective import parse
 from hpo.trial.operating_point import DEFAULT, Interval, OperatingPoint, SweepPlan, SweepResult
-from tests.detection.scenes import Scene, make
+from tests.detection.scenes import Scene, make, subset
 
 PLAN = SweepPlan(ious=(0.3, 0.5, 0.7), sigmas=(0.3, 0.6), floors=(0.001, 0.1), resamples=300)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -137,7 +137,7 @@ def test_resampled_values_are_those_of_the_resampled_images(text: str) -> None:
     plain = replace(objective, constraints=())
     for weights, value in zip(other.weights, other.drawn, strict=True):
         images = np.repeat(np.arange(12), weights)
-        copies = distinct(predictions.subset([int(image) for image in images]))
+        copies = distinct(subset(predictions, [int(image) for image in images]))
         assert measure(copies, DEFAULT, plain)[1] == pytest.approx(value, abs=0.02 if objective.is_ap else 1e-12)
     assert other.value == pytest.approx(measure(predictions, DEFAULT, plain)[1], abs=1e-9)
 

@@ -18,6 +18,7 @@ from hpo.detection.rating import measure
 from hpo.trial.objective import Objective
 from hpo.trial.operating_point import DEFAULT, OperatingPoint
 from hpo.trial.vocabulary import Metric
+from tests.detection.scenes import subset
 from tests.training.support import Subject
 
 EXACT = 1e-12
@@ -202,7 +203,7 @@ def on_the_edge(predictions: Predictions, image: int, point: OperatingPoint) -> 
     import torch
     from torchvision.ops import box_iou
 
-    own = predictions.subset([image])
+    own = subset(predictions, [image])
     found = [f"score {score:.7f}" for score in own.scores if abs(score - point.conf) < CLOSE]
     above = own.scores > point.conf - CLOSE
     boxes, classes = torch.from_numpy(own.boxes[above]), own.classes[above]

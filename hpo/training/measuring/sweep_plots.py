@@ -45,7 +45,7 @@ def _rows(predictions: Predictions, point: OperatingPoint) -> Curve:
     from hpo.detection.curves import Labels, curve
     from hpo.detection.events import single
 
-    return curve(single(predictions, point), 0, Labels.of(predictions), ap=False)
+    return curve(single(predictions, point).at(0), Labels.of(predictions), ap=False)
 
 
 def _draw_confidence(axes: Any, rows: Curve, point: OperatingPoint, colour: str, name: str) -> None:
