@@ -37,9 +37,7 @@ class Swept:
         weights = self.request.weights.resolve()
         title = f"{weights.name} on {self.request.data}, split {self.request.split}"
         to = folder.resolve()
-        return sweep_files.write(
-            self.result, self.predictions, to, title=title, weights=weights, imgsz=self.imgsz
-        )
+        return write(self.result, self.predictions, to, title=title, weights=weights, imgsz=self.imgsz)
 
 
 def sweep(
