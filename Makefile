@@ -51,7 +51,7 @@ test: $(VENV)/.dev  ## the test suite (under 12 minutes on 2 cores)
 	@$(BIN)/python -m pytest -m "not long" -n auto --dist worksteal
 
 test-long: $(VENV)/.dev  ## the tests that take minutes each
-	@$(BIN)/python -m pytest -m long
+	@$(BIN)/python -m pytest -m long -n auto --dist loadfile
 
 test-gpu: $(VENV)/.dev  ## what only a GPU shows (the first one, which they take whole)
 	@$(BIN)/python -m pytest -v tests/gpu

@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from hpo.detection.by_class import class_order
 from hpo.detection.kernel import compiled
-from hpo.detection.suppression import Span, class_order
+from hpo.detection.suppression import Span
 
 
 @compiled

@@ -14,8 +14,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from hpo.detection.by_class import class_order
 from hpo.detection.kernel import compiled
-from hpo.detection.suppression import Span, class_order
+from hpo.detection.suppression import Span
 
 Sides = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 """x1, y1, x2, y2 and area of the boxes of a class, an array each."""

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hpo.detection.by_class import class_order
 from hpo.detection.kernel import compiled
 
 Masks = NDArray[np.uint64]
@@ -79,32 +80,6 @@ def thresholds_below(overlap: float, ious: NDArray[np.float64], starts: NDArray[
     while found < len(ious) and ious[found] < overlap:
         found += 1
     return found
-
-
-@compiled
-def class_order(classes: NDArray[np.int32], first: int, last: int, n_classes: int) -> tuple[NDArray[np.int64], ...]:
-    """Group rows by class; within a class they keep their order.
-
-    Args:
-        classes: (N,) indices below ``n_classes``.
-        first: The first row.
-        last: The row behind the last.
-        n_classes: C, the number of classes.
-
-    Returns:
-        (last - first,) the rows, class by class; and (C + 1,) where each class begins in that.
-    """
-    begins = np.zeros(n_classes + 1, np.int64)
-    for row in range(first, last):
-        begins[classes[row] + 1] += 1
-    for cls in range(n_classes):
-        begins[cls + 1] += begins[cls]
-    free, order = begins.copy(), np.empty(last - first, np.int64)
-    for row in range(first, last):
-        cls = classes[row]
-        order[free[cls]] = row
-        free[cls] += 1
-    return order, begins
 
 
 @compiled
