@@ -105,6 +105,7 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.long
 def test_ctrl_c_gives_the_trial_back_then_raises_and_a_script_needs_no_guard(
     home: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,6 +61,10 @@ def upgraded(folder: Path, server: str | None) -> Iterator[Old]:
         yield old
 
 
+ONE_SHORT = [pytest.param(name, marks=pytest.mark.long) if name == "postgres" else name for name in BACKENDS]
+"""The databases, for slow tests: the short suite takes one."""
+
+
 def server_for(request: pytest.FixtureRequest) -> str | None:
     return None if request.param == "sqlite" else request.getfixturevalue("postgres_server")
 
@@ -107,6 +111,7 @@ def test_a_verdict_is_told_as_it_was(old: Old, expected: dict[str, Any]) -> None
     assert missing(expected["confirm"], json.loads(old.hpo(*CONFIRM))) == []
 
 
+@pytest.mark.parametrize("own", ONE_SHORT, indirect=True)
 def test_mlflow_is_brought_in_line_and_written_anew_as_it_was(own: Old, expected: dict[str, Any]) -> None:
     said = own.all_told(SYNC)
     assert missing(expected["sync"], said) == []

@@ -72,6 +72,7 @@ def test_running_again_changes_nothing(done: Done) -> None:
     assert len(list(done.shell.home.glob("studies/small/trials/*/weights/best.pt"))) == 1
 
 
+@pytest.mark.long
 def test_a_study_stopped_in_the_middle_proposes_and_finds_the_same(shell: Shell, study: Study, done: Done) -> None:
     words = ("run", study(), "budget.trials=3")
     running = shell.run_until("trial 1", *words)

@@ -49,7 +49,10 @@ def test_a_password_as_an_argument_is_refused_with_the_way_out(shell: Shell) -> 
     assert CANARY not in said
 
 
-@pytest.mark.parametrize("words", [("status",), ("--debug", "status"), ("doctor",), ("--debug", "db", "init")])
+DOCTOR = pytest.param(("doctor",), marks=pytest.mark.long)  # it imports torch
+
+
+@pytest.mark.parametrize("words", [("status",), ("--debug", "status"), DOCTOR, ("--debug", "db", "init")])
 @pytest.mark.parametrize("way", ["variable", "file", "env-file", "mlflow"])
 def test_a_password_is_never_printed(shell: Shell, tmp_path: Path, way: str, words: tuple[str, ...]) -> None:
     secret = tmp_path / "secret"

@@ -10,6 +10,7 @@ import pytest
 from tests.cli.conftest import Done, Shell
 
 
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_a_second_study_begins_with_what_the_first_found(shell: Shell, study: Callable[..., Path], done: Done) -> None:
     second = study("second", "warm_start: [small]\n")

@@ -44,6 +44,7 @@ def wait_for(what: Callable[[], bool], seconds: float = LONGEST_S) -> None:
         time.sleep(0.2)
 
 
+@pytest.mark.long
 def test_a_worker_joins_with_its_own_copy_of_the_data_and_the_model_from_the_database(
     nodes: tuple[Shell, Shell], study: Study, tiny: Path
 ) -> None:
@@ -99,6 +100,7 @@ def test_a_node_that_dies_is_seen_by_another_when_its_lease_has_run_out(
     assert node.json("trials") == before
 
 
+@pytest.mark.long
 def test_pause_stop_cancel_and_resume_from_another_terminal(shell: Shell, study: Study) -> None:
     file = study(more=QUICK)
     running = shell.run_until("trial 0", "run", file, "train.epochs=15")
