@@ -16,7 +16,7 @@ from hpo.detection.picked import Picked
 Vector = NDArray[np.float64]
 Counts = NDArray[np.int64]
 Stacks = tuple[Vector, Vector, Counts]
-"""Heights of the steps, and where they end, (C, T, 103); and how many steps each stack has, (C, T)."""
+"""Heights of the steps, and where they end, (C * T * 103,); and how many steps each stack has, (C, T)."""
 
 _GRID: Vector = np.linspace(0, 1, 101)
 _BELOW = np.concatenate(([0.0], np.cumsum(np.convolve(np.diff(_GRID), [0.5, 0.5]))))
@@ -36,8 +36,8 @@ def stacks(n_classes: int, ious: int) -> Stacks:
     Returns:
         The stacks.
     """
-    shape = (n_classes, ious, 103)
-    return np.empty(shape), np.empty(shape), np.zeros((n_classes, ious), np.int64)
+    size = n_classes * ious * 103
+    return np.empty(size), np.empty(size), np.zeros((n_classes, ious), np.int64)
 
 
 @compiled
@@ -54,17 +54,19 @@ def grow(steps: Stacks, cls: int, t: int, precision: float, recall: float) -> fl
     Returns:
         How much the AP grew.
     """
-    levels, reach, depth = steps[0][cls, t], steps[1][cls, t], steps[2][cls, t]
+    levels, reach, depths = steps
+    first = (cls * depths.shape[1] + t) * 103
+    top = first + depths[cls, t]
     end: float = _BELOW[_points_below(recall)]
-    grown = 0.0
-    if depth > 0 and reach[depth - 1] == end and levels[depth - 1] >= precision:
+    if top > first and reach[top - 1] == end and levels[top - 1] >= precision:
         return 0.0
-    while depth > 0 and levels[depth - 1] <= precision:
-        depth -= 1
-        before = reach[depth - 1] if depth > 0 else 0.0
-        grown -= levels[depth] * (reach[depth] - before)
-    start: float = reach[depth - 1] if depth > 0 else 0.0
-    levels[depth], reach[depth], steps[2][cls, t] = precision, end, depth + 1
+    grown = 0.0
+    while top > first and levels[top - 1] <= precision:
+        top -= 1
+        before = reach[top - 1] if top > first else 0.0
+        grown -= levels[top] * (reach[top] - before)
+    start: float = reach[top - 1] if top > first else 0.0
+    levels[top], reach[top], depths[cls, t] = precision, end, top + 1 - first
     return grown + precision * (end - start)
 
 
