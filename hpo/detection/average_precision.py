@@ -15,8 +15,8 @@ from hpo.detection.picked import Picked
 
 Vector = NDArray[np.float64]
 Counts = NDArray[np.int64]
-Stacks = tuple[Vector, Vector, Counts]
-"""Heights of the steps, and where they end, (C, T, 103); and how many steps each stack has, (C, T)."""
+LEVELS = 103
+"""Room of a stack: a step reaches over at least one of the 101 points, or replaces the one before."""
 
 _GRID: Vector = np.linspace(0, 1, 101)
 _BELOW = np.concatenate(([0.0], np.cumsum(np.convolve(np.diff(_GRID), [0.5, 0.5]))))
@@ -24,59 +24,49 @@ _BELOW = np.concatenate(([0.0], np.cumsum(np.convolve(np.diff(_GRID), [0.5, 0.5]
 
 
 @compiled
-def stacks(n_classes: int, ious: int) -> Stacks:
-    """Make empty stacks, one for each class and IoU threshold.
+def push(levels: Vector, reach: Vector, first: int, depth: int, precision: float, end: float) -> tuple[int, float]:
+    """Add a true positive to a stack of steps: the first, or one that reaches farther than the last step or is higher.
 
-    A step reaches over at least one point of the grid, or replaces the one before: 103 are enough for 101 points.
-
-    Args:
-        n_classes: C, the number of classes.
-        ious: T, the number of IoU thresholds.
-
-    Returns:
-        The stacks.
-    """
-    shape = (n_classes, ious, 103)
-    return np.empty(shape), np.empty(shape), np.zeros((n_classes, ious), np.int64)
-
-
-@compiled
-def grow(steps: Stacks, cls: int, t: int, precision: float, recall: float) -> float:
-    """Add a true positive to a stack of steps.
+    Others add nothing, and would let the stack outgrow its room.
 
     Args:
-        steps: The stacks, which are changed.
-        cls: Index of the class.
-        t: Index of the IoU threshold.
+        levels: Heights of the steps of all stacks; is changed.
+        reach: Where they end, as weights of the grid; is changed.
+        first: Where this stack begins in both; it has room for ``LEVELS`` steps.
+        depth: How many steps it has.
         precision: The precision at this true positive.
-        recall: The recall at it, which no earlier one exceeds.
+        end: ``weight_below`` the recall at it, which no earlier one exceeds.
 
     Returns:
-        How much the AP grew.
+        How many steps it has now, and how much the AP grew.
     """
-    levels, reach, depth = steps[0][cls, t], steps[1][cls, t], steps[2][cls, t]
-    end: float = _BELOW[_points_below(recall)]
     grown = 0.0
-    if depth > 0 and reach[depth - 1] == end and levels[depth - 1] >= precision:
-        return 0.0
-    while depth > 0 and levels[depth - 1] <= precision:
+    while depth > 0 and levels[first + depth - 1] <= precision:
         depth -= 1
-        before = reach[depth - 1] if depth > 0 else 0.0
-        grown -= levels[depth] * (reach[depth] - before)
-    start: float = reach[depth - 1] if depth > 0 else 0.0
-    levels[depth], reach[depth], steps[2][cls, t] = precision, end, depth + 1
-    return grown + precision * (end - start)
+        before = reach[first + depth - 1] if depth > 0 else 0.0
+        grown -= levels[first + depth] * (reach[first + depth] - before)
+    before = reach[first + depth - 1] if depth > 0 else 0.0
+    levels[first + depth], reach[first + depth] = precision, end
+    return depth + 1, grown + precision * (end - before)
 
 
 @compiled
-def _points_below(recall: float) -> int:
-    """How many of the 101 grid points lie below ``recall``."""
+def weight_below(recall: float) -> float:
+    """Look up how far the steps reach that end at a recall.
+
+    Args:
+        recall: In [0, 1].
+
+    Returns:
+        The weight of the grid points below ``recall``, in [0, 1].
+    """
     k = int(recall * 100)
     while k < 101 and _GRID[k] < recall:
         k += 1
     while k > 0 and _GRID[k - 1] >= recall:
         k -= 1
-    return k
+    weight: float = _BELOW[k]
+    return weight
 
 
 def average_precisions(picked: Picked, weights: Counts, labels: Counts, ious: int = 10) -> tuple[Vector, float]:
@@ -108,7 +98,8 @@ def _areas(
     classes, images, hits, ignored = arrays
     shape = (len(labels), ious)
     found, spared, true = np.zeros(len(labels), np.int64), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-    steps, areas, total = stacks(len(labels), ious), np.zeros(shape), 0.0
+    levels, reach = np.empty(len(labels) * ious * LEVELS), np.empty(len(labels) * ious * LEVELS)
+    depths, areas, total = np.zeros(shape, np.int64), np.zeros(shape), 0.0
     for e in range(len(classes)):
         c, weight = classes[e], weights[images[e]]
         if weight == 0 or labels[c] == 0:
@@ -121,8 +112,12 @@ def _areas(
                 spared[c, t] += weight
             elif (hits[e] >> t) & 1:
                 true[c, t] += weight
-                grown = grow(steps, c, t, true[c, t] / (found[c] - spared[c, t]), true[c, t] / labels[c])
-                areas[c, t] += grown
-                total += grown
+                precision, end = true[c, t] / (found[c] - spared[c, t]), weight_below(true[c, t] / labels[c])
+                first, depth = (c * ious + t) * LEVELS, depths[c, t]
+                top = first + depth - 1
+                if depth == 0 or reach[top] != end or levels[top] < precision:  # else it adds nothing
+                    depths[c, t], grown = push(levels, reach, first, depth, precision, end)
+                    areas[c, t] += grown
+                    total += grown
     present = (labels > 0).sum()
     return areas, total / (present * ious) if present > 0 else 0.0

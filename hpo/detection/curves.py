@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hpo.detection.average_precision import Counts, Vector, grow, stacks
+from hpo.detection.average_precision import LEVELS, Counts, Vector, push, weight_below
 from hpo.detection.kernel import compiled
 from hpo.detection.picked import Picked
 from hpo.detection.predictions import EVERY_SIZE, Areas, Predictions
@@ -100,7 +100,7 @@ def curve(picked: Picked, labels: Labels, beta: float = 1.0, *, ap: bool = True)
 
 
 @compiled
-def _curve(
+def _curve(  # noqa: C901  (one pass over all detections: splitting it would walk them twice)
     arrays: tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32], NDArray[np.uint16]],
     used: NDArray[np.bool_],
     labels: Counts,
@@ -113,7 +113,8 @@ def _curve(
     n_classes, present = len(labels), (labels > 0).sum()
     share = 1.0 / present if present > 0 else 0.0
     found, true = np.zeros(n_classes, np.int64), np.zeros((n_classes, 10), np.int64)
-    steps = stacks(n_classes if with_ap else 0, 10)
+    size = 10 * LEVELS * n_classes if with_ap else 0
+    levels, reach, depths = np.empty(size), np.empty(size), np.zeros((n_classes, 10), np.int64)
     # sums over classes, with the rounding of each addition carried along (Kahan): 10^6 of them leave no trace
     sums, lost = np.zeros(5), np.zeros(5)
     all_true, all_found, row = 0, 0, -1
@@ -131,11 +132,17 @@ def _curve(
             n, g, k, hit = found[c], labels[c], true[c, 0], int(hits[e] & 1)
             gain50, gain = 0.0, 0.0
             for t in range(10 if hits[e] else 0):
-                if (hits[e] >> t) & 1:
-                    true[c, t] += 1
-                    grown = grow(steps, c, t, true[c, t] / n, true[c, t] / g) if with_ap else 0.0
-                    gain += grown
-                    gain50 += grown if t == 0 else 0.0
+                if (hits[e] >> t) & 1 == 0:
+                    continue
+                true[c, t] += 1
+                if with_ap:
+                    first, depth = (10 * c + t) * LEVELS, depths[c, t]
+                    precision, end = true[c, t] / n, weight_below(true[c, t] / g)
+                    top = first + depth - 1
+                    if depth == 0 or reach[top] != end or levels[top] < precision:  # else it adds nothing
+                        depths[c, t], grown = push(levels, reach, first, depth, precision, end)
+                        gain += grown
+                        gain50 += grown if t == 0 else 0.0
             all_true += hit
             changes = (
                 (k + hit) / n - (k / (n - 1) if n > 1 else 0.0),

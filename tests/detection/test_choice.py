@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -116,6 +117,13 @@ def test_ap_chooses_the_suppression_and_f1_the_confidence() -> None:
     rated, value = measure(predictions, by_ap.point, parse("map50_95"))
     assert by_ap.value == pytest.approx(value) == pytest.approx(rated.scores["map50_95_all"])
     assert rated.scores["map50_95"] < value
+
+
+def test_a_condition_on_a_class_of_which_nothing_is_detected_is_missed() -> None:
+    whole = make(Scene(images=8, seed=2))
+    blind = replace(whole, classes=np.where(whole.classes == 1, 0, whole.classes).astype(np.int32))
+    chosen = choose(blind, parse("f1 at recall[class1] >= 0.5"))
+    assert (chosen.value, chosen.violation) == (0.0, 0.5)
 
 
 def test_without_candidates_the_value_is_0() -> None:
