@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from hpo.study.database.rows import value_of
 from hpo.study.database.tables import attempts, epochs
 from hpo.study.records import Earlier, EpochRow, StudyRow, Upload
 
@@ -70,4 +71,4 @@ def earlier(connection: Connection, study: StudyRow, ordinal: int) -> tuple[Earl
 
 def _epoch_row(row: Row[Any]) -> EpochRow:
     objective = math.nan if row.objective is None else row.objective
-    return EpochRow(**{**row._mapping, "objective": objective})  # noqa: SLF001  (it has no public name)
+    return value_of(EpochRow, row, objective=objective)
