@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import MISSING, Field, field, fields
 from enum import StrEnum
 from types import NoneType
-from typing import Any, Literal, NamedTuple, get_args, get_origin
+from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin
+
+T = TypeVar("T")
 
 Form = Literal[
     "name", "names", "data", "model", "train", "space", "objective", "sampler", "pruner", "proposals", "kinds"
@@ -49,8 +51,11 @@ class Key(NamedTuple):
     """Whether a key at its default is stored. A key that was added later is not: older texts stay as they are."""
 
 
-def key(default: Any, doc: str, example: Any = None, **facts: Any) -> Any:
-    """Make a field a key; ``facts`` are further fields of ``Key``."""
+def key(default: T, doc: str, example: Any = None, **facts: Any) -> T:
+    """Make a field a key; ``facts`` are further fields of ``Key``.
+
+    As with ``dataclasses.field``, the result is typed as the default, so that this is checked against the annotation.
+    """
     return field(default=default, metadata=key_metadata(doc, example, **facts))
 
 
