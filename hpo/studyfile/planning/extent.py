@@ -28,6 +28,12 @@ def possible(spec: StudySpec, name: str) -> Sequence[Scalar] | None:
     return None if isinstance(dimension.domain, FloatRange) else dimension.domain.values
 
 
+def trained_classes(spec: StudySpec) -> frozenset[int] | None:
+    """Return the indices that ``classes`` fixes; None where every class is trained."""
+    given = fixed(spec).get("classes")
+    return None if given is None else frozenset(given if isinstance(given, (list, tuple)) else [given])
+
+
 def extremes(spec: StudySpec, name: str) -> tuple[float, float]:
     """Return the smallest and the largest value that a numeric argument can have."""
     dimension = spec.space.get(name)
