@@ -8,6 +8,7 @@ from typing import Any
 from hpo.studyfile.arguments import arguments
 from hpo.studyfile.schema import StudySpec
 from hpo.studyfile.space import Choices, FloatRange
+from hpo.trial.classes import trained
 from hpo.trial.vocabulary import Scalar
 
 
@@ -30,8 +31,7 @@ def possible(spec: StudySpec, name: str) -> Sequence[Scalar] | None:
 
 def trained_classes(spec: StudySpec) -> frozenset[int] | None:
     """Return the indices that ``classes`` fixes; None where every class is trained."""
-    given = fixed(spec).get("classes")
-    return None if given is None else frozenset(given if isinstance(given, (list, tuple)) else [given])
+    return trained(fixed(spec).get("classes"))
 
 
 def extremes(spec: StudySpec, name: str) -> tuple[float, float]:
