@@ -79,17 +79,6 @@ def _classes_are_told_apart(spec: StudySpec) -> Iterator[Finding]:
         yield Finding("objective", why, ("train.single_cls", "space.single_cls"))
 
 
-def _classes_stay(spec: StudySpec) -> Iterator[Finding]:
-    why = "trials measured on different classes can't be compared: fix it under `train`"
-    yield from sampled(spec, ["classes"], why)
-    if trained_classes(spec) is not None and True in (possible(spec, "single_cls") or ()):
-        why = (
-            "with `single_cls: true` labels of the chosen classes can't be told from the others after the training: "
-            "drop one of the two, or take the other classes out of the label files"
-        )
-        yield Finding("train.classes", why, ("train.single_cls", "space.single_cls"))
-
-
 def _objective_needs_a_sweep(spec: StudySpec) -> Iterator[Finding]:
     if not spec.is_swept and not spec.objective.is_plain:
         why = (
@@ -162,7 +151,6 @@ _RULES: tuple[Rule, ...] = (
     _one_sided,
     _objective_needs_a_sweep,
     _classes_are_told_apart,
-    _classes_stay,
     _postprocess_fits,
     _only_a_sweep_tries_kinds,
     sweep.check,
@@ -211,7 +199,15 @@ class DatasetFacts(Protocol):
         ...
 
     def objects(self, split: str, areas: tuple[float, float] | None = None) -> Iterable[int]:
-        """Yield the class of each label of a split (with ``areas``: of this range in square pixels)."""
+        """Read the labels of a split.
+
+        Args:
+            split: Name of the split.
+            areas: The range of sizes that counts, [low, high) in square pixels; None for all.
+
+        Returns:
+            The class of each label.
+        """
         ...
 
 
