@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ MOST_IMAGES = 2000
 SMALL, MEDIUM = 32**2, 96**2
 """Areas in pixels: upper bounds of COCO's small and medium objects."""
 _PICTURE_PX = 320
+_Row = tuple[int, float, float, float, float]
+"""Class and box: centre and size, fractions of the image."""
 _COLOURS = ("#c2571a", "#0b6e99", "#3a7d44", "#7a4ea3", "#b3333e", "#8a6d1d")
 
 
@@ -63,6 +66,27 @@ def box_facts(yaml: Path, split: str = "train") -> BoxFacts | None:
     return BoxFacts(by_class, sizes["small"], sizes["medium"], sizes["large"], (low, middle, high), len(some))
 
 
+def objects(yaml: Path, split: str, areas: tuple[float, float] | None = None) -> Iterator[int]:
+    """Yield the class of each label of the split.
+
+    With ``areas`` only of those in this range, [low, high) in square pixels of the original image. The labels of an
+    image that Pillow can't open are then yielded, too: their sizes are not known.
+    """
+    for image in images_of(read(yaml).splits[split])[0]:
+        rows = _rows(image)
+        if areas is not None and rows:
+            rows = _within(areas, image, rows)
+        yield from (cls for cls, *_ in rows)
+
+
+def _within(areas: tuple[float, float], image: str, rows: list[_Row]) -> list[_Row]:
+    try:
+        width, height = _size(image)
+    except OSError:
+        return rows
+    return [row for row in rows if areas[0] <= row[3] * width * row[4] * height < areas[1]]
+
+
 def longest_side(yaml: Path, split: str = "train") -> int:
     """Return the median of the longer side in pixels, over at most 2,000 evenly spread images of the split."""
     images, _ = images_of(read(yaml).splits[split])
@@ -92,10 +116,10 @@ def _picture(image: str) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(held.getvalue()).decode()
 
 
-def _rows(image: str) -> list[tuple[int, float, float, float, float]]:
+def _rows(image: str) -> list[_Row]:
     """Return class and box (centre and size, fractions of the image) of each row; for a polygon, the box around it."""
     try:
-        text = Path(label_of(image)).read_text()
+        text = Path(label_of(image)).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return []
     rows = []
