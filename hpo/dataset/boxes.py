@@ -6,6 +6,7 @@ import base64
 import io
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,11 +102,12 @@ def pictures(yaml: Path, count: int = 6, split: str = "train") -> tuple[str, ...
 
 
 def _picture(image: str) -> str:
-    from PIL import Image, ImageDraw
+    from PIL import Image, ImageDraw, ImageOps
 
-    with Image.open(image) as opened:
-        shown = opened.convert("RGB")
-    shown.thumbnail((_PICTURE_PX, _PICTURE_PX))
+    with _any_size(), Image.open(image) as opened:
+        opened.draft("RGB", (_PICTURE_PX, _PICTURE_PX))  # a JPEG is then decoded at a fraction of its size
+        opened.thumbnail((_PICTURE_PX, _PICTURE_PX))
+        shown = ImageOps.exif_transpose(opened).convert("RGB")
     draw = ImageDraw.Draw(shown)
     for cls, x, y, w, h in _rows(image):
         left, top = (x - w / 2) * shown.width, (y - h / 2) * shown.height
@@ -114,6 +116,19 @@ def _picture(image: str) -> str:
     held = io.BytesIO()
     shown.save(held, "JPEG", quality=80)
     return "data:image/jpeg;base64," + base64.b64encode(held.getvalue()).decode()
+
+
+@contextmanager
+def _any_size() -> Iterator[None]:
+    """Lift Pillow's limit on pixels in the block: the images are those that the study trains on."""
+    from PIL import Image
+
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
 
 
 def _rows(image: str) -> list[_Row]:
@@ -135,7 +150,7 @@ def _size(image: str) -> tuple[int, int]:
     """Return width and height in pixels as displayed: EXIF may rotate an image."""
     from PIL import Image
 
-    with Image.open(image) as opened:
+    with _any_size(), Image.open(image) as opened:
         width, height = opened.size
         turned = opened.getexif().get(0x0112, 1) in (5, 6, 7, 8)
     return (height, width) if turned else (width, height)

@@ -88,6 +88,16 @@ def check_classes(weights: Weights, names: Sequence[str], yaml: Path) -> None:
     )
 
 
+def check_channels(weights: Weights, channels: int, yaml: Path) -> None:
+    """Refuse images of another number of channels than the weights take. Raises UsageError."""
+    taken = int(weights.model.yaml.get("channels") or 3)
+    if taken != channels:
+        raise UsageError(
+            f"{yaml}: its images have {channels} channels (key `channels`), {weights.path} takes {taken}; name data or "
+            f"weights of the same number"
+        )
+
+
 def _name(name: str | None) -> str:
     return "none" if name is None else repr(name)
 
