@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from optuna.trial import FrozenTrial
 from sqlalchemy import and_, select
 
@@ -15,7 +17,13 @@ from hpo.studyfile.planning import grid
 from hpo.studyfile.space import contains
 
 
-def lowest(context: SessionContext, ordinal: int) -> FrozenTrial | None:
+@dataclass(frozen=True)
+class Enqueued:
+    trial_id: int
+    trial: FrozenTrial
+
+
+def lowest(context: SessionContext, ordinal: int) -> Enqueued | None:
     """Return the first enqueued trial, if ``ordinal`` may be one: after all values that the study file fixes."""
     study = context.study
     fixed = study.plan or SAMPLERS[study.spec.search.sampler.name].enumerates
@@ -29,7 +37,9 @@ def lowest(context: SessionContext, ordinal: int) -> FrozenTrial | None:
     first = select(theirs.c.trial_id).select_from(joined).where(theirs.c.study_id == study.id, foreign)
     query = first.order_by(theirs.c.number).limit(1)
     found = context.storage.read(lambda connection: connection.execute(query).scalar_one_or_none())
-    return None if found is None else context.storage.call_optuna(lambda rdb: rdb.get_trial(found))
+    if found is None:
+        return None
+    return Enqueued(found, context.storage.call_optuna(lambda rdb: rdb.get_trial(found)))
 
 
 def wrong(study: StudyRow, trial: FrozenTrial) -> str:
