@@ -13,7 +13,7 @@ import stat
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from hpo import redaction
 from hpo.errors import UsageError
@@ -22,6 +22,8 @@ _SECRETS = ("STORAGE", "STORAGE_PASSWORD", "WORKER_PASSWORD", "READER_PASSWORD",
 VARIABLES = ("HPO_HOME", *(f"HPO_{name}{suffix}" for name in _SECRETS for suffix in ("", "_FILE")))
 """All variables that hpo itself reads."""
 _WITH_PASSWORD = re.compile(r"[\w.+-]+://[^:/@\s]*:(?P<password>\S+)@")
+_POSTGRES = re.compile(r"postgres(ql)?(\+psycopg2?)?://")
+_SQLITE = "sqlite:///"
 _WITH_USER = re.compile(r"(?P<head>[\w.+-]+://[^:/@\s]+)@")
 _TELLING = "PASSWORD|PASSWD|PASSFILE|PASSPHRASE|SECRETS?|TOKEN|CREDENTIALS?|APIKEY|API_KEY|ACCESS_KEY|PRIVATE_KEY"
 _SECRET_NAME = re.compile(
@@ -70,8 +72,8 @@ def load_settings(env: MutableMapping[str, str] = os.environ) -> Settings:
     redaction.remember(env.get("PGPASSWORD"))
     return Settings(
         home=home,
-        storage_url=storage or f"sqlite:///{home / 'hpo.db'}",
-        tracking_uri=tracking or f"sqlite:///{home / 'mlflow.db'}",
+        storage_url=storage or sqlite_url(home / "hpo.db"),
+        tracking_uri=with_driver(tracking) or sqlite_url(home / "mlflow.db"),
         artifact_root=None if tracking else home / "mlartifacts",
     )
 
@@ -130,6 +132,32 @@ def password_in(url: str) -> str | None:
     """Return the password as it is written in ``url``; None if it has none."""
     found = _WITH_PASSWORD.match(url)
     return found["password"] if found else None
+
+
+def with_driver(url: str) -> str:
+    """Return ``url``; for PostgreSQL with psycopg 3, the driver that hpo has, however the URL begins."""
+    return _POSTGRES.sub("postgresql+psycopg://", url, count=1) if _POSTGRES.match(url) else url
+
+
+def for_libpq(url: str) -> str:
+    """Return a URL of PostgreSQL in the form that PostgreSQL's own programs take; any other as it is.
+
+    In its query SQLAlchemy reads ``+`` as a space, and libpq does not.
+    """
+    address, mark, query = _POSTGRES.sub("postgresql://", url, count=1).partition("?")
+    return url if not _POSTGRES.match(url) else f"{address}{mark}{query.replace('+', '%20')}"
+
+
+def sqlite_url(path: Path) -> str:
+    """Return the URL of a SQLite file, quoted as by SQLAlchemy's ``URL``: ``%``, ``?`` and ``#`` may stand in paths."""
+    return f"{_SQLITE}{quote(str(path), safe='/ +')}"
+
+
+def sqlite_path(url: str) -> Path | None:
+    """Return the file of a SQLite URL; None for any other URL, and for a database in memory."""
+    if not url.startswith(_SQLITE) or url.endswith(":memory:"):
+        return None
+    return Path(unquote(url.removeprefix(_SQLITE).partition("?")[0]))
 
 
 def with_password(url: str, password: str) -> str:

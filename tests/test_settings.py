@@ -3,9 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy import URL, make_url
 
 from hpo.errors import UsageError
-from hpo.settings import adopt, load_settings, password_in, read_env_file, use_storage
+from hpo.settings import adopt, load_settings, password_in, read_env_file, sqlite_path, use_storage
+from hpo.study.database.storage import shown
 
 
 def private(folder: Path, text: str, mode: int = 0o600) -> Path:
@@ -111,3 +113,27 @@ def test_contradictions_are_errors_that_show_no_secret(env: dict[str, str], said
 )
 def test_the_password_of_a_url_is_found(url: str, password: str | None) -> None:
     assert password_in(url) == password
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2", "postgresql+psycopg"])
+def test_every_scheme_of_postgresql_means_the_driver_that_we_have(tmp_path: Path, scheme: str) -> None:
+    file = private(
+        tmp_path, f"HPO_STORAGE={scheme}://u@h/hpo?sslmode=require\nMLFLOW_TRACKING_URI={scheme}://u@h/mlflow\n"
+    )
+    env: dict[str, str] = {}
+    adopt(read_env_file(file), env)
+    settings = load_settings(env)
+    assert shown(settings.storage_url) == "postgresql+psycopg://u@h/hpo?sslmode=require"
+    assert settings.tracking_uri == "postgresql+psycopg://u@h/mlflow"
+
+
+@pytest.mark.parametrize(
+    "name", ["run%41s", "a%2Fb", "what?x", "a#b", "two words", "it's", '"q"', "{x}", "+", "a@b:c", "ü"]
+)
+def test_a_home_may_have_any_name(tmp_path: Path, name: str) -> None:
+    settings = load_settings({"HPO_HOME": str(tmp_path / name)})
+    for url, file in ((settings.storage_url, "hpo.db"), (settings.tracking_uri, "mlflow.db")):
+        path = tmp_path / name / file
+        assert make_url(url).database == str(path)
+        assert url == URL.create("sqlite", database=str(path)).render_as_string()
+        assert sqlite_path(url) == path

@@ -16,6 +16,7 @@ from hpo.settings import Settings
 from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow
 from hpo.study.studies import lifecycle, snapshot, verdicts
+from hpo.studyfile.planning.extent import trained_classes
 
 if TYPE_CHECKING:
     from hpo.detection.predictions import Predictions
@@ -68,6 +69,7 @@ def _capture(stage: StudyRow, setup: MeasurementSetup) -> Callable[[Path, str], 
     def capture(file: Path, split: str) -> Predictions:
         setup.progress(next(seen), len(stage.plan))
         wanted = PredictionsRequest(file, setup.data, split, None, "deploy", setup.device)
-        return captured(wanted, setup.settings, keep=stage.spec.keep.caches)[0]
+        found, _ = captured(wanted, setup.settings, keep=stage.spec.keep.caches)
+        return found.only(trained_classes(stage.spec))
 
     return capture

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import io
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,8 @@ MOST_IMAGES = 2000
 SMALL, MEDIUM = 32**2, 96**2
 """Areas in pixels: upper bounds of COCO's small and medium objects."""
 _PICTURE_PX = 320
+_Row = tuple[int, float, float, float, float]
+"""Class and box: centre and size, fractions of the image."""
 _COLOURS = ("#c2571a", "#0b6e99", "#3a7d44", "#7a4ea3", "#b3333e", "#8a6d1d")
 
 
@@ -63,6 +67,27 @@ def box_facts(yaml: Path, split: str = "train") -> BoxFacts | None:
     return BoxFacts(by_class, sizes["small"], sizes["medium"], sizes["large"], (low, middle, high), len(some))
 
 
+def objects(yaml: Path, split: str, areas: tuple[float, float] | None = None) -> Iterator[int]:
+    """Yield the class of each label of the split.
+
+    With ``areas`` only of those in this range, [low, high) in square pixels of the original image. The labels of an
+    image that Pillow can't open are then yielded, too: their sizes are not known.
+    """
+    for image in images_of(read(yaml).splits[split])[0]:
+        rows = _rows(image)
+        if areas is not None and rows:
+            rows = _within(areas, image, rows)
+        yield from (cls for cls, *_ in rows)
+
+
+def _within(areas: tuple[float, float], image: str, rows: list[_Row]) -> list[_Row]:
+    try:
+        width, height = _size(image)
+    except OSError:
+        return rows
+    return [row for row in rows if areas[0] <= row[3] * width * row[4] * height < areas[1]]
+
+
 def longest_side(yaml: Path, split: str = "train") -> int:
     """Return the median of the longer side in pixels, over at most 2,000 evenly spread images of the split."""
     images, _ = images_of(read(yaml).splits[split])
@@ -77,11 +102,12 @@ def pictures(yaml: Path, count: int = 6, split: str = "train") -> tuple[str, ...
 
 
 def _picture(image: str) -> str:
-    from PIL import Image, ImageDraw
+    from PIL import Image, ImageDraw, ImageOps
 
-    with Image.open(image) as opened:
-        shown = opened.convert("RGB")
-    shown.thumbnail((_PICTURE_PX, _PICTURE_PX))
+    with _any_size(), Image.open(image) as opened:
+        opened.draft("RGB", (_PICTURE_PX, _PICTURE_PX))  # a JPEG is then decoded at a fraction of its size
+        opened.thumbnail((_PICTURE_PX, _PICTURE_PX))
+        shown = ImageOps.exif_transpose(opened).convert("RGB")
     draw = ImageDraw.Draw(shown)
     for cls, x, y, w, h in _rows(image):
         left, top = (x - w / 2) * shown.width, (y - h / 2) * shown.height
@@ -92,10 +118,23 @@ def _picture(image: str) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(held.getvalue()).decode()
 
 
-def _rows(image: str) -> list[tuple[int, float, float, float, float]]:
+@contextmanager
+def _any_size() -> Iterator[None]:
+    """Lift Pillow's limit on pixels in the block: the images are those that the study trains on."""
+    from PIL import Image
+
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+def _rows(image: str) -> list[_Row]:
     """Return class and box (centre and size, fractions of the image) of each row; for a polygon, the box around it."""
     try:
-        text = Path(label_of(image)).read_text()
+        text = Path(label_of(image)).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return []
     rows = []
@@ -111,7 +150,7 @@ def _size(image: str) -> tuple[int, int]:
     """Return width and height in pixels as displayed: EXIF may rotate an image."""
     from PIL import Image
 
-    with Image.open(image) as opened:
+    with _any_size(), Image.open(image) as opened:
         width, height = opened.size
         turned = opened.getexif().get(0x0112, 1) in (5, 6, 7, 8)
     return (height, width) if turned else (width, height)

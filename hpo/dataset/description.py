@@ -64,6 +64,15 @@ def write_resolved(yaml: Path, to: Path, *, val_too: bool = False) -> None:
     files.write_text(to, text)
 
 
+def images_in_both(yaml: Path, cache: Path | None = None) -> int:
+    """Count the images of val that are in train, too, by path or content; ``cache`` is that of ``describe``."""
+    source = read(yaml)
+    train, val = (images_of(source.splits[split])[0] for split in ("train", "val"))
+    contents = read_contents({*train, *val}, (), len(source.names), cache).images
+    known = {contents.get(image) for image in train}
+    return sum(contents.get(image) in known for image in val)
+
+
 def _summary(images: list[str], contents: Contents) -> SplitSummary:
     facts = [contents.labels[label][1] for label in map(label_of, images) if label in contents.labels]
     labelled = sum(fact.boxes > 0 for fact in facts)

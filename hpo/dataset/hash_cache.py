@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 log = logging.getLogger(__name__)
 
-_FILE = "contents-1.db"
+_FILE = "contents-2.db"
 """File name. Its number changes with the table or its meaning; older files are then ignored."""
 _TABLE = """\
 CREATE TABLE IF NOT EXISTS content (
-    folder TEXT, name TEXT, size INTEGER, mtime_ns INTEGER, sha256 BLOB,
+    folder BLOB, name BLOB, size INTEGER, mtime_ns INTEGER, sha256 BLOB,
     boxes INTEGER, polygons INTEGER, top_class INTEGER,
     PRIMARY KEY (folder, name)
 ) WITHOUT ROWID"""
@@ -50,16 +50,16 @@ class HashCache:
             for folder in folders:
                 rows = database.execute(
                     "SELECT name, size, mtime_ns, sha256, boxes, polygons, top_class FROM content WHERE folder = ?",
-                    (folder,),
+                    (os.fsencode(folder),),
                 )
-                known |= {f"{folder}{os.sep}{row[0]}": CachedHash(*row[1:]) for row in rows}
+                known |= {f"{folder}{os.sep}{os.fsdecode(row[0])}": CachedHash(*row[1:]) for row in rows}
         return known
 
     def save(self, entries: Mapping[str, CachedHash]) -> None:
         """Add or replace the entries in one transaction."""
         if entries:
             with self._logged(), self._connection() as database, database:
-                rows = ((*os.path.split(path), *entry) for path, entry in entries.items())
+                rows = ((*map(os.fsencode, os.path.split(path)), *entry) for path, entry in entries.items())
                 database.executemany("INSERT OR REPLACE INTO content VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     @contextmanager

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+
+from hpo.dataset import boxes
 
 
 @dataclass(frozen=True)
@@ -32,3 +36,7 @@ class DatasetSummary:
     @property
     def nc(self) -> int:
         return len(self.names)
+
+    def objects(self, split: str, areas: tuple[float, float] | None = None) -> Iterator[int]:
+        """Read the label files again, and yield what ``boxes.objects`` does."""
+        return boxes.objects(Path(self.yaml), split, areas)

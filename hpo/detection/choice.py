@@ -68,10 +68,10 @@ class Chooser:
     ) -> Choice:
         """Find the best threshold (or one a class) of a setting on some images.
 
-        Every distinct score within ``conf`` is tried. Where no threshold meets the conditions, the one that misses them
-        by least is taken and the value is 0. Of equal values the highest threshold is taken. Macro F separates by
-        class; thresholds a class for micro F are found by Dinkelbach's steps (Dinkelbach 1967, Management Science
-        13:492).
+        Every distinct score within ``conf`` is tried. Images without labels of a class are not asked a condition on it.
+        Where no threshold meets the conditions, the one that misses them by least is taken and the value is 0. Of equal
+        values the highest threshold is taken. Macro F separates by class; thresholds a class for micro F are found by
+        Dinkelbach's steps (Dinkelbach 1967, Management Science 13:492).
 
         Args:
             picked: What the setting detects, on all images of the split.
@@ -84,8 +84,7 @@ class Chooser:
         """
         rows = curve(picked, labels, self.confidence_objective.beta, ap=False)
         if not len(rows):
-            missed = sum(1.0 for c in self.objective.constraints if not c.upper)
-            return Choice(replace(setting, conf=self.conf[1]), 0.0, missed)
+            return self._nothing_kept(setting, self.conf[1], labels)
         found = self._one_threshold(rows, picked, setting, labels)
         if self.per_class:
             found = self._threshold_a_class(found, picked, labels)
@@ -98,16 +97,24 @@ class Chooser:
         """What chooses the confidence: AP does not, so that the best macro F1 does."""
         return replace(self.objective, metric=Metric.F1, beta=1.0) if self.objective.is_ap else self.objective
 
+    def _asked_of(self, labels: Labels) -> list[Constraint]:
+        return [c for c in self.objective.constraints if labels.can_answer(c, self.names)]
+
+    def _nothing_kept(self, setting: OperatingPoint, conf: float, labels: Labels) -> Choice:
+        """Precision, recall and F of nothing are 0, and so are its false positives."""
+        missed = sum(constraint.bound for constraint in self._asked_of(labels) if not constraint.upper)
+        return Choice(replace(setting, conf=conf), 0.0, missed)
+
     def _one_threshold(self, rows: Curve, picked: Picked, setting: OperatingPoint, labels: Labels) -> Choice:
         low, high = self.conf
         values = _metric(rows, labels, self.confidence_objective)
         missed = np.zeros(len(rows))
-        for constraint in self.objective.constraints:
+        for constraint in self._asked_of(labels):
             missed += np.maximum(0.0, self._shortfall(constraint, rows, picked, labels))
         missed = np.where((rows.scores > low) & (rows.next_lower <= high), missed, np.inf)
         least = missed.min()
         if not np.isfinite(least):  # every score lies below the lowest threshold allowed
-            return Choice(replace(setting, conf=low), 0.0, float(len(self.objective.constraints)))
+            return self._nothing_kept(setting, low, labels)
         best = _first_best(values, missed <= max(least, 0.0) + TOLERANCE)
         point = replace(setting, conf=self._threshold(rows, best))
         return Choice(point, 0.0, float(missed[best])) if least > TOLERANCE else Choice(point, float(values[best]))
@@ -160,7 +167,7 @@ class Chooser:
         within = (rates.scores > self.conf[0]) & (rates.next_lower <= self.conf[1])
         own = [constraint for constraint in self.objective.constraints if constraint.cls == name]
         if not within.any():
-            return within, float(len(own))
+            return within, sum(constraint.bound for constraint in own)
         missed = np.zeros(len(rates.scores))
         for constraint in own:
             missed += np.maximum(0.0, constraint.bound - rates.of(Objective(Metric(constraint.quantity.value))))

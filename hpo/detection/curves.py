@@ -8,6 +8,7 @@ AP is that of ``average_precision``, at every prefix.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from hpo.detection.average_precision import LEVELS, Counts, Vector, push, weight
 from hpo.detection.kernel import compiled
 from hpo.detection.picked import Picked
 from hpo.detection.predictions import EVERY_SIZE, Areas, Predictions
+from hpo.trial.objective import Constraint
 from hpo.trial.operating_point import FLOOR
 
 
@@ -45,6 +47,19 @@ class Labels:
         """
         chosen = np.ones(len(predictions), np.bool_) if used is None else used
         return Labels(predictions.label_counts(areas)[chosen].sum(0), int(chosen.sum()), chosen)
+
+    def can_answer(self, constraint: Constraint, names: Sequence[str]) -> bool:
+        """Say whether these images can meet or miss a condition: without labels nothing is found or overlooked.
+
+        Args:
+            constraint: The condition.
+            names: Names of the classes, by index.
+
+        Returns:
+            True for false positives an image; else whether there are labels (of the condition's class).
+        """
+        counts = self.counts if constraint.cls is None else self.counts[list(names).index(constraint.cls)]
+        return constraint.upper or bool(np.any(counts > 0))
 
 
 @dataclass(frozen=True)

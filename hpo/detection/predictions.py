@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -74,6 +74,32 @@ class Predictions:
         counts = np.zeros((len(self), len(self.names)), np.int64)
         np.add.at(counts, (self.label_images[counted], self.truth_classes[counted]), 1)
         return counts
+
+    def only(self, classes: Collection[int] | None) -> Predictions:
+        """Take the candidates and the labels of some classes; all others are neither found nor overlooked.
+
+        Args:
+            classes: Indices of the classes; None for every class.
+
+        Returns:
+            The same images with the same names of classes.
+        """
+        if classes is None:
+            return self
+        found, true = (np.isin(of, list(classes)) for of in (self.classes, self.truth_classes))
+        ends = np.arange(len(self) + 1)
+        lying_on = np.repeat(np.arange(len(self)), np.diff(self.offsets))
+        return replace(
+            self,
+            boxes=self.boxes[found],
+            scores=self.scores[found],
+            classes=self.classes[found],
+            offsets=np.searchsorted(lying_on[found], ends).astype(np.int64),
+            truth_boxes=self.truth_boxes[true],
+            truth_classes=self.truth_classes[true],
+            truth_areas=self.truth_areas[true],
+            truth_offsets=np.searchsorted(self.label_images[true], ends).astype(np.int64),
+        )
 
 
 @dataclass(frozen=True)

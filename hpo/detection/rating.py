@@ -47,13 +47,16 @@ def violated(predictions: Predictions, point: OperatingPoint, objective: Objecti
         objective: Has the conditions.
 
     Returns:
-        A text for each condition that is missed, with what the setting reaches; empty where all are met.
+        A text for each condition that is missed, with what the setting reaches; empty where all are met. A condition on
+        a class that has no labels here is not asked.
     """
-    if not objective.constraints:
+    labels = Labels.of(predictions)
+    asked = [each for each in objective.constraints if labels.can_answer(each, predictions.names)]
+    if not asked:
         return []
     picked = evidence.at(predictions, point, Objective(Metric.F1))
     missed = []
-    for constraint in objective.constraints:
+    for constraint in asked:
         if constraint.quantity is Quantity.FP_PER_IMAGE:
             wrong = int((picked.above & (picked.hits & 1 == 0)).sum())
             reached = wrong / max(len(predictions), 1)

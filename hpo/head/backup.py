@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from hpo import files
 from hpo.errors import UsageError
 from hpo.head.postgres import programs, run
-from hpo.settings import password_in
+from hpo.settings import for_libpq, password_in
 from hpo.study.database.storage import shown
 from hpo.study.studies import setup
 
@@ -40,7 +40,8 @@ def restore(path: Path, url: str) -> None:
 
 def _run(program: str, url: str, *words: str) -> None:
     """Run the program. It gets the password in the environment: every user of the machine can read arguments."""
-    if not url.startswith(("postgresql://", "postgres://")):
+    url = for_libpq(url)
+    if not url.startswith("postgresql://"):
         raise UsageError("HPO_STORAGE: this is for PostgreSQL; of an SQLite file make a copy with SQLite's .backup")
     password = password_in(url)
     place = url.replace(f":{password}@", "@", 1) if password else url

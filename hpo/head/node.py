@@ -19,7 +19,7 @@ from hpo.head import passwords
 from hpo.head.backup import dump
 from hpo.head.postgres import OWNER, Cluster, Listening, run
 from hpo.servers import Address, check_free, tail
-from hpo.settings import Settings
+from hpo.settings import Settings, with_driver
 from hpo.study.database.roles import Role, RoleKind
 from hpo.study.studies import setup
 from hpo.tracking import ui
@@ -116,7 +116,7 @@ def _prepare(plan: Plan, secrets: Mapping[str, str], *, upgrade: bool) -> None:
 @contextmanager
 def _mlflow(plan: Plan, secrets: Mapping[str, str], *, upgrade: bool) -> Iterator[subprocess.Popen[bytes]]:
     role = ROLES[RoleKind.MLFLOW]
-    store = plan.url(role, "", _HERE, database=role).replace("postgresql:", "postgresql+psycopg:", 1)
+    store = with_driver(plan.url(role, "", _HERE, database=role))
     # the password has its own variable, not in the address: no message of MLflow's can quote it
     variables = {"PGPASSWORD": secrets[role], "MLFLOW_SERVER_ALLOWED_HOSTS": _allowed_hosts(plan)}
     if upgrade:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hpo.studyfile.planning.extent import trained_classes
 from hpo.studyfile.schema import StudySpec
 from hpo.trial.operating_point import DEFAULT, OperatingPoint
 
@@ -43,13 +44,14 @@ class Measured:
 
 
 def measured(spec: StudySpec, predictions: dict[str, Predictions], point: OperatingPoint, imgsz: int) -> Measured:
-    """Measure ``predictions``, a mapping of split to predictions, at ``point``."""
+    """Measure ``predictions``, a mapping of split to predictions, at ``point``, on the classes that were trained."""
     from hpo.detection.rating import default_for, measure
 
     def at(found: Predictions, used: OperatingPoint) -> dict[str, float]:
         rated, value = measure(found, used, spec.objective)
         return {"objective": value, **{name: rated.scores[name] for name in NAMES}}
 
+    predictions = {split: found.only(trained_classes(spec)) for split, found in predictions.items()}
     used = default_for(next(iter(predictions.values()))) if point == DEFAULT else point
     splits = {split: at(found, used) for split, found in predictions.items()}
     defaults = {split: at(found, default_for(found)) for split, found in predictions.items()}

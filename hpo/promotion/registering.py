@@ -15,6 +15,7 @@ from hpo.promotion.weights_process import WeightsProcess
 from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow
 from hpo.study.studies import controls
+from hpo.studyfile.planning.extent import trained_classes
 from hpo.tracking.registry import Champion, ModelRegistry, RegistryEntry
 from hpo.trial import handed_over as names
 from hpo.trial.operating_point import Interval
@@ -167,6 +168,7 @@ def _gain(study: StudyRow, wanted: Pending, there: Champion, weights_process: We
     for weights, settings in ((folder / names.WEIGHTS, folder / names.POINT), (there.weights, there.settings)):
         point, _ = names.point_of(json.loads(settings.read_text()))
         found = weights_process.predictions(weights, Path(wanted.data), wanted.split, keep)
+        found = found.only(trained_classes(study.spec))
         runs.append(drawn(found, point, study.spec.objective, bootstrap))
     ours, theirs = runs
     return paired([ours], [theirs])

@@ -36,7 +36,9 @@ class WarmStart:
 
 @dataclass(frozen=True)
 class Facts:
-    """Facts stored beside the spec for people and for other nodes; they are not compared when a study is joined."""
+    """Facts stored beside the spec for people and for other nodes; of them only ``train_files`` is compared
+    when a study is joined.
+    """
 
     model_yaml: str | None
     """Text of the model YAML; None for weights."""
@@ -47,6 +49,8 @@ class Facts:
     weights: str | None = None
     """Artifact URI of the starting weights; None until the whole file is uploaded."""
     warm: WarmStart = WarmStart()
+    train_files: dict[str, str] | None = None
+    """sha256 of each file of weights that an argument under ``train`` names; None in studies of older versions."""
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> Facts:

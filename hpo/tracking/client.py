@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from filelock import FileLock
 
 from hpo.errors import HpoError, StorageUnavailable
+from hpo.settings import sqlite_path
 
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -38,11 +39,13 @@ def connect(tracking_uri: str) -> Any:
     Raises StorageUnavailable if the store can't be opened. An HTTP server is contacted only by the first call.
     """
     _load()
-    path = _sqlite_path(tracking_uri)
+    path = sqlite_path(tracking_uri)
     with reaching(tracking_uri):
         if path is None:
             return _open(tracking_uri)
         path.parent.mkdir(parents=True, exist_ok=True)
+        # MLflow 3.17 would make the URL's folder again without decoding %41 in its name, as an empty folder elsewhere
+        setattr(importlib.import_module("mlflow.store.db.utils"), "_make_parent_dirs_if_sqlite", lambda _uri: None)  # noqa: B010
         # Two processes that migrate an empty store at once break each other (3.17 locks at a server's start only).
         with FileLock(f"{path}.lock"):
             if not path.exists():
@@ -114,13 +117,6 @@ def _unavailable(tracking_uri: str, error: Exception) -> StorageUnavailable:
         "nothing is lost: the database has it all, and `hpo sync STUDY` writes it to MLflow when it is back "
         "(MLFLOW_TRACKING_URI names another place)"
     )
-
-
-def _sqlite_path(tracking_uri: str) -> Path | None:
-    prefix = "sqlite:///"
-    if not tracking_uri.startswith(prefix) or tracking_uri.endswith(":memory:"):
-        return None
-    return Path(tracking_uri.removeprefix(prefix).partition("?")[0])
 
 
 def _set_wal(path: Path) -> None:

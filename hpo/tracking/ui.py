@@ -11,12 +11,13 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
 from subprocess import DEVNULL, STDOUT, Popen, TimeoutExpired
 
 from hpo.errors import HpoError
 from hpo.servers import Address, Starting, check_free, tail
-from hpo.settings import Settings
+from hpo.settings import Settings, sqlite_path, sqlite_url
 from hpo.tracking import view
 
 START_S = 180.0
@@ -73,16 +74,30 @@ def server(settings: Settings, address: Address, variables: Mapping[str, str] | 
     check_free(address, "hpo ui --port")
     log = _log(settings)
     log.parent.mkdir(parents=True, exist_ok=True)
-    env = {**os.environ, **_ENVIRONMENT, **(variables or {}), "MLFLOW_BACKEND_STORE_URI": settings.tracking_uri}
+    uri, folder = _store(settings)
+    env = {**os.environ, **_ENVIRONMENT, **(variables or {}), "MLFLOW_BACKEND_STORE_URI": uri}
     command = _command(settings, address)
     with log.open("wb") as output:
-        process = Popen(command, env=env, stdin=DEVNULL, stdout=output, stderr=STDOUT, start_new_session=True)
+        process = Popen(
+            command, env=env, cwd=folder, stdin=DEVNULL, stdout=output, stderr=STDOUT, start_new_session=True
+        )
     try:
         starting = Starting(process, "MLflow's server", f"at {address.url}", log)
         starting.wait(lambda: _status(f"{address.url}/health", 5) == HTTPStatus.OK, START_S)
         yield process
     finally:
         _stop(process)
+
+
+def _store(settings: Settings) -> tuple[str, Path | None]:
+    """Return the store's URL, and the folder to start the server in; None for this process's own.
+
+    A SQLite store of ours is named relative to its folder: MLflow 3.17 makes the folder in a URL without decoding it.
+    """
+    path = sqlite_path(settings.tracking_uri)
+    if path is None or settings.artifact_root is None:
+        return settings.tracking_uri, None
+    return sqlite_url(Path(path.name)), path.parent
 
 
 def _command(settings: Settings, address: Address) -> list[str]:
@@ -112,7 +127,7 @@ def _status(url: str, timeout_s: float) -> int | None:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
-    except OSError:
+    except (OSError, HTTPException):  # a port of the ephemeral range may even connect to itself: BadStatusLine
         return None
 
 

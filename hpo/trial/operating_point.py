@@ -177,7 +177,10 @@ class SweepResult:
     """Wall time of the sweep in seconds, without inference."""
     objective: str
     value: float
-    """The objective of the best setting, cross-validated over images: an estimate for new images."""
+    """The objective of the best setting, cross-validated over images: an estimate for new images.
+
+    A single image has no others: then it is that of the image that chose.
+    """
     in_sample: float
     """The objective of the best setting on the images that chose it: an optimistic estimate."""
     default_value: float
@@ -190,6 +193,11 @@ class SweepResult:
     default: Rated
     gain: Gain
     by_kind: tuple[KindResult, ...] = field(default=())
+
+    @property
+    def is_cross_validated(self) -> bool:
+        """Return whether ``value`` is of images that did not choose the setting: a single image has to choose, too."""
+        return self.images > 1
 
     @property
     def recommended(self) -> str:

@@ -36,7 +36,10 @@ def gain(result: SweepResult) -> str:
     """Describe the gain of the best setting over Ultralytics' defaults, and the recommendation that follows."""
     if not result.feasible:
         return f"no setting meets the conditions of {result.objective}: the defaults are recommended"
-    found, images = result.gain.decisive, "test images" if result.gain.test else "images that did not choose it"
+    found, chosen_by = result.gain.decisive, "images that did not choose it"
+    if not result.is_cross_validated:
+        chosen_by = "the one image that chose it"
+    images = "test images" if result.gain.test else chosen_by
     over = f"{found.value:+.4f} {result.objective} over {setting(result.default.point)} on {images}"
     interval = f"95% interval {found.low:+.4f} to {found.high:+.4f}"
     if result.gain.proven:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hpo.study.records import StudyRow
     from hpo.studyfile.checks.rules import ModelFacts
     from hpo.studyfile.loader import Loaded
+    from hpo.studyfile.schema import StudySpec
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ def _ask_probe(launcher: ForkserverLauncher, model: str, settings: Settings) -> 
 
 def here(launcher: ForkserverLauncher, study: StudyRow, settings: Settings) -> str:
     """Return the study's model on this machine: its YAML as stored, or weights with the same content."""
+    _refuse_other_train_files(study)
     name = Path(study.spec.model).name
     if study.facts.model_yaml is not None:
         placed = settings.study_folder(study.name) / "model" / name  # the name contains the scale
@@ -87,6 +89,28 @@ def here(launcher: ForkserverLauncher, study: StudyRow, settings: Settings) -> s
         differs = f"model (content of {answer['path']}): sha256 {answer['sha256'][:12]}, not {stored[:12]}"
         raise StudyConflict(study.name, [differs], "way out: the same weights at that place")
     return str(answer["path"])
+
+
+def _refuse_other_train_files(study: StudyRow) -> None:
+    from hpo.study.studies import lifecycle
+
+    if study.facts.train_files is None:
+        return
+    differences = lifecycle.other_files(study, train_files(study.spec))
+    if differences:
+        raise StudyConflict(study.name, differences, "way out: the same files at these places on this machine")
+
+
+def train_files(spec: StudySpec) -> dict[str, str]:
+    """Return the sha256 of each file of weights that the training arguments name and that is on this machine."""
+    from hpo.studyfile.reading.train_files import NAMES
+
+    named = {name: value for name, value in spec.train if name in NAMES and isinstance(value, str)}
+    try:
+        return {name: files.digest(Path(value)) for name, value in named.items() if Path(value).is_absolute()}
+    except OSError as error:
+        way_out = "put the file that the study names there on this machine"
+        raise UsageError(f"train: {error.filename}: can't be read: {error.strerror}; {way_out}") from error
 
 
 def share_weights(settings: Settings, storage: Storage, study: StudyRow, file: Path) -> None:

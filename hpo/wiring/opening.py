@@ -147,7 +147,7 @@ def opened(
     loaded.check_facts(dataset, found.facts)
     with open_storage(settings.storage_url, create=True, lease_s=spec.recovery.lease_s) as storage:
         identity = Identity(dataset.fingerprint, found.sha256)
-        stored = Facts(found.yaml, asdict(dataset), machine.versions())
+        stored = Facts(found.yaml, asdict(dataset), machine.versions(), train_files=model.train_files(spec))
         if spec.warm_start and not lifecycle.is_stored(storage, spec.name):
             stored = replace(stored, warm=warm_start(storage, spec, identity))
         study = lifecycle.create_or_join(storage, spec, identity, stored)

@@ -52,3 +52,32 @@ def test_pictures_are_of_labelled_images_with_their_boxes_drawn(data: Path) -> N
         with Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))) as picture:
             assert picture.size == (200, 100)
             assert len(picture.getcolors(100_000) or []) > 1, "nothing is drawn"
+
+
+def test_an_image_that_exif_turns_is_shown_as_it_is_trained_on(data: Path) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    for name in ("one", "two"):
+        file = data.parent / "images" / "train" / f"{name}.jpg"
+        Image.new("RGB", (200, 100), "white").save(file, exif=turned)
+    for uri in pictures(data):
+        with Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))) as picture:
+            assert picture.size == (100, 200)
+
+
+def test_an_image_beyond_pillows_limit_is_measured_and_shown(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5_000)
+    found = box_facts(data)
+    assert found is not None
+    assert found.images == 3
+    assert len(pictures(data)) == 2
+    assert Image.MAX_IMAGE_PIXELS == 5_000
+
+
+def test_labels_that_begin_with_a_byte_order_mark_are_read(data: Path) -> None:
+    label = data.parent / "labels" / "train" / "one.txt"
+    label.write_bytes(b"\xef\xbb\xbf" + label.read_bytes())
+    found = box_facts(data)
+    assert found is not None
+    assert found.by_class == {"a": 2, "b": 2, "c": 0}
+    assert len(pictures(data)) == 2

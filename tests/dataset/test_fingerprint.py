@@ -128,7 +128,7 @@ def test_a_cached_label_is_checked_against_the_classes_of_today(dataset: Path, t
 
 
 def test_a_broken_cache_costs_time_only(dataset: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (tmp_path / "contents-1.db").write_bytes(b"no database at all" * 100)
+    (tmp_path / "contents-2.db").write_bytes(b"no database at all" * 100)
     assert describe(dataset, tmp_path) == describe(dataset)
     assert "dataset.cache_unusable" in caplog.text
 
@@ -142,3 +142,13 @@ def test_several_processes_may_share_a_cache(dataset: Path, tmp_path: Path) -> N
     with multiprocessing.get_context("spawn").Pool(4) as pool:
         found = pool.starmap(_describe, [(dataset, tmp_path / "cache")] * 8)
     assert set(found) == {describe(dataset).fingerprint}
+
+
+def test_names_that_are_no_utf8_are_cached_like_others(dataset: Path, tmp_path: Path) -> None:
+    folder = dataset.parent
+    for kind, suffix in (("images", "jpg"), ("labels", "txt")):
+        file = folder / kind / "train" / f"a.{suffix}"
+        os.rename(file, os.fsencode(file.parent) + f"/gr\xfcn.{suffix}".encode("latin-1"))  # noqa: PTH104
+    age(folder)
+    first, again = describe(dataset, tmp_path / "cache"), describe(dataset, tmp_path / "cache")
+    assert first == again == describe(dataset)

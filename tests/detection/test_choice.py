@@ -14,12 +14,12 @@ from hpo.detection import evidence
 from hpo.detection.choice import Choice, Chooser, threshold
 from hpo.detection.curves import Labels
 from hpo.detection.events import every
-from hpo.detection.predictions import Predictions
+from hpo.detection.predictions import ImagePredictions, Predictions, collect
 from hpo.detection.rating import measure, violated
 from hpo.trial.kinds import Kind
 from hpo.trial.objective import Objective, parse
 from hpo.trial.operating_point import DEFAULT, FLOOR, OperatingPoint, SweepPlan
-from tests.detection.scenes import Scene, make
+from tests.detection.scenes import Scene, make, subset
 
 SEEDS = st.integers(0, 2**32 - 1)
 IOUS = (0.3, 0.5, 0.7)
@@ -144,3 +144,54 @@ def test_a_threshold_parts_neighbouring_scores_in_fp32(one: float, other: float)
     if low < high:
         cut = threshold(low, high, (0.0, 1.0))
         assert np.float32(low) <= np.float32(cut) < np.float32(high)
+
+
+def silent(predictions: Predictions, cls: int, *, labels: bool = True) -> Predictions:
+    """Take a class out of what is detected; without ``labels`` out of the truth, too: other images lack it."""
+    images = [subset(predictions, [index]) for index in range(len(predictions))]
+    return collect([_without(image, cls, labels=labels) for image in images], predictions.names, predictions.capture)
+
+
+def _without(image: Predictions, cls: int, *, labels: bool) -> ImagePredictions:
+    found, true = image.classes != cls, (image.truth_classes != cls) | labels
+    return ImagePredictions(
+        image.images[0],
+        image.boxes[found],
+        image.scores[found],
+        image.classes[found],
+        tuple(image.frames[0]),
+        image.truth_boxes[true],
+        image.truth_classes[true],
+        image.truth_areas[true],
+    )
+
+
+@pytest.mark.parametrize("per_class", [False, True])
+@pytest.mark.parametrize("condition", ["recall[class2] >= 0.3", "precision[class2] >= 0.6", "f1[class2] >= 0.01"])
+def test_a_class_with_labels_and_no_detection_has_rates_of_0(condition: str, per_class: bool) -> None:
+    objective = parse(f"f1 at {condition}")
+    predictions = silent(make(Scene(images=6, seed=4)), 2)
+    found = choose(predictions, objective, per_class=per_class)
+    assert found.value == 0
+    assert found.violation == pytest.approx(objective.constraints[0].bound)
+    assert violated(predictions, found.point, objective) == [f"{condition} (0.000)"]
+
+
+def test_where_nothing_is_detected_a_condition_is_missed_by_its_bound_and_no_false_positive_is_found() -> None:
+    everything = make(Scene(images=6, seed=4))
+    predictions = silent(silent(silent(everything, 0), 1), 2)
+    found = choose(predictions, parse("f1 at recall >= 0.4 and recall[class1] >= 0.2 and fp_per_image <= 1"))
+    assert found.value == 0
+    assert found.violation == pytest.approx(0.6)
+    low = choose(everything, parse("f1 at recall >= 0.4 and fp_per_image <= 1"), (0.9995, 1.0))
+    assert low.value == 0
+    assert low.violation == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("per_class", [False, True])
+def test_images_without_labels_of_a_class_are_not_asked_a_condition_on_it(per_class: bool) -> None:
+    predictions, asked = silent(make(Scene(images=6, seed=4)), 1, labels=False), parse("f1 at recall[class1] >= 0.9")
+    found = choose(predictions, asked, per_class=per_class)
+    assert found == choose(predictions, parse("f1"), per_class=per_class)
+    assert found.feasible
+    assert not violated(predictions, found.point, asked)

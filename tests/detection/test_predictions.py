@@ -57,6 +57,19 @@ def test_what_is_broken_names_the_image(change: dict[str, Any], masks: str) -> N
         collect([replace(ONE, **change)], NAMES, "deploy")
 
 
+def test_of_some_classes_the_others_are_neither_found_nor_overlooked() -> None:
+    whole = make(Scene(images=6, seed=2))
+    found = whole.only([0, 2])
+    for index in range(len(whole)):
+        one, left = subset(whole, [index]), subset(found, [index])
+        assert left.scores.tolist() == one.scores[one.classes != 1].tolist()
+        assert left.boxes.tolist() == one.boxes[one.classes != 1].tolist()
+        assert left.truth_boxes.tolist() == one.truth_boxes[one.truth_classes != 1].tolist()
+        assert left.truth_areas.tolist() == one.truth_areas[one.truth_classes != 1].tolist()
+    assert set(found.classes) == set(found.truth_classes) == {0, 2}
+    assert whole.only(None) is whole
+
+
 def test_a_subset_is_what_these_images_alone_would_be() -> None:
     other = replace(
         ONE, name="b.jpg", truth_boxes=np.ones((2, 4)), truth_classes=np.array([1, 2]), truth_areas=np.ones(2)

@@ -6,12 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import optuna
 import pytest
 from alembic import command
 from sqlalchemy import create_engine, make_url, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from hpo.errors import StorageUnavailable, UsageError
+from hpo.head import backup
 from hpo.study.database import schema, tables
 from hpo.study.database.roles import Role, RoleKind
 from hpo.study.database.storage import SchemaConflict, Storage, open_storage
@@ -246,3 +248,38 @@ def refused(url: str, statement: str) -> bool:
     with pytest.raises(DBAPIError) as caught:
         execute(url, statement)
     return getattr(caught.value.orig, "sqlstate", None) == "42501"
+
+
+@pytest.mark.parametrize("schema_name", ["mine", "Odd name"])
+def test_a_schema_in_the_url_holds_all_tables_rights_and_upgrades(
+    server: Server, database: str, schema_name: str
+) -> None:
+    query = f"?options=-csearch_path%3D%22{schema_name.replace(' ', '%5C%20')}%22"
+    owner = server.url(database) + query
+    setup.init(owner, [WORKER, READER])
+    where = "SELECT DISTINCT schemaname FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+    with open_storage(owner, create=True) as storage:
+        assert storage.read(lambda connection: connection.scalars(text(where)).all()) == [schema_name]
+        with storage.engine.begin() as connection:
+            command.downgrade(schema.alembic_config(connection), "0003")
+    assert setup.upgrade(owner).before == "0003"
+    worker = server.url(database, WORKER.name, IN_URL[WORKER.name]) + query
+    with open_storage(worker, create=True) as storage, study(storage) as session:
+        assert len(run(session)) == 4
+        assert optuna.load_study(study_name="digits", storage=storage.optuna).best_trial.value
+    assert refused(worker, "DELETE FROM trials")
+    assert refused(server.url(database, READER.name, READER.password) + query, "UPDATE hpo_trials SET epochs = 1")
+    with pytest.raises(UsageError, match="no study yet"):
+        open_storage(server.url(database), create=False)
+
+
+def test_a_search_path_that_reaches_tables_of_another_schema_is_refused(server: Server, database: str) -> None:
+    setup.init(server.url(database))
+    with pytest.raises(UsageError, match="schema public holds tables"):
+        setup.init(server.url(database) + "?options=-csearch_path%3Dmine,public")
+
+
+def test_a_backup_takes_the_urls_that_the_database_takes(server: Server, database: str, tmp_path: Path) -> None:
+    url = server.url(database).replace("postgresql://", "postgresql+psycopg2://")
+    setup.init(f"{url}?options=-csearch_path%3Dmine+-cwork_mem%3D8MB")
+    assert backup.dump(f"{url}?options=-csearch_path%3Dmine+-cwork_mem%3D8MB", tmp_path).stat().st_size

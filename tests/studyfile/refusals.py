@@ -19,6 +19,18 @@ class Case:
 
 
 CASES = {
+    "classes are sampled": Case(
+        study("", "mosaic: [0, 1], classes: {choices: [0, 1]}"),
+        "space.classes",
+        "can't be compared",
+        study("classes: [0, 1]", "mosaic: [0, 1]"),
+    ),
+    "some classes are trained as one": Case(
+        study("classes: [0, 1], single_cls: true", "mosaic: [0, 1]"),
+        "train.classes",
+        "drop one of the two",
+        study("single_cls: true", "mosaic: [0, 1]"),
+    ),
     "lr0 is sampled with optimizer auto": Case(
         study("epochs: 20", "lr0: [0.001, 0.1]"),
         "space.lr0",

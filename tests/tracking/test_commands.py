@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from hpo.cli.main import cli
 from hpo.errors import StorageUnavailable
+from hpo.settings import load_settings
 from hpo.study.database.storage import Storage, open_storage
 from hpo.study.records import StudyRow
 from hpo.study.session.worker_session import WorkerSession
@@ -21,7 +22,7 @@ from hpo.study.studies import lifecycle, snapshot
 from hpo.tracking.projection import Projector
 from hpo.tracking.reader import ProjectionReader
 from hpo.trial.vocabulary import Reason
-from tests.study.support import FACTS, IDENTITY, begin, ended, epoch_report, study_spec, train
+from tests.study.support import FACTS, IDENTITY, begin, ended, epoch_report, run, study_spec, train
 from tests.tracking.support import runs_by_key, settings_in, shown
 
 Hpo = Callable[..., Result]
@@ -108,3 +109,16 @@ def test_ui_of_a_server_that_runs_already_only_tells_its_address(
     assert opened == []
     hpo("ui", **server)
     assert opened == ["http://127.0.0.1:9/#/experiments"]
+
+
+@pytest.mark.parametrize("name", ["run%41s", "a%2Fb ?#'\"c"])
+def test_a_home_holds_everything_that_commands_write_whatever_its_name(hpo: Hpo, tmp_path: Path, name: str) -> None:
+    home = tmp_path / "homes" / name
+    with open_storage(load_settings({"HPO_HOME": str(home)}).storage_url, create=True) as storage:
+        row = lifecycle.create_or_join(storage, study_spec(trials=1), IDENTITY, FACTS)
+        run(WorkerSession(storage, row, "node-1", None))
+    for command in ("status", "sync", "trials"):
+        result = hpo(command, HPO_HOME=str(home))
+        assert result.exit_code == 0, (result.output, result.exception)
+    assert (home / "mlflow.db").is_file()
+    assert list((tmp_path / "homes").iterdir()) == [home]

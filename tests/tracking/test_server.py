@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,6 +139,19 @@ def test_the_page_is_the_view_only_where_mlflow_holds_the_experiment(served: Ser
     assert ui.is_view(ui.page(served.url, served.rows.experiment_id))
     assert ui.page(served.url, "987654") == f"{served.url}/#/experiments"
     assert ui.page(served.url, None) == f"{served.url}/#/experiments"
+
+
+def test_what_answers_with_something_else_than_http_is_no_server_yet() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as echo:
+
+        def answer() -> None:
+            connection, _ = echo.accept()
+            with connection:
+                connection.sendall(connection.recv(4096))  # as a socket does that is connected to itself
+
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(answer)
+            assert ui.page(f"http://127.0.0.1:{echo.getsockname()[1]}", "1")
 
 
 def test_a_port_that_is_taken_is_an_error_with_a_way_out(served: Served) -> None:

@@ -50,3 +50,9 @@ def test_conditions_decide_before_gains() -> None:
 )
 def test_a_setting_names_what_is_not_as_usual(point: OperatingPoint, said: str) -> None:
     assert wording.setting(point) == said
+
+
+def test_one_image_is_not_said_to_have_been_measured_by_others() -> None:
+    alone = replace(swept(), images=1)
+    assert "on the one image that chose it" in wording.gain(alone)
+    assert "on images that did not choose it" in wording.gain(replace(alone, images=2))

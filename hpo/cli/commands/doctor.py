@@ -12,7 +12,7 @@ import click
 from hpo import redaction
 from hpo.cli.options import json_option, print_json, store_options
 from hpo.errors import HpoError, StorageUnavailable, UsageError
-from hpo.settings import Settings, load_settings
+from hpo.settings import Settings, load_settings, sqlite_path
 
 Finding = tuple[str, str]
 """``ok``, ``warn`` or ``fail``, and a line of text."""
@@ -106,7 +106,7 @@ def _database(settings: Settings) -> Finding:
 def _mlflow(settings: Settings) -> Finding:
     from hpo.tracking.client import without_password
 
-    path = settings.tracking_uri.removeprefix("sqlite:///")
-    if path != settings.tracking_uri and not Path(path).exists():
+    path = sqlite_path(settings.tracking_uri)
+    if path is not None and not path.exists():
         return "ok", f"MLflow store {path}: made by the first run"
     return "ok", f"MLflow at {without_password(settings.tracking_uri, settings.tracking_uri)}"

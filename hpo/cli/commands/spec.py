@@ -21,7 +21,7 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
 
     KEY=VALUE overrides a key of the file, as for `hpo run`. All problems come in one list, with exit code 2.
     """
-    from hpo.dataset.description import describe
+    from hpo.dataset.description import describe, images_in_both
     from hpo.studyfile.loader import load
     from hpo.studyfile.planning import plan, rungs
     from hpo.studyfile.planning.sweep import sweep_plan
@@ -49,6 +49,12 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
     from hpo.cli.pages.spec_page import print_study
 
     print_study(spec, dataset, pruning, first)
+    val = dataset.splits["val"].images
+    if val == 1:
+        click.echo("\nval is one image: nothing is measured on images that did not choose it; give val more of them")
+    if both := images_in_both(Path(spec.data), load_settings().cache):
+        seen = f"\n{both} of {val} images of val are in train, too: values there say nothing about new images"
+        click.echo(f"{seen}; name others in {spec.data}")
     click.echo(f"\nnext: hpo run {shlex.join([str(file), *overrides])}")
 
 

@@ -27,11 +27,13 @@ def options(url: URL, lease_s: float = LEASE_S) -> dict[str, Any]:
     """Return the keyword arguments of ``create_engine`` for this database."""
     if is_sqlite(url):
         return {"connect_args": {"timeout": SQLITE_BUSY_S}}
-    return {"pool_size": 2, "max_overflow": 8, "pool_recycle": 1800, "connect_args": _postgres_arguments(lease_s)}
+    return {"pool_size": 2, "max_overflow": 8, "pool_recycle": 1800, "connect_args": _postgres_arguments(url, lease_s)}
 
 
-def _postgres_arguments(lease_s: float) -> dict[str, Any]:
-    """Return the connection settings of PostgreSQL.
+def _postgres_arguments(url: URL, lease_s: float) -> dict[str, Any]:
+    """Return the connection settings of PostgreSQL, without those that the URL has itself.
+
+    The URL's ``options`` join ours and win, but for the time zone: times are stored without one.
 
     A dead connection is noticed within about half a lease, and a process that stops inside a transaction blocks others
     for half a lease at most. libpq counts in whole seconds and takes no connect_timeout below two.
@@ -42,15 +44,17 @@ def _postgres_arguments(lease_s: float) -> dict[str, Any]:
         "statement_timeout": 60_000,
         "idle_in_transaction_session_timeout": 1000 * half_s,
     }
-    return {
+    ours = {
         "connect_timeout": min(5, half_s),
         "keepalives": 1,
         "keepalives_idle": max(1, min(30, round(lease_s / 4))),
         "keepalives_interval": max(1, min(10, round(lease_s / 8))),
         "keepalives_count": 3,
         "tcp_user_timeout": 1000 * half_s,
-        "options": "-c timezone=UTC " + " ".join(f"-c {name}={value}" for name, value in limits_ms.items()),
     }
+    limits = (f"-c {name}={value}" for name, value in limits_ms.items())
+    options = " ".join([*limits, *url.normalized_query.get("options", ()), "-c timezone=UTC"])
+    return {name: value for name, value in ours.items() if name not in url.query} | {"options": options}
 
 
 def is_sqlite(url: URL) -> bool:

@@ -65,10 +65,11 @@ def ensure_database(storage: Storage, name: str, *, owner: str) -> None:
 
 
 def _logins_and_grants(connection: Connection, roles: list[Role]) -> None:
-    connection.execute(text("REVOKE CREATE ON SCHEMA public FROM PUBLIC"))
+    schema_name = _quote(connection, str(connection.scalar(text("SELECT current_schema()"))))
+    connection.execute(text(f"REVOKE CREATE ON SCHEMA {schema_name} FROM PUBLIC"))
     for role in roles:
         _ensure_login(connection, role)
-        for statement in _grants(connection, role):
+        for statement in _grants(connection, role, schema_name):
             connection.execute(text(statement))
 
 
@@ -93,7 +94,7 @@ def _scram(connection: Connection, role: Role) -> str:
     return verifier.decode("ascii").replace(":", "\\:")  # SQLAlchemy's text() takes :name for a parameter
 
 
-def _grants(connection: Connection, role: Role) -> list[str]:
+def _grants(connection: Connection, role: Role, schema_name: str) -> list[str]:
     if role.kind is RoleKind.MLFLOW:
         return []
     name = _quote(connection, role.name)
@@ -101,16 +102,16 @@ def _grants(connection: Connection, role: Role) -> list[str]:
     rights = "SELECT, INSERT, UPDATE" if role.kind is RoleKind.WORKER else "SELECT"
     statements = [
         f"GRANT CONNECT ON DATABASE {database} TO {name}",
-        f"GRANT USAGE ON SCHEMA public TO {name}",
-        f"GRANT {rights} ON ALL TABLES IN SCHEMA public TO {name}",
+        f"GRANT USAGE ON SCHEMA {schema_name} TO {name}",
+        f"GRANT {rights} ON ALL TABLES IN SCHEMA {schema_name} TO {name}",
         # for tables that a later `hpo db upgrade` creates
-        f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT {rights} ON TABLES TO {name}",
+        f"ALTER DEFAULT PRIVILEGES IN SCHEMA {schema_name} GRANT {rights} ON TABLES TO {name}",
     ]
     if role.kind is RoleKind.WORKER:
         statements += [f"REVOKE INSERT, UPDATE ON {table} FROM {name}" for table in _VERSION_TABLES]
         statements += [
-            f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {name}",
-            f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE ON SEQUENCES TO {name}",
+            f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema_name} TO {name}",
+            f"ALTER DEFAULT PRIVILEGES IN SCHEMA {schema_name} GRANT USAGE ON SEQUENCES TO {name}",
         ]
     return statements
 

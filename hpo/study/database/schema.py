@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +11,13 @@ from alembic import command
 from alembic.config import Config
 from filelock import FileLock
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.schema import CreateSchema
 
+from hpo.errors import UsageError
 from hpo.study.database import engines
 from hpo.study.database.optuna_storage import open_rdb
-from hpo.study.database.tables import SCHEMA_VERSION, stored_version
+from hpo.study.database.optuna_tables import COLUMNS
+from hpo.study.database.tables import SCHEMA_VERSION, VERSION_TABLE, stored_version
 
 _LOCK_KEY = 0x68706F  # "hpo"
 
@@ -30,6 +34,41 @@ def upgrade(engine: Engine) -> None:
         open_rdb(engine.url, create_tables=True).engine.dispose()
         with engine.begin() as connection:
             migrate(connection)
+
+
+_NAME = re.compile(r'"((?:[^"]|"")*)"|([^\s,"]+)')
+"""A schema's name in a search path, quoted or plain."""
+_FOREIGN = text(
+    "SELECT n.nspname FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace "
+    "WHERE pg_catalog.pg_table_is_visible(c.oid) AND n.nspname <> current_schema() AND c.relname = ANY(:tables) LIMIT 1"
+)
+
+
+def ensure_schema(engine: Engine) -> None:
+    """Create the first schema of the URL's search path where it is missing; else the tables would land in the next one.
+
+    Raises UsageError if the path leads to the same tables in another schema: those would be used instead.
+    """
+    if any("search_path" in options for options in engine.url.normalized_query.get("options", ())):
+        with one_at_a_time(engine), engine.begin() as connection:
+            _ensure_schema(connection)
+
+
+def _ensure_schema(connection: Connection) -> None:
+    path, user = connection.execute(text("SELECT current_setting('search_path'), current_user")).one()
+    named = [quoted.replace('""', '"') or plain.lower() for quoted, plain in _NAME.findall(path)]
+    current = connection.scalar(text("SELECT current_schema()"))
+    wanted = next((name for name in named if name != "$user"), None)
+    if wanted is not None and current not in (wanted, user):
+        connection.execute(CreateSchema(wanted))
+        connection.dialect.default_schema_name = wanted  # SQLAlchemy had asked for it before
+    tables = [*COLUMNS, "alembic_version", "version_info", VERSION_TABLE]
+    foreign = connection.scalar(_FOREIGN, {"tables": tables})
+    if foreign is not None:
+        raise UsageError(
+            f"HPO_STORAGE: search_path={path}: schema {foreign} holds tables of the same names, which "
+            f"would be taken for those of this study: name one schema alone, as in ?options=-csearch_path%3D{wanted}"
+        )
 
 
 def migrate(connection: Connection, revision: str = "head") -> None:

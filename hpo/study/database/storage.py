@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from hpo import retry
 from hpo.errors import StorageUnavailable, StudyConflict, UsageError
 from hpo.retry import Backoff
+from hpo.settings import with_driver
 from hpo.study.database import engines, optuna_version
 from hpo.study.database.tables import OLDER_VERSIONS, SCHEMA_VERSION, stored_version
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
 T = TypeVar("T")
-_DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 _NO_RIGHT = "42501"
 """PostgreSQL's error code for a statement that the role may not run."""
 _BACKOFF = Backoff(first_s=0.1, longest_s=1.6, factor=4, tries=4)
@@ -190,6 +190,11 @@ def _state(connection: Connection) -> tuple[str | None, str | None]:
 
 
 def _check_schema(storage: Storage, *, create: bool) -> None:
+    if create and storage.url.query.get("options"):
+        from hpo.study.database.schema import ensure_schema
+
+        with _permitted(storage.url):
+            storage.patiently(lambda: ensure_schema(storage.engine))
     version, wrong = storage.read(_state)
     if version == SCHEMA_VERSION:
         if wrong:
@@ -235,8 +240,7 @@ def _permitted(url: URL) -> Iterator[None]:
 
 def _parse(url: str) -> URL:
     try:
-        parsed = make_url(url)
-        parsed = parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
+        parsed = make_url(with_driver(url))
         backend = parsed.get_backend_name()
         parsed.get_dialect().import_dbapi()
     except (exc.ArgumentError, exc.NoSuchModuleError, ImportError) as error:

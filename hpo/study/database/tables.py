@@ -66,7 +66,8 @@ def _now_sqlite(_element: Now, _compiler: SQLCompiler, **_options: Any) -> str:
 
 def stored_version(connection: Connection) -> str | None:
     """Return the revision of our tables; None where there are none."""
-    if not connection.dialect.has_table(connection, VERSION_TABLE):
+    schema = connection.dialect.default_schema_name  # not the rest of a search path, where nothing of ours is made
+    if not connection.dialect.has_table(connection, VERSION_TABLE, schema=schema):
         return None
     return connection.execute(sa.select(version.c.version_num)).scalar()
 

@@ -99,6 +99,11 @@ class SearchHistory(_CachedStorage):
         self._own.pop(trial_id, None)
         self._drawn.pop(trial_id, None)
 
+    def borrow(self, trial_id: int) -> None:
+        """Keep what is drawn for a trial that another tool made, until the trial is adopted."""
+        self.own(trial_id)
+        self._drawn[trial_id] = Drawn()
+
     def take_drawn(self, trial_id: int) -> Drawn:
         """Return what was drawn for a trial, to be written when the trial is adopted."""
         return self._drawn.pop(trial_id, Drawn())

@@ -51,6 +51,16 @@ def set_waiting(connection: Connection, trial: int) -> None:
     _move(connection, trial, state=TrialState.WAITING)
 
 
+def take_waiting(connection: Connection, trial: int, marks: Mapping[str, Any]) -> bool:
+    """Set a trial that waits to RUNNING, with user attributes; return False where it waits no more."""
+    waiting = and_(TRIALS.c.trial_id == trial, TRIALS.c.state == TrialState.WAITING)
+    running = {"state": TrialState.RUNNING, "datetime_start": _now()}
+    if connection.execute(update(TRIALS).where(waiting).values(running)).rowcount != 1:
+        return False
+    set_attributes(connection, trial, marks, {})
+    return True
+
+
 def finish(connection: Connection, trial: int, state: TrialState, value: float | None) -> None:
     """Write the trial's end and its finite value, if any. A trial that was ended with other tools stays as it is."""
     if not _move(connection, trial, state=state, datetime_complete=_now()):

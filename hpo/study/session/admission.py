@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from optuna.trial import TrialState
 from sqlalchemy import Connection, RowMapping, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -16,11 +18,14 @@ from hpo.study.claims.curve import curve, earlier, resume_point
 from hpo.study.database import tables
 from hpo.study.database.rows import of_trial
 from hpo.study.optuna_internals import optuna_rows
+from hpo.study.optuna_internals.attributes import CLAIM, ORDINAL, REASON
 from hpo.study.optuna_internals.history import Drawn
 from hpo.study.records import Proposal
-from hpo.study.session import proposing, registry
+from hpo.study.session import enqueued, proposing, registry
 from hpo.study.session.context import SessionContext
+from hpo.study.session.enqueued import Enqueued
 from hpo.study.studies.progress import progress, spent
+from hpo.trial.vocabulary import Reason
 
 if TYPE_CHECKING:
     from hpo.studyfile.planning.plan import BaselinePlan
@@ -35,7 +40,16 @@ def admit(context: SessionContext, baseline: BaselinePlan | None, token: str) ->
     if claim is None:
         return None
     context.failpoint("claimed")
-    return _propose_new(context, claim, baseline) if claim.number is None else _readmit(context, claim)
+    if claim.number is not None:
+        return _readmit(context, claim)
+    while (waiting := enqueued.lowest(context, claim.ordinal)) is not None:
+        why = enqueued.wrong(context.study, waiting.trial)
+        if why:
+            if context.storage.write(partial(_refuse, context, claim, waiting, why)):
+                return admit(context, baseline, token)  # the ordinal is spent
+        elif (proposal := _propose_enqueued(context, claim, waiting)) is not None:
+            return proposal
+    return _propose_new(context, claim, baseline)
 
 
 def _claim(context: SessionContext, token: str) -> Claim | None:
@@ -81,6 +95,53 @@ def _propose_new(context: SessionContext, claim: Claim, baseline: BaselinePlan |
         raise
     context.failpoint("adopted")
     return _proposal(context, claim, row, resume_epoch=0)
+
+
+def _propose_enqueued(context: SessionContext, claim: Claim, waiting: Enqueued) -> Proposal | None:
+    """Make a trial that waits in Optuna's tables the claim's; return None where another worker was quicker."""
+    trial_id = waiting.trial_id
+    values = proposing.complete(context, claim.ordinal, trial_id)
+    row: dict[str, Any] = {
+        "number": waiting.trial.number,
+        "ordinal": claim.ordinal,
+        "baseline": False,
+        "params": values,
+    }
+    row |= {"study_id": context.study.id, **FRESH_TRIAL}
+    drawn = context.history.take_drawn(trial_id)
+    marks = {ORDINAL: claim.ordinal, CLAIM: claim.token}
+
+    def action(connection: Connection) -> bool:
+        if owned(connection, claim.token).number == waiting.trial.number:
+            return True  # a repeated call after a lost acknowledgement
+        if not optuna_rows.take_waiting(connection, trial_id, marks):
+            return False
+        _adopt(connection, claim.token, row, (trial_id, drawn))
+        return True
+
+    if context.storage.write(action):
+        context.failpoint("adopted")
+        return _proposal(context, claim, row, resume_epoch=0)
+    context.history.forget(trial_id)
+    return None
+
+
+def _refuse(context: SessionContext, claim: Claim, waiting: Enqueued, why: str, connection: Connection) -> bool:
+    """End an enqueued trial that can't be tried, as the claim's trial; return False where another was quicker."""
+    trial_id = waiting.trial_id
+    if claims.of_token(connection, claim.token) is None:
+        return True  # a repeated call after a lost acknowledgement
+    marks = {ORDINAL: claim.ordinal, CLAIM: claim.token, REASON: Reason.DATA.value, "detail": why}
+    if not optuna_rows.take_waiting(connection, trial_id, marks):
+        return False
+    optuna_rows.finish(connection, trial_id, TrialState.FAIL, None)
+    row = {"study_id": context.study.id, "number": waiting.trial.number, "ordinal": claim.ordinal, "baseline": False}
+    ended = {"detail": why, "reason": Reason.DATA.value, "counts": True, "recorded_at": context.clock()}
+    connection.execute(
+        insert(tables.trials).values({**FRESH_TRIAL, **row, "params": dict(waiting.trial.params), **ended})
+    )
+    claims.release(connection, claim.token, number=waiting.trial.number, open=False)
+    return True
 
 
 FRESH_TRIAL: dict[str, Any] = {"train": {}, "detail": "", "counts": False, "metrics": {}, "epochs": 0}

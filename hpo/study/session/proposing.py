@@ -83,6 +83,15 @@ def ask(context: SessionContext, ordinal: int, token: str, planned: ProposalSour
     return trial_id, trial.number, planned.given if planned.outside else params
 
 
+def complete(context: SessionContext, ordinal: int, trial_id: int) -> Params:
+    """Return the values of a trial that was enqueued; the sampler gives those that it lacks."""
+    sampler = context.history.with_known_space(build_sampler(context.study.spec, ordinal, context.history.ended))
+    study = context.search(sampler)
+    context.history.borrow(trial_id)
+    trial = context.storage.call_optuna(lambda _rdb: optuna.Trial(study, trial_id))
+    return context.storage.call_optuna(lambda _rdb: suggest(trial, context.study.spec.searched))
+
+
 def forget(context: SessionContext, trial_id: int) -> None:
     """Tell a trial FAIL that may no longer be trained because its claim was lost. It never counts."""
     context.history.forget(trial_id)

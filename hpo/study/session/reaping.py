@@ -54,7 +54,11 @@ def fail_orphans(context: SessionContext) -> None:
     theirs, ours, attributes = optuna_tables.trials, tables.trials, optuna_tables.user_attributes
     mine = and_(ours.c.study_id == theirs.c.study_id, ours.c.number == theirs.c.number)
     of_trial = and_(attributes.c.trial_id == theirs.c.trial_id, attributes.c.key == CLAIM)
-    is_open = optuna_tables.state.in_(("RUNNING", "WAITING"))
+    # without our mark, a trial that waits was enqueued with Optuna's own call
+    is_open = or_(
+        optuna_tables.state == "RUNNING",
+        and_(optuna_tables.state == "WAITING", attributes.c.trial_id.is_not(None)),
+    )
     live = exists().where(literal('"') + tables.claims.c.token + literal('"') == attributes.c.value_json)
     joined = theirs.join(ours, mine, isouter=True).join(attributes, of_trial, isouter=True)
     is_orphan = and_(theirs.c.study_id == context.study.id, ours.c.number.is_(None), is_open, ~live)

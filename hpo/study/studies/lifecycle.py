@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import uuid
+from collections.abc import Mapping
 from dataclasses import asdict, astuple, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +20,7 @@ from hpo.study.database.storage import Storage
 from hpo.study.records import Facts, Identity, StudyRow
 from hpo.study.studies.progress import Control
 from hpo.studyfile import serialize
+from hpo.studyfile.reading.train_files import NAMES, same_file
 from hpo.studyfile.schema import STAGE_SUFFIX, StudySpec
 from hpo.studyfile.stage import StagePlan
 
@@ -34,12 +36,13 @@ def create_or_join(
     ``final`` may differ, since they change nothing in the search: the new values are stored.
     """
     row = _find(storage, spec.name) or _create(storage, (spec, plan), identity, facts)
-    alike = replace(spec, confirm=row.spec.confirm, final=row.spec.final)
-    differences = _differences(row, (alike, plan), identity)
+    train = _as_stored(row, spec)
+    alike = replace(spec, confirm=row.spec.confirm, final=row.spec.final, train=train)
+    differences = [*_differences(row, (alike, plan), identity), *other_files(row, facts.train_files or {})]
     if differences:
         way_out = f"way out: another `name:` in the study file, or `hpo delete {spec.name}` to drop what is stored"
         raise StudyConflict(spec.name, differences, way_out)
-    return row if alike == spec else _with_later_stages(storage, row, spec)
+    return row if alike == replace(spec, train=train) else _with_later_stages(storage, row, spec)
 
 
 def _with_later_stages(storage: Storage, row: StudyRow, spec: StudySpec) -> StudyRow:
@@ -176,6 +179,28 @@ def _differences(stored: StudyRow, asked: tuple[StudySpec, StagePlan], identity:
     return differences + [
         f"{what}: stored sha256 {old[:12]}, asked {new[:12]}" for what, old, new in pairs if old != new
     ]
+
+
+def other_files(stored: StudyRow, found: Mapping[str, str]) -> list[str]:
+    """Return a line for each file of weights under ``train`` whose content is not that of the stored study."""
+    known = stored.facts.train_files or {}
+    return [
+        f"train.{name} (content of its file): stored sha256 {known[name][:12]}, asked {sha256[:12]}"
+        for name, sha256 in found.items()
+        if known.get(name, sha256) != sha256
+    ]
+
+
+def _as_stored(row: StudyRow, spec: StudySpec) -> tuple[tuple[str, Any], ...]:
+    """Return ``spec.train`` with files of weights named as an older version stored them: as they were written."""
+    before = dict(row.spec.train) if row.facts.train_files is None else {}
+    return tuple(
+        (key, before[key] if key in NAMES and _alike(before.get(key), value) else value) for key, value in spec.train
+    )
+
+
+def _alike(stored: object, asked: object) -> bool:
+    return isinstance(stored, str) and isinstance(asked, str) and same_file(stored, asked)
 
 
 def _unknown(storage: Storage, name: str) -> UsageError:

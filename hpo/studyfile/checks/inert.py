@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from hpo.studyfile.arguments import arguments
-from hpo.studyfile.planning.extent import extremes, fixed, place, possible
+from hpo.studyfile.planning.extent import extremes, fixed, place, possible, trained_classes
 from hpo.studyfile.schema import StudySpec
 from hpo.studyfile.space import Dimension
 from hpo.studyfile.text.report import Finding
@@ -120,7 +120,19 @@ def _warmup_of_nothing(spec: StudySpec) -> Iterator[Finding]:
         )
 
 
+def _classes_stay(spec: StudySpec) -> Iterator[Finding]:
+    why = "trials measured on different classes can't be compared: fix it under `train`"
+    yield from sampled(spec, ["classes"], why)
+    if trained_classes(spec) is not None and True in (possible(spec, "single_cls") or ()):
+        why = (
+            "with `single_cls: true` labels of the chosen classes can't be told from the others after the training: "
+            "drop one of the two, or take the other classes out of the label files"
+        )
+        yield Finding("train.classes", why, ("train.single_cls", "space.single_cls"))
+
+
 INERT_RULES: tuple[Rule, ...] = (
+    _classes_stay,
     _auto_ignores,
     _mosaic_never_on,
     _rect_switches_off,

@@ -6,14 +6,14 @@ model whatever the sampler says. ``check`` needs only the study, ``check_facts``
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from hpo.studyfile.checks.inert import INERT_RULES, Rule, sampled
 from hpo.studyfile.methods.samplers import SAMPLERS
 from hpo.studyfile.planning import sweep
-from hpo.studyfile.planning.extent import extremes, fixed, place, possible
+from hpo.studyfile.planning.extent import extremes, fixed, place, possible, trained_classes
 from hpo.studyfile.schema import LONGEST_NAME, POSTPROCESSING_NAMES, STAGE_SUFFIX, StudySpec
 from hpo.studyfile.space import FloatRange
 from hpo.studyfile.text.report import Finding, nearest
@@ -198,13 +198,26 @@ class DatasetFacts(Protocol):
         """Names of the classes."""
         ...
 
+    def objects(self, split: str, areas: tuple[float, float] | None = None) -> Iterable[int]:
+        """Read the labels of a split.
+
+        Args:
+            split: Name of the split.
+            areas: The range of sizes that counts, [low, high) in square pixels; None for all.
+
+        Returns:
+            The class of each label.
+        """
+        ...
+
 
 def check_facts(spec: StudySpec, dataset: DatasetFacts, model: ModelFacts | None) -> list[Finding]:
     """Return the problems of the study with this dataset and model. An unknown model skips the rules that need it.
 
     The reader of a dataset checks that every split has images and labels (``hpo.dataset.description``).
     """
-    found = [*_copy_paste_has_polygons(spec, dataset), *_single_image(spec, dataset), *_classes_exist(spec, dataset)]
+    found = [*_copy_paste_has_polygons(spec, dataset), *_single_image(spec, dataset)]
+    found += list(_classes_exist(spec, dataset)) or list(_val_can_answer(spec, dataset))
     return found if model is None else [*found, *_model_fits(spec, model)]
 
 
@@ -236,11 +249,42 @@ def _single_image(spec: StudySpec, dataset: DatasetFacts) -> Iterator[Finding]:
 
 
 def _classes_exist(spec: StudySpec, dataset: DatasetFacts) -> Iterator[Finding]:
+    count = len(dataset.names)
+    if wrong := sorted(index for index in trained_classes(spec) or () if index >= count):
+        why = f"the dataset has no class {wrong[0]}: its {count} classes are 0 to {count - 1}"
+        yield Finding("train.classes", why)
     for constraint in spec.objective.constraints:
         name = constraint.cls
         if name is not None and name not in dataset.names:
             near = nearest(name, dataset.names)
             yield Finding("objective", f"`{constraint}`: the dataset has no class {name}{near}")
+
+
+def _val_can_answer(spec: StudySpec, dataset: DatasetFacts) -> Iterator[Finding]:
+    """Refuse what val can't measure, since every trial would be worth the same: a class or a size without labels."""
+    objective, names, only = spec.objective, dataset.names, trained_classes(spec)
+    named = [constraint for constraint in objective.constraints if constraint.cls is not None]
+    present = set(dataset.objects("val")) if named or only is not None else set()
+    for constraint in named:
+        index = list(names).index(str(constraint.cls))
+        if only is not None and index not in only:
+            why = (
+                f"`{constraint}`: `train.classes` leaves {constraint.cls} out: add {index} there, or drop the condition"
+            )
+            yield Finding("objective", why, ("train.classes",))
+        elif index not in present:
+            why = f"no image of the split val has a label of {constraint.cls}: add some, or drop the condition"
+            yield Finding("objective", f"`{constraint}`: {why}")
+    if only is not None and not only & present:
+        listed = ", ".join(names[index] for index in sorted(only))
+        why = f"no image of the split val has a label of {listed}: add some, or name other classes"
+        yield Finding("train.classes", why)
+    elif (areas := objective.metric.row.areas) and not any(
+        only is None or index in only for index in dataset.objects("val", areas)
+    ):
+        size = f"{objective.metric.value.removeprefix('map_')} object (area from {areas[0]:g} to {areas[1]:g} px)"
+        why = f"the split val has no {size}, so that every trial would be worth 0: use map50_95, or another size"
+        yield Finding("objective", why, ("train.classes",) if only is not None else ())
 
 
 def _model_fits(spec: StudySpec, model: ModelFacts) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from typing import Any
 from hpo.studyfile.arguments import arguments
 from hpo.studyfile.schema import StudySpec
 from hpo.studyfile.space import Choices, FloatRange
+from hpo.trial.classes import trained
 from hpo.trial.vocabulary import Scalar
 
 
@@ -26,6 +27,11 @@ def possible(spec: StudySpec, name: str) -> Sequence[Scalar] | None:
     if dimension is None:
         return (fixed(spec).get(name, arguments.defaults()[name]),)
     return None if isinstance(dimension.domain, FloatRange) else dimension.domain.values
+
+
+def trained_classes(spec: StudySpec) -> frozenset[int] | None:
+    """Return the indices that ``classes`` fixes; None where every class is trained."""
+    return trained(fixed(spec).get("classes"))
 
 
 def extremes(spec: StudySpec, name: str) -> tuple[float, float]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from hpo.studyfile.arguments import arguments
 from hpo.studyfile.arguments.values import BadValue, coerce
+from hpo.studyfile.reading import train_files
 from hpo.studyfile.schema import NAME, STAGE_SUFFIX
 from hpo.studyfile.text import fields
 from hpo.studyfile.text.document import OVERRIDE
@@ -59,7 +60,8 @@ def data(place: Field, folders: Folders) -> str | None:
     return place.fail(f"no such file (tried {listed}): {way_out}")
 
 
-def train(place: Field) -> tuple[tuple[str, Any], ...]:
+def train(place: Field, folders: Folders) -> tuple[tuple[str, Any], ...]:
+    """Read the training arguments; a file of weights becomes its absolute path."""
     entries = place.entries
     if entries is None:
         place.fail(f"must be a mapping of Ultralytics' training arguments, not {shown(place.node)}")
@@ -73,6 +75,9 @@ def train(place: Field) -> tuple[tuple[str, Any], ...]:
             read[argument] = coerce(argument, plain(child.node))
         except BadValue as error:
             child.fail(str(error))
+            continue
+        if argument in train_files.NAMES and isinstance(read[argument], str):
+            read[argument] = train_files.found(child, read[argument], folders)
     return tuple(sorted(read.items()))
 
 

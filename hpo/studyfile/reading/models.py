@@ -48,7 +48,8 @@ def _find(field: Field, name: str, folders: Folders) -> str | None:
     plain_name = path.name == name
     order = folders.order(working_first=field.node.file == OVERRIDE)
     tried = [(folder / path).resolve() for folder in (*order, *(shipped("models") if plain_name else []))]
-    found = next((candidate for candidate in tried if candidate.is_file()), None)
+    own = (folders.working / field.node.file).resolve()  # a study file may be named like its model
+    found = next((candidate for candidate in tried if candidate.is_file() and candidate != own), None)
     if found is not None:
         return str(found)
     if not plain_name:

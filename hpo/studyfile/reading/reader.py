@@ -43,7 +43,7 @@ class StudyReader:
             "names": forms.names,
             "data": lambda place: forms.data(place, self.folders),
             "model": lambda place: read_model(place, self.folders),
-            "train": forms.train,
+            "train": lambda place: forms.train(place, self.folders),
             "objective": forms.objective,
             "sampler": methods.sampler,
             "pruner": methods.pruner,

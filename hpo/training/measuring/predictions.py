@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpo import files
+from hpo.dataset import source
 from hpo.dataset.description import describe, write_resolved
 from hpo.errors import UsageError
 from hpo.settings import Settings
@@ -74,11 +75,12 @@ def _inferred(
 ) -> tuple[Predictions, int]:
     from hpo.training.ultralytics_internals import patches
     from hpo.training.ultralytics_internals.capture import InferencePass, capture
-    from hpo.training.ultralytics_internals.weights import check_classes, load
+    from hpo.training.ultralytics_internals.weights import check_channels, check_classes, load
 
     patches.apply(patches.threads_per_trial())
     weights = load(wanted.weights, trust=wanted.trust)
     check_classes(weights, dataset.names, wanted.data)
+    check_channels(weights, int(source.read(wanted.data).other.get("channels") or 3), wanted.data)
     imgsz = wanted.imgsz or weights.imgsz
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data.yaml"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from hpo.training.cache import PredictionCache, key
 from hpo.training.ultralytics_internals.patches import threads_per_trial
+from hpo.trial.classes import trained
 from hpo.trial.messages import Ended
 from hpo.trial.objective import Objective
 from hpo.trial.operating_point import DEFAULT, OperatingPoint, Rated, SweepPlan, SweepResult
@@ -71,7 +72,7 @@ def _captured(run: TrialRun, progress: Progress) -> Predictions:
     if kept is not None:
         name = key(loaded.sha256, kept.data, over.split, over.imgsz, found.capture)
         PredictionCache(Path(kept.folder), kept.keep).save(name, found, loaded.imgsz)
-    return found
+    return found.only(trained(run.request.train.get("classes")))
 
 
 def _measured(predictions: Predictions, point: OperatingPoint, objective: Objective) -> tuple[Rated, float]:

@@ -90,7 +90,7 @@ def _detected(folder: _Folder, detector: Detector, split: str, progress: Progres
     data, weights = folder.path / handed_over.DATA, folder.weights
     over = InferencePass(data, split, folder.imgsz, single_cls=weights.single_cls, progress=progress)
     images = sorted(_of_images(detector, over, len(weights.names)), key=lambda image: image.name)
-    return collect(images, weights.names, "deploy", suppressed=True)
+    return collect(images, weights.names, "deploy", suppressed=True).only(weights.classes)
 
 
 def _of_images(detector: Detector, over: InferencePass, classes: int) -> Iterator[ImagePredictions]:

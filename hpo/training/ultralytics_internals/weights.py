@@ -16,6 +16,7 @@ from ultralytics.nn.modules.head import Detect, v10Detect
 
 from hpo import files
 from hpo.errors import UsageError
+from hpo.trial.classes import trained
 
 _MOST_DIFFERENCES = 10
 _REFUSED = re.compile(r"GLOBAL (\S+)|but got (\S+)")
@@ -38,6 +39,8 @@ class Weights:
     """Image size of the training, in pixels."""
     single_cls: bool
     """Whether the training took all classes as one: labels are then of class 0, whatever the data.yaml calls them."""
+    classes: frozenset[int] | None
+    """Indices of the classes that were trained; None for every class."""
     suppressed: bool
     """Whether the head has a branch that needs no suppression (YOLOv10, YOLO26); that branch is then used."""
 
@@ -60,7 +63,9 @@ def load(path: Path, *, trust: bool = False) -> Weights:
     ordered = tuple(str(names[index]) for index in range(len(names)))
     single_cls = bool(model.args.get("single_cls"))
     suppressed = getattr(head, "one2one_cv2", None) is not None or head.cv2 is None
-    return Weights(path, sha256, model, ordered, _imgsz(model.args), single_cls=single_cls, suppressed=suppressed)
+    classes = trained(model.args.get("classes"))
+    of = (path, sha256, model, ordered, _imgsz(model.args))
+    return Weights(*of, single_cls=single_cls, classes=classes, suppressed=suppressed)
 
 
 def check_classes(weights: Weights, names: Sequence[str], yaml: Path) -> None:
@@ -81,6 +86,16 @@ def check_classes(weights: Weights, names: Sequence[str], yaml: Path) -> None:
         f"{yaml}: its classes are not those that {weights.path} knows ({listed}); name the data.yaml that the weights "
         "were trained with, or one with the same names in the same order"
     )
+
+
+def check_channels(weights: Weights, channels: int, yaml: Path) -> None:
+    """Refuse images of another number of channels than the weights take. Raises UsageError."""
+    taken = int(weights.model.yaml.get("channels") or 3)
+    if taken != channels:
+        raise UsageError(
+            f"{yaml}: its images have {channels} channels (key `channels`), {weights.path} takes {taken}; name data or "
+            f"weights of the same number"
+        )
 
 
 def _name(name: str | None) -> str:

@@ -22,6 +22,7 @@ from hpo.training.stops import Stop
 from hpo.training.ultralytics_internals import checkpoint
 from hpo.training.ultralytics_internals.candidates import KeepsCandidates
 from hpo.training.ultralytics_internals.patches import threads_per_trial
+from hpo.trial.classes import trained
 from hpo.trial.messages import Answer, EpochReport
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.request import TrialRequest
@@ -74,10 +75,13 @@ class SweptValidator(TrialValidator, KeepsCandidates):
     """Keeps the predictions for a sweep, in a trial under ``postprocess: swept``."""
 
     def taken_predictions(self) -> Predictions:
-        """Return the last validation's predictions once, as they may be large. Raises ValueError for broken scores."""
+        """Return the last validation's predictions once, as they may be large, of the classes that are trained.
+
+        Raises ValueError for broken scores.
+        """
         kept = self.candidates
         del self.candidates
-        return kept.predictions()
+        return kept.predictions().only(trained(self.args.classes))
 
     @override
     def objective(self, request: TrialRequest) -> float:

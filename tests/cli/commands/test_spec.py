@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -94,3 +95,21 @@ def test_validate_knows_the_dataset_and_the_model(study: Path) -> None:
 def test_schema_is_json() -> None:
     result = CliRunner().invoke(schema, [], catch_exceptions=False)
     assert json.loads(result.output)["required"] == ["name", "data", "model", "space"]
+
+
+def test_validate_says_where_val_can_say_nothing_about_new_images(study: Path, tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "images").mkdir()
+    train = tiny.parent / "images" / "train"
+    image = next(each for each in sorted(train.iterdir()) if (tiny.parent / f"labels/train/{each.stem}.txt").exists())
+    shutil.copyfile(image, tmp_path / "images" / "copy.jpg")
+    shutil.copyfile(tiny.parent / f"labels/train/{image.stem}.txt", tmp_path / "labels" / "copy.txt")
+    data = tmp_path / "data.yaml"
+    data.write_text(f"train: {train}\nval: {tmp_path / 'images'}\nnames: [zero, one, four, seven]\n")
+    said = CliRunner().invoke(validate, [str(study), f"data={data}"], catch_exceptions=False).output
+    assert "val is one image" in said
+    assert "1 of 1 images of val are in train" in said
+    data.write_text(f"train: {train}\nval: {train}\nnames: [zero, one, four, seven]\n")
+    said = CliRunner().invoke(validate, [str(study), f"data={data}"], catch_exceptions=False).output
+    assert "48 of 48 images of val are in train" in said
+    assert "are in train" not in CliRunner().invoke(validate, [str(study)], catch_exceptions=False).output

@@ -12,6 +12,33 @@ from hpo.study.database.storage import Storage, open_storage
 from tests import postgres
 
 
+def connection_options(query: str) -> str:
+    url = make_url(f"postgresql+psycopg://u@h/d?{query}")
+    return str(engines.options(url)["connect_args"]["options"])
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["options=-csearch_path%3Dmine%20-cwork_mem%3D8MB", "options=-csearch_path%3Dmine&options=-cwork_mem%3D8MB"],
+)
+def test_the_options_of_a_url_join_ours_and_come_later(query: str) -> None:
+    options = connection_options(query)
+    assert "-c lock_timeout=" in options
+    assert options.endswith("-csearch_path=mine -cwork_mem=8MB -c timezone=UTC")
+
+
+def test_a_url_may_set_a_limit_but_not_the_time_zone() -> None:
+    options = connection_options("options=-clock_timeout%3D5s%20-ctimezone%3DCET&connect_timeout=9")
+    assert options.rindex("lock_timeout=5s") > options.index("lock_timeout=10000")
+    assert options.rindex("timezone=UTC") > options.rindex("timezone=CET")
+
+
+def test_a_setting_of_a_url_is_not_replaced_by_ours() -> None:
+    arguments = engines.options(make_url("postgresql+psycopg://u@h/d?connect_timeout=9"))["connect_args"]
+    assert "connect_timeout" not in arguments
+    assert "keepalives" in arguments
+
+
 @pytest.fixture
 def storage(postgres_server: str) -> Iterator[Storage]:
     url = postgres.create_database(postgres_server)

@@ -46,7 +46,9 @@ def check_end(storage: Storage, study: StudyRow) -> None:
     now = storage.read(lambda connection: progress(connection, study.id))
     assert (now.counted, now.open) == (study.spec.budget.trials, 0)
     assert now.counted == sum(row.counts for row in snapshot.trials(storage, study))
-    assert all(trial.state.is_finished() for trial in optuna_trials(storage, study).values())
+    theirs = optuna_trials(storage, study).values()
+    enqueued = [trial for trial in theirs if "claim" not in trial.user_attrs and trial.state.name == "WAITING"]
+    assert all(trial.state.is_finished() for trial in theirs if trial not in enqueued)  # those are over the budget
 
 
 def optuna_trials(storage: Storage, study: StudyRow) -> dict[int, optuna.trial.FrozenTrial]:

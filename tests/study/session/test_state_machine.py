@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -160,6 +161,11 @@ class Study(RuleBasedStateMachine):
         oldest = self.clock.now - timedelta(seconds=2 * LEASE_S)
         running = select(tables.claims).where(tables.claims.c.token.is_not(None), tables.claims.c.beat_at < oldest)
         assert self.storage.read(lambda connection: list(connection.execute(running))) == []
+
+    @rule(lr0=st.sampled_from([0.0123, 99.0, "no number"]))
+    def somebody_enqueues_a_trial(self, lr0: object) -> None:
+        """A person may use Optuna's own call; one of these values lies in the space."""
+        optuna.load_study(study_name=self.study.name, storage=self.storage.optuna).enqueue_trial({"lr0": lr0})
 
     @precondition(lambda self: any(not node.stalled and len(node.running) < 2 for node in self.nodes))
     @rule(data=st.data())

@@ -143,3 +143,28 @@ def _row_counts(storage: Storage) -> dict[str, int]:
             name: connection.execute(select(func.count()).select_from(table(name))).scalar_one() for name in names
         }
     )
+
+
+TEACHER = "/weights/teacher.pt"
+
+
+def test_other_content_of_a_file_under_train_is_refused(storage: Storage) -> None:
+    spec = study_spec(train=(("distill_model", TEACHER), ("epochs", 10)))
+    first = dataclasses.replace(FACTS, train_files={"distill_model": "a" * 64})
+    made = lifecycle.create_or_join(storage, spec, IDENTITY, first)
+    assert lifecycle.create_or_join(storage, spec, IDENTITY, first) == made
+    other = dataclasses.replace(FACTS, train_files={"distill_model": "b" * 64})
+    with pytest.raises(StudyConflict, match=r"train\.distill_model .*stored sha256 aaaa.*, asked bbbb") as caught:
+        lifecycle.create_or_join(storage, spec, IDENTITY, other)
+    assert caught.value.exit_code == 3
+
+
+def test_a_study_that_was_stored_with_a_file_as_written_is_joined(storage: Storage) -> None:
+    written = study_spec(train=(("distill_model", "teacher.pt"), ("epochs", 10)))
+    made = lifecycle.create_or_join(storage, written, IDENTITY, FACTS)
+    asked = study_spec(train=(("distill_model", TEACHER), ("epochs", 10)))
+    found = dataclasses.replace(FACTS, train_files={"distill_model": "a" * 64})
+    assert lifecycle.create_or_join(storage, asked, IDENTITY, found) == made
+    another = study_spec(train=(("distill_model", "/weights/other.pt"), ("epochs", 10)))
+    with pytest.raises(StudyConflict, match=r"train\.distill_model"):
+        lifecycle.create_or_join(storage, another, IDENTITY, found)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import pytest
+from PIL import Image
+
+from hpo.dataset.description import describe
 from hpo.dataset.summary import DatasetSummary, SplitSummary
 from hpo.studyfile.arguments import arguments
 from hpo.studyfile.checks.rules import ModelFacts, check_facts
@@ -72,11 +76,62 @@ def test_iou_needs_a_head_with_suppression(studio: Studio) -> None:
     assert not _messages(studio, text, _dataset(), None)
 
 
-def test_a_condition_names_classes_of_the_dataset(studio: Studio) -> None:
+@pytest.fixture
+def drawn(tmp_path: Path) -> DatasetSummary:
+    """Classes a to d of which val lacks c; its objects are of 20 x 20 (a, b) and 60 x 60 pixels (d), train has all."""
+    rows = {
+        "train": "0 .5 .5 .9 .9\n1 .5 .5 .1 .2\n2 .5 .5 .1 .2\n",
+        "val": "0 .5 .5 .1 .2\n1 .2 .2 .1 .2\n3 .5 .5 .3 .6",
+    }
+    for split, text in rows.items():
+        for kind in ("images", "labels"):
+            (tmp_path / "drawn" / kind / split).mkdir(parents=True)
+        Image.new("RGB", (200, 100), "white" if split == "val" else "red").save(
+            tmp_path / "drawn" / "images" / split / "one.png"
+        )
+        (tmp_path / "drawn" / "labels" / split / "one.txt").write_text(text, encoding="utf-8-sig")
+    yaml = tmp_path / "drawn" / "data.yaml"
+    yaml.write_text("train: images/train\nval: images/val\nnames: [a, b, c, d]\n")
+    return describe(yaml)
+
+
+def test_a_condition_names_classes_of_the_dataset(studio: Studio, drawn: DatasetSummary) -> None:
     text = study("", "mosaic: [0, 1]", "objective: 'f1 at recall[a] >= 0.5 and precision[bb] >= 0.5'\n")
-    message = _messages(studio, text, _dataset())["objective"]
+    message = _messages(studio, text, drawn)["objective"]
     assert "no class bb; did you mean b?" in message
-    assert not _messages(studio, text.replace("[bb]", "[b]"), _dataset())
+    assert not _messages(studio, text.replace("[bb]", "[b]"), drawn)
+
+
+@pytest.mark.parametrize(
+    ("train", "objective", "path", "says"),
+    [
+        ("", "recall at precision[c] >= 0.1", "objective", "split val has a label of c"),
+        ("", "f1 at f1[b] >= 0.1 and recall[c] >= 0.1", "objective", "`recall[c] >= 0.1`: no image of the split val"),
+        ("", "f1 at f1[b] >= 0.1 and recall[a] >= 0.1", None, ""),
+        ("", "map_large", "objective", "split val has no large object"),
+        ("", "map_medium", None, ""),
+        ("", "map_small at recall[c] >= 0.2", "objective", "label of c"),
+        ("classes: [0, 1]", "map_medium", "objective", "split val has no medium object"),
+        ("classes: 3", "map_medium", None, ""),
+        ("classes: [0, 3]", "f1 at recall[b] >= 0.1", "objective", "`train.classes` leaves b out: add 1"),
+        ("classes: [0, 3]", "f1 at recall[d] >= 0.1", None, ""),
+        ("classes: [2]", "map50", "train.classes", "split val has a label of c"),
+        ("classes: [1, 4]", "map50", "train.classes", "no class 4: its 4 classes are 0 to 3"),
+    ],
+)
+def test_what_val_lacks_or_is_not_trained_is_no_objective(
+    studio: Studio, drawn: DatasetSummary, train: str, objective: str, path: str | None, says: str
+) -> None:
+    found = _messages(studio, study(train, "mosaic: [0, 1]", f"objective: '{objective}'\n"), drawn)
+    assert list(found) == ([] if path is None else [path])
+    assert path is None or says in found[path]
+
+
+def test_sizes_of_images_that_can_not_be_opened_are_not_held_against_the_study(
+    studio: Studio, drawn: DatasetSummary
+) -> None:
+    (Path(drawn.yaml).parent / "images" / "val" / "one.png").write_bytes(b"no picture")
+    assert not _messages(studio, study("", "mosaic: [0, 1]", "objective: map_large\n"), drawn)
 
 
 def test_a_model_of_another_task_is_refused(studio: Studio) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from hpo.studyfile.loader import load_file
 from tests.studyfile.conftest import Studio
 
 
@@ -36,3 +37,7 @@ def test_a_model_that_is_none_of_a_detector_is_refused(studio: Studio, model: st
 @pytest.mark.parametrize("model", ["yolov8n.yaml", "yolov8x-p2.yaml", "yolo11s.yaml", "rtdetr-l.yaml", "yolo26n.pt"])
 def test_any_detection_model_of_ultralytics_is_accepted(studio: Studio, model: str) -> None:
     assert studio.load(f"model={model}").model == model
+
+
+def test_a_study_file_named_like_its_model_is_not_the_model(studio: Studio) -> None:
+    assert load_file(studio.write(name="yolov8n.yaml")).model == "yolov8n.yaml"

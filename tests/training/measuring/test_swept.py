@@ -13,6 +13,7 @@ import yaml
 from typing_extensions import override
 
 from hpo import files
+from hpo.detection.sweep import sweep
 from hpo.launchers.forkserver import ForkserverLauncher
 from hpo.training.cache import PredictionCache, key
 from hpo.trial.kinds import Kind
@@ -96,6 +97,23 @@ def test_what_was_found_lies_in_the_attempts_folder(done: Done) -> None:
     assert predict["model"] == str(paths.best)
     assert "95% interval" in paths.predict.read_text()
     assert paths.sweep_plot.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.long
+def test_a_trial_of_some_classes_is_measured_on_these_alone(
+    launcher: ForkserverLauncher, swept_request: Maker, tmp_path: Path
+) -> None:
+    kept = PredictionFolder(str(tmp_path), 5, "data")
+    request = swept_request({"classes": [0, 2], "epochs": 1}, predictions=kept)
+    ended = Talk(launcher.start(request)).ended
+    assert ended.detail == ""
+    best = files.digest(AttemptPaths(Path(request.folder)).best)
+    everything = PredictionCache(tmp_path).load(key(best, "data", "val", 96, "deploy"))
+    assert everything is not None
+    assert set(everything.truth_classes) == {0, 1, 2, 3}
+    assert ended.swept == replace(
+        sweep(everything.only([0, 2]), PLAN, F1), seconds=0 if ended.swept is None else ended.swept.seconds
+    )
 
 
 def test_every_epoch_reports_the_objective_at_the_best_setting_of_its_own_predictions(

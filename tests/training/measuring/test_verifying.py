@@ -30,7 +30,9 @@ def test_what_is_measured_of_detections_is_what_the_setting_was_rated_by(point: 
     from hpo.training.ultralytics_internals.weights import Weights
 
     predictions = make(Scene(images=12))
-    weights = Weights(Path("best.pt"), "", None, tuple(predictions.names), 64, single_cls=False, suppressed=False)
+    weights = Weights(
+        Path("best.pt"), "", None, tuple(predictions.names), 64, single_cls=False, classes=None, suppressed=False
+    )
     folder = verifying._Folder(Path(), weights, point, 64, {})
     found = verifying.metrics(_detected(predictions, folder.open_point), point, "f1")
     rated, value = measure(predictions, point, parse("f1"))

@@ -146,3 +146,12 @@ def test_weights_that_know_one_class_for_all_fit_any_data(tmp_path: Path) -> Non
 
     weights = load(untrained(tmp_path / "weights.pt", ["item"], single_cls=True))
     check_classes(weights, ["cat", "dog"], Path("data.yaml"))
+
+
+def test_images_of_another_number_of_channels_are_refused(tmp_path: Path) -> None:
+    from hpo.training.ultralytics_internals.weights import check_channels
+
+    weights = load(untrained(tmp_path / "weights.pt", ["cat"]))
+    check_channels(weights, 3, Path("data.yaml"))
+    with pytest.raises(UsageError, match=r"data\.yaml: its images have 1 channels .*weights\.pt takes 3"):
+        check_channels(weights, 1, Path("data.yaml"))
