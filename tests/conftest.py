@@ -24,7 +24,8 @@ from tests import postgres
 from tests.shared import made_once, place
 
 ROOT = Path(__file__).parents[1]
-SMALLEST_MODEL = ROOT / "configs" / "models" / "yolov8-w0625-r4.yaml"
+SMALLEST_MODEL = ROOT / "tests" / "models" / "tiny.yaml"
+MODEL_THAT_LEARNS = ROOT / "configs" / "models" / "yolov8-w0625-r4.yaml"
 TINY = {"train": 48, "val": 24}
 TRAIN: dict[str, Scalar] = {
     "epochs": 3,
@@ -149,7 +150,7 @@ def trained(launcher: ForkserverLauncher, scenes: Path, tmp_path_factory: pytest
         data.write_text(scenes.read_text() + f"path: {scenes.parent}\n")
         objective = Objective(Metric.MAP50)
         request = TrialRequest(
-            "t", 0, 0, 1, str(folder / "run"), str(SMALLEST_MODEL), str(data), train, objective, None
+            "t", 0, 0, 1, str(folder / "run"), str(MODEL_THAT_LEARNS), str(data), train, objective, None
         )
         talk = Talk(launcher.start(request))
         assert talk.ended.metrics.get("map50", 0.0) > 0.2, talk.ended

@@ -87,6 +87,7 @@ def _from_nothing_to_a_best_trial(installed: Installed, *overrides: str) -> None
     assert json.loads(installed.hpo("best", "--json"))["value"] >= 0.0
 
 
+@pytest.mark.long
 def test_the_wheel_takes_a_newcomer_from_an_empty_folder_to_a_best_trial(beside: Installed) -> None:
     # without a sweep: its kernels would be compiled anew for this installation
     _from_nothing_to_a_best_trial(beside, "objective=map50_95", "postprocess=none")

@@ -57,6 +57,7 @@ def test_relative_paths_of_a_mapping_begin_at_the_working_folder(home: Path, tin
     assert str(home.parent / "elsewhere" / "model.yaml") in str(caught.value)
 
 
+@pytest.mark.long
 def test_in_another_thread_it_runs_without_handlers_and_stop_ends_it(home: Path, tiny: Path) -> None:
     before, ended = state()["handlers"], threading.Event()
     with ThreadPoolExecutor(1) as pool:
@@ -72,6 +73,7 @@ def test_in_another_thread_it_runs_without_handlers_and_stop_ends_it(home: Path,
         hpo.run(mapping("threaded", tiny, epochs=1))
 
 
+@pytest.mark.long
 def test_a_run_beside_is_waited_for_and_an_error_of_on_trial_ends_it(home: Path, tiny: Path) -> None:
     before = state()
 

@@ -40,6 +40,7 @@ def tuned(tiny: Path, **more: Any) -> hpo.Study:
     return hpo.tune(str(SMALLEST_MODEL), data=str(tiny), iterations=2, space=space, **QUICK, **more)
 
 
+@pytest.mark.long
 def test_it_leaves_the_file_of_ultralytics_which_ultralytics_takes(home: Path, tiny: Path) -> None:
     numbers: list[int] = []
     study = tuned(tiny, on_trial=lambda trial: numbers.append(trial.number))

@@ -73,6 +73,7 @@ def test_the_preload_imports_what_is_slow_and_touches_no_gpu(misbehaving: Forkse
     assert answer == "False torch._inductor ultralytics"
 
 
+@pytest.mark.long
 def test_nothing_is_left_two_seconds_after_the_worker_was_killed(tmp_path: Path) -> None:
     """Child, its loader's workers and the forkserver: a parent-death signal would reach none of them."""
     command = [sys.executable, "-m", "tests.launchers.worker_to_kill", str(tmp_path)]

@@ -114,6 +114,7 @@ def test_a_process_without_progress_is_hung_and_ended(misbehaving: ForkserverLau
         os.kill(process.pid, 0)
 
 
+@pytest.mark.long
 def test_a_training_that_makes_progress_is_not_hung(launcher: ForkserverLauncher, request_for: Any) -> None:
     """It takes longer than the limit."""
     notes, limit_s = Notes(), 3.0

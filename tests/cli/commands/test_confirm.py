@@ -120,6 +120,7 @@ def test_a_stopped_confirmation_goes_on_and_its_run_starts_again(shell: Shell, t
     assert "seeds: stored 2, asked 3" in refused
 
 
+@pytest.mark.long
 def test_what_is_not_finished_or_not_there_can_not_be_confirmed(shell: Shell, study: Callable[..., Path]) -> None:
     shell.run("create", study())
     assert "is not finished (0 of 4 trials)" in shell.run("confirm", "small", code=2)

@@ -51,6 +51,7 @@ def test_uploaded_checkpoints_go_with_their_study(shell: Shell, study: Study, mo
     assert not stored.exists()
 
 
+@pytest.mark.long
 def test_a_store_that_is_away_keeps_them_and_it_is_said(shell: Shell, study: Study) -> None:
     shell.variables["MLFLOW_TRACKING_URI"] = "http://127.0.0.1:9"
     shell.run("create", study(), "baseline=false")

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Done, Shell
 
 
+@pytest.mark.long
 def test_a_study_is_told_in_one_file_of_either_form(shell: Shell, study: Callable[..., Path], done: Done) -> None:
     shell.run("create", study())
     assert "no complete trial yet" in shell.run("report", "small", "--output", "r.html", code=2)

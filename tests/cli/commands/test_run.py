@@ -46,6 +46,7 @@ def test_a_study_runs_to_its_budget(done: Done) -> None:
     assert status["counts"] == {"waiting": 0, "running": 0, "complete": 4, "pruned": 0, "fail": 0}
 
 
+@pytest.mark.long
 def test_its_winner_is_handed_over_as_ultralytics_takes_it(done: Done) -> None:
     best = done.shell.json("best", "--save", "winner")
     assert best["value"] == max(trial["value"] for trial in done.trials)
@@ -66,6 +67,7 @@ def ultralytics_takes(shell: Shell, mode: str, settings: str, *words: str) -> No
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_running_again_changes_nothing(done: Done) -> None:
     done.shell.run("run", done.file)
     assert done.shell.json("trials") == done.trials
@@ -95,6 +97,7 @@ def test_two_interrupts_end_at_once_and_lose_nothing(shell: Shell, study: Study,
     assert without_clock(shell.json("trials")) == without_clock(done.trials)
 
 
+@pytest.mark.long
 def test_a_killed_worker_costs_time_and_no_budget(shell: Shell, study: Study) -> None:
     words = ("run", study(), "budget.trials=2")
     running = shell.run_until("trial 1", *words)
@@ -226,6 +229,7 @@ def test_nothing_is_deleted_without_a_yes(shell: Shell, study: Study) -> None:
     assert shell.json("status", "small")["study"] == "small"
 
 
+@pytest.mark.long
 def test_a_deleted_study_is_gone_and_can_be_made_again(done: Done) -> None:
     shell = done.shell
     shell.run("delete", "small", "--yes")

@@ -113,6 +113,7 @@ def plain(found: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in found.items() if key != "seconds"}
 
 
+@pytest.mark.long
 def test_a_test_split_is_measured_once_more(warm: Shell, trained: Path, data: Path) -> None:
     data.write_text(data.read_text() + "test: images/test\n")
     found = warm.json("sweep", trained, "--data", data)
@@ -123,6 +124,7 @@ def test_a_test_split_is_measured_once_more(warm: Shell, trained: Path, data: Pa
     assert alone["best"] != found["best"]
 
 
+@pytest.mark.long
 def test_what_yolo_predict_can_not_do_is_handed_to_hpo_deploy(
     warm: Shell, trained: Path, data: Path, tmp_path: Path
 ) -> None:

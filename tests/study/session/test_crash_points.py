@@ -52,6 +52,7 @@ def test_a_worker_killed_anywhere_loses_nothing(storage: Storage, study: StudyRo
     invariants.check_end(storage, study)
 
 
+@pytest.mark.long
 def test_a_repairer_that_is_killed_while_it_repairs_is_repaired(
     storage: Storage, study: StudyRow, tmp_path: Path
 ) -> None:

@@ -116,6 +116,7 @@ def test_a_trial_of_some_classes_is_measured_on_these_alone(
     )
 
 
+@pytest.mark.long
 def test_every_epoch_reports_the_objective_at_the_best_setting_of_its_own_predictions(
     launcher: ForkserverLauncher, swept_request: Maker, done: Done
 ) -> None:
@@ -193,6 +194,7 @@ def test_a_pruned_trial_is_not_swept(launcher: ForkserverLauncher, swept_request
     assert not AttemptPaths(Path(request.folder)).operating_point.exists()
 
 
+@pytest.mark.long
 def test_predictions_are_kept_for_a_later_sweep_and_so_many_at_most(
     launcher: ForkserverLauncher, swept_request: Maker, tmp_path: Path
 ) -> None:
@@ -207,6 +209,7 @@ def test_predictions_are_kept_for_a_later_sweep_and_so_many_at_most(
     assert len(predictions) == 24
 
 
+@pytest.mark.long
 def test_where_nothing_can_be_kept_the_sweep_still_runs(
     launcher: ForkserverLauncher, swept_request: Maker, tmp_path: Path
 ) -> None:
@@ -272,6 +275,7 @@ class Destroying(Talk):
                 image.unlink()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("baseline", [True, False])
 def test_a_capture_that_fails_loses_no_training(
     launcher: ForkserverLauncher, swept_request: Maker, own_data: Path, *, baseline: bool

@@ -57,6 +57,7 @@ def test_they_end_with_it(training: TrialProcess) -> None:
     assert psutil.wait_procs(found, timeout=LONGEST_S)[1] == []
 
 
+@pytest.mark.long
 def test_the_best_trial_is_drawn_after_they_have_ended(launcher: ForkserverLauncher, request_for: Any) -> None:
     request = request_for({"epochs": 1, "close_mosaic": 0}, plots="best")
     talk = Talk(launcher._spawn(entries.with_loader_processes, request.to_json()))
