@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hpo.launchers.forkserver import ForkserverLauncher
     from hpo.study.database.storage import Storage
     from hpo.study.records import StudyRow
-    from hpo.studyfile.checks.rules import ModelFacts
+    from hpo.studyfile.checks.model import ModelFacts
     from hpo.studyfile.loader import Loaded
     from hpo.studyfile.schema import StudySpec
 
@@ -47,13 +47,15 @@ def look_at(launcher: ForkserverLauncher, loaded: Loaded, settings: Settings) ->
 
 
 def _probe(launcher: ForkserverLauncher, loaded: Loaded, settings: Settings) -> Model:
-    from hpo.studyfile.checks.rules import ModelFacts
+    from hpo.studyfile.checks.model import ModelFacts
     from hpo.studyfile.text.report import Finding
+    from hpo.trial.families import Family
 
     answer = _ask_probe(launcher, loaded.spec.model, settings)
     if "error" in answer:
         raise SpecError(loaded.problems([Finding("model", f"{loaded.spec.model}: {answer['error']}")]))
-    facts = ModelFacts(head_has_nms=answer["head_has_nms"], task=answer["task"])
+    family = None if answer["family"] is None else Family(answer["family"])
+    facts = ModelFacts(answer["task"], answer["module"], family, answer["channels"])
     return Model(answer["path"], None, answer["sha256"], facts)
 
 

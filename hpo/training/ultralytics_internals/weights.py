@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from ultralytics.nn import tasks
-from ultralytics.nn.modules.head import Detect, v10Detect
 
 from hpo import files
 from hpo.errors import UsageError
+from hpo.training.ultralytics_internals.facts import NetworkFacts, of_network
 from hpo.trial.classes import trained
+from hpo.trial.families import Family
 
 _MOST_DIFFERENCES = 10
 _REFUSED = re.compile(r"GLOBAL (\S+)|but got (\S+)")
@@ -41,8 +42,12 @@ class Weights:
     """Whether the training took all classes as one: labels are then of class 0, whatever the data.yaml calls them."""
     classes: frozenset[int] | None
     """Indices of the classes that were trained; None for every class."""
-    suppressed: bool
-    """Whether the head has a branch that needs no suppression (YOLOv10, YOLO26); that branch is then used."""
+    family: Family
+
+    @property
+    def suppressed(self) -> bool:
+        """Whether nothing is left to suppress: the branch that needs no NMS is used (YOLOv10, YOLO26), or RT-DETR."""
+        return not self.family.row.has_nms
 
 
 def load(path: Path, *, trust: bool = False) -> Weights:
@@ -57,15 +62,13 @@ def load(path: Path, *, trust: bool = False) -> Weights:
         )
     sha256 = files.digest(path)
     model = _model(path, trust=trust)
-    _refuse_others(path, model)
-    head = model.model[-1]
+    family = _family(path, model)
     names = model.names if isinstance(model.names, dict) else dict(enumerate(model.names))
     ordered = tuple(str(names[index]) for index in range(len(names)))
     single_cls = bool(model.args.get("single_cls"))
-    suppressed = getattr(head, "one2one_cv2", None) is not None or head.cv2 is None
     classes = trained(model.args.get("classes"))
     of = (path, sha256, model, ordered, _imgsz(model.args))
-    return Weights(*of, single_cls=single_cls, classes=classes, suppressed=suppressed)
+    return Weights(*of, single_cls=single_cls, classes=classes, family=family)
 
 
 def check_classes(weights: Weights, names: Sequence[str], yaml: Path) -> None:
@@ -156,11 +159,12 @@ def _damaged(path: Path) -> UsageError:
     return UsageError(f"{path}: is empty, cut off or no file of weights; copy it again from where it was made")
 
 
-def _refuse_others(path: Path, model: Any) -> None:
+def _family(path: Path, model: Any) -> Family:
     layers = getattr(model, "model", None)
-    head = type(layers[-1]) if layers is not None and hasattr(layers, "__getitem__") else type(model)
-    if head in (Detect, v10Detect):
-        return
+    network = layers is not None and hasattr(layers, "__getitem__")
+    facts = of_network(model) if network else NetworkFacts(type(model).__name__, None)
+    if facts.family is not None:
+        return facts.family
     task = getattr(model, "task", None) or "unknown"
-    found = f"its task is {task}, its head {head.__name__}"
+    found = f"its task is {task}, its head {facts.module}"
     raise UsageError(f"{path}: is no YOLO detector ({found}); name the weights of a detection training")

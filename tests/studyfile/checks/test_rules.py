@@ -10,11 +10,13 @@ from PIL import Image
 from hpo.dataset.description import describe
 from hpo.dataset.summary import DatasetSummary, SplitSummary
 from hpo.studyfile.arguments import arguments
-from hpo.studyfile.checks.rules import ModelFacts, check_facts
+from hpo.studyfile.checks.model import ModelFacts
+from hpo.studyfile.checks.rules import check_facts
+from hpo.trial.families import Family
 from tests.studyfile.conftest import Studio
 from tests.studyfile.refusals import CASES, Case, study
 
-DETECTOR = ModelFacts(head_has_nms=True, task="detect")
+DETECTOR = ModelFacts("detect", "Detect", Family.ONE_BRANCH)
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
@@ -68,7 +70,7 @@ def test_copy_paste_needs_polygons(studio: Studio, where: str) -> None:
 
 
 def test_iou_needs_a_head_with_suppression(studio: Studio) -> None:
-    without = ModelFacts(head_has_nms=False, task="detect")
+    without = ModelFacts("detect", "Detect", Family.TWO_BRANCHES)
     text = study("", "mosaic: [0, 1], iou: [0.4, 0.7], conf: [0.1, 0.5]", "objective: f1\n")
     assert list(_messages(studio, text, _dataset(), without)) == ["space.iou"]
     assert not _messages(studio, text, _dataset())
@@ -135,7 +137,7 @@ def test_sizes_of_images_that_can_not_be_opened_are_not_held_against_the_study(
 
 
 def test_a_model_of_another_task_is_refused(studio: Studio) -> None:
-    segment = ModelFacts(head_has_nms=True, task="segment")
+    segment = ModelFacts("segment", "Segment", None)
     assert "segment" in _messages(studio, study("", "mosaic: [0, 1]"), _dataset(), segment)["model"]
 
 
