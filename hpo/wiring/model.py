@@ -38,6 +38,8 @@ def look_at(launcher: ForkserverLauncher, loaded: Loaded, settings: Settings) ->
 
     spec = loaded.spec
     file, facts = models.yaml_file(spec.model), models.facts(spec.model)
+    if file is None and facts is not None and facts.family is None:
+        return Model(spec.model, None, files.digest(Path(spec.model)), facts)  # refused: Ultralytics need not load it
     if file is None or facts is None:
         return _probe(launcher, loaded, settings)
     text = file.read_text()

@@ -22,6 +22,8 @@ from hpo.trial.families import Family
 _MOST_DIFFERENCES = 10
 _REFUSED = re.compile(r"GLOBAL (\S+)|but got (\S+)")
 """Pattern of what torch's restricted unpickler will not call or make (torch 2.15, _weights_only_unpickler.py)."""
+_OF_YOLOV5 = b"cmodels.yolo\n"
+"""The pickle's instruction that takes a class of the repository's module."""
 _UNKNOWN = "references types outside the supported Ultralytics checkpoint format"
 """Error text of ultralytics 8.4.190, nn/tasks.py torch_safe_load."""
 
@@ -115,12 +117,27 @@ def _model(path: Path, *, trust: bool) -> Any:
         raise UsageError(f"{path}: weights are read from a .pt file of Ultralytics; exported models can't be swept")
     if not zipfile.is_zipfile(path):
         raise _damaged(path)
+    _refuse_yolov5(path)
     try:
         with _safe_loading(on=not trust):
             model, _ = tasks.load_checkpoint(str(path))
     except Exception as error:  # whatever Ultralytics raises on a broken file is the user's answer
         raise _explained(path, error) from error
     return model
+
+
+def _refuse_yolov5(path: Path) -> None:
+    """Refuse weights of the yolov5 repository. By their name Ultralytics may load other weights in their place."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            pickles = [archive.read(name) for name in archive.namelist() if name.endswith("/data.pkl")]
+    except (OSError, zipfile.BadZipFile) as error:
+        raise _damaged(path) from error
+    if any(_OF_YOLOV5 in pickled for pickled in pickles):
+        raise UsageError(
+            f"{path}: is of the yolov5 repository (its pickle names models.yolo), whose code it needs; train anew with "
+            "Ultralytics, whose own weights are called yolov5nu.pt, yolov5su.pt, ..."
+        )
 
 
 @contextmanager

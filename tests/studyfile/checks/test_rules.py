@@ -10,7 +10,7 @@ from PIL import Image
 from hpo.dataset.description import describe
 from hpo.dataset.summary import DatasetSummary, SplitSummary
 from hpo.studyfile.arguments import arguments
-from hpo.studyfile.checks.model import ModelFacts
+from hpo.studyfile.checks.model import ModelFacts, without_effect
 from hpo.studyfile.checks.rules import check_facts
 from hpo.trial.families import Family
 from tests.studyfile.conftest import Studio
@@ -25,6 +25,7 @@ def test_is_refused_and_its_neighbour_is_not(studio: Studio, case: Case) -> None
     assert problem.path == case.path
     assert case.says in problem.message
     assert problem.line > 0
+    (studio.folder / "t.pt").touch()
     studio.load(text=case.accepted)
 
 
@@ -159,3 +160,52 @@ def test_a_last_batch_of_one_small_image_is_refused(
 ) -> None:
     found = _messages(studio, study(train, space), _dataset(images=images))
     assert bool(found) == refused
+
+
+@pytest.mark.parametrize(
+    ("module", "says"),
+    [
+        ("WorldDetect", "takes its classes from texts"),
+        ("YOLOEDetect", "takes its classes from texts"),
+        ("models.yolo.DetectionModel", "of the yolov5 repository"),
+        ("Depth", "hpo does not train (Depth)"),
+    ],
+)
+def test_a_network_that_is_not_trained_is_refused_by_name(studio: Studio, module: str, says: str) -> None:
+    found = _messages(studio, study("", "mosaic: [0, 1]"), _dataset(), ModelFacts("detect", module, None))
+    assert list(found) == ["model"]
+    assert says in found["model"]
+
+
+@pytest.mark.parametrize("name", ["box", "cls", "dfl", "cls_pw", "rect"])
+def test_what_rtdetr_ignores_is_no_dimension_and_is_told_where_it_is_fixed(studio: Studio, name: str) -> None:
+    rtdetr = ModelFacts("detect", "RTDETRDecoder", Family.QUERIES)
+    domain = "{choices: [true, false]}" if name == "rect" else "[0.1, 0.9]"
+    text = study("", f"{name}: {domain}, lrf: [0.1, 1]")
+    assert "does nothing with this model" in _messages(studio, text, _dataset(), rtdetr)[f"space.{name}"]
+    assert not _messages(studio, text, _dataset())
+    text = study(f"{name}: {'true' if name == 'rect' else 0.5}", "lrf: [0.1, 1]")
+    assert not _messages(studio, text, _dataset(), rtdetr)
+    (line,) = without_effect(studio.load(text=text), rtdetr)
+    assert line.startswith(f"train.{name} does nothing with this model")
+    assert not without_effect(studio.load(text=text), DETECTOR)
+
+
+def test_a_branch_that_is_not_deployed_is_not_measured(studio: Studio) -> None:
+    branches = ModelFacts("detect", "Detect", Family.TWO_BRANCHES)
+    other = study("nms: true", "mosaic: [0, 1]")
+    assert "the one without NMS" in _messages(studio, other, _dataset(), branches)["train.nms"]
+    assert not _messages(studio, other, _dataset())
+    assert not _messages(studio, study("nms: false", "mosaic: [0, 1]"), _dataset(), branches)
+
+
+def test_weights_take_images_of_the_channels_that_they_were_trained_on(studio: Studio, drawn: DatasetSummary) -> None:
+    colour, grey = (ModelFacts("detect", "Detect", Family.ONE_BRANCH, channels) for channels in (3, 1))
+    text = study("", "mosaic: [0, 1]")
+    assert not _messages(studio, text, drawn, colour)
+    assert "take images of 1 channels" in _messages(studio, text, drawn, grey)["model"]
+    yaml = Path(drawn.yaml)
+    yaml.write_text(yaml.read_text() + "channels: 1\n")
+    assert not _messages(studio, text, drawn, grey)
+    assert "the data have 1" in _messages(studio, text, drawn, colour)["model"]
+    assert not _messages(studio, text, drawn), "a .yaml takes any number"
