@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 from hpo.studyfile.checks.inert import sampled
 from hpo.studyfile.planning.extent import fixed, place, possible
@@ -27,17 +26,11 @@ class ModelFacts:
     """Channels of the images that weights were trained on; None for a YAML, which takes any number."""
 
 
-class Images(Protocol):
-    """What is known of a dataset's images."""
+def model_fits(spec: StudySpec, model: ModelFacts, images: Callable[[], int]) -> Iterator[Finding]:
+    """Refuse a model that hpo does not train, images of other channels, and what has no effect on the model.
 
-    @property
-    def channels(self) -> int:
-        """Channels of the images, as Ultralytics reads them."""
-        ...
-
-
-def model_fits(spec: StudySpec, model: ModelFacts, images: Images) -> Iterator[Finding]:
-    """Refuse a model that hpo does not train, images of other channels, and what has no effect on the model."""
+    ``images`` returns the channels of the dataset's images, which only weights make necessary.
+    """
     if model.task != "detect":
         yield Finding("model", f"is a model for the task {model.task}; hpo trains detectors, such as yolov8n.pt")
     elif model.family is None:
@@ -65,10 +58,10 @@ def _further(module: str) -> str:
     return ""
 
 
-def _channels_fit(model: ModelFacts, images: Images) -> Iterator[Finding]:
-    if model.channels is not None and model.channels != images.channels:
+def _channels_fit(model: ModelFacts, images: Callable[[], int]) -> Iterator[Finding]:
+    if model.channels is not None and model.channels != images():
         why = (
-            f"its weights take images of {model.channels} channels, and those of the data have {images.channels} (key "
+            f"its weights take images of {model.channels} channels, and those of the data have {images()} (key "
             "`channels` of the data.yaml): name weights or data of the same number, or a .yaml, which takes any"
         )
         yield Finding("model", why, ("data",))

@@ -213,7 +213,7 @@ def check_facts(spec: StudySpec, dataset: DatasetFacts, model: ModelFacts | None
     """
     found = [*_copy_paste_has_polygons(spec, dataset), *_single_image(spec, dataset)]
     found += list(_classes_exist(spec, dataset)) or list(_val_can_answer(spec, dataset))
-    return found if model is None else [*found, *model_fits(spec, model, dataset)]
+    return found if model is None else [*found, *model_fits(spec, model, lambda: dataset.channels)]
 
 
 def _copy_paste_has_polygons(spec: StudySpec, dataset: DatasetFacts) -> Iterator[Finding]:
