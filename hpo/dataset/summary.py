@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpo.dataset import boxes
+from hpo.dataset import boxes, source
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,11 @@ class DatasetSummary:
     @property
     def nc(self) -> int:
         return len(self.names)
+
+    @property
+    def channels(self) -> int:
+        """Read the data.yaml again, and return the channels of its images, as Ultralytics reads them."""
+        return int(source.read(Path(self.yaml)).other.get("channels") or 3)
 
     def objects(self, split: str, areas: tuple[float, float] | None = None) -> Iterator[int]:
         """Read the label files again, and yield what ``boxes.objects`` does."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from hpo.errors import Problem, SpecError
 from hpo.studyfile.checks import rules
+from hpo.studyfile.checks.model import ModelFacts
 from hpo.studyfile.reading.reader import StudyReader
 from hpo.studyfile.schema import StudySpec
 from hpo.studyfile.text.document import Node, read_document
@@ -33,7 +34,7 @@ class Loaded:
         """Return the problems for ``findings`` (of ``rules.check_facts``), with file and line."""
         return [_placed(finding, self.places, self.file) for finding in findings]
 
-    def check_facts(self, dataset: rules.DatasetFacts, model: rules.ModelFacts | None) -> None:
+    def check_facts(self, dataset: rules.DatasetFacts, model: ModelFacts | None) -> None:
         """Raise ``SpecError`` with all problems if the study does not fit its dataset or its model."""
         problems = self.problems(rules.check_facts(self.spec, dataset, model))
         if problems:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from hpo import files, processes
 from hpo.training.memory import peak_mib
 from hpo.training.stops import classify
+from hpo.trial.families import Family
 from hpo.trial.messages import Answer, Checkpointed, Ended, EpochReport, Memory, Message, Progress, Started, encode
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.request import TrialRequest
@@ -106,14 +107,15 @@ def _build(request: TrialRequest, paths: AttemptPaths, channel: Channel) -> Tria
     if "torch._inductor" not in sys.modules:
         raise RuntimeError("the forkserver's preload failed: importing torch or ultralytics raised an ImportError")
     from hpo.training.ultralytics_internals import patches
-    from hpo.training.ultralytics_internals.yolo import TrialRun
+    from hpo.training.ultralytics_internals.runs import RUNS, family_to_train
 
     def report(epoch: EpochReport) -> Answer:
         channel.memory(peak_mib(run.device))
         return channel.report(epoch)
 
     patches.apply(patches.threads_per_trial(request.sharing))
-    run = TrialRun(request, _arguments(request, paths), report)
+    family = family_to_train(request.model)
+    run = RUNS[family](request, _arguments(request, paths, family), report)
     run.checkpoints.announce = lambda epoch: channel.send(Checkpointed(epoch))
     run.add_callback("on_train_start", lambda _: channel.send(Started(_effective(run), run.resumed_from)))
     _follow_batches(run, channel)
@@ -141,7 +143,7 @@ def _follow_batches(run: TrialRun, channel: Channel) -> None:
     run.add_callback("on_val_batch_end", validated)
 
 
-def _arguments(request: TrialRequest, paths: AttemptPaths) -> dict[str, Any]:
+def _arguments(request: TrialRequest, paths: AttemptPaths, family: Family) -> dict[str, Any]:
     """Return the requested arguments, and those that the service owns (a study file can't have ``arguments.OWNED``)."""
     from hpo.training.ultralytics_internals import patches
 
@@ -155,7 +157,9 @@ def _arguments(request: TrialRequest, paths: AttemptPaths) -> dict[str, Any]:
     }
     # a trial without others keeps Ultralytics' default, so that the training is what plain Ultralytics trains
     shared = {} if request.sharing == 1 else {"workers": patches.loaders_per_trial(request.sharing)}
-    return {**shared, **request.train, **owned}
+    # with two branches Ultralytics would validate on the one with NMS, which is not the one that is deployed
+    branch = {"nms": False} if family is Family.TWO_BRANCHES else {}
+    return {**shared, **request.train, **branch, **owned}
 
 
 def _device(asked: str) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hpo.launchers.forkserver import ForkserverLauncher
     from hpo.study.database.storage import Storage
     from hpo.study.records import StudyRow
-    from hpo.studyfile.checks.rules import ModelFacts
+    from hpo.studyfile.checks.model import ModelFacts
     from hpo.studyfile.loader import Loaded
     from hpo.studyfile.schema import StudySpec
 
@@ -38,6 +38,8 @@ def look_at(launcher: ForkserverLauncher, loaded: Loaded, settings: Settings) ->
 
     spec = loaded.spec
     file, facts = models.yaml_file(spec.model), models.facts(spec.model)
+    if file is None and facts is not None and facts.family is None:
+        return Model(spec.model, None, files.digest(Path(spec.model)), facts)  # refused: Ultralytics need not load it
     if file is None or facts is None:
         return _probe(launcher, loaded, settings)
     text = file.read_text()
@@ -47,13 +49,15 @@ def look_at(launcher: ForkserverLauncher, loaded: Loaded, settings: Settings) ->
 
 
 def _probe(launcher: ForkserverLauncher, loaded: Loaded, settings: Settings) -> Model:
-    from hpo.studyfile.checks.rules import ModelFacts
+    from hpo.studyfile.checks.model import ModelFacts
     from hpo.studyfile.text.report import Finding
+    from hpo.trial.families import Family
 
     answer = _ask_probe(launcher, loaded.spec.model, settings)
     if "error" in answer:
         raise SpecError(loaded.problems([Finding("model", f"{loaded.spec.model}: {answer['error']}")]))
-    facts = ModelFacts(head_has_nms=answer["head_has_nms"], task=answer["task"])
+    family = None if answer["family"] is None else Family(answer["family"])
+    facts = ModelFacts(answer["task"], answer["module"], family, answer["channels"])
     return Model(answer["path"], None, answer["sha256"], facts)
 
 

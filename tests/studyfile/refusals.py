@@ -91,6 +91,42 @@ CASES = {
     "dis weighs a teacher that is not there": Case(
         study("", "dis: [1, 9]"), "space.dis", "distill_model", study("distill_model: t.pt", "dis: [1, 9]")
     ),
+    "the branch that is measured is sampled": Case(
+        study("", "nms: {choices: [true, false]}"), "space.nms", "what is measured", study("", "box: [1, 20]")
+    ),
+    "compile is sampled": Case(
+        study("", "compile: {choices: [true, false]}"),
+        "space.compile",
+        "fix it",
+        study("compile: true", "box: [1, 20]"),
+    ),
+    "channels_last is sampled": Case(
+        study("", "channels_last: {choices: [true, false]}"),
+        "space.channels_last",
+        "fix it",
+        study("channels_last: true", "box: [1, 20]"),
+    ),
+    "workers is sampled": Case(
+        study("", "workers: {choices: [1, 2]}"), "space.workers", "fix it", study("workers: 2", "box: [1, 20]")
+    ),
+    "deterministic is sampled": Case(
+        study("", "deterministic: {choices: [true, false]}"),
+        "space.deterministic",
+        "fix it",
+        study("deterministic: false", "box: [1, 20]"),
+    ),
+    "classes are remapped from no weights": Case(
+        study("", "cls_remap: {choices: [true, false]}"),
+        "space.cls_remap",
+        "starts from no weights",
+        study("", "cls_remap: {choices: [true, false]}").replace("yolov8n.yaml", "yolov8n.pt"),
+    ),
+    "no weights are started from": Case(
+        study("", "pretrained: {choices: [true, false]}"),
+        "space.pretrained",
+        "starts from no weights",
+        study("", "pretrained: {choices: [true, false]}").replace("yolov8n.yaml", "yolov8n.pt"),
+    ),
     "copy_paste_mode without copy_paste": Case(
         study("", "copy_paste_mode: {choices: [flip, mixup]}"),
         "space.copy_paste_mode",

@@ -49,13 +49,14 @@ def validated(
 ) -> Validation:
     """Run ``model.val`` at the point and return its recorded data."""
     from ultralytics import YOLO
-    from ultralytics.models.yolo.detect import DetectionValidator
     from ultralytics.utils import nms
 
+    model = YOLO(subject.weights)
+    validator: Any = model._smart_load("validator")
     images: list[tuple[str, Seen]] = []
     targets: list[NDArray[Any]] = []
 
-    class Overheard(DetectionValidator):
+    class Overheard(validator):  # of the model's own kind
         def postprocess(self, preds: Any) -> Any:
             if multi_label:
                 return super().postprocess(preds)
@@ -72,7 +73,7 @@ def validated(
                 targets.append(truth["cls"].numpy())
             super().update_metrics(preds, batch)
 
-    metrics = YOLO(subject.weights).val(
+    metrics = model.val(
         validator=Overheard,
         data=str(subject.data),
         imgsz=subject.imgsz,

@@ -22,6 +22,7 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
     KEY=VALUE overrides a key of the file, as for `hpo run`. All problems come in one list, with exit code 2.
     """
     from hpo.dataset.description import describe, images_in_both
+    from hpo.studyfile.checks.model import without_effect
     from hpo.studyfile.loader import load
     from hpo.studyfile.planning import plan, rungs
     from hpo.studyfile.planning.sweep import sweep_plan
@@ -30,7 +31,8 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
     loaded = load(file, overrides)
     spec = loaded.spec
     dataset = describe(Path(spec.data), load_settings().cache)
-    loaded.check_facts(dataset, models.facts(spec.model))
+    model = models.facts(spec.model)
+    loaded.check_facts(dataset, model)
     first = plan.baseline(spec, nc=dataset.nc, train_images=dataset.splits["train"].images) if spec.baseline else None
     pruning = rungs.plan(spec)
     if as_json:
@@ -52,6 +54,8 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
     val = dataset.splits["val"].images
     if val == 1:
         click.echo("\nval is one image: nothing is measured on images that did not choose it; give val more of them")
+    for line in without_effect(spec, model):
+        click.echo(f"\n{line}")
     if both := images_in_both(Path(spec.data), load_settings().cache):
         seen = f"\n{both} of {val} images of val are in train, too: values there say nothing about new images"
         click.echo(f"{seen}; name others in {spec.data}")

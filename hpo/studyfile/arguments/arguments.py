@@ -102,6 +102,13 @@ INERT = {
 }
 """Arguments that leave a detection training bit-identical."""
 
+_SPEED = "it is about the speed of a machine, not about the model"
+UNSEARCHED = {
+    "nms": "it chooses what is measured, not what is trained: hpo measures what is deployed",
+    **dict.fromkeys(("channels_last", "compile", "workers", "deterministic"), _SPEED),
+}
+"""Arguments that are no dimension of a search, each with the reason; ``train`` may fix them."""
+
 LOWEST = {"batch": 1, "imgsz": 32, "close_mosaic": 0, "warmup_epochs": 0, "workers": 0}
 """Lower bounds in addition to Ultralytics' own checks: below them Ultralytics would silently do something else."""
 

@@ -64,6 +64,9 @@ def _inert(spec: StudySpec) -> Iterator[Finding]:
         if name in arguments.INERT:
             why = f"does nothing in the training of a detector ({arguments.INERT[name]}): remove it"
             yield Finding(f"space.{name}", why)
+        if name in arguments.UNSEARCHED:
+            why = f"is no dimension of a search ({arguments.UNSEARCHED[name]}): remove it, or fix it under `train`"
+            yield Finding(f"space.{name}", why)
     if not fixed(spec).get("distill_model"):
         why = "does nothing without `train.distill_model`: name a teacher, or remove it"
         yield from sampled(spec, ["dis"], why)
@@ -71,6 +74,14 @@ def _inert(spec: StudySpec) -> Iterator[Finding]:
         yield from sampled(
             spec, ["copy_paste_mode"], "does nothing while copy_paste is 0: set copy_paste, or remove it"
         )
+
+
+def _nothing_to_start_from(spec: StudySpec) -> Iterator[Finding]:
+    """Refuse what is about weights to start from, where a model from a YAML has none."""
+    if spec.model.endswith(".pt") or any(isinstance(value, str) for value in possible(spec, "pretrained") or ()):
+        return
+    why = "does nothing with a model from a .yaml, which starts from no weights: remove it, or name a .pt"
+    yield from sampled(spec, ("pretrained", "cls_remap"), why, ("model", "train.pretrained", "space.pretrained"))
 
 
 def _closing_nothing(spec: StudySpec) -> Iterator[Finding]:
@@ -137,6 +148,7 @@ INERT_RULES: tuple[Rule, ...] = (
     _mosaic_never_on,
     _rect_switches_off,
     _inert,
+    _nothing_to_start_from,
     _closing_nothing,
     _warmup_momentum,
     _warmup_too_long,

@@ -7,10 +7,10 @@ model whatever the sampler says. ``check`` needs only the study, ``check_facts``
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from hpo.studyfile.checks.inert import INERT_RULES, Rule, sampled
+from hpo.studyfile.checks.model import ModelFacts, model_fits
 from hpo.studyfile.methods.samplers import SAMPLERS
 from hpo.studyfile.planning import sweep
 from hpo.studyfile.planning.extent import extremes, fixed, place, possible, trained_classes
@@ -160,16 +160,6 @@ _RULES: tuple[Rule, ...] = (
 )
 
 
-@dataclass(frozen=True)
-class ModelFacts:
-    """The facts about a model that decide which dimensions have an effect."""
-
-    head_has_nms: bool
-    """Whether its predictions go through non-maximum suppression."""
-    task: str
-    """Task by Ultralytics' name: ``detect``, ``segment``, ``classify``, ``pose``, ``obb``, ..."""
-
-
 class SplitFacts(Protocol):
     """What is counted of a split (``hpo.dataset.summary.SplitSummary``); the counts never change."""
 
@@ -198,6 +188,11 @@ class DatasetFacts(Protocol):
         """Names of the classes."""
         ...
 
+    @property
+    def channels(self) -> int:
+        """Channels of the images, as Ultralytics reads them."""
+        ...
+
     def objects(self, split: str, areas: tuple[float, float] | None = None) -> Iterable[int]:
         """Read the labels of a split.
 
@@ -218,7 +213,7 @@ def check_facts(spec: StudySpec, dataset: DatasetFacts, model: ModelFacts | None
     """
     found = [*_copy_paste_has_polygons(spec, dataset), *_single_image(spec, dataset)]
     found += list(_classes_exist(spec, dataset)) or list(_val_can_answer(spec, dataset))
-    return found if model is None else [*found, *_model_fits(spec, model)]
+    return found if model is None else [*found, *model_fits(spec, model, lambda: dataset.channels)]
 
 
 def _copy_paste_has_polygons(spec: StudySpec, dataset: DatasetFacts) -> Iterator[Finding]:
@@ -285,11 +280,3 @@ def _val_can_answer(spec: StudySpec, dataset: DatasetFacts) -> Iterator[Finding]
         size = f"{objective.metric.value.removeprefix('map_')} object (area from {areas[0]:g} to {areas[1]:g} px)"
         why = f"the split val has no {size}, so that every trial would be worth 0: use map50_95, or another size"
         yield Finding("objective", why, ("train.classes",) if only is not None else ())
-
-
-def _model_fits(spec: StudySpec, model: ModelFacts) -> Iterator[Finding]:
-    if model.task != "detect":
-        yield Finding("model", f"is a model for the task {model.task}; hpo trains detectors, such as yolov8n.pt")
-    elif not model.head_has_nms:
-        has = "its head has no non-maximum suppression; remove it, or use a YOLOv8"
-        yield from sampled(spec, ("iou", "agnostic_nms"), f"does nothing with this model: {has}", ("model",))

@@ -6,11 +6,13 @@ import re
 from pathlib import Path
 
 from hpo.studyfile.arguments import arguments
-from hpo.studyfile.checks.rules import ModelFacts
+from hpo.studyfile.checks.model import ModelFacts
+from hpo.studyfile.reading import pickled
 from hpo.studyfile.text.document import OVERRIDE, read_document
 from hpo.studyfile.text.fields import Field, plain, text
 from hpo.studyfile.text.places import Folders, home_expanded, shipped
 from hpo.studyfile.text.report import ProblemReport, nearest
+from hpo.trial.families import family_of
 
 _TASKS = {
     "cls": "classification",
@@ -22,7 +24,6 @@ _TASKS = {
 }
 _TASK_SUFFIX = re.compile(rf"-({'|'.join(_TASKS)})(?=-|$)")
 _SUFFIXES = (".pt", ".yaml", ".yml")
-_WITHOUT_NMS = ("v10detect", "rtdetrdecoder")
 
 
 def read_model(field: Field, folders: Folders) -> str | None:
@@ -82,14 +83,37 @@ def yaml_file(model: str) -> Path | None:
 
 
 def facts(model: str) -> ModelFacts | None:
-    """Return the facts in the model's YAML; None for weights of unknown origin (the training reads them later)."""
-    path = yaml_file(model) if Path(model).is_absolute() else _in_package(model)
+    """Return the facts in the model's YAML or in its weights on this machine.
+
+    None for other weights, and for those that only Ultralytics can read (the training reads them later).
+    """
+    if model.endswith(".pt"):
+        return _of_weights(Path(model)) if Path(model).is_absolute() else None
+    path = yaml_file(model)
     node = None if path is None else read_document(path, ProblemReport())
     match None if node is None else plain(node):
         case {"head": [*_, [_, _, str(module), *_]], **others}:
-            head = module.lower()
-            task = next((task for task in ("segment", "classify", "pose", "obb") if task in head), "detect")
-            free = others.get("end2end") is True or head in _WITHOUT_NMS
-            return ModelFacts(head_has_nms=not free, task=task)
+            family = family_of(module, two_branches=bool(others.get("end2end")))
+            return ModelFacts(_task(module), module, family)
         case _:
             return None
+
+
+def _of_weights(path: Path) -> ModelFacts | None:
+    network = pickled.network_of(pickled.read(path))
+    if network is None:
+        return None
+    if network.module.split(".")[0] == "models":
+        return ModelFacts("detect", f"{network.module}.{network.name}", None)
+    layer = pickled.last_layer(network)
+    if layer is None or not layer.module.startswith("ultralytics."):
+        return None
+    described = vars(network).get("yaml")
+    channels = described.get("channels") if isinstance(described, dict) else None
+    family = family_of(layer.name, two_branches=pickled.has_two_branches(layer))
+    return ModelFacts(_task(layer.name), layer.name, family, int(channels or 3))
+
+
+def _task(module: str) -> str:
+    """Return the task of a last layer, by Ultralytics' class of it."""
+    return next((task for task in ("segment", "classify", "pose", "obb") if task in module.lower()), "detect")

@@ -14,6 +14,7 @@ Each validation replaces the candidates of the one before. Nothing here changes 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from typing_extensions import override
+from ultralytics.models.rtdetr.val import RTDETRValidator
 from ultralytics.models.yolo.detect import DetectionValidator
+from ultralytics.utils.checks import check_imgsz
 from ultralytics.utils.ops import xywh2xyxy, xywhn2xyxy
 
 from hpo.detection.predictions import ImagePredictions, Predictions, collect
@@ -52,6 +55,22 @@ def candidates_of(output: Any, *, multi_label: bool, end2end: bool) -> list[Cand
     return [_decoded(rows[kept], multi_label=multi_label) for rows, kept in zip(rows_of, above, strict=True)]
 
 
+def candidates_of_queries(output: Any, sizes: Sequence[tuple[float, float]]) -> list[Candidates]:
+    """Return every box of RT-DETR with a score above ``FLOOR``, image by image of a batch.
+
+    ``output``: what the model returns, (B, n, 6) with x, y, width, height in fractions of the image, score, class.
+    ``sizes``: height and width of each image, in the pixels that the boxes are wanted in.
+
+    Operations and order are those of ultralytics 8.4.190, models/rtdetr/val.py and predict.py.
+    """
+    prediction = output[0] if isinstance(output, (list, tuple)) else output
+    found = []
+    for rows, (height, width) in zip(map(_above_floor, prediction), sizes, strict=True):
+        boxes = xywh2xyxy(rows[:, :4]) * rows.new_tensor((width, height, width, height))
+        found.append(_arrays(boxes, rows[:, 4], rows[:, 5]))
+    return found
+
+
 def _above_floor(rows: torch.Tensor) -> torch.Tensor:
     return rows[~(rows[:, 4] <= FLOOR)]
 
@@ -73,10 +92,9 @@ def _arrays(boxes: torch.Tensor, scores: torch.Tensor, classes: torch.Tensor) ->
 class CandidateKeeper:
     """Collects one validation's candidates and labels, batch by batch; made again for each validation."""
 
-    def __init__(self, validator: DetectionValidator, *, multi_label: bool) -> None:
+    def __init__(self, validator: KeepsCandidates) -> None:
         """Start with ``validator``, set up and with a model (``init_metrics`` is the earliest moment)."""
         self._validator = validator
-        self._multi_label = multi_label
         self._batch: list[Candidates] = []
         self._images: list[ImagePredictions] = []
         dataset = validator.dataloader.dataset
@@ -85,7 +103,7 @@ class CandidateKeeper:
 
     def see(self, output: Any) -> None:
         """Take the model's ``output`` for one batch, before suppression; the labels follow with ``add``."""
-        self._batch = candidates_of(output, multi_label=self._multi_label, end2end=self._validator.end2end)
+        self._batch = self._validator.candidates_in(output)
 
     def add(self, batch: dict[str, Any]) -> None:
         """Take the last ``batch``, as the validator preprocessed it."""
@@ -106,7 +124,7 @@ class CandidateKeeper:
         names = self._validator.names
         images = sorted(self._images, key=lambda image: image.name)
         of_classes = [str(names[index]) for index in range(len(names))]
-        return collect(images, of_classes, "val", suppressed=bool(self._validator.end2end))
+        return collect(images, of_classes, "val", suppressed=self._validator.suppressed)
 
 
 class KeepsCandidates(DetectionValidator):
@@ -118,7 +136,16 @@ class KeepsCandidates(DetectionValidator):
     @override
     def init_metrics(self, model: Any) -> None:
         super().init_metrics(model)
-        self.candidates = CandidateKeeper(self, multi_label=self.multi_label)
+        self.candidates = CandidateKeeper(self)
+
+    @property
+    def suppressed(self) -> bool:
+        """Whether the model's output needs no suppression."""
+        return bool(self.end2end)
+
+    def candidates_in(self, output: Any) -> list[Candidates]:
+        """Return the candidates in the model's ``output`` for one batch."""
+        return candidates_of(output, multi_label=self.multi_label, end2end=self.end2end)
 
     @override
     def postprocess(self, preds: Any) -> Any:
@@ -129,6 +156,18 @@ class KeepsCandidates(DetectionValidator):
     def update_metrics(self, preds: Any, batch: dict[str, Any]) -> None:
         self.candidates.add(batch)
         super().update_metrics(preds, batch)
+
+
+class KeepsQueries(KeepsCandidates, RTDETRValidator):
+    """The same over RT-DETR's own validator."""
+
+    suppressed = True
+
+    @override
+    def candidates_in(self, output: Any) -> list[Candidates]:
+        prediction = output[0] if isinstance(output, (list, tuple)) else output
+        height, width = check_imgsz(self.args.imgsz, stride=1, min_dim=2)
+        return candidates_of_queries(prediction, [(height, width)] * len(prediction))
 
 
 def labelled(

@@ -3,9 +3,9 @@ takes.
 
 Under ``deploy`` everything is as ``model.predict`` sees it: each image is letterboxed by itself, a box has one label,
 and labels are in pixels of the original image. Under ``val`` everything is as ``model.val`` sees it: the images of a
-batch share a shape, a box has every label, and labels are in pixels of the network's input. Images and labels come from
-Ultralytics' own dataset, so what it repairs, drops or counts once is treated alike. Nothing is suppressed, and no
-metric is computed.
+batch share a shape, a box has every label, and labels are in pixels of the network's input. For RT-DETR both stretch
+each image to a square. Images and labels come from Ultralytics' own dataset, so what it repairs, drops or counts once
+is treated alike. Nothing is suppressed, and no metric is computed.
 """
 
 from __future__ import annotations
@@ -24,13 +24,26 @@ from typing_extensions import override
 from ultralytics.cfg import get_cfg
 from ultralytics.data import build_yolo_dataset
 from ultralytics.data.utils import check_det_dataset
+from ultralytics.engine.predictor import BasePredictor
+from ultralytics.models.rtdetr import RTDETRPredictor
 from ultralytics.models.yolo.detect import DetectionPredictor
 from ultralytics.utils.checks import check_imgsz
 from ultralytics.utils.patches import imread
 
 from hpo.detection.predictions import ImagePredictions, Predictions, collect
 from hpo.errors import UsageError
-from hpo.training.ultralytics_internals.candidates import Frame, KeepsCandidates, candidates_of, common_folder, labelled
+from hpo.training.ultralytics_internals.candidates import (
+    IDENTITY,
+    Frame,
+    KeepsCandidates,
+    KeepsQueries,
+    candidates_of,
+    candidates_of_queries,
+    common_folder,
+    labelled,
+)
+from hpo.training.ultralytics_internals.facts import of_network
+from hpo.trial.families import Family
 
 Progress = Callable[[int, int], None]
 """Called with the number of images that are done, and the number of all."""
@@ -86,15 +99,16 @@ def capture(model: Any, mode: str, over: InferencePass) -> Predictions:
 
 
 def _deploy(model: Any, over: InferencePass) -> Predictions:
+    kind = RTDETRPredictor if _has_queries(model) else DetectionPredictor
     with tempfile.TemporaryDirectory() as folder:
-        predictor = DetectionPredictor(overrides=_arguments(over, folder, mode="predict", conf=0.25))
+        predictor = kind(overrides=_arguments(over, folder, mode="predict", conf=0.25))
     predictor.setup_model(model=model, verbose=False)
     predictor.imgsz = check_imgsz(over.imgsz, stride=predictor.model.stride, min_dim=2)
     if predictor.model.end2end:  # a training may have left its own; these are what the predictor sets
         predictor.model.model.set_head_attr(max_det=predictor.args.max_det, agnostic_nms=False)
     names = predictor.model.names
     dataset = dataset_of(over, len(names))
-    suppressed = bool(predictor.model.end2end)
+    suppressed = bool(predictor.model.end2end) or predictor.scale_fill
     images = sorted(_predicted(predictor, dataset, over), key=lambda image: image.name)
     with broken_weights_named():
         return collect(images, [str(names[index]) for index in range(len(names))], "deploy", suppressed=suppressed)
@@ -110,7 +124,7 @@ def broken_weights_named() -> Iterator[None]:
 
 
 @torch.inference_mode()
-def _predicted(predictor: DetectionPredictor, dataset: Any, over: InferencePass) -> Iterator[ImagePredictions]:
+def _predicted(predictor: BasePredictor, dataset: Any, over: InferencePass) -> Iterator[ImagePredictions]:
     """Yield the predictions. Images of one input shape share a batch; to rounding, the network sees each alone."""
     folder = common_folder(dataset.im_files)
     batches: dict[tuple[int, ...], list[_Waiting]] = {}
@@ -133,8 +147,13 @@ def batch_size(pixels: torch.Tensor) -> int:
     return min(MOST, max(1, CPU_BATCH_PIXELS // (pixels.shape[2] * pixels.shape[3])))
 
 
-def _inferred(predictor: DetectionPredictor, batch: list[_Waiting], folder: str) -> Iterator[ImagePredictions]:
+def _inferred(predictor: BasePredictor, batch: list[_Waiting], folder: str) -> Iterator[ImagePredictions]:
     output = predictor.model(torch.cat([pixels for _, pixels, _ in batch]))
+    if isinstance(predictor, RTDETRPredictor):
+        found = candidates_of_queries(output, [shape for _, _, shape in batch])
+        for (label, _, shape), candidates in zip(batch, found, strict=True):
+            yield labelled(label, folder, shape, candidates, IDENTITY)
+        return
     found = candidates_of(output, multi_label=False, end2end=bool(predictor.model.end2end))
     for (label, pixels, shape), candidates in zip(batch, found, strict=True):
         yield labelled(label, folder, shape, candidates, frame(pixels.shape[2:], shape))
@@ -179,6 +198,10 @@ def _described(over: InferencePass) -> dict[str, Any]:
     return described
 
 
+def _has_queries(model: Any) -> bool:
+    return of_network(model).family is Family.QUERIES
+
+
 class _Capture(KeepsCandidates):
     """A validation that ends where Ultralytics' suppression would begin."""
 
@@ -210,11 +233,16 @@ class _Capture(KeepsCandidates):
         return
 
 
+class _QueriesCapture(_Capture, KeepsQueries):
+    """The same for RT-DETR, whose images are stretched instead of letterboxed."""
+
+
 def _val(model: Any, over: InferencePass) -> Predictions:
     _described(over)
+    kind = _QueriesCapture if _has_queries(model) else _Capture
     with tempfile.TemporaryDirectory() as folder:
         arguments = _arguments(over, folder, mode="val", batch=VAL_BATCH, data=str(over.data), split=over.split)
-        validator = _Capture(over, save_dir=Path(folder), args=arguments)
+        validator = kind(over, save_dir=Path(folder), args=arguments)
         validator(model=model)
     with broken_weights_named():
         return validator.candidates.predictions()

@@ -109,10 +109,17 @@ def _bytes(file: Path) -> torch.Tensor | None:
 
 
 def _restore_criterion(trainer: BaseTrainer, updates: int | None) -> None:
-    if updates is not None:  # heads with two losses weigh them by the epoch (nn/tasks.py E2ELoss)
-        model = unwrap_model(trainer.model)
+    """Weigh the two losses of two branches as after ``updates`` epochs (utils/loss.py E2ELoss); others have none.
+
+    A criterion that is there already stays: it may be another than the stock one.
+    """
+    if updates is None:
+        return
+    model = unwrap_model(trainer.model)
+    if getattr(model, "criterion", None) is None:
         model.criterion = model.init_criterion()
-        model.criterion.updates = updates
+    model.criterion.updates = updates - 1
+    model.criterion.update()
 
 
 def _advance_loader(trainer: BaseTrainer, epochs: int) -> None:

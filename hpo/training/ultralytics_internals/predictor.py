@@ -12,16 +12,24 @@ from numpy.typing import NDArray
 from typing_extensions import override
 from ultralytics.cfg import get_cfg, get_save_dir
 from ultralytics.engine.results import Results
+from ultralytics.models.rtdetr import RTDETRPredictor
 from ultralytics.models.yolo.detect import DetectionPredictor
 from ultralytics.utils import nms, ops
 
 from hpo.detection.predictions import ImagePredictions, Predictions, collect
 from hpo.errors import UsageError
-from hpo.training.ultralytics_internals.candidates import Candidates, candidates_of
+from hpo.training.ultralytics_internals.candidates import (
+    IDENTITY,
+    Candidates,
+    Frame,
+    candidates_of,
+    candidates_of_queries,
+)
 from hpo.training.ultralytics_internals.capture import broken_weights_named, frame
 from hpo.training.ultralytics_internals.capture import device as resolved_device
 from hpo.training.ultralytics_internals.patches import NO_TIME_LIMIT_S
 from hpo.training.ultralytics_internals.weights import Weights
+from hpo.trial.families import Family
 from hpo.trial.kinds import Kind
 from hpo.trial.operating_point import OperatingPoint
 
@@ -45,16 +53,17 @@ class PointPredictor(DetectionPredictor):
         if not isinstance(orig_imgs, list):
             originals = list(ops.convert_torch2numpy_batch(orig_imgs)[..., ::-1])
         if self._point.is_plain:
-            results: list[Results] = self.construct_results(self._suppressed(preds), img, originals)
-            return results
+            return self._plain(preds, img, originals)
         return self._suppressed_by_point(preds, img, originals)
 
-    def _suppressed(self, preds: Any) -> Any:
-        """Return the detections that are left by Ultralytics' NMS."""
+    def _plain(self, preds: Any, img: torch.Tensor, originals: list[NDArray[np.uint8]]) -> list[Results]:
+        """Return what is left by Ultralytics' NMS."""
         point = self._point
         further = {"max_det": point.max_det, "end2end": bool(self.model.end2end), "max_time_img": NO_TIME_LIMIT_S}
         iou, classes = point.iou or 0.0, self.args.classes
-        return nms.non_max_suppression(preds, point.conf, iou, classes, point.agnostic_nms, **further)
+        left = nms.non_max_suppression(preds, point.conf, iou, classes, point.agnostic_nms, **further)
+        results: list[Results] = self.construct_results(left, img, originals)
+        return results
 
     def _suppressed_by_point(self, preds: Any, img: torch.Tensor, originals: list[NDArray[np.uint8]]) -> list[Results]:
         from hpo.detection.apply import detections
@@ -67,14 +76,20 @@ class PointPredictor(DetectionPredictor):
 
     def _predictions(self, preds: Any, img: torch.Tensor, originals: list[NDArray[np.uint8]]) -> Predictions:
         """Return the batch's candidates, without labels."""
-        end2end, names = bool(self.model.end2end), self.model.names
-        found = map(self._of_asked_classes, candidates_of(preds, multi_label=False, end2end=end2end))
+        shapes = [original.shape[:2] for original in originals]
+        found, names = self._candidates(preds, img, shapes), self.model.names
         images = [
-            ImagePredictions(str(path), *candidates, frame(img.shape[2:], original.shape[:2]), *[_NOTHING] * 3)
-            for candidates, original, path in zip(found, originals, self.batch[0], strict=True)
+            ImagePredictions(str(path), *self._of_asked_classes(candidates), to_image, *[_NOTHING] * 3)
+            for (candidates, to_image), path in zip(found, self.batch[0], strict=True)
         ]
+        of_classes = [names[index] for index in range(len(names))]
         with broken_weights_named():
-            return collect(images, [names[index] for index in range(len(names))], "deploy", suppressed=end2end)
+            return collect(images, of_classes, "deploy", suppressed=self._point.kind is Kind.NONE)
+
+    def _candidates(self, preds: Any, img: torch.Tensor, shapes: list[Any]) -> list[tuple[Candidates, Frame]]:
+        """Return the candidates of each image, of height and width ``shapes``, and where its pixels lie in ``img``."""
+        found = candidates_of(preds, multi_label=False, end2end=bool(self.model.end2end))
+        return list(zip(found, [frame(img.shape[2:], shape) for shape in shapes], strict=True))
 
     def _of_asked_classes(self, found: Candidates) -> Candidates:
         """Apply Ultralytics' ``classes``: the other classes are dropped before they could suppress anything."""
@@ -83,6 +98,19 @@ class PointPredictor(DetectionPredictor):
         boxes, scores, classes = found
         asked = np.isin(classes, self.args.classes)
         return boxes[asked], scores[asked], classes[asked]
+
+
+class QueriesPredictor(PointPredictor, RTDETRPredictor):
+    """The same for RT-DETR, whose images are stretched to a square."""
+
+    @override
+    def _plain(self, preds: Any, img: torch.Tensor, originals: list[NDArray[np.uint8]]) -> list[Results]:
+        results: list[Results] = RTDETRPredictor.postprocess(self, preds, img, originals)
+        return results
+
+    @override
+    def _candidates(self, preds: Any, img: torch.Tensor, shapes: list[Any]) -> list[tuple[Candidates, Frame]]:
+        return [(found, IDENTITY) for found in candidates_of_queries(preds, shapes)]
 
 
 def _rows(found: Any) -> torch.Tensor:
@@ -117,7 +145,8 @@ class Detector:
             "conf": point.conf,
             "max_det": point.max_det,
         }
-        self._predictor = PointPredictor(point, copy(self._base))
+        kind = QueriesPredictor if weights.family is Family.QUERIES else PointPredictor
+        self._predictor = kind(point, copy(self._base))
         self._predictor.setup_model(model=str(export) if export else weights.model, verbose=False)
 
     def predict(self, source: Any, **kwargs: Any) -> list[Results]:

@@ -22,7 +22,7 @@ import ultralytics.utils.callbacks.raytune
 import ultralytics.utils.events
 
 import hpo.training.ultralytics_internals.patches
-import hpo.training.ultralytics_internals.yolo
+import hpo.training.ultralytics_internals.runs
 
 _FORKSERVER = os.getpid() if sys.argv[:1] == ["-c"] else None
 """Process id of the forkserver; None where another process imports this module."""

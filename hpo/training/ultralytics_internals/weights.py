@@ -12,15 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from ultralytics.nn import tasks
-from ultralytics.nn.modules.head import Detect, v10Detect
 
 from hpo import files
 from hpo.errors import UsageError
+from hpo.training.ultralytics_internals.facts import NetworkFacts, of_network
 from hpo.trial.classes import trained
+from hpo.trial.families import Family
 
 _MOST_DIFFERENCES = 10
 _REFUSED = re.compile(r"GLOBAL (\S+)|but got (\S+)")
 """Pattern of what torch's restricted unpickler will not call or make (torch 2.15, _weights_only_unpickler.py)."""
+_OF_YOLOV5 = b"cmodels.yolo\n"
+"""The pickle's instruction that takes a class of the repository's module."""
 _UNKNOWN = "references types outside the supported Ultralytics checkpoint format"
 """Error text of ultralytics 8.4.190, nn/tasks.py torch_safe_load."""
 
@@ -41,8 +44,12 @@ class Weights:
     """Whether the training took all classes as one: labels are then of class 0, whatever the data.yaml calls them."""
     classes: frozenset[int] | None
     """Indices of the classes that were trained; None for every class."""
-    suppressed: bool
-    """Whether the head has a branch that needs no suppression (YOLOv10, YOLO26); that branch is then used."""
+    family: Family
+
+    @property
+    def suppressed(self) -> bool:
+        """Whether nothing is left to suppress: the branch that needs no NMS is used (YOLOv10, YOLO26), or RT-DETR."""
+        return not self.family.row.has_nms
 
 
 def load(path: Path, *, trust: bool = False) -> Weights:
@@ -57,15 +64,13 @@ def load(path: Path, *, trust: bool = False) -> Weights:
         )
     sha256 = files.digest(path)
     model = _model(path, trust=trust)
-    _refuse_others(path, model)
-    head = model.model[-1]
+    family = _family(path, model)
     names = model.names if isinstance(model.names, dict) else dict(enumerate(model.names))
     ordered = tuple(str(names[index]) for index in range(len(names)))
     single_cls = bool(model.args.get("single_cls"))
-    suppressed = getattr(head, "one2one_cv2", None) is not None or head.cv2 is None
     classes = trained(model.args.get("classes"))
     of = (path, sha256, model, ordered, _imgsz(model.args))
-    return Weights(*of, single_cls=single_cls, classes=classes, suppressed=suppressed)
+    return Weights(*of, single_cls=single_cls, classes=classes, family=family)
 
 
 def check_classes(weights: Weights, names: Sequence[str], yaml: Path) -> None:
@@ -112,12 +117,27 @@ def _model(path: Path, *, trust: bool) -> Any:
         raise UsageError(f"{path}: weights are read from a .pt file of Ultralytics; exported models can't be swept")
     if not zipfile.is_zipfile(path):
         raise _damaged(path)
+    _refuse_yolov5(path)
     try:
         with _safe_loading(on=not trust):
             model, _ = tasks.load_checkpoint(str(path))
     except Exception as error:  # whatever Ultralytics raises on a broken file is the user's answer
         raise _explained(path, error) from error
     return model
+
+
+def _refuse_yolov5(path: Path) -> None:
+    """Refuse weights of the yolov5 repository. By their name Ultralytics may load other weights in their place."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            pickles = [archive.read(name) for name in archive.namelist() if name.endswith("/data.pkl")]
+    except (OSError, zipfile.BadZipFile) as error:
+        raise _damaged(path) from error
+    if any(_OF_YOLOV5 in pickled for pickled in pickles):
+        raise UsageError(
+            f"{path}: is of the yolov5 repository (its pickle names models.yolo), whose code it needs; train anew with "
+            "Ultralytics, whose own weights are called yolov5nu.pt, yolov5su.pt, ..."
+        )
 
 
 @contextmanager
@@ -156,11 +176,12 @@ def _damaged(path: Path) -> UsageError:
     return UsageError(f"{path}: is empty, cut off or no file of weights; copy it again from where it was made")
 
 
-def _refuse_others(path: Path, model: Any) -> None:
+def _family(path: Path, model: Any) -> Family:
     layers = getattr(model, "model", None)
-    head = type(layers[-1]) if layers is not None and hasattr(layers, "__getitem__") else type(model)
-    if head in (Detect, v10Detect):
-        return
+    network = layers is not None and hasattr(layers, "__getitem__")
+    facts = of_network(model) if network else NetworkFacts(type(model).__name__, None)
+    if facts.family is not None:
+        return facts.family
     task = getattr(model, "task", None) or "unknown"
-    found = f"its task is {task}, its head {head.__name__}"
+    found = f"its task is {task}, its head {facts.module}"
     raise UsageError(f"{path}: is no YOLO detector ({found}); name the weights of a detection training")

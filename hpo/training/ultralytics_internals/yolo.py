@@ -114,7 +114,11 @@ class TrialRun(DetectionTrainer):
     """A training by Ultralytics that reports to the worker.
 
     Its name has no "Trainer": Ultralytics attaches MLflow, Ray, Comet, ... to classes with that word (base.py:197).
+    ``families`` has the same for other families of detectors, over their own trainers.
     """
+
+    plain_validator: type[TrialValidator] = TrialValidator
+    swept_validator: type[SweptValidator] = SweptValidator
 
     def __init__(self, request: TrialRequest, arguments: dict[str, Any], report: Report) -> None:
         self.request = request
@@ -131,7 +135,7 @@ class TrialRun(DetectionTrainer):
 
     @override
     def get_validator(self) -> TrialValidator:
-        validator = TrialValidator if self.request.sweep is None else SweptValidator
+        validator = self.plain_validator if self.request.sweep is None else self.swept_validator
         arguments = copy(self.args)
         point = self.request.operating_point
         if point is not None and point.kind.is_plain:  # a sweep's code measures the other points after the training

@@ -10,11 +10,13 @@ from PIL import Image
 from hpo.dataset.description import describe
 from hpo.dataset.summary import DatasetSummary, SplitSummary
 from hpo.studyfile.arguments import arguments
-from hpo.studyfile.checks.rules import ModelFacts, check_facts
+from hpo.studyfile.checks.model import ModelFacts, without_effect
+from hpo.studyfile.checks.rules import check_facts
+from hpo.trial.families import Family
 from tests.studyfile.conftest import Studio
 from tests.studyfile.refusals import CASES, Case, study
 
-DETECTOR = ModelFacts(head_has_nms=True, task="detect")
+DETECTOR = ModelFacts("detect", "Detect", Family.ONE_BRANCH)
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
@@ -23,6 +25,7 @@ def test_is_refused_and_its_neighbour_is_not(studio: Studio, case: Case) -> None
     assert problem.path == case.path
     assert case.says in problem.message
     assert problem.line > 0
+    (studio.folder / "t.pt").touch()
     studio.load(text=case.accepted)
 
 
@@ -68,7 +71,7 @@ def test_copy_paste_needs_polygons(studio: Studio, where: str) -> None:
 
 
 def test_iou_needs_a_head_with_suppression(studio: Studio) -> None:
-    without = ModelFacts(head_has_nms=False, task="detect")
+    without = ModelFacts("detect", "Detect", Family.TWO_BRANCHES)
     text = study("", "mosaic: [0, 1], iou: [0.4, 0.7], conf: [0.1, 0.5]", "objective: f1\n")
     assert list(_messages(studio, text, _dataset(), without)) == ["space.iou"]
     assert not _messages(studio, text, _dataset())
@@ -135,7 +138,7 @@ def test_sizes_of_images_that_can_not_be_opened_are_not_held_against_the_study(
 
 
 def test_a_model_of_another_task_is_refused(studio: Studio) -> None:
-    segment = ModelFacts(head_has_nms=True, task="segment")
+    segment = ModelFacts("segment", "Segment", None)
     assert "segment" in _messages(studio, study("", "mosaic: [0, 1]"), _dataset(), segment)["model"]
 
 
@@ -157,3 +160,52 @@ def test_a_last_batch_of_one_small_image_is_refused(
 ) -> None:
     found = _messages(studio, study(train, space), _dataset(images=images))
     assert bool(found) == refused
+
+
+@pytest.mark.parametrize(
+    ("module", "says"),
+    [
+        ("WorldDetect", "takes its classes from texts"),
+        ("YOLOEDetect", "takes its classes from texts"),
+        ("models.yolo.DetectionModel", "of the yolov5 repository"),
+        ("Depth", "hpo does not train (Depth)"),
+    ],
+)
+def test_a_network_that_is_not_trained_is_refused_by_name(studio: Studio, module: str, says: str) -> None:
+    found = _messages(studio, study("", "mosaic: [0, 1]"), _dataset(), ModelFacts("detect", module, None))
+    assert list(found) == ["model"]
+    assert says in found["model"]
+
+
+@pytest.mark.parametrize("name", ["box", "cls", "dfl", "cls_pw", "rect"])
+def test_what_rtdetr_ignores_is_no_dimension_and_is_told_where_it_is_fixed(studio: Studio, name: str) -> None:
+    rtdetr = ModelFacts("detect", "RTDETRDecoder", Family.QUERIES)
+    domain = "{choices: [true, false]}" if name == "rect" else "[0.1, 0.9]"
+    text = study("", f"{name}: {domain}, lrf: [0.1, 1]")
+    assert "does nothing with this model" in _messages(studio, text, _dataset(), rtdetr)[f"space.{name}"]
+    assert not _messages(studio, text, _dataset())
+    text = study(f"{name}: {'true' if name == 'rect' else 0.5}", "lrf: [0.1, 1]")
+    assert not _messages(studio, text, _dataset(), rtdetr)
+    (line,) = without_effect(studio.load(text=text), rtdetr)
+    assert line.startswith(f"train.{name} does nothing with this model")
+    assert not without_effect(studio.load(text=text), DETECTOR)
+
+
+def test_a_branch_that_is_not_deployed_is_not_measured(studio: Studio) -> None:
+    branches = ModelFacts("detect", "Detect", Family.TWO_BRANCHES)
+    other = study("nms: true", "mosaic: [0, 1]")
+    assert "the one without NMS" in _messages(studio, other, _dataset(), branches)["train.nms"]
+    assert not _messages(studio, other, _dataset())
+    assert not _messages(studio, study("nms: false", "mosaic: [0, 1]"), _dataset(), branches)
+
+
+def test_weights_take_images_of_the_channels_that_they_were_trained_on(studio: Studio, drawn: DatasetSummary) -> None:
+    colour, grey = (ModelFacts("detect", "Detect", Family.ONE_BRANCH, channels) for channels in (3, 1))
+    text = study("", "mosaic: [0, 1]")
+    assert not _messages(studio, text, drawn, colour)
+    assert "take images of 1 channels" in _messages(studio, text, drawn, grey)["model"]
+    yaml = Path(drawn.yaml)
+    yaml.write_text(yaml.read_text() + "channels: 1\n")
+    assert not _messages(studio, text, drawn, grey)
+    assert "the data have 1" in _messages(studio, text, drawn, colour)["model"]
+    assert not _messages(studio, text, drawn), "a .yaml takes any number"

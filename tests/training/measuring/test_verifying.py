@@ -10,6 +10,7 @@ import pytest
 from hpo.detection.apply import detections
 from hpo.detection.predictions import ImagePredictions, Predictions, collect
 from hpo.detection.rating import measure
+from hpo.trial.families import Family
 from hpo.trial.kinds import SUPPRESSING, Kind
 from hpo.trial.objective import parse
 from hpo.trial.operating_point import OperatingPoint
@@ -31,7 +32,14 @@ def test_what_is_measured_of_detections_is_what_the_setting_was_rated_by(point: 
 
     predictions = make(Scene(images=12))
     weights = Weights(
-        Path("best.pt"), "", None, tuple(predictions.names), 64, single_cls=False, classes=None, suppressed=False
+        Path("best.pt"),
+        "",
+        None,
+        tuple(predictions.names),
+        64,
+        single_cls=False,
+        classes=None,
+        family=Family.ONE_BRANCH,
     )
     folder = verifying._Folder(Path(), weights, point, 64, {})
     found = verifying.metrics(_detected(predictions, folder.open_point), point, "f1")

@@ -201,4 +201,28 @@ PATCHES = (
         "its count of updates is in our checkpoints",
         "4099aaa915cddd49",
     ),
+    Patch(
+        "branch of a validation",
+        "engine/validator.py:BaseValidator.__call__",
+        "measures the branch without NMS where `nms` is False, which a trial of two branches is given",
+        "45747d819e2b7089",
+    ),
+    Patch(
+        "RT-DETR's validator",
+        "models/rtdetr/train.py:RTDETRTrainer.get_validator",
+        "another validator, derived from RTDETRValidator, with the arguments of the trial's operating point",
+        "c7fa32c21a0524a1",
+    ),
+    Patch(
+        "RT-DETR's boxes in a validation",
+        "models/rtdetr/val.py:RTDETRValidator.postprocess",
+        "candidates_of_queries repeats its boxes, scores and order",
+        "2bbb0f6d225e9220",
+    ),
+    Patch(
+        "RT-DETR's boxes in a prediction",
+        "models/rtdetr/predict.py:RTDETRPredictor.postprocess",
+        "candidates_of_queries repeats its boxes, scores and order",
+        "d34a282e8a68443a",
+    ),
 )

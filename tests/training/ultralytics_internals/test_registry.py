@@ -16,7 +16,7 @@ from tests.training.ultralytics_internals.patch_registry import PATCHES, RELEASE
 
 ROOT = Path(__file__).parents[3]
 INTERNALS = ROOT / "hpo" / "training" / "ultralytics_internals"
-SUBCLASSES = ("candidates", "capture", "predictor", "yolo")
+SUBCLASSES = ("candidates", "capture", "predictor", "runs", "yolo")
 """Modules with classes that derive from Ultralytics'."""
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -118,6 +120,22 @@ def test_weights_of_another_task_are_no_detector(tmp_path: Path, yaml: str, head
     YOLO(yaml).save(str(tmp_path / "weights.pt"))
     with pytest.raises(UsageError, match=rf"is no YOLO detector \(its task is \w+, its head {head}\)"):
         load(tmp_path / "weights.pt")
+
+
+@pytest.mark.parametrize("name", ["mine.pt", "yolov5s.pt"])
+@pytest.mark.parametrize("trust", [False, True])
+def test_weights_of_the_yolov5_repository_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, *, trust: bool
+) -> None:
+    """By the second name Ultralytics would load other weights, or try to download them."""
+    module = ModuleType("models.yolo")
+    setattr(module, "DetectionModel", type("DetectionModel", (), {"__module__": "models.yolo"}))  # noqa: B010
+    with monkeypatch.context() as there:
+        there.setitem(sys.modules, "models", ModuleType("models"))
+        there.setitem(sys.modules, "models.yolo", module)
+        saved({"model": module.DetectionModel()}, tmp_path / name)
+    with pytest.raises(UsageError, match="of the yolov5 repository"):
+        load(tmp_path / name, trust=trust)
 
 
 def test_data_of_other_classes_is_refused_with_the_differences(tmp_path: Path) -> None:
