@@ -224,7 +224,7 @@ def test_older_tables_are_upgraded_by_upgrade_alone(server: Server, database: st
 
     url = server.url(database)
     engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
-    open_rdb(engine.url, create_tables=True).engine.dispose()
+    open_rdb(engine, create_tables=True)
     with engine.begin() as connection:
         schema.migrate(connection, older)
     with pytest.raises(SchemaConflict, match=f"{older}.*hpo db upgrade"):
