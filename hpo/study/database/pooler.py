@@ -58,9 +58,13 @@ def _connect(url: URL, dialect: Dialect, record: Any, arguments: Any, parameters
 
 def _answers_for_another(connection: Any) -> bool:
     """Return whether the process that answers is another one than greeted us: poolers make up the number at login."""
-    connection.autocommit = True
-    answering = connection.execute("SELECT pg_backend_pid()").fetchone()[0]
-    connection.autocommit = False
+    try:
+        connection.autocommit = True
+        answering = connection.execute("SELECT pg_backend_pid()").fetchone()[0]
+        connection.autocommit = False
+    except Exception:
+        connection.close()
+        raise
     return bool(answering != connection.info.backend_pid)
 
 
