@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --compile-bytecode
 STUDY ?= studies/quickstart.yaml
 
-.PHONY: run server test test-long test-gpu test-next soak screenshots docs architecture check keys format dev lock clean help
+.PHONY: run server test test-long test-gpu test-next soak many screenshots docs architecture check keys format dev lock clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -71,6 +71,9 @@ architecture: $(VENV)/.dev  ## draw the packages in docs/images from the import 
 
 soak: $(VENV)/.dev  ## workers and servers that are killed, stopped and cut off (200 trials die, 20 minutes to an hour)
 	@$(BIN)/python -m tests.soak.chaos --workers 8 --real 2 --deaths 200 --restarts 20 --limit-s 7200
+
+many: $(VENV)/.dev  ## 40 workers with faked trainings on one PostgreSQL for 3 minutes: connections, signs of life
+	@$(BIN)/python -m tests.soak.many --workers 40 --seconds 180
 
 check: $(VENV)/.dev  ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .

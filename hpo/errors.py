@@ -94,6 +94,16 @@ class StorageUnavailable(HpoError):
 
     exit_code = 4
 
+    def __init__(self, message: str, *, lasting: bool = False) -> None:
+        """Store the message.
+
+        Args:
+            message: What can't be reached, why, and the way out.
+            lasting: Whether waiting will not help, as after a wrong password.
+        """
+        self.lasting = lasting
+        super().__init__(message)
+
 
 class ClaimLost(HpoError):
     """Someone else owns the trial now: drop the result and tell nobody."""

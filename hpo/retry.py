@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,14 +20,16 @@ class Backoff:
     factor: float = 2.0
     tries: int | None = None
     """Maximum number of tries, the first one included; None sets no limit."""
+    jitter: float = 0.0
+    """Share of each pause that is left to chance, in [0, 1]: those who fail together do not come back together."""
 
     def pause_s(self, failures: int) -> float:
         """Return the pause in seconds after ``failures`` failures in a row, from 1."""
         try:
             grown = self.first_s * self.factor ** (failures - 1)
         except OverflowError:
-            return self.longest_s
-        return min(grown, self.longest_s)
+            grown = self.longest_s
+        return min(grown, self.longest_s) * (1 - self.jitter * random.random())  # noqa: S311  (no secret)
 
 
 def wait(seconds: float) -> bool:

@@ -54,6 +54,16 @@ def test_a_thousand_failures_make_no_pause_longer_than_the_longest() -> None:
     assert Backoff(0.5, 10.0).pause_s(5000) == 10.0
 
 
+@given(st.integers(1, 5000), st.floats(0, 1))
+def test_jitter_shortens_a_pause_by_its_share_at_most(failures: int, jitter: float) -> None:
+    whole = Backoff(0.5, 10.0).pause_s(failures)
+    assert whole * (1 - jitter) <= Backoff(0.5, 10.0, jitter=jitter).pause_s(failures) <= whole
+
+
+def test_those_who_fail_together_do_not_come_back_together() -> None:
+    assert len({Backoff(1.0, 1.0, jitter=0.5).pause_s(1) for _ in range(20)}) > 10
+
+
 @settings(deadline=None)
 @given(st.integers(1, 6), st.integers(0, 8))
 def test_no_more_tries_are_made_than_allowed_and_the_last_error_is_the_one_raised(tries: int, failures: int) -> None:

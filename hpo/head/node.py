@@ -20,13 +20,17 @@ from hpo.head.backup import dump
 from hpo.head.postgres import OWNER, Cluster, Listening, run
 from hpo.servers import Address, check_free, tail
 from hpo.settings import Settings, with_driver
+from hpo.study.database import engines
 from hpo.study.database.roles import Role, RoleKind
 from hpo.study.studies import setup
 from hpo.tracking import ui
 
 DATABASE = "hpo"
 ROLES = {RoleKind.WORKER: "hpo_worker", RoleKind.READER: "hpo_reader", RoleKind.MLFLOW: "mlflow"}
-_OPTIONS = ("-c", "max_connections=200", "-c", "idle_in_transaction_session_timeout=60s")
+MAX_CONNECTIONS = 500
+WORKERS = (MAX_CONNECTIONS - 50) // engines.KEPT
+"""Workers that fit; the rest is for MLflow, for commands, and for the moments in which a worker opens more."""
+_OPTIONS = ("-c", f"max_connections={MAX_CONNECTIONS}", "-c", "idle_in_transaction_session_timeout=60s")
 _POLL_S = 0.2
 
 

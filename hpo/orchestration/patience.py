@@ -14,7 +14,7 @@ from hpo.retry import Backoff
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
-BACKOFF = Backoff(first_s=0.5, longest_s=10.0)
+BACKOFF = Backoff(first_s=0.5, longest_s=10.0, jitter=0.5)
 _STEP_S = 0.2
 
 
@@ -31,13 +31,17 @@ class Patience:
 
         Raises ``StorageUnavailable`` after ``patience_s`` seconds, or after ``grace_s`` once a stop was asked for.
         """
-        return retry.call(
-            what,
-            BACKOFF,
-            again=lambda error: isinstance(error, StorageUnavailable),
-            waited=self.waiting(),
-            failed=_warn_once,
-        )
+        return self._repeat(what, lambda error: isinstance(error, StorageUnavailable))
+
+    def begin(self, what: Callable[[], T]) -> T:
+        """Do the same for the first calls of a worker, which lose nothing if they fail: no waiting where it is in vain.
+
+        Raises ``StorageUnavailable`` at once after an error such as a wrong password.
+        """
+        return self._repeat(what, lambda error: isinstance(error, StorageUnavailable) and not error.lasting)
+
+    def _repeat(self, what: Callable[[], T], again: Callable[[BaseException], bool]) -> T:
+        return retry.call(what, BACKOFF, again=again, waited=self.waiting(), failed=_warn_once)
 
     def waiting(self) -> Callable[[float], bool]:
         """Return a function that waits some seconds. It returns False once the patience that begins now has ended."""

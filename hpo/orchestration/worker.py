@@ -13,6 +13,7 @@ from functools import partial
 from hpo.errors import ClaimLost, HpoError, StorageUnavailable
 from hpo.orchestration.cleanup import Cleaner
 from hpo.orchestration.heartbeat import heartbeat
+from hpo.orchestration.idling import Idling
 from hpo.orchestration.patience import Patience
 from hpo.orchestration.recorder import AttemptRecorder
 from hpo.orchestration.resumption import Resumption
@@ -35,8 +36,6 @@ from hpo.trial.ports import CheckpointStore, Launcher, Mirror, Watcher
 from hpo.trial.vocabulary import Reason, TrialState, reaction
 
 log = logging.getLogger(__name__)
-IDLE_S = 1.0
-"""Seconds between two looks for work while there is none."""
 BUSY_S = 0.1
 FETCH_PATIENCE_S = 60.0
 """Seconds to wait for a checkpoint from a tracking server that does not answer; then the trial starts from epoch 1."""
@@ -64,7 +63,15 @@ class Services:
 class Worker:
     """Fills its slots with trials of the study, and stores their results in the study's database."""
 
-    def __init__(self, study: StudyRow, workspace: Workspace, services: Services, stop: StopRequest) -> None:
+    def __init__(
+        self,
+        study: StudyRow,
+        workspace: Workspace,
+        services: Services,
+        stop: StopRequest,
+        leave_idle_s: float | None = None,
+    ) -> None:
+        """Store the arguments. ``leave_idle_s``: seconds without a trial after which it leaves; None: it stays."""
         self._study = study
         self._workspace = workspace
         self._with = services
@@ -73,6 +80,7 @@ class Worker:
         self._patience = Patience(recovery.patience_s, recovery.grace_s, stop)
         self._orders = Orders(stop, lambda: services.session.control is Control.CANCEL, recovery.grace_s)
         self._slots = Slots(workspace.devices, workspace.memory)
+        self._idling = Idling(leave_idle_s)
         self._uploads: Uploads | None = None
         self._cleaner = Cleaner(workspace.folder, partial(leaderboard.placement, services.storage, study))
         self._settling = threading.Lock()
@@ -108,7 +116,12 @@ class Worker:
             raise self._failure
 
     def _goes_on(self) -> bool:
-        return not (self._finished or self._stop.soon or self._failure or self._with.session.control.sends_away)
+        if self._finished or self._stop.soon or self._failure or self._with.session.control.sends_away:
+            return False
+        if self._idling.leaves:
+            log.warning("there has been nothing to do for a while: this worker leaves, as --leave-idle says")
+            return False
+        return True
 
     def _fill_a_slot(self) -> None:
         """Start one trial, or wait a moment."""
@@ -124,13 +137,14 @@ class Worker:
         if free is None or proposal is None:
             self._finished = free is not None and not self._is_open()
             if not self._finished:
-                self._wait(BUSY_S if free is None else IDLE_S)
+                self._wait(BUSY_S if free is None else self._idling.nothing(trains=bool(self._slots.threads())))
         elif self._slots.hold(proposal, free):
             log.warning("trial %s ran out of memory beside others: it waits to be trained alone", proposal.number)
         else:
             self._begin(proposal, free)
 
     def _begin(self, proposal: Proposal, slot: int) -> None:
+        self._idling.found()
         before = len(self._slots.devices)
         load = Load.of(self._workspace.asked(self._study, proposal)[0])
         self._slots.enter(slot, lambda: self._occupy(proposal, slot), proposal.exclusive, load)
@@ -152,8 +166,13 @@ class Worker:
         return finished(self._study.spec, now) is None
 
     def _wait(self, seconds: float) -> None:
+        """Wait, but not beyond a signal, the study's control, or the end of a trial: then there may be a new one."""
         until = time.monotonic() + seconds
-        while time.monotonic() < until and not self._stop.soon:
+        running = self._slots.threads()
+        while time.monotonic() < until and not self._stop.soon and not self._with.session.control.sends_away:
+            if not all(thread.is_alive() for thread in running):
+                self._idling.found()
+                return
             time.sleep(min(BUSY_S, seconds))
 
     def _occupy(self, proposal: Proposal, slot: int) -> None:

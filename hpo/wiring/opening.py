@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hpo.dataset.summary import DatasetSummary
     from hpo.evidence.document import VerdictDocument
     from hpo.launchers.local import LocalWorkers
+    from hpo.orchestration.patience import Patience
     from hpo.orchestration.stop import StopRequest
     from hpo.orchestration.workspace import Workspace
     from hpo.study.database.storage import Storage
@@ -43,6 +44,8 @@ class LocalStudy:
     launcher: Launcher
     unsynced: int = 0
     """Number of trials that MLflow lacked when the work ended; ``hpo sync`` writes them."""
+    leave_idle_s: float | None = None
+    """Seconds without a trial after which ``work`` ends; None: it waits until the study is finished."""
 
     def known_trials(self) -> list[TrialRow]:
         from hpo.study.studies import snapshot
@@ -108,6 +111,7 @@ class LocalStudy:
 
     def work(self, watcher: Watcher, stop: StopRequest) -> None:
         """Work on this study until it is finished or a stop is requested."""
+        from hpo.orchestration.patience import Patience
         from hpo.orchestration.worker import Services, Worker
         from hpo.study.session.registry import Life
         from hpo.study.session.worker_session import WorkerSession
@@ -116,12 +120,15 @@ class LocalStudy:
 
         controls.refuse_if_stopped(self.storage, self.study)
         life = Life(f"{platform.node()}:{os.getpid()}", self.workspace.devices)
+        recovery = self.study.spec.recovery
+        session = Patience(recovery.patience_s, recovery.grace_s, stop).begin(
+            lambda: WorkerSession(self.storage, self.study, life, self.workspace.baseline)
+        )
         mirror = ProjectionThread(projector(self.settings, self.storage, self.study))
-        session = WorkerSession(self.storage, self.study, life, self.workspace.baseline)
         try:
             store = checkpoint_store(self.settings, self.study)
             services = Services(session, self.launcher, mirror, watcher, self.storage, store)
-            Worker(self.study, self.workspace, services, stop).run()
+            Worker(self.study, self.workspace, services, stop, self.leave_idle_s).run()
         finally:
             session.close()
             self.unsynced = mirror.close(DRAIN_S)
@@ -158,24 +165,42 @@ def opened(
 
 
 @contextmanager
-def joined(name: str, data: Path | None, settings: Settings, slot_request: SlotRequest) -> Iterator[LocalStudy]:
+def joined(
+    name: str,
+    data: Path | None,
+    settings: Settings,
+    slot_request: SlotRequest,
+    patience: Patience | None = None,
+) -> Iterator[LocalStudy]:
     """Join a stored study on a machine that has only its data.
 
-    ``data`` is the data.yaml if it is not at the path that the study names. Raises StudyConflict if the data or the
-    model differs.
+    ``data`` is the data.yaml if it is not at the path that the study names. With ``patience`` it waits for the
+    database; None: it raises StorageUnavailable at once. Raises StudyConflict if the data or the model differs.
     """
+    from hpo.orchestration.patience import Patience
+    from hpo.orchestration.stop import StopRequest
     from hpo.study.database.storage import open_storage
-    from hpo.study.studies import controls, lifecycle
 
+    begin = (patience or Patience(0.0, 0.0, StopRequest())).begin
     launcher = machine.launcher(settings)
-    with open_storage(settings.storage_url, create=False) as storage:
-        study = lifecycle.load(storage, name)
-        controls.refuse_if_stopped(storage, study)
+    study = begin(lambda: _stored(name, settings))
     source = data or Path(study.spec.data)
     dataset = same_data(study, source, settings, "on this machine with --data")
     workspace = _workspace(study, model.here(launcher, study, settings), source, dataset, settings, slot_request)
-    with open_storage(settings.storage_url, create=False, lease_s=study.spec.recovery.lease_s) as storage:
+    lease_s = study.spec.recovery.lease_s
+    with begin(lambda: open_storage(settings.storage_url, create=False, lease_s=lease_s)) as storage:
         yield _local(storage, study, workspace, launcher, settings, slot_request)
+
+
+def _stored(name: str, settings: Settings) -> StudyRow:
+    """Return the study. Raises ``StudyStopped`` if a person has stopped it."""
+    from hpo.study.database.storage import open_storage
+    from hpo.study.studies import controls, lifecycle
+
+    with open_storage(settings.storage_url, create=False) as storage:
+        study = lifecycle.load(storage, name)
+        controls.refuse_if_stopped(storage, study)
+    return study
 
 
 def same_data(study: StudyRow, source: Path, settings: Settings, way_out: str) -> DatasetSummary:

@@ -224,7 +224,7 @@ def test_older_tables_are_upgraded_by_upgrade_alone(server: Server, database: st
 
     url = server.url(database)
     engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
-    open_rdb(engine.url, create_tables=True).engine.dispose()
+    open_rdb(engine, create_tables=True)
     with engine.begin() as connection:
         schema.migrate(connection, older)
     with pytest.raises(SchemaConflict, match=f"{older}.*hpo db upgrade"):
@@ -233,6 +233,17 @@ def test_older_tables_are_upgraded_by_upgrade_alone(server: Server, database: st
     with engine.connect() as connection:
         assert connection.execute(select(tables.version.c.version_num)).scalar() == SCHEMA_VERSION
     engine.dispose()
+
+
+def test_roles_have_the_limits_of_our_sessions_for_poolers_that_pass_none_on(
+    server: Server, database: str, owner_url: str, worker_url: str
+) -> None:
+    engine = create_engine(make_url(worker_url).set(drivername="postgresql+psycopg"))  # without our own settings
+    with engine.connect() as connection:
+        names = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout", "timezone")
+        found = [connection.scalar(text(f"SHOW {name}")) for name in names]
+    engine.dispose()
+    assert found == ["10s", "1min", "30s", "UTC"]
 
 
 def execute(url: str, statement: str) -> None:
@@ -260,8 +271,11 @@ def test_a_schema_in_the_url_holds_all_tables_rights_and_upgrades(
     where = "SELECT DISTINCT schemaname FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
     with open_storage(owner, create=True) as storage:
         assert storage.read(lambda connection: connection.scalars(text(where)).all()) == [schema_name]
-        with storage.engine.begin() as connection:
-            command.downgrade(schema.alembic_config(connection), "0003")
+    behind_a_pooler = server.url(database, WORKER.name, IN_URL[WORKER.name])  # where the URL can't name the schema
+    with open_storage(behind_a_pooler, create=False) as storage:
+        assert storage.read(lambda connection: connection.scalar(text("SELECT current_schema()"))) == schema_name
+    with open_storage(owner, create=True) as storage, storage.engine.begin() as connection:
+        command.downgrade(schema.alembic_config(connection), "0003")
     assert setup.upgrade(owner).before == "0003"
     worker = server.url(database, WORKER.name, IN_URL[WORKER.name]) + query
     with open_storage(worker, create=True) as storage, study(storage) as session:

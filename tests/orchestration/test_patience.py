@@ -17,18 +17,27 @@ from hpo.orchestration.stop import StopRequest
 class Away:
     """A call that succeeds after a number of failures."""
 
-    def __init__(self, calls: int) -> None:
+    def __init__(self, calls: int, *, lasting: bool = False) -> None:
         self.left = calls
+        self._lasting = lasting
 
     def __call__(self) -> str:
         self.left -= 1
         if self.left >= 0:
-            raise StorageUnavailable("away")
+            raise StorageUnavailable("away", lasting=self._lasting)
         return "here"
 
 
 def test_a_call_is_made_again_until_it_is_answered() -> None:
     assert Patience(60, 60, StopRequest()).call(Away(2)) == "here"
+
+
+def test_a_worker_that_begins_waits_for_what_passes_and_for_nothing_else() -> None:
+    assert Patience(60, 60, StopRequest()).begin(Away(2)) == "here"
+    refused = Away(1, lasting=True)
+    with pytest.raises(StorageUnavailable):
+        Patience(60, 60, StopRequest()).begin(refused)
+    assert Patience(60, 60, StopRequest()).call(Away(1, lasting=True)) == "here", "what was measured is told later"
 
 
 def test_patience_ends() -> None:

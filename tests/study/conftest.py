@@ -1,4 +1,7 @@
-"""Real databases, SQLite and PostgreSQL. The tables are made once per session; each test gets a copy."""
+"""Real databases, SQLite and PostgreSQL. The tables are made once per session; each test gets a copy.
+
+The long tests repeat what workers and commands do on PostgreSQL behind PgBouncer in transaction mode.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,29 @@ from hpo.study.session.worker_session import WorkerSession
 from hpo.study.studies.lifecycle import create_or_join
 from hpo.studyfile.schema import StudySpec
 from tests import postgres
+from tests.pgbouncer import pooler, through
 from tests.study.support import FACTS, IDENTITY, Clock, MakeStudy, study_spec
 
+POOLED = ("worker_session", "ending", "enqueued", "uploads", "grid", "lifecycle", "controls", "snapshot", "leaderboard")
+"""Modules whose tests run behind the pooler too; the others upgrade tables, or have a server of their own."""
 
-@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Choose the databases of each test that uses one."""
+    if "template" in metafunc.fixturenames:
+        pooled = metafunc.module.__name__.rpartition(".test_")[2] in POOLED
+        behind = [pytest.param("pgbouncer", marks=pytest.mark.long)] if pooled else []
+        metafunc.parametrize("template", ["sqlite", "postgres", *behind], indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def pgbouncer(postgres_server: str) -> Iterator[int]:
+    """Return the port of a pooler before the server."""
+    with pooler(postgres_server) as port:
+        yield port
+
+
+@pytest.fixture(scope="session")
 def template(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Return the URL of a closed database with all tables and no study."""
     if request.param == "sqlite":
@@ -44,8 +66,12 @@ def storage_url(template: str, tmp_path: Path, request: pytest.FixtureRequest) -
         return
     server = request.getfixturevalue("postgres_server")
     url = postgres.create_database(server, source)
-    yield url
+    yield through(url, request.getfixturevalue("pgbouncer")) if _is_pooled(request) else url
     postgres.drop_database(server, url)
+
+
+def _is_pooled(request: pytest.FixtureRequest) -> bool:
+    return bool(request.node.callspec.params["template"] == "pgbouncer")
 
 
 @pytest.fixture

@@ -45,17 +45,18 @@ def up(
     with _until_asked_to_end():
         click.echo("starting PostgreSQL and MLflow's server ...", err=True)
         with node.up(plan, upgrade=upgrade) as running:
-            _say(running)
+            _say(running, node.WORKERS)
             running.wait()
     click.echo(f"ended; the data stays in {place}", err=True)
 
 
-def _say(node: HeadNode) -> None:
+def _say(node: HeadNode, workers: int) -> None:
     plan = node.plan
     click.echo(f"postgres  {plan.advertise}:{plan.postgres_port}  (log: {plan.folder / 'postgres.log'})")
     click.echo(f"mlflow    {node.tracking_uri}  (log: {plan.folder / 'mlflow-server.log'})")
     click.echo(f"here      hpo run FILE --env-file {node.worker_env}")
     there = f"hpo worker STUDY --env-file {node.worker_env.name}"
+    click.echo(f"workers   up to {workers} fit")
     click.echo(f"others    copy that file to the node (mode 600), then: {there}")
     click.echo(f"owner     hpo delete STUDY --env-file {node.owner_env}   (on this machine only)")
     if not plan.postgres.is_loopback:

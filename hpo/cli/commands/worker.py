@@ -9,14 +9,29 @@ import click
 from hpo.cli.options import complete_study, json_option, print_json, slots_option, store_options, worker_options
 from hpo.settings import load_settings
 
+SECONDS = click.FloatRange(min=0)
+PATIENCE = "Seconds to wait at the start for a database that refuses connections, is full or is starting."
+LEAVE_IDLE = "Leave, with exit code 0, after S seconds without a trial. Default: stay until the study is finished."
+
 
 @click.command(short_help="Join a stored study from this machine.")
 @click.argument("study", metavar="STUDY", shell_complete=complete_study)
 @worker_options
 @slots_option
+@click.option("--patience", type=SECONDS, default=600.0, show_default=True, metavar="S", help=PATIENCE)
+@click.option("--leave-idle", type=SECONDS, metavar="S", help=LEAVE_IDLE)
 @store_options
 @json_option
-def worker(study: str, data: Path | None, gpus: str, slots_per_gpu: int | None, *, as_json: bool) -> None:
+def worker(  # noqa: PLR0913  (a command has as many arguments as options)
+    study: str,
+    data: Path | None,
+    gpus: str,
+    slots_per_gpu: int | None,
+    patience: float,
+    leave_idle: float | None,
+    *,
+    as_json: bool,
+) -> None:
     """Train trials of STUDY until it is finished; wait while there is nothing to do.
 
     The database (HPO_STORAGE) holds all that is needed of the study but its data and its starting weights. Any number
@@ -27,13 +42,16 @@ def worker(study: str, data: Path | None, gpus: str, slots_per_gpu: int | None, 
     from hpo.api import stages
     from hpo.api.documents import status_json
     from hpo.cli.commands.stages import TerminalView
+    from hpo.orchestration.patience import Patience
     from hpo.orchestration.stop import StopRequest, on_signals
     from hpo.wiring.machine import SlotRequest
     from hpo.wiring.opening import joined
 
     settings = load_settings()
     stop, view = StopRequest(), TerminalView(quiet=as_json)
-    with on_signals(stop), joined(study, data, settings, SlotRequest(gpus, slots_per_gpu)) as local:
+    waiting, slots = Patience(patience, 0.0, stop), SlotRequest(gpus, slots_per_gpu)
+    with on_signals(stop), joined(study, data, settings, slots, waiting) as local:
+        local.leave_idle_s = leave_idle
         if not as_json:
             devices = ", ".join(local.workspace.devices)
             more = " (more as memory allows)" if local.workspace.memory else ""

@@ -9,6 +9,8 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import InvalidatePoolError
 
+from hpo.study.database import failures, pooler
+
 SQLITE_BUSY_S = 30
 """Seconds that a SQLite connection waits for another one's lock."""
 
@@ -19,41 +21,63 @@ A connection that was just used is not tested: a test each time would be a sixth
 a call on a broken connection is repeated anyway.
 """
 
+KEPT = 2
+"""Connections to PostgreSQL that a worker keeps: one for all its threads, and one for its signs of life."""
+
+SHORT = 2
+"""Connections that a process may open beside those; they are closed after use."""
+
+POOL_WAIT_S = 30.0
+"""Seconds that a thread waits for another thread's connection."""
+
 LEASE_S = 60.0
 """Length of a lease in seconds where no study states another. The time limits of connections follow it."""
 
 
 def options(url: URL, lease_s: float = LEASE_S) -> dict[str, Any]:
-    """Return the keyword arguments of ``create_engine`` for this database."""
+    """Return the keyword arguments of ``create_engine`` for this database.
+
+    On PostgreSQL all threads of a process share one connection, since a server has few: each is a process there.
+    """
     if is_sqlite(url):
         return {"connect_args": {"timeout": SQLITE_BUSY_S}}
-    return {"pool_size": 2, "max_overflow": 8, "pool_recycle": 1800, "connect_args": _postgres_arguments(url, lease_s)}
+    pool = {"pool_size": 1, "max_overflow": SHORT, "pool_timeout": POOL_WAIT_S, "pool_recycle": 1800}
+    return pool | {"connect_args": _postgres_arguments(url, lease_s)}
+
+
+def limits(lease_s: float = LEASE_S) -> dict[str, int]:
+    """Return PostgreSQL's time limits of a session, in milliseconds, by the names of its settings.
+
+    A process that stops inside a transaction blocks others for half a lease at most.
+    """
+    return {
+        "lock_timeout": round(1000 * min(10.0, max(2.0, lease_s))),
+        "statement_timeout": 60_000,
+        "idle_in_transaction_session_timeout": 1000 * _half_s(lease_s),
+    }
+
+
+def _half_s(lease_s: float) -> int:
+    """Return half a lease; libpq counts in whole seconds and takes no connect_timeout below two."""
+    return max(2, round(lease_s / 2))
 
 
 def _postgres_arguments(url: URL, lease_s: float) -> dict[str, Any]:
     """Return the connection settings of PostgreSQL, without those that the URL has itself.
 
-    The URL's ``options`` join ours and win, but for the time zone: times are stored without one.
-
-    A dead connection is noticed within about half a lease, and a process that stops inside a transaction blocks others
-    for half a lease at most. libpq counts in whole seconds and takes no connect_timeout below two.
+    The URL's ``options`` join ours and win, but for the time zone: times are stored without one. A dead connection is
+    noticed within about half a lease.
     """
-    half_s = max(2, round(lease_s / 2))
-    limits_ms = {
-        "lock_timeout": round(1000 * min(10.0, max(2.0, lease_s))),
-        "statement_timeout": 60_000,
-        "idle_in_transaction_session_timeout": 1000 * half_s,
-    }
     ours = {
-        "connect_timeout": min(5, half_s),
+        "connect_timeout": min(5, _half_s(lease_s)),
         "keepalives": 1,
         "keepalives_idle": max(1, min(30, round(lease_s / 4))),
         "keepalives_interval": max(1, min(10, round(lease_s / 8))),
         "keepalives_count": 3,
-        "tcp_user_timeout": 1000 * half_s,
+        "tcp_user_timeout": 1000 * _half_s(lease_s),
     }
-    limits = (f"-c {name}={value}" for name, value in limits_ms.items())
-    options = " ".join([*limits, *url.normalized_query.get("options", ()), "-c timezone=UTC"])
+    settings = (f"-c {name}={value}" for name, value in limits(lease_s).items())
+    options = " ".join([*settings, *url.normalized_query.get("options", ()), "-c timezone=UTC"])
     return {name: value for name, value in ours.items() if name not in url.query} | {"options": options}
 
 
@@ -80,6 +104,18 @@ def reader(writer: Engine) -> Engine:
     return engine
 
 
+def for_beats(writer: Engine, lease_s: float) -> Engine:
+    """Return an engine that keeps one connection for signs of life: they never wait for it, however full a server is.
+
+    On SQLite this is ``writer``.
+    """
+    if is_sqlite(writer.url):
+        return writer
+    engine = create_engine(writer.url, **options(writer.url, lease_s) | {"max_overflow": 0})
+    hook(engine, begin="BEGIN IMMEDIATE")
+    return engine
+
+
 def single(writer: Engine) -> Engine:
     """Return an engine for single statements, which saves two messages on PostgreSQL; on SQLite ``writer``."""
     return writer if is_sqlite(writer.url) else writer.execution_options(isolation_level="AUTOCOMMIT")
@@ -91,6 +127,8 @@ def hook(engine: Engine, *, begin: str) -> None:
         _hook_sqlite(engine, begin)
     else:
         _try_idle_connections(engine)
+        pooler.connect_through(engine)
+        event.listen(engine, "handle_error", failures.leave_read_only)
     engine.dispose()  # drops connections that were opened before the hooks
 
 

@@ -6,17 +6,20 @@ database of its own. Everything here may be run again.
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import ProgrammingError
 
 from hpo.errors import UsageError
-from hpo.study.database import engines, schema
+from hpo.study.database import engines, failures, schema
 from hpo.study.database.storage import Storage
 
+log = logging.getLogger(__name__)
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _VERSION_TABLES = ("alembic_version", "version_info", "hpo_alembic_version")
 """Optuna's two version tables and ours. A role that may change them decides which code may open the database."""
@@ -71,6 +74,25 @@ def _logins_and_grants(connection: Connection, roles: list[Role]) -> None:
         _ensure_login(connection, role)
         for statement in _grants(connection, role, schema_name):
             connection.execute(text(statement))
+        if role.kind is not RoleKind.MLFLOW:
+            _set_limits(connection, role, schema_name)
+
+
+def _set_limits(connection: Connection, role: Role, schema_name: str) -> None:
+    """Give the role the settings of our sessions: a pooler such as PgBouncer does not pass a connection's own on."""
+    settings = {name: f"{value}ms" for name, value in engines.limits().items()} | {"timezone": "UTC"}
+    if schema_name != "public":
+        settings["search_path"] = schema_name
+    database = _quote(connection, str(connection.engine.url.database))
+    statement = f"ALTER ROLE {_quote(connection, role.name)} IN DATABASE {database} SET"
+    try:
+        with connection.begin_nested():
+            for name, value in settings.items():
+                connection.execute(text(f"{statement} {name} = {value if name == 'search_path' else repr(value)}"))
+    except ProgrammingError as error:
+        if failures.sqlstate(error) != failures.NO_RIGHT:
+            raise
+        log.warning("role %s keeps its settings, and needs them only behind a pooler: %s", role.name, error.orig)
 
 
 def _ensure_login(connection: Connection, role: Role) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.schema import CreateSchema
 
 from hpo.errors import UsageError
-from hpo.study.database import engines
+from hpo.study.database import engines, pooler
 from hpo.study.database.optuna_storage import open_rdb
 from hpo.study.database.optuna_tables import COLUMNS
 from hpo.study.database.tables import SCHEMA_VERSION, VERSION_TABLE, stored_version
@@ -31,7 +31,7 @@ def upgrade(engine: Engine) -> None:
         with engine.connect() as connection:
             if stored_version(connection) == SCHEMA_VERSION:
                 return
-        open_rdb(engine.url, create_tables=True).engine.dispose()
+        open_rdb(engine, create_tables=True)
         with engine.begin() as connection:
             migrate(connection)
 
@@ -91,6 +91,8 @@ def one_at_a_time(engine: Engine) -> Iterator[None]:
             yield
         return
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if pooler.is_between(connection):
+            raise UsageError(pooler.needs_direct(engine.url))
         # A process that waits here waits for another process's CREATE TABLEs; lock_timeout must not end that.
         connection.execute(text("SET lock_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK_KEY})

@@ -7,26 +7,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from errno import EACCES
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from sqlalchemy import URL, Connection, Executable, exc, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import URL, Connection, Engine, Executable, exc, make_url
 
 from hpo import retry
 from hpo.errors import StorageUnavailable, StudyConflict, UsageError
 from hpo.retry import Backoff
 from hpo.settings import with_driver
-from hpo.study.database import engines, optuna_version
+from hpo.study.database import engines, failures, optuna_version
 from hpo.study.database.tables import OLDER_VERSIONS, SCHEMA_VERSION, stored_version
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
 T = TypeVar("T")
-_NO_RIGHT = "42501"
-"""PostgreSQL's error code for a statement that the role may not run."""
 _BACKOFF = Backoff(first_s=0.1, longest_s=1.6, factor=4, tries=4)
 _ONCE = replace(_BACKOFF, tries=1)
 
@@ -45,11 +42,11 @@ class Storage:
 
     def __init__(self, url: URL, lease_s: float = engines.LEASE_S) -> None:
         self.url = url
-        self._lease_s = lease_s
         self.engine = engines.writer(url, lease_s)
         """Engine for transactions that write; on SQLite each takes the write lock when it begins."""
         self.reader = engines.reader(self.engine)
         self._single = engines.single(self.engine)
+        self._beats = engines.for_beats(self.engine, lease_s)
 
     @property
     def place(self) -> str:
@@ -61,7 +58,7 @@ class Storage:
         """Return Optuna's storage on the same database. It costs 0.4 s with its imports, so only writers open it."""
         from hpo.study.database.optuna_storage import open_rdb
 
-        return self.patiently(lambda: open_rdb(self.url, create_tables=False, lease_s=self._lease_s))
+        return self.patiently(lambda: open_rdb(self.engine, create_tables=False))
 
     def read(self, action: Callable[[Connection], T]) -> T:
         """Run ``action`` in a transaction with one snapshot. Raises ``StorageUnavailable``."""
@@ -72,19 +69,20 @@ class Storage:
 
         return self.patiently(transaction)
 
-    def write(self, action: Callable[[Connection], T], *, once: bool = False, single: bool = False) -> T:
+    def write(self, action: Callable[[Connection], T], *, single: bool = False) -> T:
         """Run ``action`` in a transaction and commit it. It may run again after a lost connection.
 
-        ``single``: on PostgreSQL the action is one statement. Raises ``StorageUnavailable``; with ``once`` at the first
-        error.
+        ``single``: on PostgreSQL the action is one statement. Raises ``StorageUnavailable``.
         """
-        engine = self._single if single else self.engine
+        return self.patiently(partial(self._transaction, self._single if single else self.engine, action))
 
-        def transaction() -> T:
-            with _permitted(self.url), engine.begin() as connection:
-                return action(connection)
+    def beat(self, action: Callable[[Connection], T]) -> T:
+        """Run ``action`` like ``write``, on the connection kept for signs of life, and raise at the first error."""
+        return self.patiently(partial(self._transaction, self._beats, action), _ONCE)
 
-        return self.patiently(transaction, _ONCE if once else _BACKOFF)
+    def _transaction(self, engine: Engine, action: Callable[[Connection], T]) -> T:
+        with _permitted(self.url), engine.begin() as connection:
+            return action(connection)
 
     def execute(self, statement: Executable) -> None:
         """Run one statement that writes, in a transaction of its own; see ``write``."""
@@ -105,27 +103,17 @@ class Storage:
     def patiently(self, call: Callable[[], T], backoff: Backoff = _BACKOFF) -> T:
         """Retry ``call`` after a temporary error; raises ``StorageUnavailable`` when the error stays."""
         try:
-            return retry.call(call, backoff, again=self._may_pass_soon)
-        except DBAPIError as error:
-            if not _may_pass(error):
+            return retry.call(call, backoff, again=partial(failures.may_pass_soon, self.url))
+        except (exc.DBAPIError, exc.TimeoutError) as error:
+            if not failures.may_pass(error):
                 raise
-            raise self._unavailable(error) from error
-
-    def _may_pass_soon(self, error: BaseException) -> bool:
-        return isinstance(error, DBAPIError) and _may_pass(error) and not _is_lasting(self.url, error)
-
-    def _unavailable(self, error: DBAPIError) -> StorageUnavailable:
-        said = _first_line(error)
-        if self.url.password:
-            said = said.replace(str(self.url.password), "***")
-        return StorageUnavailable(f"{self.place}: {said}; nothing is lost: run the same command again when it is back")
+            raise failures.unavailable(self.url, self.place, error) from error
 
     def close(self) -> None:
         if "optuna" in self.__dict__:
             self.optuna.remove_session()
-            self.optuna.engine.dispose()
-        self.reader.dispose()
-        self.engine.dispose()
+        for engine in (self._beats, self.reader, self.engine):
+            engine.dispose()
 
     def __enter__(self) -> Self:
         return self
@@ -230,10 +218,10 @@ def _permitted(url: URL) -> Iterator[None]:
     try:
         yield
     except exc.ProgrammingError as error:
-        if getattr(error.orig, "sqlstate", None) != _NO_RIGHT:
+        if failures.sqlstate(error) != failures.NO_RIGHT:
             raise
         raise UsageError(
-            f"{_place(url)}: {_first_line(error)}: the role {url.username!r} may not do that; "
+            f"{_place(url)}: {failures.first_line(error)}: the role {url.username!r} may not do that; "
             "name the owner in HPO_STORAGE (tables are made by `hpo db init`, studies deleted by their owner)"
         ) from error
 
@@ -265,27 +253,3 @@ def _make_folder(folder: Path, url: URL) -> None:
 
 def _nothing_there(url: URL) -> UsageError:
     return UsageError(f"{_place(url)}: no study yet: `hpo run FILE` makes one")
-
-
-_LASTING = ("disk is full", "readonly database", "unable to open", "not a database", "malformed", "no such table")
-
-
-def _first_line(error: DBAPIError) -> str:
-    return str(error.orig).strip().splitlines()[0]
-
-
-def _may_pass(error: DBAPIError) -> bool:
-    """Return whether the error is temporary: the connection failed, not the statement.
-
-    One such case is a connection that PostgreSQL ended because this process was stopped inside a transaction for too
-    long (psycopg reports an InternalError).
-    """
-    return isinstance(error, (exc.OperationalError, exc.InterfaceError)) or error.connection_invalidated
-
-
-def _is_lasting(url: URL, error: DBAPIError) -> bool:
-    """Return whether an immediate retry is useless: on SQLite after every error except a held lock."""
-    said = str(error.orig)
-    if engines.is_sqlite(url):
-        return "locked" not in said and "busy" not in said
-    return any(sign in said for sign in (*_LASTING, "No space left", "authentication failed", "does not exist"))

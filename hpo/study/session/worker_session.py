@@ -97,7 +97,7 @@ class WorkerSession:
             held, training = set(self._held), set(self._active)
         asked_at = self._steady()
         try:
-            kept, beats, now = self._context.storage.write(lambda connection: self._pulse(connection, held), once=True)
+            kept, beats, now = self._context.storage.beat(lambda connection: self._pulse(connection, held))
         except StorageUnavailable:
             self._watch.lost_sight()
             raise

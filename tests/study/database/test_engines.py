@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 from sqlalchemy import Engine, event, make_url, text
 
+from hpo.errors import StorageUnavailable
 from hpo.study.database import engines
-from hpo.study.database.storage import Storage, open_storage
+from hpo.study.database.storage import Storage, connect, open_storage
+from hpo.study.session.worker_session import WorkerSession
+from hpo.study.studies.lifecycle import create_or_join
 from tests import postgres
+from tests.study.support import FACTS, IDENTITY, run, study_spec
 
 
 def connection_options(query: str) -> str:
@@ -104,3 +109,31 @@ def test_who_meets_one_that_broke_just_now_tries_again_and_sees_no_error(
         assert storage.write(lambda connection: connection.scalar(text("SELECT 2"))) == 2
     assert errors
     assert all("terminat" in error for error in errors)
+
+
+def test_a_worker_keeps_one_connection_for_all_its_threads_and_one_for_its_signs_of_life(storage: Storage) -> None:
+    study = create_or_join(storage, study_spec(trials=8, sampler="tpe", pruner="median"), IDENTITY, FACTS)
+    with WorkerSession(storage, study, "w", None) as session:
+        run(session, at_most=4)
+        session.beat()
+        session.finished()
+        mine = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        assert storage.read(lambda connection: connection.scalar(mine)) == engines.KEPT
+
+
+def test_signs_of_life_wait_for_no_thread_that_uses_the_database(storage: Storage) -> None:
+    with ExitStack() as busy:
+        for _ in range(1 + engines.SHORT):
+            busy.enter_context(storage.engine.connect())
+        assert storage.beat(lambda connection: connection.scalar(text("SELECT 1"))) == 1
+
+
+def test_a_thread_for_which_no_connection_becomes_free_meets_an_outage(
+    postgres_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "POOL_WAIT_S", 0.1)
+    with connect(postgres_server) as storage, ExitStack() as busy:
+        for _ in range(1 + engines.SHORT):
+            busy.enter_context(storage.engine.connect())
+        with pytest.raises(StorageUnavailable, match="QueuePool limit"):
+            storage.read(lambda connection: connection.scalar(text("SELECT 1")))
