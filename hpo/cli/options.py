@@ -109,11 +109,33 @@ slots_option = click.option(
 """The command's ``slots_per_gpu``, None for as many as memory allows."""
 
 
+_VERSIONS = "Train with other versions of Ultralytics, torch or hpo than the study was made with."
+_ALLOWED = "hpo.allow_versions"
+"""Key of the context's ``meta``: the commands have parameters enough."""
+
+
+def versions_option(command: Command) -> Command:
+    """Add ``--allow-versions``; ``versions_allowed`` returns its value."""
+
+    def note(context: click.Context, _option: click.Parameter, value: object) -> None:
+        context.meta[_ALLOWED] = value
+
+    option = click.option("--allow-versions", is_flag=True, expose_value=False, callback=note, help=_VERSIONS)
+    return option(command)
+
+
+def versions_allowed() -> bool:
+    """Return whether ``--allow-versions`` was given to the command that runs."""
+    return bool(click.get_current_context().meta.get(_ALLOWED))
+
+
 def worker_options(command: Command) -> Command:
-    """Add the options of every command that trains trials of a stored study: ``--data`` and ``--gpus``."""
+    """Add the options of every command that trains trials of a stored study: ``--data``, ``--gpus`` and
+    ``--allow-versions``.
+    """
     text = "The study's data.yaml on this machine, where it lies elsewhere. Its images and labels must be the same."
     gpus = "all (the CPU where there is none), cpu, or 0,1,..."
-    command = click.option("--gpus", default="all", show_default=True, help=gpus)(command)
+    command = click.option("--gpus", default="all", show_default=True, help=gpus)(versions_option(command))
     return click.option("--data", type=_FILE, help=text)(command)
 
 

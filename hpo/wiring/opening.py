@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from hpo.studyfile.schema import Confirm
     from hpo.trial.ports import Launcher, Watcher
 
+log = logging.getLogger(__name__)
 DRAIN_S = 30.0
 """Seconds for MLflow's last writes at a worker's end; ``hpo sync`` writes the rest later."""
 
@@ -43,6 +45,16 @@ class LocalStudy:
     launcher: Launcher
     unsynced: int = 0
     """Number of trials that MLflow lacked when the work ended; ``hpo sync`` writes them."""
+    allow_versions: bool = False
+    """Whether workers that this one starts may have other versions than the study was made with."""
+
+    def refuse_other_versions(self, *, allow: bool) -> None:
+        """Raise StudyConflict if this machine has other versions than the study was made with and they are not allowed.
+
+        To be called before this process trains. What is allowed here is allowed to ``more_workers`` too.
+        """
+        _refuse_other_versions(self.study, allow=allow)
+        self.allow_versions = allow
 
     def known_trials(self) -> list[TrialRow]:
         from hpo.study.studies import snapshot
@@ -104,7 +116,8 @@ class LocalStudy:
         if count and device == "auto":
             gpus = machine.gpus(self.settings) or ["cpu"]
         others = [gpus[number % len(gpus)] for number in range(1, count + 1)]
-        return LocalWorkers(self.study.name, others, slots, self.logs)
+        options = ["--slots-per-gpu", str(slots), *(["--allow-versions"] if self.allow_versions else [])]
+        return LocalWorkers(self.study.name, others, options, self.logs)
 
     def work(self, watcher: Watcher, stop: StopRequest) -> None:
         """Work on this study until it is finished or a stop is requested."""
@@ -158,11 +171,13 @@ def opened(
 
 
 @contextmanager
-def joined(name: str, data: Path | None, settings: Settings, slot_request: SlotRequest) -> Iterator[LocalStudy]:
-    """Join a stored study on a machine that has only its data.
+def joined(
+    name: str, data: Path | None, settings: Settings, slot_request: SlotRequest, *, allow_versions: bool = False
+) -> Iterator[LocalStudy]:
+    """Join a stored study, to train on a machine that has only its data.
 
     ``data`` is the data.yaml if it is not at the path that the study names. Raises StudyConflict if the data or the
-    model differs.
+    model differs, or the versions of packages where they are not allowed to.
     """
     from hpo.study.database.storage import open_storage
     from hpo.study.studies import controls, lifecycle
@@ -171,11 +186,23 @@ def joined(name: str, data: Path | None, settings: Settings, slot_request: SlotR
     with open_storage(settings.storage_url, create=False) as storage:
         study = lifecycle.load(storage, name)
         controls.refuse_if_stopped(storage, study)
+    _refuse_other_versions(study, allow=allow_versions)
     source = data or Path(study.spec.data)
     dataset = same_data(study, source, settings, "on this machine with --data")
     workspace = _workspace(study, model.here(launcher, study, settings), source, dataset, settings, slot_request)
     with open_storage(settings.storage_url, create=False, lease_s=study.spec.recovery.lease_s) as storage:
         yield _local(storage, study, workspace, launcher, settings, slot_request)
+
+
+def _refuse_other_versions(study: StudyRow, *, allow: bool) -> None:
+    from hpo.trial import versions
+
+    differ = versions.differences(study.facts.binding_versions, machine.versions())
+    if differ and not allow:
+        way_out = f"way out: {versions.WAY_OUT}"
+        raise StudyConflict(study.name, differ, way_out)
+    if differ:
+        log.warning("study %s: other versions are allowed: %s", study.name, "; ".join(differ))
 
 
 def same_data(study: StudyRow, source: Path, settings: Settings, way_out: str) -> DatasetSummary:

@@ -6,7 +6,17 @@ from pathlib import Path
 
 import click
 
-from hpo.cli.options import again, device_option, file_arguments, json_option, print_json, slots_option, store_options
+from hpo.cli.options import (
+    again,
+    device_option,
+    file_arguments,
+    json_option,
+    print_json,
+    slots_option,
+    store_options,
+    versions_allowed,
+    versions_option,
+)
 from hpo.settings import load_settings
 
 _WORKERS = "Worker processes on this machine, each on the next GPU in turn."
@@ -18,6 +28,7 @@ _WORKERS = "Worker processes on this machine, each on the next GPU in turn."
 @device_option
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help=_WORKERS)
 @slots_option
+@versions_option
 @json_option
 def run(
     file: Path, overrides: tuple[str, ...], device: str, workers: int, slots_per_gpu: int | None, *, as_json: bool
@@ -35,7 +46,7 @@ def run(
     from hpo.orchestration.stop import StopRequest, on_signals
 
     settings, stop = load_settings(), StopRequest()
-    plan = SearchPlan(file, overrides, device, workers, slots_per_gpu)
+    plan = SearchPlan(file, overrides, device, workers, slots_per_gpu, versions_allowed())
     done = search(plan, settings, stop, TerminalView(quiet=as_json), on_signals)
     if as_json:
         print_json(status_json(done.status, done.confirmation))

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import click
 
-from hpo.cli.options import complete_study, json_option, print_json, slots_option, store_options, worker_options
+from hpo.cli.options import (
+    complete_study,
+    json_option,
+    print_json,
+    slots_option,
+    store_options,
+    versions_allowed,
+    worker_options,
+)
 from hpo.settings import load_settings
 
 
@@ -33,7 +41,8 @@ def worker(study: str, data: Path | None, gpus: str, slots_per_gpu: int | None, 
 
     settings = load_settings()
     stop, view = StopRequest(), TerminalView(quiet=as_json)
-    with on_signals(stop), joined(study, data, settings, SlotRequest(gpus, slots_per_gpu)) as local:
+    slots = SlotRequest(gpus, slots_per_gpu)
+    with on_signals(stop), joined(study, data, settings, slots, allow_versions=versions_allowed()) as local:
         if not as_json:
             devices = ", ".join(local.workspace.devices)
             more = " (more as memory allows)" if local.workspace.memory else ""
