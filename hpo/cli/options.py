@@ -27,6 +27,8 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 data_option = click.option("--data", type=_FILE, help="The data.yaml, where it lies elsewhere.")
+_DATA = "hpo.data"
+"""Key of the context's ``meta``: the commands have parameters enough."""
 _DEVICE = "auto, cpu, or a CUDA index such as 0."
 device_option = click.option("--device", default="auto", show_default=True, help=_DEVICE)
 """The only device that a command computes on."""
@@ -54,6 +56,25 @@ def file_arguments(command: Command) -> Command:
     """Add ``FILE [KEY=VALUE]...``: the command's ``file`` and ``overrides``."""
     file = click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
     return file(click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")(command))
+
+
+def data_of_file_option(command: Command) -> Command:
+    """Add ``--data`` to a command with ``file_arguments``: it becomes the last of its ``overrides``.
+
+    Of the path, unlike that of ``data=PATH``, nothing is read as YAML.
+    """
+    text = "The data.yaml, where it lies elsewhere than the study file says; it is remembered."
+    return click.option("--data", type=_FILE, expose_value=False, callback=_note_data, help=text)(command)
+
+
+def with_data(overrides: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the overrides of a command with ``data_of_file_option``, and what its ``--data`` names."""
+    data = click.get_current_context().meta.get(_DATA)
+    return overrides if data is None else (*overrides, f"data={json.dumps(str(data.absolute()))}")
+
+
+def _note_data(context: click.Context, _option: click.Parameter, value: Path | None) -> None:
+    context.meta[_DATA] = value
 
 
 def store_options(command: Command) -> Command:
@@ -111,7 +132,6 @@ slots_option = click.option(
 
 _VERSIONS = "Train with other versions of Ultralytics, torch or hpo than the study was made with."
 _ALLOWED = "hpo.allow_versions"
-"""Key of the context's ``meta``: the commands have parameters enough."""
 
 
 def versions_option(command: Command) -> Command:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import platform
@@ -11,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.errors import StudyConflict, UsageError
+from hpo.errors import SpecError, StudyConflict, UsageError
 from hpo.settings import Settings
 from hpo.wiring import machine, model
 from hpo.wiring.machine import ONE_SLOT, SlotRequest
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from hpo.orchestration.workspace import Workspace
     from hpo.study.database.storage import Storage
     from hpo.study.records import StatusRow, StudyRow, TrialRow
+    from hpo.studyfile.loader import Loaded
     from hpo.studyfile.schema import Confirm
     from hpo.trial.ports import Launcher, Watcher
 
@@ -146,25 +148,26 @@ def opened(
 ) -> Iterator[LocalStudy]:
     """Check a study (its file or its mapping) against its data and model; then store it, or join the stored one."""
     from hpo.dataset.description import describe
-    from hpo.studyfile import loader
 
-    loaded = loader.load(given, overrides)
+    loaded = load(given, overrides, settings)
     spec = loaded.spec
     dataset = describe(Path(spec.data), settings.cache)
     launcher = machine.launcher(settings)  # its imports take seconds and run beside ours
     from hpo.study.database.storage import open_storage
     from hpo.study.records import Facts, Identity
-    from hpo.study.studies import lifecycle
+    from hpo.study.studies import lifecycle, places
 
     found = model.look_at(launcher, loaded, settings)
     loaded.check_facts(dataset, found.facts)
-    with open_storage(settings.storage_url, create=True, lease_s=spec.recovery.lease_s) as storage:
+    with open_storage(settings.storage_url, create=True, lease_s=spec.recovery.lease_s, home=settings.home) as storage:
         identity = Identity(dataset.fingerprint, found.sha256)
         stored = Facts(found.yaml, asdict(dataset), machine.versions(), train_files=model.train_files(spec))
         if spec.warm_start and not lifecycle.is_stored(storage, spec.name):
             stored = replace(stored, warm=warm_start(storage, spec, identity))
         study = lifecycle.create_or_join(storage, spec, identity, stored)
+        places.remember(settings.home, study.name, "data", Path(spec.data))
         if found.yaml is None:
+            places.remember(settings.home, study.name, "model", Path(found.path))
             model.share_weights(settings, storage, study, Path(found.path))
         workspace = _workspace(study, found.path, Path(spec.data), dataset, settings, slot_request)
         yield _local(storage, study, workspace, launcher, settings, slot_request)
@@ -176,22 +179,52 @@ def joined(
 ) -> Iterator[LocalStudy]:
     """Join a stored study, to train on a machine that has only its data.
 
-    ``data`` is the data.yaml if it is not at the path that the study names. Raises StudyConflict if the data or the
-    model differs, or the versions of packages where they are not allowed to.
+    ``data`` is the data.yaml if it is at no place that is known; it is remembered. Raises StudyConflict
+    if the data or the model differs, or the versions of packages where they are not allowed to.
     """
     from hpo.study.database.storage import open_storage
-    from hpo.study.studies import controls, lifecycle
+    from hpo.study.studies import controls, lifecycle, places
 
     launcher = machine.launcher(settings)
-    with open_storage(settings.storage_url, create=False) as storage:
+    with open_storage(settings.storage_url, create=False, home=settings.home) as storage:
         study = lifecycle.load(storage, name)
         controls.refuse_if_stopped(storage, study)
-    _refuse_other_versions(study, allow=allow_versions)
-    source = data or Path(study.spec.data)
+        _refuse_other_versions(study, allow=allow_versions)
+        source = places.data(storage, study, data)
     dataset = same_data(study, source, settings, "on this machine with --data")
+    places.remember(settings.home, study.searched_name, "data", source)
     workspace = _workspace(study, model.here(launcher, study, settings), source, dataset, settings, slot_request)
-    with open_storage(settings.storage_url, create=False, lease_s=study.spec.recovery.lease_s) as storage:
+    lease_s = study.spec.recovery.lease_s
+    with open_storage(settings.storage_url, create=False, lease_s=lease_s, home=settings.home) as storage:
         yield _local(storage, study, workspace, launcher, settings, slot_request)
+
+
+def load(given: Path | Mapping[str, Any], overrides: Sequence[str], settings: Settings) -> Loaded:
+    """Return the study of a file, with its data where it was found last if the file names a place without data."""
+    from hpo.studyfile import loader
+
+    try:
+        return loader.load(given, overrides)
+    except SpecError as error:
+        if [problem.path for problem in error.problems] != ["data"]:
+            raise
+        try:
+            moved = _remembered_data(given, overrides, settings)
+            return loader.load(given, [*overrides, f"data={json.dumps(str(moved))}"])
+        except LookupError:
+            raise error from None
+
+
+def _remembered_data(given: Path | Mapping[str, Any], overrides: Sequence[str], settings: Settings) -> Path:
+    """Return the place where the data of a stored study was found last. Raises LookupError."""
+    from hpo.study.studies import places
+    from hpo.studyfile import loader
+
+    name = loader.name_in(given, overrides)
+    found = None if name is None else places.known(settings.home, name, "data")
+    if found is None or any(override.startswith("data=") for override in overrides):
+        raise LookupError(name)
+    return found
 
 
 def _refuse_other_versions(study: StudyRow, *, allow: bool) -> None:

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import click
 
-from hpo.cli.options import file_arguments, json_option, print_json
+from hpo.cli.options import data_of_file_option, file_arguments, json_option, print_json, with_data
 from hpo.settings import load_settings
 
 
 @click.command(short_help="Check a study file and show what it asks for.")
 @file_arguments
+@data_of_file_option
 @json_option
 def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
     """Check FILE with its dataset, and show what would be searched, trained and stopped. Nothing is stored.
@@ -22,14 +23,15 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
     KEY=VALUE overrides a key of the file, as for `hpo run`. All problems come in one list, with exit code 2.
     """
     from hpo.dataset.description import describe, images_in_both
-    from hpo.studyfile.loader import load
     from hpo.studyfile.planning import plan, rungs
     from hpo.studyfile.planning.sweep import sweep_plan
     from hpo.studyfile.reading import models
+    from hpo.wiring.opening import load
 
-    loaded = load(file, overrides)
+    overrides, settings = with_data(overrides), load_settings()
+    loaded = load(file, overrides, settings)
     spec = loaded.spec
-    dataset = describe(Path(spec.data), load_settings().cache)
+    dataset = describe(Path(spec.data), settings.cache)
     loaded.check_facts(dataset, models.facts(spec.model))
     first = plan.baseline(spec, nc=dataset.nc, train_images=dataset.splits["train"].images) if spec.baseline else None
     pruning = rungs.plan(spec)
@@ -52,7 +54,7 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
     val = dataset.splits["val"].images
     if val == 1:
         click.echo("\nval is one image: nothing is measured on images that did not choose it; give val more of them")
-    if both := images_in_both(Path(spec.data), load_settings().cache):
+    if both := images_in_both(Path(spec.data), settings.cache):
         seen = f"\n{both} of {val} images of val are in train, too: values there say nothing about new images"
         click.echo(f"{seen}; name others in {spec.data}")
     click.echo(f"\nnext: hpo run {shlex.join([str(file), *overrides])}")

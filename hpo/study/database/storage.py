@@ -20,6 +20,7 @@ from hpo.retry import Backoff
 from hpo.settings import with_driver
 from hpo.study.database import engines, optuna_version
 from hpo.study.database.tables import OLDER_VERSIONS, SCHEMA_VERSION, stored_version
+from hpo.trial.paths import here
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -43,8 +44,10 @@ class SchemaConflict(StudyConflict):
 class Storage:
     """Connections to one database; a context manager. Only ``open_storage`` makes one."""
 
-    def __init__(self, url: URL, lease_s: float = engines.LEASE_S) -> None:
+    def __init__(self, url: URL, lease_s: float = engines.LEASE_S, home: Path | None = None) -> None:
         self.url = url
+        self.home = home
+        """HPO_HOME of this process: files of attempts are looked for below it first. None: only where they were."""
         self._lease_s = lease_s
         self.engine = engines.writer(url, lease_s)
         """Engine for transactions that write; on SQLite each takes the write lock when it begins."""
@@ -55,6 +58,10 @@ class Storage:
     def place(self) -> str:
         """Return the URL in a form for people, without its password."""
         return _place(self.url)
+
+    def here(self, path: str, token: str) -> str:
+        """Return the path of an attempt's folder or file on this machine; see ``hpo.trial.paths.here``."""
+        return here(path, token, self.home)
 
     @cached_property
     def optuna(self) -> RDBStorage:
@@ -134,13 +141,13 @@ class Storage:
         self.close()
 
 
-def open_storage(url: str, *, create: bool, lease_s: float = engines.LEASE_S) -> Storage:
+def open_storage(url: str, *, create: bool, lease_s: float = engines.LEASE_S, home: Path | None = None) -> Storage:
     """Open the database at ``url`` (SQLAlchemy's form; SQLite files and PostgreSQL).
 
     With ``create``, a missing SQLite file and missing or older tables are made first, even if several processes do so
     at once; without it they are a ``UsageError``. Raises ``SchemaConflict`` for tables of another version, ours or
     Optuna's, and ``StorageUnavailable`` when the database can't be reached. ``lease_s`` is the length of a lease in
-    seconds; the time limits of connections follow it.
+    seconds; the time limits of connections follow it. ``home`` is HPO_HOME.
     """
     parsed = _parse(url)
     if engines.is_sqlite(parsed):
@@ -149,7 +156,7 @@ def open_storage(url: str, *, create: bool, lease_s: float = engines.LEASE_S) ->
             _make_folder(path.parent, parsed)
         elif not path.exists():
             raise _nothing_there(parsed)
-    storage = Storage(parsed, lease_s)
+    storage = Storage(parsed, lease_s, home)
     try:
         _check_schema(storage, create=create)
     except BaseException:

@@ -8,6 +8,8 @@ from typing import Any
 from ultralytics.nn.tasks import guess_model_task, load_checkpoint
 from ultralytics.utils.downloads import attempt_download_asset
 
+from hpo.training.ultralytics_internals import local_paths
+
 _WITHOUT_NMS = {"v10Detect", "RTDETRDecoder"}
 
 
@@ -16,6 +18,7 @@ def facts(weights: Path) -> dict[str, Any]:
 
     Raises what Ultralytics raises on a broken file.
     """
+    local_paths.allow_question_marks()
     loaded, _ = load_checkpoint(str(weights))
     layer = type(loaded.model[-1]).__name__
     return {

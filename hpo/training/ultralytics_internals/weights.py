@@ -16,6 +16,7 @@ from ultralytics.nn.modules.head import Detect, v10Detect
 
 from hpo import files
 from hpo.errors import UsageError
+from hpo.training.ultralytics_internals import local_paths
 from hpo.trial.classes import trained
 
 _MOST_DIFFERENCES = 10
@@ -113,6 +114,7 @@ def _model(path: Path, *, trust: bool) -> Any:
     if not zipfile.is_zipfile(path):
         raise _damaged(path)
     try:
+        local_paths.allow_question_marks()
         with _safe_loading(on=not trust):
             model, _ = tasks.load_checkpoint(str(path))
     except Exception as error:  # whatever Ultralytics raises on a broken file is the user's answer

@@ -109,3 +109,18 @@ def test_trials_that_are_trained_side_by_side_share_the_cores(
     monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(16)))
     assert patches.threads_per_trial(sharing) == threads
     assert patches.loaders_per_trial(sharing) == loaders
+
+
+def test_weights_have_a_suffix_in_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ultralytics.utils import checks
+
+    from hpo.training.ultralytics_internals import local_paths
+
+    monkeypatch.setattr(checks, "clean_url", checks.clean_url)
+    weights = tmp_path / "what?x #%41" / "best.pt"
+    weights.parent.mkdir()
+    weights.touch()
+    local_paths.allow_question_marks()
+    checks.check_suffix(weights, ".pt")
+    with pytest.raises(AssertionError):
+        checks.check_suffix("https://x/gone.onnx?y=best.pt", ".pt")
