@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.errors import SpecError, StudyConflict, UsageError
+from hpo.errors import HpoError, SpecError, StudyConflict, UsageError
 from hpo.settings import Settings
 from hpo.wiring import machine, model
 from hpo.wiring.machine import ONE_SLOT, SlotRequest
@@ -92,15 +92,15 @@ class LocalStudy:
         return told
 
     def _show_verdict(self) -> None:
-        """Write the verdict to MLflow; during an outage ``hpo sync`` writes it later."""
-        from hpo.errors import StorageUnavailable
+        """Write the verdict to MLflow; where that fails, ``hpo sync`` writes it later."""
         from hpo.study.studies import lifecycle
 
         try:
             projector(self.settings, self.storage, self.study).study()
             search = lifecycle.load(self.storage, self.study.searched_name)
             projector(self.settings, self.storage, search).study()  # its description contains the verdict too
-        except StorageUnavailable:
+        except HpoError as error:  # the verdict is reached and stored, whatever MLflow says
+            log.warning("MLflow lacks the verdict for now, `hpo sync` brings it: %s", error)
             self.unsynced += 1
 
     @property

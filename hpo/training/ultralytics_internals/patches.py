@@ -23,7 +23,7 @@ NO_TIME_LIMIT_S = 1e9
 
 def apply(threads: int) -> None:
     """Apply the changes. ``threads``: torch's threads (Ultralytics takes all cores but one and ignores cgroups)."""
-    local_paths.allow_question_marks()
+    local_paths.allow_any_folder()
     ultralytics.utils.torch_utils.NUM_THREADS = threads
     ultralytics.data.dataset.save_dataset_cache_file = save_label_cache
     ultralytics.engine.trainer.check_amp = amp_is_safe

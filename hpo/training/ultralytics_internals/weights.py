@@ -114,7 +114,7 @@ def _model(path: Path, *, trust: bool) -> Any:
     if not zipfile.is_zipfile(path):
         raise _damaged(path)
     try:
-        local_paths.allow_question_marks()
+        local_paths.allow_any_folder()
         with _safe_loading(on=not trust):
             model, _ = tasks.load_checkpoint(str(path))
     except Exception as error:  # whatever Ultralytics raises on a broken file is the user's answer

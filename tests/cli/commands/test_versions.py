@@ -33,6 +33,7 @@ def test_other_versions_are_refused_before_training_and_never_for_reading(done: 
 @pytest.mark.long
 def test_allowed_versions_reach_the_workers_that_a_run_starts(done: Done) -> None:
     made_with(done.shell, "hpo", "9.9.9")
+    done.shell.run("update", "small", "budget.trials=6")
     done.shell.run("run", done.file, "budget.trials=6", "--workers", "2", "--allow-versions")
     assert len(done.shell.json("trials")) == 6
     log = next((done.shell.home / "studies" / "small" / "workers").glob("*.log")).read_text()

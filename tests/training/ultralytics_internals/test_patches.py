@@ -111,16 +111,18 @@ def test_trials_that_are_trained_side_by_side_share_the_cores(
     assert patches.loaders_per_trial(sharing) == loaders
 
 
-def test_weights_have_a_suffix_in_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ultralytics.utils import checks
+def test_weights_are_found_in_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ultralytics.utils import checks, downloads
 
     from hpo.training.ultralytics_internals import local_paths
 
     monkeypatch.setattr(checks, "clean_url", checks.clean_url)
-    weights = tmp_path / "what?x #%41" / "best.pt"
+    monkeypatch.setattr(downloads, "attempt_download_asset", downloads.attempt_download_asset)
+    weights = tmp_path / "what?x #%41 o'clock" / "best.pt"
     weights.parent.mkdir()
     weights.touch()
-    local_paths.allow_question_marks()
+    local_paths.allow_any_folder()
     checks.check_suffix(weights, ".pt")
+    assert downloads.attempt_download_asset(str(weights)) == str(weights)
     with pytest.raises(AssertionError):
         checks.check_suffix("https://x/gone.onnx?y=best.pt", ".pt")
