@@ -182,9 +182,11 @@ def joined(
     ``data`` is the data.yaml if it is at no place that is known; it is remembered. Raises StudyConflict
     if the data or the model differs, or the versions of packages where they are not allowed to.
     """
+    from hpo.study.database.disks import refuse_network_disk
     from hpo.study.database.storage import open_storage
     from hpo.study.studies import controls, lifecycle, places
 
+    refuse_network_disk(settings.storage_url)
     launcher = machine.launcher(settings)
     with open_storage(settings.storage_url, create=False, home=settings.home) as storage:
         study = lifecycle.load(storage, name)

@@ -18,8 +18,8 @@ from hpo import retry
 from hpo.errors import StorageUnavailable, StudyConflict, UsageError
 from hpo.retry import Backoff
 from hpo.settings import with_driver
-from hpo.study.database import engines, optuna_version
-from hpo.study.database.tables import OLDER_VERSIONS, SCHEMA_VERSION, stored_version
+from hpo.study.database import disks, engines, optuna_version
+from hpo.study.database.tables import OLDER_VERSIONS, SCHEMA_VERSION, of_another_program, stored_version
 from hpo.trial.paths import here
 
 if TYPE_CHECKING:
@@ -114,6 +114,9 @@ class Storage:
         try:
             return retry.call(call, backoff, again=self._may_pass_soon)
         except DBAPIError as error:
+            if "not a database" in str(error.orig):
+                way_out = "name another file in HPO_STORAGE or HPO_HOME, or restore this one from a backup"
+                raise UsageError(f"{self.place}: is no SQLite database: {way_out}") from error
             if not _may_pass(error):
                 raise
             raise self._unavailable(error) from error
@@ -153,6 +156,7 @@ def open_storage(url: str, *, create: bool, lease_s: float = engines.LEASE_S, ho
     if engines.is_sqlite(parsed):
         path = Path(str(parsed.database))
         if create:
+            disks.refuse_network_disk(url)
             _make_folder(path.parent, parsed)
         elif not path.exists():
             raise _nothing_there(parsed)
@@ -211,6 +215,9 @@ def _check_schema(storage: Storage, *, create: bool) -> None:
     if version is not None and version not in OLDER_VERSIONS:
         raise SchemaConflict(f"{stored} knows {SCHEMA_VERSION}: update hpo, or name another database with HPO_STORAGE")
     if create:
+        foreign = storage.read(of_another_program) if version is None else None
+        if foreign:
+            raise UsageError(f"{storage.place}: {foreign}")
         _upgrade(storage)
     elif version is None:
         raise _nothing_there(storage.url)

@@ -49,7 +49,8 @@ def test_a_finished_study_goes_on_wherever_its_home_and_data_lie(finished: Path,
     shell.run("run", file, "--data", home.parent / "set" / "data.yaml")
     move(shell)
     best = shell.json("best", "small", "--save", "saved")
-    assert Path(best["folder"]).is_relative_to(shell.variables["HPO_HOME"])
+    attempt = shell.json("trial", "small", str(best["number"]))["attempts"][-1]
+    assert Path(attempt["folder"]).is_relative_to(shell.variables["HPO_HOME"])
     assert "hpo sync small --again" in shell.run("sync", "small", code=3)
     data = move(shell)
     assert json.loads(shell.run("sync", "small", "--again", "--json"))["created"] == 4
