@@ -7,19 +7,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from hpo.errors import HpoError, StudyConflict
+from hpo.errors import ExperimentMoved, StudyConflict
 from hpo.study.records import StudyRow
 from hpo.tracking.client import passing_over
 from hpo.tracking.content import STUDY_TAG
 
 _LEFT = "hpo.left_for"
 """Tag of an experiment that a study has left for one of another HPO_HOME."""
-
-
-class ExperimentMoved(HpoError):
-    """The files of the experiment lie under another HPO_HOME; MLflow keeps absolute paths and can't follow."""
-
-    exit_code = 3
 
 
 def begin_again(client: Any, study: StudyRow, artifact_root: Path | None) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from hpo.errors import ExperimentMoved
 from hpo.settings import Settings
 from hpo.tracking.client import connect
-from hpo.tracking.experiment import ExperimentMoved
 from hpo.tracking.projection import Projector
 from hpo.trial.vocabulary import Reason
 from tests.tracking.support import make_rows, settings_in

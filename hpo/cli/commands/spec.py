@@ -57,6 +57,9 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
     if both := images_in_both(Path(spec.data), settings.cache):
         seen = f"\n{both} of {val} images of val are in train, too: values there say nothing about new images"
         click.echo(f"{seen}; name others in {spec.data}")
+    weights = settings.home / "weights" / spec.model
+    if spec.model.endswith(".pt") and not Path(spec.model).is_absolute() and not weights.is_file():
+        click.echo(f"\n{spec.model} is not on this machine: it will be downloaded by `hpo run`, to {weights}")
     click.echo(f"\nnext: hpo run {shlex.join([str(file), *overrides])}")
 
 

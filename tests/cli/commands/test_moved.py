@@ -55,7 +55,9 @@ def test_a_finished_study_goes_on_wherever_its_home_and_data_lie(finished: Path,
     data = move(shell)
     assert json.loads(shell.run("sync", "small", "--again", "--json"))["created"] == 4
     shell.run("report", "small", "--data", data, "--output", "small.html")
-    shell.run("promote", "small", "--output", "final", "--device", "cpu", "--data", move(shell))
+    said = shell.run("promote", "small", "--output", "final", "--device", "cpu", "--data", move(shell), code=3)
+    assert "final is complete, but not registered yet" in said
+    assert "hpo sync small --again" in said
 
     assert [place for place in move.before if place.exists()] == []
     assert sorted((finished / "ran").rglob("*")) == left
