@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+from errno import EACCES
 from pathlib import Path
 
 from sqlalchemy import make_url
 
-from hpo.errors import UsageError
+from hpo.errors import StorageUnavailable, UsageError
 from hpo.settings import with_driver
 from hpo.study.database import engines
 
@@ -53,6 +55,16 @@ def refuse_network_disk(url: str, mounts: Path = MOUNTS) -> None:
             f"{file}: lies on a network disk ({kind}), where SQLite's locks do not hold and the database breaks: put "
             "it on a disk of this machine (HPO_HOME or HPO_STORAGE=sqlite:///FILE), or use PostgreSQL (`hpo up`)"
         )
+
+
+def make_folder(folder: Path, place: str) -> None:
+    """Make the folder of a SQLite file; ``place`` names the database. Raises StorageUnavailable."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(EACCES, os.strerror(EACCES))
+    except OSError as error:
+        raise StorageUnavailable(f"{place}: {folder}: {error.strerror}: set HPO_HOME to a folder of yours") from error
 
 
 def _plain(place: str) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from errno import EACCES
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -157,7 +155,7 @@ def open_storage(url: str, *, create: bool, lease_s: float = engines.LEASE_S, ho
         path = Path(str(parsed.database))
         if create:
             disks.refuse_network_disk(url)
-            _make_folder(path.parent, parsed)
+            disks.make_folder(path.parent, _place(parsed))
         elif not path.exists():
             raise _nothing_there(parsed)
     storage = Storage(parsed, lease_s, home)
@@ -265,16 +263,6 @@ def _parse(url: str) -> URL:
     if backend == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise UsageError("HPO_STORAGE: a database in memory can't be shared: use sqlite:///FILE")
     return parsed
-
-
-def _make_folder(folder: Path, url: URL) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK):
-            raise PermissionError(EACCES, os.strerror(EACCES))
-    except OSError as error:
-        why = f"{folder}: {error.strerror}: set HPO_HOME to a folder of yours"
-        raise StorageUnavailable(f"{_place(url)}: {why}") from error
 
 
 def _nothing_there(url: URL) -> UsageError:
