@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hpo.api.values import Best, Status, Trial
     from hpo.errors import (
         ClaimLost,
+        ExperimentMoved,
         HeadBusy,
         HpoError,
         Problem,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Best",
     "ClaimLost",
+    "ExperimentMoved",
     "HeadBusy",
     "HpoError",
     "Problem",

@@ -105,5 +105,11 @@ class StorageUnavailable(HpoError):
         super().__init__(message)
 
 
+class ExperimentMoved(HpoError):
+    """MLflow keeps a study's files under an HPO_HOME that has moved; a sync can begin a new experiment."""
+
+    exit_code = 3
+
+
 class ClaimLost(HpoError):
     """Someone else owns the trial now: drop the result and tell nobody."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import shlex
 import stat
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
@@ -182,7 +183,8 @@ def read_env_file(path: Path) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: {_unreadable(error)}: name a file of lines NAME=value") from error
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise UsageError(f"{path}: others can read the passwords in it (mode {mode & 0o777:o}): chmod 600 {path}")
+        way_out = f"chmod 600 {shlex.quote(str(path))}"
+        raise UsageError(f"{path}: others can read the passwords in it (mode {mode & 0o777:o}): {way_out}")
     pairs = [(number, line.strip()) for number, line in enumerate(lines, 1)]
     return dict(_pair(f"{path}:{number}", line) for number, line in pairs if line and not line.startswith("#"))
 

@@ -74,13 +74,14 @@ class Sync:
         }
 
 
-def sync(settings: Settings, storage: Storage, study: StudyRow) -> Sync:
+def sync(settings: Settings, storage: Storage, study: StudyRow, *, again: bool = False) -> Sync:
     """Bring MLflow in line with the database; register what a promotion could not register.
 
     Args:
         settings: Where MLflow is.
         storage: The open database.
         study: The study; its confirmation is written too.
+        again: Make a new experiment if the files of the old one lie under another HPO_HOME.
 
     Returns:
         What was done.
@@ -94,6 +95,8 @@ def sync(settings: Settings, storage: Storage, study: StudyRow) -> Sync:
     from hpo.wiring.promoting import weights_process
 
     search = projector(settings, storage, study)
+    if again:
+        search.begin_again()
     done = search.everything()
     runs = [projector(settings, storage, stage).everything() for stage in _stage(storage, study)]
     registered, problems = registering.catch_up(storage, study, weights_process(settings, study, "auto"), who())

@@ -31,6 +31,8 @@ class ConfirmPlan:
     """The study's data.yaml on this machine, where it lies elsewhere."""
     gpus: str = "all"
     """``all`` (the CPU where there is none), ``cpu``, or indices as ``0,1``."""
+    allow_versions: bool = False
+    """Whether to train with other versions of packages than the study was made with."""
 
 
 def confirm(plan: ConfirmPlan, settings: Settings, stop: StopRequest, view: View, obey: Obey) -> VerdictDocument | None:
@@ -56,7 +58,7 @@ def confirm(plan: ConfirmPlan, settings: Settings, stop: StopRequest, view: View
     from hpo.wiring.opening import joined
 
     name = name_of(plan.study)
-    with joined(name, plan.data, settings, SlotRequest(plan.gpus, 1)) as search:
+    with joined(name, plan.data, settings, SlotRequest(plan.gpus, 1), allow_versions=plan.allow_versions) as search:
         status = search.status()
         if status.finished is None:
             done = f"{status.budget.counted} of {status.budget.trials} trials"

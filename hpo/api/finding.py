@@ -34,7 +34,7 @@ def stored() -> Iterator[tuple[Settings, Storage]]:
     from hpo.study.database.storage import open_storage
 
     settings = load_settings()
-    with open_storage(settings.storage_url, create=False) as storage:
+    with open_storage(settings.storage_url, create=False, home=settings.home) as storage:
         yield settings, storage
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.errors import StorageUnavailable
+from hpo.errors import ExperimentMoved, StorageUnavailable
 
 if TYPE_CHECKING:
     from hpo.api.searching import Obey
@@ -86,8 +86,8 @@ class PromotionResult:
     asked: PromotionRequest
     made: Promoted
     registered: Registered | None
-    outage: StorageUnavailable | None
-    """Why the registry could not be reached; a sync registers it later."""
+    outage: StorageUnavailable | ExperimentMoved | None
+    """Why nothing could be registered; a sync does it later."""
 
     def to_dict(self) -> dict[str, Any]:
         """Give the documented JSON form.
@@ -152,7 +152,7 @@ class Promoting:
         try:
             with self.view.images() as show:
                 return PromotionResult(asked, made, ready.register(pending, show), None)
-        except StorageUnavailable as error:
+        except (StorageUnavailable, ExperimentMoved) as error:
             return PromotionResult(asked, made, None, error)
 
     def _train(self, promotion: Promotion) -> Trained:

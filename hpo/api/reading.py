@@ -50,14 +50,14 @@ def best(storage: Storage, study: StudyRow, folder: Path | None = None) -> Winne
     """
     from hpo.confirmation import record
     from hpo.orchestration import handover
-    from hpo.study.studies import snapshot
+    from hpo.study.studies import places, snapshot
 
     found = snapshot.status(storage, study).best
     if found is None:
         raise UsageError(f"study {study.name!r} has no complete trial yet; see: hpo status {study.name}")
     row = snapshot.trial(storage, study, found.number)
     stage = record.stage_of(storage, study)
-    files = None if folder is None else handover.save(study.spec, row, folder)
+    files = None if folder is None else handover.save(study.spec, row, folder, places.data(storage, study))
     return Winner(row, stage, files, files.weights if files else handover.weights_of(row))
 
 

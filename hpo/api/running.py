@@ -45,6 +45,7 @@ def run(  # noqa: PLR0913  (as many arguments as the command has options)
     device: str = "auto",
     workers: int = 1,
     slots_per_gpu: int | None = 1,
+    allow_versions: bool = False,
     wait: bool = True,
     on_trial: OnTrial | None = None,
     progress: bool | None = None,
@@ -62,6 +63,7 @@ def run(  # noqa: PLR0913  (as many arguments as the command has options)
         device: ``auto`` (the first GPU, else the CPU), ``cpu``, or the index of a GPU.
         workers: Worker processes on this machine, from 1, each on the next GPU in turn; this process is one of them.
         slots_per_gpu: Trials at a time on each device, from 1; None for as many as memory allows.
+        allow_versions: Train with other versions of Ultralytics, torch or hpo than the study was made with.
         wait: Return when the study has ended; False returns once it has begun, and it runs in a thread of its own.
         on_trial: Is called with each trial that has ended in this process, in the thread that ran it. Where it raises,
             the run stops as after Ctrl-C and raises the same error.
@@ -73,14 +75,14 @@ def run(  # noqa: PLR0913  (as many arguments as the command has options)
     Raises:
         SpecError: The study is wrong; all problems at once, each with its place.
         UsageError: A device does not exist, or arguments exclude each other.
-        StudyConflict: The name is taken by a study with another content.
+        StudyConflict: The name is taken by a study with another content, or the study was made with other versions.
         StudyStopped: Someone has stopped the study; call its ``resume()`` first.
         StorageUnavailable: The database can't be reached.
         HpoError: Trial after trial failed before its first epoch; the message says why.
         KeyboardInterrupt: Ctrl-C; what ran was given back.
     """
     given = dict(study) if isinstance(study, Mapping) else Path(study)
-    plan = SearchPlan(given, _texts(overrides), device, workers, slots_per_gpu)
+    plan = SearchPlan(given, _texts(overrides), device, workers, slots_per_gpu, allow_versions)
     shown = in_notebook() if progress is None else progress
     begun = StudyRun(plan, ProgressView() if shown else View(), on_trial)
     if wait:

@@ -38,6 +38,8 @@ class SearchPlan:
     """Worker processes on this machine, from 1; each on the next GPU in turn."""
     slots: int | None = 1
     """Trials at a time on each device, from 1; None: as many as memory allows."""
+    allow_versions: bool = False
+    """Whether to train with other versions of packages than the study was made with."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def search(plan: SearchPlan, settings: Settings, stop: StopRequest, view: View, 
 
     Raises:
         SpecError: The study file is wrong; all problems at once.
-        StudyConflict: The study is stored with another content.
+        StudyConflict: The study is stored with another content, or was made with other versions of packages.
         StudyStopped: Someone has stopped it; resume it first.
         StorageUnavailable: The database stays away.
     """
@@ -81,6 +83,7 @@ def search(plan: SearchPlan, settings: Settings, stop: StopRequest, view: View, 
             "use one worker for all GPUs: hpo worker STUDY --gpus all --slots-per-gpu auto"
         )
     with opened(plan.study, plan.overrides, settings, SlotRequest(plan.device, plan.slots)) as local:
+        local.refuse_other_versions(allow=plan.allow_versions)
         view.opened(local, local.known_trials())
         with local.more_workers(plan.workers - 1, plan.device, plan.slots or 1) as others:
             view.workers_started(local, plan.workers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import logging
@@ -11,7 +12,7 @@ import click
 from typing_extensions import override
 
 from hpo import redaction, version
-from hpo.errors import HpoError, SpecError
+from hpo.errors import HpoError, SpecError, StorageUnavailable
 
 COMMANDS = (
     {"init": "init", "run": "run", "worker": "worker", "confirm": "confirm", "create": "run"}
@@ -99,3 +100,23 @@ def main() -> None:
     except BrokenPipeError:  # `hpo trials | head`
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        if error.errno not in _OF_DISKS or error.filename is None or "--debug" in sys.argv:
+            raise
+        click.echo(redaction.redact(_said(error)), err=True)
+        sys.exit(StorageUnavailable.exit_code)
+
+
+_OF_DISKS = {
+    errno.EACCES: "it belongs to another user: ask its owner, or set HPO_HOME to a folder of yours",
+    errno.EPERM: "it belongs to another user: ask its owner, or set HPO_HOME to a folder of yours",
+    errno.EROFS: "the disk can only be read: set HPO_HOME to a folder on another one",
+    errno.ENOTDIR: "a file is where a folder should be: set HPO_HOME to another folder",
+    errno.EEXIST: "a file is where a folder should be: set HPO_HOME to another folder",
+    errno.ENOSPC: "make room, then run the same command again: nothing that was measured is lost",
+    errno.EDQUOT: "make room, then run the same command again: nothing that was measured is lost",
+}
+
+
+def _said(error: OSError) -> str:
+    return f"hpo: {error.filename}: {error.strerror}: {_OF_DISKS[error.errno or 0]}"

@@ -27,6 +27,8 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 data_option = click.option("--data", type=_FILE, help="The data.yaml, where it lies elsewhere.")
+_DATA = "hpo.data"
+"""Key of the context's ``meta``: the commands have parameters enough."""
 _DEVICE = "auto, cpu, or a CUDA index such as 0."
 device_option = click.option("--device", default="auto", show_default=True, help=_DEVICE)
 """The only device that a command computes on."""
@@ -54,6 +56,25 @@ def file_arguments(command: Command) -> Command:
     """Add ``FILE [KEY=VALUE]...``: the command's ``file`` and ``overrides``."""
     file = click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
     return file(click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")(command))
+
+
+def data_of_file_option(command: Command) -> Command:
+    """Add ``--data`` to a command with ``file_arguments``: it becomes the last of its ``overrides``.
+
+    Of the path, unlike that of ``data=PATH``, nothing is read as YAML.
+    """
+    text = "The data.yaml, where it lies elsewhere than the study file says; it is remembered."
+    return click.option("--data", type=_FILE, expose_value=False, callback=_note_data, help=text)(command)
+
+
+def with_data(overrides: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the overrides of a command with ``data_of_file_option``, and what its ``--data`` names."""
+    data = click.get_current_context().meta.get(_DATA)
+    return overrides if data is None else (*overrides, f"data={json.dumps(str(data.absolute()))}")
+
+
+def _note_data(context: click.Context, _option: click.Parameter, value: Path | None) -> None:
+    context.meta[_DATA] = value
 
 
 def store_options(command: Command) -> Command:
@@ -109,11 +130,32 @@ slots_option = click.option(
 """The command's ``slots_per_gpu``, None for as many as memory allows."""
 
 
+_VERSIONS = "Train with other versions of Ultralytics, torch or hpo than the study was made with."
+_ALLOWED = "hpo.allow_versions"
+
+
+def versions_option(command: Command) -> Command:
+    """Add ``--allow-versions``; ``versions_allowed`` returns its value."""
+
+    def note(context: click.Context, _option: click.Parameter, value: object) -> None:
+        context.meta[_ALLOWED] = value
+
+    option = click.option("--allow-versions", is_flag=True, expose_value=False, callback=note, help=_VERSIONS)
+    return option(command)
+
+
+def versions_allowed() -> bool:
+    """Return whether ``--allow-versions`` was given to the command that runs."""
+    return bool(click.get_current_context().meta.get(_ALLOWED))
+
+
 def worker_options(command: Command) -> Command:
-    """Add the options of every command that trains trials of a stored study: ``--data`` and ``--gpus``."""
+    """Add the options of every command that trains trials of a stored study: ``--data``, ``--gpus`` and
+    ``--allow-versions``.
+    """
     text = "The study's data.yaml on this machine, where it lies elsewhere. Its images and labels must be the same."
     gpus = "all (the CPU where there is none), cpu, or 0,1,..."
-    command = click.option("--gpus", default="all", show_default=True, help=gpus)(command)
+    command = click.option("--gpus", default="all", show_default=True, help=gpus)(versions_option(command))
     return click.option("--data", type=_FILE, help=text)(command)
 
 

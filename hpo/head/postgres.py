@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import pwd
+import shlex
 import shutil
 import signal
 import subprocess
@@ -144,7 +145,8 @@ class Cluster:
             if not folder.stat().st_mode & 0o001 and folder.stat().st_uid != pwd.getpwnam(self._user).pw_uid:
                 raise UsageError(
                     f"{folder}: user {self._user!r}, as whom PostgreSQL runs when root starts it, can't enter it: "
-                    f"chmod o+x {folder}, or name another folder with --folder, or start `hpo up` as a normal user"
+                    f"chmod o+x {shlex.quote(str(folder))}, or name another folder with --folder, "
+                    "or start `hpo up` as a normal user"
                 )
 
     def _hand_over(self, path: Path) -> None:

@@ -19,13 +19,13 @@ class LocalWorkers:
     block's end it waits for the workers; after an error it first asks them to stop.
     """
 
-    def __init__(self, study: str, gpus: Sequence[str], slots: int, logs: Path) -> None:
-        """Store the options. ``gpus`` holds ``--gpus`` of each worker and ``slots`` its number of slots; it logs to
+    def __init__(self, study: str, gpus: Sequence[str], options: Sequence[str], logs: Path) -> None:
+        """Store the options. ``gpus`` holds ``--gpus`` of each worker and ``options`` what all get; each logs to
         ``logs/worker-N.log``.
         """
         self._study = study
         self._gpus = gpus
-        self._slots = ["--slots-per-gpu", str(slots)]
+        self._options = options
         self._logs = logs
         self._processes: list[subprocess.Popen[bytes]] = []
 
@@ -41,7 +41,7 @@ class LocalWorkers:
         if self._gpus:
             self._logs.mkdir(parents=True, exist_ok=True)
         for number, gpus in enumerate(self._gpus, 1):
-            command = [sys.executable, "-m", "hpo", "worker", self._study, "--gpus", gpus, *self._slots]
+            command = [sys.executable, "-m", "hpo", "worker", self._study, "--gpus", gpus, *self._options]
             with (self._logs / f"worker-{number}.log").open("ab") as log:
                 self._processes.append(
                     subprocess.Popen(

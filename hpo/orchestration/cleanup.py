@@ -40,7 +40,7 @@ class Cleaner:
             paths = AttemptPaths(self._trials / name)
             paths.last.unlink(missing_ok=True)
             checkpoints.remove(paths.checkpoints)
-            if placement.best.get(number) == str(paths.folder):
+            if Path(placement.best.get(number, "")).name == name:  # its path may be that of a home that has moved
                 continue  # this one is among the best until others are better
             if paths.best.exists():
                 paths.best.unlink(missing_ok=True)

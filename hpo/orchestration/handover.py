@@ -36,8 +36,8 @@ def weights_of(row: TrialRow) -> Path | None:
     return best if best is not None and best.exists() else None
 
 
-def save(spec: StudySpec, row: TrialRow, folder: Path) -> Handover:
-    """Write the files of a trial into ``folder``.
+def save(spec: StudySpec, row: TrialRow, folder: Path, data: Path | None = None) -> Handover:
+    """Write the files of a trial into ``folder``; ``data`` is the study's data.yaml, if not where the study names it.
 
     The files are best.pt, hyperparameters.yaml (with the data.yaml that it names), predict.yaml and, for a swept trial,
     operating_point.json. A predict.yaml that is out of date is removed.
@@ -56,8 +56,8 @@ def save(spec: StudySpec, row: TrialRow, folder: Path) -> Handover:
     with files.written_aside(out.weights) as aside:
         shutil.copyfile(source, aside)
     title = f"trial {row.number} of study {spec.name}: {spec.objective} {row.value:.4f} on the validation split"
-    data = _place_data(spec, folder)
-    train = {"task": "detect", "mode": "train", "model": spec.model, "data": data, **row.train, "patience": 0}
+    placed = _place_data(data or Path(spec.data), folder)
+    train = {"task": "detect", "mode": "train", "model": spec.model, "data": placed, **row.train, "patience": 0}
     again = f"{title}\nTrain it again: yolo train cfg={out.hyperparameters.name}"
     write_arguments(out.hyperparameters, again, train)
     imgsz = row.train.get("imgsz", 640)
@@ -73,10 +73,9 @@ def save(spec: StudySpec, row: TrialRow, folder: Path) -> Handover:
     return out
 
 
-def _place_data(spec: StudySpec, folder: Path) -> str:
+def _place_data(source: Path, folder: Path) -> str:
     """Write a data.yaml with an absolute ``path``: Ultralytics resolves a relative one from the working folder."""
-    source = Path(spec.data)
     if not source.exists():
-        return spec.data
+        return str(source)
     write_resolved(source, folder / "data.yaml")
     return str(folder / "data.yaml")

@@ -30,18 +30,18 @@ def share(store: CheckpointStore, study: StudyRow, file: Path, remember: Callabl
         log.warning("other machines can't fetch %s yet: %s", file.name, error)
 
 
-def obtain(store: CheckpointStore | None, study: StudyRow, folder: Path) -> Path | None:
+def obtain(store: CheckpointStore | None, study: StudyRow, folder: Path, remembered: Path | None = None) -> Path | None:
     """Return the path of the study's weights on this machine, with the right content.
 
-    The weights are where the study names them, or in ``folder``, or are fetched into it. None where they were never
-    uploaded, so that they must come from elsewhere.
+    The weights are where they were found last (``remembered``), where the study names them, or in ``folder``, or are
+    fetched into it. None where they were never uploaded, so that they must come from elsewhere.
 
     Raises UsageError where the upload differs from the weights that the study was made with, or can't be fetched.
     """
     name, sha256 = Path(study.spec.model).name, study.identity.model_sha256
     kept = folder / sha256[:16] / name
-    for file in (Path(study.spec.model), folder / name, kept):
-        if file.is_file() and files.digest(file) == sha256:
+    for file in (remembered, Path(study.spec.model), folder / name, kept):
+        if file is not None and file.is_file() and files.digest(file) == sha256:
             return file.resolve()
     location = study.facts.weights
     if store is None or location is None:

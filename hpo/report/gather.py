@@ -14,7 +14,7 @@ from hpo.report.facts import Report, cost, settings
 from hpo.study.database.storage import Storage
 from hpo.study.plots.importance import importances
 from hpo.study.records import StudyRow
-from hpo.study.studies import snapshot
+from hpo.study.studies import places, snapshot
 from hpo.trial.vocabulary import TrialState
 
 log = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 def gather(storage: Storage, study: StudyRow, *, data: Path | None = None, verdict: tuple[str, ...] = ()) -> Report:
     """Read the facts of a report.
 
-    ``data`` is the data.yaml if it is not at the path that the study names. Raises ``UsageError`` if no trial is
+    ``data`` is the data.yaml if it is at no place that is known. Raises ``UsageError`` if no trial is
     complete: there is nothing to report yet.
     """
     rows = snapshot.trials(storage, study)
@@ -31,7 +31,7 @@ def gather(storage: Storage, study: StudyRow, *, data: Path | None = None, verdi
     if status.best is None:
         raise UsageError(f"study {study.name!r} has no complete trial yet; see: hpo status {study.name}")
     baseline = next((row for row in rows if row.baseline and row.state is TrialState.COMPLETE), None)
-    boxes, shown = _look_at_data(data or Path(study.spec.data))
+    boxes, shown = _look_at_data(places.data(storage, study, data))
     return Report(
         study=study,
         status=status,

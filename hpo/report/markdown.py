@@ -34,8 +34,9 @@ def render(report: Report) -> str:
         f"```yaml\n{words.study_file(report)}```",
         f"Study {report.study.uuid}; data sha256 {report.study.identity.data_fingerprint[:16]}; "
         f"{words.versions(report.study.facts.versions)}",
+        words.other_versions(report),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _importances(report: Report) -> str:

@@ -10,6 +10,7 @@ from hpo.report.facts import Report
 from hpo.study.records import TrialRow
 from hpo.studyfile.serialize import dump_yaml
 from hpo.trial import wording
+from hpo.trial.versions import used_beside
 from hpo.trial.vocabulary import Reason, TrialState
 
 
@@ -22,6 +23,16 @@ def short(value: Any) -> str:
 
 def versions(packages: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in packages.items())
+
+
+def other_versions(report: Report) -> str:
+    """Return the versions that trials were trained with and that are not the study's; empty if there are none."""
+    tried = [attempt.effective for row in report.trials for attempt in row.attempts]
+    used = used_beside(report.study.facts.versions, tried)
+    if not used:
+        return ""
+    listed = [f"{name} {' and '.join(found)}" for name, found in used.items()]
+    return f"Trials were also trained with {', '.join(listed)}."
 
 
 def question(report: Report) -> str:

@@ -36,8 +36,8 @@ class WarmStart:
 
 @dataclass(frozen=True)
 class Facts:
-    """Facts stored beside the spec for people and for other nodes; of them only ``train_files`` is compared
-    when a study is joined.
+    """Facts stored beside the spec for people and for other nodes; of them ``train_files`` and ``versions`` are
+    compared when a study is joined.
     """
 
     model_yaml: str | None
@@ -51,6 +51,14 @@ class Facts:
     warm: WarmStart = WarmStart()
     train_files: dict[str, str] | None = None
     """sha256 of each file of weights that an argument under ``train`` names; None in studies of older versions."""
+
+    @property
+    def binding_versions(self) -> dict[str, str]:
+        """Return the versions that a worker must have. Of a study that an older version made, hpo's own is none of
+        them: such a study goes on after an upgrade.
+        """
+        old = self.train_files is None
+        return {name: version for name, version in self.versions.items() if not (old and name == "hpo")}
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> Facts:

@@ -67,6 +67,15 @@ def load(study: Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Load
     return Loaded(spec, str(path), reader.places)
 
 
+def name_in(study: Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> str | None:
+    """Return the study's name, whatever else is wrong with it; None where it has none."""
+    report = ProblemReport()
+    root = read_document(study, report) if isinstance(study, Path) else read_mapping(study, report)
+    entries = None if root is None else apply(root, overrides, report).value
+    named = entries.get("name") if isinstance(entries, Mapping) else None
+    return named.value if isinstance(named, Node) and isinstance(named.value, str) else None
+
+
 def _placed(finding: Finding, places: Mapping[str, Node], file: str) -> Problem:
     """Make a problem at the innermost of its keys that has a place."""
     path = finding.path

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
-from hpo.errors import StudyConflict
+from hpo.errors import ExperimentMoved, StudyConflict
 from hpo.study.records import StudyRow
 from hpo.tracking.client import passing_over
 from hpo.tracking.content import STUDY_TAG
+
+_LEFT = "hpo.left_for"
+"""Tag of an experiment that a study has left for one of another HPO_HOME."""
+
+
+def begin_again(client: Any, study: StudyRow, artifact_root: Path | None) -> None:
+    """Give the study's experiments other names: ``find_or_create`` then makes a new one. They stay as they are."""
+    for experiment in _known(client, study):
+        if _is_ours(experiment, study) and _lies_elsewhere(experiment, artifact_root):
+            said = f"{experiment.name} (until {datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f})"
+            client.set_experiment_tag(_restored(client, experiment), _LEFT, str(artifact_root))
+            client.rename_experiment(experiment.experiment_id, said)
 
 
 def find_or_create(client: Any, study: StudyRow, artifact_root: Path | None) -> str:
@@ -17,17 +31,23 @@ def find_or_create(client: Any, study: StudyRow, artifact_root: Path | None) -> 
     An experiment belongs to the study if the study's uuid is in its tag. If another experiment has the study's name (of
     another study, or not made by ``hpo``), ``<name>-<first 8 of the uuid>`` is used. A deleted experiment of this study
     is restored, because MLflow never frees its name.
+
+    Raises ``ExperimentMoved`` if the experiment's files would be written outside of ``artifact_root``.
     """
     stored = _get(client, study.mlflow_experiment_id) if study.mlflow_experiment_id else None
-    if _is_ours(stored, study):
-        return _restored(client, stored)
-    names = (study.name, f"{study.name}-{study.uuid[:8]}")
+    if _is_ours(stored, study) and not _was_left(stored):
+        return _here(client, stored, study, artifact_root)
+    names = _names(study)
     for name in names:
         experiment = client.get_experiment_by_name(name) or _create(client, name, study, artifact_root)
         if _is_ours(experiment, study):
-            return _restored(client, experiment)
+            return _here(client, experiment, study, artifact_root)
     taken = f"MLflow experiments {names[0]!r} and {names[1]!r} belong to something else"
     raise StudyConflict(study.name, [taken], "rename one of them in MLflow, then run `hpo sync`")
+
+
+def _names(study: StudyRow) -> tuple[str, str]:
+    return study.name, f"{study.name}-{study.uuid[:8]}"
 
 
 def _create(client: Any, name: str, study: StudyRow, artifact_root: Path | None) -> Any:
@@ -45,6 +65,35 @@ def _get(client: Any, experiment_id: str) -> Any | None:
 
 def _is_ours(experiment: Any | None, study: StudyRow) -> bool:
     return experiment is not None and experiment.tags.get(STUDY_TAG) == study.uuid
+
+
+def _known(client: Any, study: StudyRow) -> list[Any]:
+    stored = _get(client, study.mlflow_experiment_id) if study.mlflow_experiment_id else None
+    named = [client.get_experiment_by_name(name) for name in _names(study)]
+    found = {each.experiment_id: each for each in (stored, *named) if each is not None}
+    return [each for each in found.values() if not _was_left(each)]
+
+
+def _was_left(experiment: Any) -> bool:
+    return _LEFT in experiment.tags
+
+
+def _here(client: Any, experiment: Any, study: StudyRow, artifact_root: Path | None) -> str:
+    if _lies_elsewhere(experiment, artifact_root):
+        raise ExperimentMoved(
+            f"MLflow keeps the files of study {study.name!r} at {experiment.artifact_location}, which is not below "
+            f"{artifact_root}: HPO_HOME has moved; nothing is written there. Write the study to a new experiment here: "
+            f"hpo sync {study.name} --again"
+        )
+    return _restored(client, experiment)
+
+
+def _lies_elsewhere(experiment: Any, artifact_root: Path | None) -> bool:
+    """Return whether a local store would write outside of its home; a server knows itself where its files are."""
+    if artifact_root is None:
+        return False
+    location = urlsplit(experiment.artifact_location)
+    return location.scheme in ("", "file") and not Path(unquote(location.path)).is_relative_to(artifact_root)
 
 
 def _restored(client: Any, experiment: Any) -> str:

@@ -111,6 +111,15 @@ class Projector:
         updated, duplicates = len(keys) - created - unchanged, sum(len(runs) - 1 for runs in found.values())
         return Synced(experiment_id, len(keys), created, updated, unchanged, duplicates)
 
+    def begin_again(self) -> None:
+        """Leave an experiment whose files lie under another HPO_HOME: the next call makes a new one here."""
+        settings = self._settings
+
+        def leave() -> None:
+            experiment.begin_again(client.connect(settings.tracking_uri), self._home, settings.artifact_root)
+
+        self._asking(leave)
+
     def _trial_in_sync(self, row: TrialRow) -> str:
         """Leave an ended trial's run as it is; read any other trial again, since ``row`` may be old by now."""
         return self._trial(row) if row.finished is not None else self.trial(row.number)

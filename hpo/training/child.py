@@ -20,6 +20,7 @@ from hpo.trial.messages import Answer, Checkpointed, Ended, EpochReport, Memory,
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.request import TrialRequest
 from hpo.trial.vocabulary import Reason, Scalar
+from hpo.version import __version__
 
 if TYPE_CHECKING:
     from hpo.training.ultralytics_internals.yolo import TrialRun, TrialValidator
@@ -177,7 +178,7 @@ def _effective(run: TrialRun) -> dict[str, Scalar]:
     optimizer = ("optimizer", "lr0", "momentum", "weight_decay", "warmup_bias_lr")
     names = ("batch", "nbs", "imgsz", "epochs", *optimizer, "seed", "amp")
     device = "cpu" if run.device.type == "cpu" else torch.cuda.get_device_name(run.device)
-    versions: dict[str, Scalar] = {"torch": torch.__version__, "ultralytics": ultralytics.__version__}
+    versions = {"torch": torch.__version__, "ultralytics": ultralytics.__version__, "hpo": __version__}
     return {name: getattr(run.args, name) for name in names} | {"device": device} | versions
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hpo import files, processes
+from hpo.errors import HpoError, UsageError
 
 
 def main(request: str, pipe: Connection, lifeline: Connection) -> None:
@@ -17,6 +18,8 @@ def main(request: str, pipe: Connection, lifeline: Connection) -> None:
     asked = json.loads(request)
     try:
         answer = _facts(asked["model"], Path(asked["weights_folder"]))
+    except HpoError as error:
+        answer = {"error": str(error)}
     except Exception as error:  # noqa: BLE001  (whatever Ultralytics raises on a broken model is the user's answer)
         answer = {"error": f"{type(error).__name__}: {' '.join(str(error).split())}"[:600]}
     pipe.send_bytes(json.dumps(answer).encode())
@@ -61,7 +64,19 @@ def _weights(model: str, folder: Path) -> Path:
 
         folder.mkdir(parents=True, exist_ok=True)
         os.chdir(folder)
-        download(path.name)
+        try:
+            download(path.name)
+        except Exception as error:  # whatever requests, urllib and Ultralytics raise without a network
+            raise UsageError(_not_had(model, kept, f"the download failed ({_line(error)})")) from error
     if not kept.is_file():
-        raise FileNotFoundError(f"{model} is no file here, and Ultralytics offers no download of that name")
+        raise UsageError(_not_had(model, kept, "Ultralytics offers no download of that name"))
     return kept.resolve()
+
+
+def _not_had(model: str, kept: Path, why: str) -> str:
+    looked = f"it is not beside the study file, not in the working folder and not in {kept.parent}"
+    return f"{looked}, and {why}; put the file at {kept}, or name it by its path: model: /path/to/{Path(model).name}"
+
+
+def _line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]

@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
+
+_BELOW_HOME = re.compile(r".*/(studies/[^/]+/trials/\d+-\d+)(/.*)?", re.DOTALL)
+
+
+def here(stored: str, token: str, home: Path | None) -> str:
+    """Return the path of an attempt's folder, or of a file in it, on this machine.
+
+    ``stored`` is its path when the attempt ran. Since then its HPO_HOME may have moved: what lies at the same place
+    under ``home`` and belongs to the attempt with this ``token`` is meant. Otherwise, and for an attempt of another
+    machine, the answer is ``stored``.
+    """
+    found = None if home is None else _BELOW_HOME.fullmatch(stored)
+    if home is None or found is None or stored.startswith(f"{home}/"):
+        return stored
+    folder = home / found[1]
+    return f"{folder}{found[2] or ''}" if AttemptPaths(folder).belongs_to(token) else stored
 
 
 @dataclass(frozen=True)

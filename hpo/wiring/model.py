@@ -80,9 +80,11 @@ def here(launcher: ForkserverLauncher, study: StudyRow, settings: Settings) -> s
         files.write_text(placed, study.facts.model_yaml)
         return str(placed)
     from hpo.orchestration import starting_weights
+    from hpo.study.studies import places
 
     store = checkpoint_store(settings, study, starting_weights.FOLDER)
-    found = starting_weights.obtain(store, study, settings.home / "weights")
+    remembered = places.known(settings.home, study.searched_name, "model")
+    found = starting_weights.obtain(store, study, settings.home / "weights", remembered)
     if found is not None:
         return str(found)
     answer = _ask_probe(launcher, study.spec.model, settings)

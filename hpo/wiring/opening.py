@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.errors import StudyConflict, UsageError
+from hpo.errors import HpoError, SpecError, StudyConflict, UsageError
 from hpo.settings import Settings
 from hpo.wiring import machine, model
 from hpo.wiring.machine import ONE_SLOT, SlotRequest
@@ -26,9 +28,11 @@ if TYPE_CHECKING:
     from hpo.orchestration.workspace import Workspace
     from hpo.study.database.storage import Storage
     from hpo.study.records import StatusRow, StudyRow, TrialRow
+    from hpo.studyfile.loader import Loaded
     from hpo.studyfile.schema import Confirm
     from hpo.trial.ports import Launcher, Watcher
 
+log = logging.getLogger(__name__)
 DRAIN_S = 30.0
 """Seconds for MLflow's last writes at a worker's end; ``hpo sync`` writes the rest later."""
 
@@ -46,6 +50,16 @@ class LocalStudy:
     """Number of trials that MLflow lacked when the work ended; ``hpo sync`` writes them."""
     leave_idle_s: float | None = None
     """Seconds without a trial after which ``work`` ends; None: it waits until the study is finished."""
+    allow_versions: bool = False
+    """Whether workers that this one starts may have other versions than the study was made with."""
+
+    def refuse_other_versions(self, *, allow: bool) -> None:
+        """Raise StudyConflict if this machine has other versions than the study was made with and they are not allowed.
+
+        To be called before this process trains. What is allowed here is allowed to ``more_workers`` too.
+        """
+        _refuse_other_versions(self.study, allow=allow)
+        self.allow_versions = allow
 
     def known_trials(self) -> list[TrialRow]:
         from hpo.study.studies import snapshot
@@ -81,15 +95,15 @@ class LocalStudy:
         return told
 
     def _show_verdict(self) -> None:
-        """Write the verdict to MLflow; during an outage ``hpo sync`` writes it later."""
-        from hpo.errors import StorageUnavailable
+        """Write the verdict to MLflow; where that fails, ``hpo sync`` writes it later."""
         from hpo.study.studies import lifecycle
 
         try:
             projector(self.settings, self.storage, self.study).study()
             search = lifecycle.load(self.storage, self.study.searched_name)
             projector(self.settings, self.storage, search).study()  # its description contains the verdict too
-        except StorageUnavailable:
+        except HpoError as error:  # the verdict is reached and stored, whatever MLflow says
+            log.warning("MLflow lacks the verdict for now, `hpo sync` brings it: %s", error)
             self.unsynced += 1
 
     @property
@@ -107,7 +121,8 @@ class LocalStudy:
         if count and device == "auto":
             gpus = machine.gpus(self.settings) or ["cpu"]
         others = [gpus[number % len(gpus)] for number in range(1, count + 1)]
-        return LocalWorkers(self.study.name, others, slots, self.logs)
+        options = ["--slots-per-gpu", str(slots), *(["--allow-versions"] if self.allow_versions else [])]
+        return LocalWorkers(self.study.name, others, options, self.logs)
 
     def work(self, watcher: Watcher, stop: StopRequest) -> None:
         """Work on this study until it is finished or a stop is requested."""
@@ -140,25 +155,26 @@ def opened(
 ) -> Iterator[LocalStudy]:
     """Check a study (its file or its mapping) against its data and model; then store it, or join the stored one."""
     from hpo.dataset.description import describe
-    from hpo.studyfile import loader
 
-    loaded = loader.load(given, overrides)
+    loaded = load(given, overrides, settings)
     spec = loaded.spec
     dataset = describe(Path(spec.data), settings.cache)
     launcher = machine.launcher(settings)  # its imports take seconds and run beside ours
     from hpo.study.database.storage import open_storage
     from hpo.study.records import Facts, Identity
-    from hpo.study.studies import lifecycle
+    from hpo.study.studies import lifecycle, places
 
     found = model.look_at(launcher, loaded, settings)
     loaded.check_facts(dataset, found.facts)
-    with open_storage(settings.storage_url, create=True, lease_s=spec.recovery.lease_s) as storage:
+    with open_storage(settings.storage_url, create=True, lease_s=spec.recovery.lease_s, home=settings.home) as storage:
         identity = Identity(dataset.fingerprint, found.sha256)
         stored = Facts(found.yaml, asdict(dataset), machine.versions(), train_files=model.train_files(spec))
         if spec.warm_start and not lifecycle.is_stored(storage, spec.name):
             stored = replace(stored, warm=warm_start(storage, spec, identity))
         study = lifecycle.create_or_join(storage, spec, identity, stored)
+        places.remember(settings.home, study.name, "data", Path(spec.data))
         if found.yaml is None:
+            places.remember(settings.home, study.name, "model", Path(found.path))
             model.share_weights(settings, storage, study, Path(found.path))
         workspace = _workspace(study, found.path, Path(spec.data), dataset, settings, slot_request)
         yield _local(storage, study, workspace, launcher, settings, slot_request)
@@ -171,36 +187,83 @@ def joined(
     settings: Settings,
     slot_request: SlotRequest,
     patience: Patience | None = None,
+    *,
+    allow_versions: bool = False,
 ) -> Iterator[LocalStudy]:
-    """Join a stored study on a machine that has only its data.
+    """Join a stored study, to train on a machine that has only its data.
 
-    ``data`` is the data.yaml if it is not at the path that the study names. With ``patience`` it waits for the
-    database; None: it raises StorageUnavailable at once. Raises StudyConflict if the data or the model differs.
+    ``data`` is the data.yaml if it is at no place that is known; it is remembered. With ``patience`` it waits for the
+    database; None: it raises StorageUnavailable at once. Raises StudyConflict if the data or the model differs, or the
+    versions of packages where they are not allowed to.
     """
     from hpo.orchestration.patience import Patience
     from hpo.orchestration.stop import StopRequest
+    from hpo.study.database.disks import refuse_network_disk
     from hpo.study.database.storage import open_storage
+    from hpo.study.studies import places
 
+    refuse_network_disk(settings.storage_url)
     begin = (patience or Patience(0.0, 0.0, StopRequest())).begin
     launcher = machine.launcher(settings)
-    study = begin(lambda: _stored(name, settings))
-    source = data or Path(study.spec.data)
+    study, source = begin(lambda: _stored(name, data, settings))
+    _refuse_other_versions(study, allow=allow_versions)
     dataset = same_data(study, source, settings, "on this machine with --data")
+    places.remember(settings.home, study.searched_name, "data", source)
     workspace = _workspace(study, model.here(launcher, study, settings), source, dataset, settings, slot_request)
     lease_s = study.spec.recovery.lease_s
-    with begin(lambda: open_storage(settings.storage_url, create=False, lease_s=lease_s)) as storage:
+    home = settings.home
+    with begin(lambda: open_storage(settings.storage_url, create=False, lease_s=lease_s, home=home)) as storage:
         yield _local(storage, study, workspace, launcher, settings, slot_request)
 
 
-def _stored(name: str, settings: Settings) -> StudyRow:
-    """Return the study. Raises ``StudyStopped`` if a person has stopped it."""
+def _stored(name: str, data: Path | None, settings: Settings) -> tuple[StudyRow, Path]:
+    """Return the study and the place of its data here. Raises ``StudyStopped`` if a person has stopped it."""
     from hpo.study.database.storage import open_storage
-    from hpo.study.studies import controls, lifecycle
+    from hpo.study.studies import controls, lifecycle, places
 
-    with open_storage(settings.storage_url, create=False) as storage:
+    with open_storage(settings.storage_url, create=False, home=settings.home) as storage:
         study = lifecycle.load(storage, name)
         controls.refuse_if_stopped(storage, study)
-    return study
+        return study, places.data(storage, study, data)
+
+
+def load(given: Path | Mapping[str, Any], overrides: Sequence[str], settings: Settings) -> Loaded:
+    """Return the study of a file, with its data where it was found last if the file names a place without data."""
+    from hpo.studyfile import loader
+
+    try:
+        return loader.load(given, overrides)
+    except SpecError as error:
+        if [problem.path for problem in error.problems] != ["data"]:
+            raise
+        try:
+            moved = _remembered_data(given, overrides, settings)
+            return loader.load(given, [*overrides, f"data={json.dumps(str(moved))}"])
+        except LookupError:
+            raise error from None
+
+
+def _remembered_data(given: Path | Mapping[str, Any], overrides: Sequence[str], settings: Settings) -> Path:
+    """Return the place where the data of a stored study was found last. Raises LookupError."""
+    from hpo.study.studies import places
+    from hpo.studyfile import loader
+
+    name = loader.name_in(given, overrides)
+    found = None if name is None else places.known(settings.home, name, "data")
+    if found is None or any(override.startswith("data=") for override in overrides):
+        raise LookupError(name)
+    return found
+
+
+def _refuse_other_versions(study: StudyRow, *, allow: bool) -> None:
+    from hpo.trial import versions
+
+    differ = versions.differences(study.facts.binding_versions, machine.versions())
+    if differ and not allow:
+        way_out = f"way out: {versions.WAY_OUT}"
+        raise StudyConflict(study.name, differ, way_out)
+    if differ:
+        log.warning("study %s: other versions are allowed: %s", study.name, "; ".join(differ))
 
 
 def same_data(study: StudyRow, source: Path, settings: Settings, way_out: str) -> DatasetSummary:

@@ -78,6 +78,7 @@ def promotion(
     from hpo.promotion.choice import choose
     from hpo.promotion.promote import FolderBuilder
     from hpo.promotion.training import FinalTraining
+    from hpo.study.studies import places
 
     data, device, by = place
     choice = choose(storage, study, asked.trial)
@@ -85,8 +86,9 @@ def promotion(
     exports.refuse_what_is_missing(asked.exports)
     if asked.register is not None:
         registering.check_name(asked.register)
-    source = (data or Path(study.spec.data)).absolute()
+    source = places.data(storage, study, data).absolute()
     same_data(study, source, settings, "with --data")
+    places.remember(settings.home, study.searched_name, "data", source)
     launcher = machine.launcher(settings)
     here, path = settings.study_folder(study.name), model.here(launcher, study, settings)
     workspace = Workspace(here, path, source, None, (device,), settings.cache / "predictions")

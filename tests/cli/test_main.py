@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -62,3 +64,12 @@ def test_a_database_that_can_not_be_reached_is_exit_code_4(shell: Shell) -> None
     shell.variables["HPO_STORAGE"] = "postgresql://hpo:canary@127.0.0.1:9/hpo"
     said = shell.run("status", code=4)
     assert "canary" not in said
+
+
+def test_a_home_that_can_not_be_written_is_told_in_words(shell: Shell, study: Callable[..., Path]) -> None:
+    (shell.folder / "file").touch()
+    shell.variables["HPO_HOME"] = str(shell.folder / "file" / "below")
+    assert "name another folder in HPO_HOME" in shell.run("doctor", code=1)
+    said = shell.run("create", study(), code=4)
+    assert "set HPO_HOME to another folder" in said
+    assert "Traceback" not in said

@@ -111,7 +111,8 @@ def test_a_verdict_is_told_as_it_was(old: Old, expected: dict[str, Any]) -> None
     assert missing(expected["confirm"], json.loads(old.hpo(*CONFIRM))) == []
 
 
-@pytest.mark.parametrize("own", ONE_SHORT, indirect=True)
+@pytest.mark.parametrize("own", BACKENDS, indirect=True)
+@pytest.mark.long
 def test_mlflow_is_brought_in_line_and_written_anew_as_it_was(own: Old, expected: dict[str, Any]) -> None:
     said = own.all_told(SYNC)
     assert missing(expected["sync"], said) == []

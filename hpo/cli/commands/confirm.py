@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hpo.cli.options import complete_study, json_option, print_json, store_options, worker_options
+from hpo.cli.options import complete_study, json_option, print_json, store_options, versions_allowed, worker_options
 from hpo.settings import load_settings
 
 
@@ -33,7 +33,7 @@ def confirm(study: str, top: int | None, seeds: int | None, data: Path | None, g
 
     settings, stop = load_settings(), StopRequest()
     study = name_of(study)
-    plan = ConfirmPlan(study, top, seeds, data, gpus)
+    plan = ConfirmPlan(study, top, seeds, data, gpus, versions_allowed())
     told = confirmed(plan, settings, stop, TerminalView(quiet=as_json), on_signals)
     if told is None:
         click.echo(f"stopped; go on: hpo confirm {study}", err=True)

@@ -77,4 +77,4 @@ def _tell(drafted: Drafted) -> None:
     click.echo(f"data: {counts}; {len(facts.names)} class{'' if len(facts.names) == 1 else 'es'}")
     file = shlex.quote(str(drafted.file))
     click.echo(f"{drafted.file} holds study {drafted.name!r}, with a comment on every choice")
-    click.echo(f"next: hpo validate {file}, then hpo run {file}")
+    click.echo(f"next: hpo validate {shlex.quote(str(file))}, then hpo run {shlex.quote(str(file))}")

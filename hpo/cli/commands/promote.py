@@ -14,7 +14,6 @@ from typing_extensions import override
 from hpo.api.finding import stored_study
 from hpo.api.promoting import PromotePlan, Promoting, PromotionView, ShowEpochs, ShowImages
 from hpo.cli.options import again, bars, data_option, device_option, json_option, print_json, study_argument
-from hpo.errors import StorageUnavailable
 
 if TYPE_CHECKING:
     from hpo.api.promoting import PromotionResult
@@ -63,7 +62,7 @@ def promote(study: str | None, *, register: str | None, no_register: bool, as_js
         _print(done)
     if done.outage is not None:
         said = f"{done.asked.output} is complete, but not registered yet: {done.outage}"
-        raise StorageUnavailable(said) from done.outage
+        raise type(done.outage)(said) from done.outage
 
 
 class _TerminalView(PromotionView):

@@ -6,7 +6,19 @@ from pathlib import Path
 
 import click
 
-from hpo.cli.options import again, device_option, file_arguments, json_option, print_json, slots_option, store_options
+from hpo.cli.options import (
+    again,
+    data_of_file_option,
+    device_option,
+    file_arguments,
+    json_option,
+    print_json,
+    slots_option,
+    store_options,
+    versions_allowed,
+    versions_option,
+    with_data,
+)
 from hpo.settings import load_settings
 
 _WORKERS = "Worker processes on this machine, each on the next GPU in turn."
@@ -15,9 +27,11 @@ _WORKERS = "Worker processes on this machine, each on the next GPU in turn."
 @click.command(short_help="Search: run a study file to its end (again: go on).")
 @store_options
 @file_arguments
+@data_of_file_option
 @device_option
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help=_WORKERS)
 @slots_option
+@versions_option
 @json_option
 def run(
     file: Path, overrides: tuple[str, ...], device: str, workers: int, slots_per_gpu: int | None, *, as_json: bool
@@ -35,7 +49,7 @@ def run(
     from hpo.orchestration.stop import StopRequest, on_signals
 
     settings, stop = load_settings(), StopRequest()
-    plan = SearchPlan(file, overrides, device, workers, slots_per_gpu)
+    plan = SearchPlan(file, with_data(overrides), device, workers, slots_per_gpu, versions_allowed())
     done = search(plan, settings, stop, TerminalView(quiet=as_json), on_signals)
     if as_json:
         print_json(status_json(done.status, done.confirmation))
@@ -48,13 +62,14 @@ def run(
 @click.command(short_help="Store a study without running it.")
 @store_options
 @file_arguments
+@data_of_file_option
 @json_option
 def create(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
     """Check FILE, initialise the database if it is empty, and store the study for later runs."""
     from hpo.cli.commands.stages import say_what_was_taken_over
     from hpo.wiring.opening import opened
 
-    with opened(file, overrides, load_settings()) as local:
+    with opened(file, with_data(overrides), load_settings()) as local:
         study = local.study
     if as_json:
         print_json({"study": study.name, "uuid": study.uuid, "created": study.created_at})

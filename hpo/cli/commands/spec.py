@@ -9,12 +9,13 @@ from pathlib import Path
 
 import click
 
-from hpo.cli.options import file_arguments, json_option, print_json
+from hpo.cli.options import data_of_file_option, file_arguments, json_option, print_json, with_data
 from hpo.settings import load_settings
 
 
 @click.command(short_help="Check a study file and show what it asks for.")
 @file_arguments
+@data_of_file_option
 @json_option
 def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
     """Check FILE with its dataset, and show what would be searched, trained and stopped. Nothing is stored.
@@ -23,14 +24,15 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
     """
     from hpo.dataset.description import describe, images_in_both
     from hpo.studyfile.checks.model import without_effect
-    from hpo.studyfile.loader import load
     from hpo.studyfile.planning import plan, rungs
     from hpo.studyfile.planning.sweep import sweep_plan
     from hpo.studyfile.reading import models
+    from hpo.wiring.opening import load
 
-    loaded = load(file, overrides)
+    overrides, settings = with_data(overrides), load_settings()
+    loaded = load(file, overrides, settings)
     spec = loaded.spec
-    dataset = describe(Path(spec.data), load_settings().cache)
+    dataset = describe(Path(spec.data), settings.cache)
     model = models.facts(spec.model)
     loaded.check_facts(dataset, model)
     first = plan.baseline(spec, nc=dataset.nc, train_images=dataset.splits["train"].images) if spec.baseline else None
@@ -56,9 +58,12 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
         click.echo("\nval is one image: nothing is measured on images that did not choose it; give val more of them")
     for line in without_effect(spec, model):
         click.echo(f"\n{line}")
-    if both := images_in_both(Path(spec.data), load_settings().cache):
+    if both := images_in_both(Path(spec.data), settings.cache):
         seen = f"\n{both} of {val} images of val are in train, too: values there say nothing about new images"
         click.echo(f"{seen}; name others in {spec.data}")
+    weights = settings.home / "weights" / spec.model
+    if spec.model.endswith(".pt") and not Path(spec.model).is_absolute() and not weights.is_file():
+        click.echo(f"\n{spec.model} is not on this machine: it will be downloaded by `hpo run`, to {weights}")
     click.echo(f"\nnext: hpo run {shlex.join([str(file), *overrides])}")
 
 

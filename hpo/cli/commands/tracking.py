@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Write a study to MLflow again.")
 @study_argument
+@click.option("--again", is_flag=True, help="Make a new experiment if HPO_HOME has moved: MLflow keeps absolute paths.")
 @json_option
-def sync(study: str | None, *, as_json: bool) -> None:
+def sync(study: str | None, *, again: bool, as_json: bool) -> None:
     """Bring MLflow in line with the database: every trial of STUDY is one run, complete and without duplicates.
 
     Needed only after MLflow was away, or after its store was deleted. What `hpo promote` could not register is
@@ -27,7 +28,7 @@ def sync(study: str | None, *, as_json: bool) -> None:
     from hpo.api import changing
 
     with stored_study(study) as (settings, storage, row):
-        done = changing.sync(settings, storage, row)
+        done = changing.sync(settings, storage, row, again=again)
     if as_json:
         print_json(done.to_dict())
     else:

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import click
 
-from hpo.cli.options import complete_study, json_option, print_json, slots_option, store_options, worker_options
+from hpo.cli.options import (
+    complete_study,
+    json_option,
+    print_json,
+    slots_option,
+    store_options,
+    versions_allowed,
+    worker_options,
+)
 from hpo.settings import load_settings
 
 SECONDS = click.FloatRange(min=0)
@@ -50,7 +58,10 @@ def worker(  # noqa: PLR0913  (a command has as many arguments as options)
     settings = load_settings()
     stop, view = StopRequest(), TerminalView(quiet=as_json)
     waiting, slots = Patience(patience, 0.0, stop), SlotRequest(gpus, slots_per_gpu)
-    with on_signals(stop), joined(study, data, settings, slots, waiting) as local:
+    with (
+        on_signals(stop),
+        joined(study, data, settings, slots, waiting, allow_versions=versions_allowed()) as local,
+    ):
         local.leave_idle_s = leave_idle
         if not as_json:
             devices = ", ".join(local.workspace.devices)

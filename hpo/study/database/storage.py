@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from errno import EACCES
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -14,11 +12,12 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from sqlalchemy import URL, Connection, Engine, Executable, exc, make_url
 
 from hpo import retry
-from hpo.errors import StorageUnavailable, StudyConflict, UsageError
+from hpo.errors import StudyConflict, UsageError
 from hpo.retry import Backoff
 from hpo.settings import with_driver
-from hpo.study.database import engines, failures, optuna_version
-from hpo.study.database.tables import OLDER_VERSIONS, SCHEMA_VERSION, stored_version
+from hpo.study.database import disks, engines, failures, optuna_version
+from hpo.study.database.tables import OLDER_VERSIONS, SCHEMA_VERSION, of_another_program, stored_version
+from hpo.trial.paths import here
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -40,8 +39,10 @@ class SchemaConflict(StudyConflict):
 class Storage:
     """Connections to one database; a context manager. Only ``open_storage`` makes one."""
 
-    def __init__(self, url: URL, lease_s: float = engines.LEASE_S) -> None:
+    def __init__(self, url: URL, lease_s: float = engines.LEASE_S, home: Path | None = None) -> None:
         self.url = url
+        self.home = home
+        """HPO_HOME of this process: files of attempts are looked for below it first. None: only where they were."""
         self.engine = engines.writer(url, lease_s)
         """Engine for transactions that write; on SQLite each takes the write lock when it begins."""
         self.reader = engines.reader(self.engine)
@@ -52,6 +53,10 @@ class Storage:
     def place(self) -> str:
         """Return the URL in a form for people, without its password."""
         return _place(self.url)
+
+    def here(self, path: str, token: str) -> str:
+        """Return the path of an attempt's folder or file on this machine; see ``hpo.trial.paths.here``."""
+        return here(path, token, self.home)
 
     @cached_property
     def optuna(self) -> RDBStorage:
@@ -105,6 +110,9 @@ class Storage:
         try:
             return retry.call(call, backoff, again=partial(failures.may_pass_soon, self.url))
         except (exc.DBAPIError, exc.TimeoutError) as error:
+            if "not a database" in str(getattr(error, "orig", "")):
+                way_out = "name another file in HPO_STORAGE or HPO_HOME, or restore this one from a backup"
+                raise UsageError(f"{self.place}: is no SQLite database: {way_out}") from error
             if not failures.may_pass(error):
                 raise
             raise failures.unavailable(self.url, self.place, error) from error
@@ -122,22 +130,23 @@ class Storage:
         self.close()
 
 
-def open_storage(url: str, *, create: bool, lease_s: float = engines.LEASE_S) -> Storage:
+def open_storage(url: str, *, create: bool, lease_s: float = engines.LEASE_S, home: Path | None = None) -> Storage:
     """Open the database at ``url`` (SQLAlchemy's form; SQLite files and PostgreSQL).
 
     With ``create``, a missing SQLite file and missing or older tables are made first, even if several processes do so
     at once; without it they are a ``UsageError``. Raises ``SchemaConflict`` for tables of another version, ours or
     Optuna's, and ``StorageUnavailable`` when the database can't be reached. ``lease_s`` is the length of a lease in
-    seconds; the time limits of connections follow it.
+    seconds; the time limits of connections follow it. ``home`` is HPO_HOME.
     """
     parsed = _parse(url)
     if engines.is_sqlite(parsed):
         path = Path(str(parsed.database))
         if create:
-            _make_folder(path.parent, parsed)
+            disks.refuse_network_disk(url)
+            disks.make_folder(path.parent, _place(parsed))
         elif not path.exists():
             raise _nothing_there(parsed)
-    storage = Storage(parsed, lease_s)
+    storage = Storage(parsed, lease_s, home)
     try:
         _check_schema(storage, create=create)
     except BaseException:
@@ -192,6 +201,9 @@ def _check_schema(storage: Storage, *, create: bool) -> None:
     if version is not None and version not in OLDER_VERSIONS:
         raise SchemaConflict(f"{stored} knows {SCHEMA_VERSION}: update hpo, or name another database with HPO_STORAGE")
     if create:
+        foreign = storage.read(of_another_program) if version is None else None
+        if foreign:
+            raise UsageError(f"{storage.place}: {foreign}")
         _upgrade(storage)
     elif version is None:
         raise _nothing_there(storage.url)
@@ -239,16 +251,6 @@ def _parse(url: str) -> URL:
     if backend == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise UsageError("HPO_STORAGE: a database in memory can't be shared: use sqlite:///FILE")
     return parsed
-
-
-def _make_folder(folder: Path, url: URL) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK):
-            raise PermissionError(EACCES, os.strerror(EACCES))
-    except OSError as error:
-        why = f"{folder}: {error.strerror}: set HPO_HOME to a folder of yours"
-        raise StorageUnavailable(f"{_place(url)}: {why}") from error
 
 
 def _nothing_there(url: URL) -> UsageError:

@@ -72,6 +72,18 @@ def stored_version(connection: Connection) -> str | None:
     return connection.execute(sa.select(version.c.version_num)).scalar()
 
 
+def of_another_program(connection: Connection) -> str | None:
+    """Return why a SQLite file without tables of ours is no place for them: it holds another program's. An Optuna
+    storage may be shared, and so may the schemas of a server.
+    """
+    if connection.dialect.name != "sqlite":
+        return None
+    names = sa.inspect(connection).get_table_names()
+    if not names or {VERSION_TABLE, "version_info"} & {*names}:
+        return None
+    return f"holds tables of another program ({', '.join(names[:3])}): name another file in HPO_STORAGE"
+
+
 def _study_key() -> Column[int]:
     """Return the study's column, the first part of a table's primary key."""
     return Column("study_id", Integer, ForeignKey("hpo_studies.id"), primary_key=True)

@@ -166,8 +166,8 @@ def _readmit(context: SessionContext, claim: Claim) -> Proposal:
     row, resume, before, rows, needed = context.storage.read(
         lambda connection: (
             connection.execute(select(tables.trials).where(trial)).mappings().one(),
-            resume_point(connection, study, claim.ordinal),
-            earlier(connection, study, claim.ordinal),
+            resume_point(connection, study, claim.ordinal, context.storage.here),
+            earlier(connection, study, claim.ordinal, context.storage.here),
             curve(connection, study.id, claim.trial_number),
             exclusive.required_exclusivity(connection, study.id, claim.ordinal),
         )

@@ -96,7 +96,7 @@ def _record(context: SessionContext, connection: Connection, token: str, ended: 
     closed = {"ended_at": at, "reason": ended.reason.value, "detail": ended.detail}
     connection.execute(update(tables.attempts).where(attempt_of(claim)).values(closed))
     if is_tried_exclusively:  # its process has ended, and no retry is used
-        _wait_again(connection, claim, resume_point(connection, context.study, claim.ordinal))
+        _wait_again(connection, claim, resume_point(connection, context.study, claim.ordinal, context.storage.here))
         return vocabulary.EXCLUSIVE
     retries_left = context.study.spec.recovery.retries - claim.retries
     reaction = vocabulary.reaction(ended.reason, retries_left=retries_left)
@@ -179,7 +179,7 @@ def _requeue(context: SessionContext, claim: Claim, outcome: Row[Any]) -> None:
 
 def _taken_over(context: SessionContext, connection: Connection, claim: Claim) -> tuple[int, list[EpochRow]]:
     """Return the checkpoint's epoch, and the dead trial's curve up to that epoch."""
-    epoch = resume_point(connection, context.study, claim.ordinal)
+    epoch = resume_point(connection, context.study, claim.ordinal, context.storage.here)
     return epoch, [row for row in curve(connection, claim.study_id, claim.trial_number) if row.epoch <= epoch]
 
 

@@ -117,7 +117,10 @@ def _ended(context: SessionContext, claim: Unsettled) -> Ended:
     mine = and_(ending.attempt_of(claim), tables.attempts.c.number == claim.number)
     newest = select(tables.attempts).where(mine)
     attempt = context.storage.read(lambda connection: connection.execute(newest).one_or_none())
-    left = None if attempt is None else results.untold(AttemptPaths(Path(attempt.folder)), attempt.token)
+    left = None
+    if attempt is not None:
+        folder = context.storage.here(attempt.folder, attempt.token)
+        left = results.untold(AttemptPaths(Path(folder)), attempt.token)
     rows = context.storage.read(lambda connection: curve(connection, claim.study_id, claim.trial_number))
     last = rows[-1] if rows else None
     signs = [] if attempt is None else [attempt.started_at, claim.beat_at, last and last.recorded_at]

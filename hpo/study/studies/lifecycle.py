@@ -32,17 +32,26 @@ def create_or_join(
 
     ``plan``: the trainings of a confirmation stage.
 
-    Raises ``StudyConflict`` when the stored one has another specification, other data or another model. ``confirm`` and
-    ``final`` may differ, since they change nothing in the search: the new values are stored.
+    Raises ``StudyConflict`` when the stored one has another specification, other data or another model; content
+    decides, not where it lies. ``confirm`` and ``final`` may differ, since they change nothing in the search: the new
+    values are stored.
     """
     row = _find(storage, spec.name) or _create(storage, (spec, plan), identity, facts)
-    train = _as_stored(row, spec)
-    alike = replace(spec, confirm=row.spec.confirm, final=row.spec.final, train=train)
+    asked = _as_stored(row, spec, identity, facts)
+    alike = replace(asked, confirm=row.spec.confirm, final=row.spec.final)
     differences = [*_differences(row, (alike, plan), identity), *other_files(row, facts.train_files or {})]
     if differences:
-        way_out = f"way out: another `name:` in the study file, or `hpo delete {spec.name}` to drop what is stored"
-        raise StudyConflict(spec.name, differences, way_out)
-    return row if alike == replace(spec, train=train) else _with_later_stages(storage, row, spec)
+        raise StudyConflict(spec.name, differences, _way_out(row, identity))
+    return row if alike == asked else _with_later_stages(storage, row, spec)
+
+
+def _way_out(stored: StudyRow, identity: Identity) -> str:
+    """Return what to do about a conflict; nobody is told to drop a study whose data or model lies elsewhere."""
+    if identity.data_fingerprint != stored.identity.data_fingerprint:
+        return "way out: name the study's own images and labels, where they lie now, with --data; or another `name:`"
+    if identity.model_sha256 != stored.identity.model_sha256:
+        return "way out: name the study's own model, where it lies now; or another `name:` in the study file"
+    return f"way out: another `name:` in the study file, or `hpo delete {stored.name}` to drop what is stored"
 
 
 def _with_later_stages(storage: Storage, row: StudyRow, spec: StudySpec) -> StudyRow:
@@ -191,12 +200,21 @@ def other_files(stored: StudyRow, found: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _as_stored(row: StudyRow, spec: StudySpec) -> tuple[tuple[str, Any], ...]:
-    """Return ``spec.train`` with files of weights named as an older version stored them: as they were written."""
-    before = dict(row.spec.train) if row.facts.train_files is None else {}
-    return tuple(
-        (key, before[key] if key in NAMES and _alike(before.get(key), value) else value) for key, value in spec.train
-    )
+def _as_stored(row: StudyRow, spec: StudySpec, identity: Identity, facts: Facts) -> StudySpec:
+    """Return ``spec`` with the stored paths where only paths differ: of data always, since its content is compared on
+    its own, and of a model and of weights under ``train`` with the stored content.
+    """
+    before, old = dict(row.spec.train), row.facts.train_files is None
+    known, found = row.facts.train_files or {}, facts.train_files or {}
+
+    def same(key: str, value: object) -> bool:
+        if old:
+            return _alike(before.get(key), value)
+        return key in found and known.get(key) == found[key] and isinstance(before.get(key), str)
+
+    train = tuple((key, before[key] if key in NAMES and same(key, value) else value) for key, value in spec.train)
+    model = row.spec.model if row.identity.model_sha256 == identity.model_sha256 else spec.model
+    return replace(spec, data=row.spec.data, model=model, train=train)
 
 
 def _alike(stored: object, asked: object) -> bool:

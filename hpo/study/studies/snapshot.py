@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, and_, func, select
 
 from hpo.errors import StudyBusy, UsageError
 from hpo.study.claims import liveness
-from hpo.study.claims.curve import curve
+from hpo.study.claims.curve import Here, curve
 from hpo.study.database import optuna_tables, tables
 from hpo.study.database.rows import of_trial, value_of
 from hpo.study.database.storage import Storage
@@ -37,12 +37,12 @@ WASTED = (*(reason for reason in Reason if vocabulary.reaction(reason, retries_l
 
 def trials(storage: Storage, study: StudyRow) -> list[TrialRow]:
     """Return all trials that a claim stands for, by number."""
-    return storage.read(lambda connection: _trials(connection, study))
+    return storage.read(lambda connection: _trials(connection, study, storage.here))
 
 
 def trial(storage: Storage, study: StudyRow, number: int) -> TrialRow:
     """Return the trial. Raises ``UsageError`` when there is no such trial."""
-    found = storage.read(lambda connection: _trials(connection, study, number))
+    found = storage.read(lambda connection: _trials(connection, study, storage.here, number))
     if not found:
         raise UsageError(f"study {study.name!r} has no trial {number}: `hpo trials {study.name}` lists them")
     return found[0]
@@ -57,7 +57,7 @@ def status(storage: Storage, study: StudyRow) -> StatusRow:
     now, rows, workers, hours = storage.read(
         lambda connection: (
             progress(connection, study.id),
-            _trials(connection, study),
+            _trials(connection, study, storage.here),
             _live_workers(connection, study),
             _hours(connection, study.id),
         )
@@ -104,7 +104,7 @@ def set_mlflow_run(storage: Storage, study: StudyRow, number: int, run_id: str) 
     storage.execute(update(tables.trials).where(mine).values(mlflow_run_id=run_id))
 
 
-def _trials(connection: Connection, study: StudyRow, number: int | None = None) -> list[TrialRow]:
+def _trials(connection: Connection, study: StudyRow, here: Here, number: int | None = None) -> list[TrialRow]:
     def mine(table: Table) -> ColumnElement[bool]:
         return table.c.study_id == study.id if number is None else of_trial(table, study.id, number)
 
@@ -112,15 +112,15 @@ def _trials(connection: Connection, study: StudyRow, number: int | None = None) 
     same = and_(ours.c.study_id == theirs.c.study_id, ours.c.number == theirs.c.number)
     rows = select(ours, optuna_tables.state).join(theirs, same).where(mine(ours)).order_by(ours.c.number)
     newest = select(epochs.c.number, func.max(epochs.c.epoch)).where(mine(epochs)).group_by(epochs.c.number)
-    tried: dict[int, list[Row[Any]]] = defaultdict(list)
+    tried: dict[int, list[AttemptRow]] = defaultdict(list)
     for attempt in connection.execute(select(attempts).where(mine(attempts)).order_by(attempts.c.attempt)):
-        tried[attempt.number].append(attempt)
+        tried[attempt.number].append(_attempt_row(attempt, here))
     reached = {row[0]: row[1] for row in connection.execute(newest)}
     now = datetime.now(UTC)
     return [_trial_row(row, tried[row.number], reached, now) for row in connection.execute(rows)]
 
 
-def _trial_row(row: Row[Any], attempts: list[Row[Any]], reached: Mapping[int, int], now: datetime) -> TrialRow:
+def _trial_row(row: Row[Any], attempts: list[AttemptRow], reached: Mapping[int, int], now: datetime) -> TrialRow:
     ended = row.recorded_at is not None
     seconds = [((each.ended_at or now) - each.started_at).total_seconds() for each in attempts]
     return value_of(
@@ -134,8 +134,12 @@ def _trial_row(row: Row[Any], attempts: list[Row[Any]], reached: Mapping[int, in
         finished=row.recorded_at,
         duration_s=sum(seconds) if attempts else None,
         folder=attempts[-1].folder if attempts else None,
-        attempts=tuple(value_of(AttemptRow, each, reason=_reason(each.reason)) for each in attempts),
+        attempts=tuple(attempts),
     )
+
+
+def _attempt_row(row: Row[Any], here: Here) -> AttemptRow:
+    return value_of(AttemptRow, row, reason=_reason(row.reason), folder=here(row.folder, row.token))
 
 
 def _reason(stored: str | None) -> Reason | None:

@@ -55,7 +55,11 @@ def data(place: Field, folders: Folders) -> str | None:
     found = next((candidate for candidate in tried if candidate.is_file()), None)
     if found is not None:
         return str(found)
-    way_out = "make it with `hpo data demo`" if path.parts[-3:] == _DEMO else "name the data.yaml of a dataset"
+    way_out = (
+        "make it with `hpo data demo`"
+        if path.parts[-3:] == _DEMO
+        else "name the data.yaml of a dataset, where it moved with --data"
+    )
     listed = ", ".join(dict.fromkeys(str(candidate) for candidate in tried))
     return place.fail(f"no such file (tried {listed}): {way_out}")
 

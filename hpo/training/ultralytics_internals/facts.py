@@ -9,6 +9,7 @@ from typing import Any
 from ultralytics.nn.tasks import guess_model_task, load_checkpoint, yaml_model_load
 from ultralytics.utils.downloads import attempt_download_asset
 
+from hpo.training.ultralytics_internals import local_paths
 from hpo.trial.families import Family, family_of
 
 
@@ -48,6 +49,7 @@ def facts(weights: Path) -> dict[str, Any]:
 
     Raises what Ultralytics raises on a broken file.
     """
+    local_paths.allow_any_folder()
     loaded, _ = load_checkpoint(str(weights))
     found = of_network(loaded)
     channels = int(loaded.yaml.get("channels") or 3)

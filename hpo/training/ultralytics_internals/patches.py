@@ -16,12 +16,14 @@ import ultralytics.utils.torch_utils
 from ultralytics.utils import LOGGER
 
 from hpo import files
+from hpo.training.ultralytics_internals import local_paths
 
 NO_TIME_LIMIT_S = 1e9
 
 
 def apply(threads: int) -> None:
     """Apply the changes. ``threads``: torch's threads (Ultralytics takes all cores but one and ignores cgroups)."""
+    local_paths.allow_any_folder()
     ultralytics.utils.torch_utils.NUM_THREADS = threads
     ultralytics.data.dataset.save_dataset_cache_file = save_label_cache
     ultralytics.engine.trainer.check_amp = amp_is_safe

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -168,7 +169,8 @@ class Detector:
 def _check(weights: Weights, point: OperatingPoint) -> None:
     if point.kind is Kind.NONE and not weights.suppressed:
         raise UsageError(
-            f"{weights.path}: needs suppression, and the settings have none; make them with: hpo sweep {weights.path}"
+            f"{weights.path}: needs suppression, and the settings have none; make them with: "
+            f"hpo sweep {shlex.quote(str(weights.path))}"
         )
     thresholds = point.per_class_conf
     if thresholds is not None and len(thresholds) != len(weights.names):

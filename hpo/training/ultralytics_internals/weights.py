@@ -15,6 +15,7 @@ from ultralytics.nn import tasks
 
 from hpo import files
 from hpo.errors import UsageError
+from hpo.training.ultralytics_internals import local_paths
 from hpo.training.ultralytics_internals.facts import NetworkFacts, of_network
 from hpo.trial.classes import trained
 from hpo.trial.families import Family
@@ -119,6 +120,7 @@ def _model(path: Path, *, trust: bool) -> Any:
         raise _damaged(path)
     _refuse_yolov5(path)
     try:
+        local_paths.allow_any_folder()
         with _safe_loading(on=not trust):
             model, _ = tasks.load_checkpoint(str(path))
     except Exception as error:  # whatever Ultralytics raises on a broken file is the user's answer

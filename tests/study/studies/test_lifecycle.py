@@ -50,6 +50,23 @@ def test_another_specification_is_refused_with_its_differences(make_study: MakeS
     assert caught.value.exit_code == 3
 
 
+def test_data_and_a_model_with_the_same_content_may_lie_anywhere(make_study: MakeStudy) -> None:
+    made = make_study(study_spec())
+    assert make_study(dataclasses.replace(study_spec(), data="/elsewhere/data.yaml", model="/elsewhere/n.yaml")) == made
+
+
+@pytest.mark.parametrize("field", ["data_fingerprint", "model_sha256"])
+def test_nobody_is_told_to_delete_a_study_whose_files_may_lie_elsewhere(
+    storage: Storage, make_study: MakeStudy, field: str
+) -> None:
+    make_study(study_spec())
+    other: Identity = dataclasses.replace(IDENTITY, **{field: "f" * 64})
+    with pytest.raises(StudyConflict) as caught:
+        lifecycle.create_or_join(storage, dataclasses.replace(study_spec(), data="/elsewhere/d.yaml"), other, FACTS)
+    assert "where it lies now" in str(caught.value) or "where they lie now, with --data" in str(caught.value)
+    assert "delete" not in str(caught.value)
+
+
 def test_a_study_that_was_stored_before_a_key_was_added_is_joined(storage: Storage, make_study: MakeStudy) -> None:
     row = make_study(study_spec())
     stored = json.loads(serialize.to_json(row.spec))

@@ -58,6 +58,18 @@ PATCHES = (
         "d8c613c925d949bb",
     ),
     Patch(
+        "paths of weights",
+        "utils/checks.py:check_suffix",
+        "calls clean_url, which is replaced: a file of this machine is no URL, whatever its folder is called",
+        "46460aa5baeaf7a6",
+    ),
+    Patch(
+        "weights in any folder",
+        "utils/downloads.py:attempt_download_asset",
+        "replaced: a file of this machine is taken as it is named, an apostrophe included",
+        "325dcbb3ef35c420",
+    ),
+    Patch(
         "model of a file",
         "nn/tasks.py:load_checkpoint",
         "its result is taken apart: the model, its task, names and arguments",

@@ -109,3 +109,20 @@ def test_trials_that_are_trained_side_by_side_share_the_cores(
     monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(16)))
     assert patches.threads_per_trial(sharing) == threads
     assert patches.loaders_per_trial(sharing) == loaders
+
+
+def test_weights_are_found_in_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ultralytics.utils import checks, downloads
+
+    from hpo.training.ultralytics_internals import local_paths
+
+    monkeypatch.setattr(checks, "clean_url", checks.clean_url)
+    monkeypatch.setattr(downloads, "attempt_download_asset", downloads.attempt_download_asset)
+    weights = tmp_path / "what?x #%41 o'clock" / "best.pt"
+    weights.parent.mkdir()
+    weights.touch()
+    local_paths.allow_any_folder()
+    checks.check_suffix(weights, ".pt")
+    assert downloads.attempt_download_asset(str(weights)) == str(weights)
+    with pytest.raises(AssertionError):
+        checks.check_suffix("https://x/gone.onnx?y=best.pt", ".pt")
