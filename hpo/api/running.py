@@ -151,9 +151,9 @@ class StudyRun:
 
     def interrupt(self) -> None:
         """Ask this process's workers to give their trials back, as Ctrl-C does; asked twice, at once."""
-        self.stop.ask(signal.SIGTERM)
+        self.stop.ask(signal.SIGINT)
         self.stop.signal = None  # no signal has come: nothing is raised for it
-        self._pass_on(signal.SIGTERM)
+        self._pass_on(signal.SIGINT)
 
     def opened(self, name: str) -> None:
         """Hear that the study is stored.

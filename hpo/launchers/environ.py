@@ -1,16 +1,26 @@
-"""Environment that a trial's process inherits from its worker: no secrets."""
+"""What a trial's process inherits from its worker: an environment without secrets, and blocked signals."""
 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Sequence
 from multiprocessing import util
 
 from hpo.settings import without_secrets
 
+BLOCKED = (signal.SIGTERM, signal.SIGHUP)
+"""Signals that the forkserver and everything below it never get.
 
-def start_children_without_secrets() -> None:
-    """Make multiprocessing start its helpers (forkserver, resource tracker) without this process's secrets from now on.
+Slurm, Ray and systemd send SIGTERM to every process of a job, and a terminal that closes sends SIGHUP. The worker alone
+obeys: it gives its trials back at their next epoch. A mask is inherited over fork and exec, and no handler replaces it
+(torch sets one for SIGTERM in its loader processes). Such processes are therefore ended with SIGKILL.
+"""
+
+
+def prepare_children() -> None:
+    """Make multiprocessing start its helpers (forkserver, resource tracker) without this process's secrets, and deaf to
+    `BLOCKED`, from now on.
 
     The standard library passes its own environment on and has no option for this (Python 3.11 to 3.13,
     ``spawnv_passfds``). If the secrets were removed from ``os.environ`` for that time, threads that connect at the same
@@ -23,8 +33,10 @@ def _spawn(path: str | bytes, args: Sequence[str], passfds: Sequence[int]) -> in
     """Start a process like the function that this one replaces, and return its id.
 
     The process has the standard streams and ``passfds`` open, and no other descriptors (Python opens all others to be
-    closed at exec).
+    closed at exec). A process that the user's program spawns itself keeps its signals.
     """
     executable = os.fsdecode(path)
     keep = [(os.POSIX_SPAWN_DUP2, fd, fd) for fd in sorted(map(int, passfds))]  # onto itself: stays open at exec
-    return os.posix_spawn(executable, list(args), without_secrets(os.environ), file_actions=keep)
+    blocked = () if any("multiprocessing.spawn" in os.fsdecode(arg) for arg in args) else BLOCKED
+    environment = without_secrets(os.environ)
+    return os.posix_spawn(executable, list(args), environment, file_actions=keep, setsigmask=blocked)

@@ -13,7 +13,7 @@ from multiprocessing.context import ForkServerProcess
 
 from typing_extensions import override
 
-from hpo.launchers.environ import start_children_without_secrets
+from hpo.launchers.environ import prepare_children
 from hpo.trial.messages import Answer, Message, decode
 from hpo.trial.ports import Launcher, TrialProcess
 from hpo.trial.request import TrialRequest
@@ -36,7 +36,7 @@ class ForkserverLauncher(Launcher):
         self._entry = entry
         # for the whole process: if a forkserver dies, the standard library starts another at the next start
         os.environ.update(environment)
-        start_children_without_secrets()
+        prepare_children()
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([preload])
         forkserver.ensure_running()

@@ -1,13 +1,21 @@
-"""Stop requests by Ctrl-C and SIGTERM. After one, trials are given back at their next epoch; after two, at once."""
+"""Stop requests by signals. After one, trials are given back at their next epoch; after two, at once."""
 
 from __future__ import annotations
 
 import os
 import signal
+import stat
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
+
+UNATTENDED = (signal.SIGTERM, signal.SIGHUP)
+"""Signals that a person need not have sent: a scheduler, or a terminal that closes."""
+ECHO_S = 1.0
+"""Seconds after an unattended signal in which another one is the same request: GNU ``timeout`` sends one to its child
+and one to its group, and a job's signal reaches a worker directly and by way of its parent.
+"""
 
 
 class StopRequest:
@@ -21,6 +29,7 @@ class StopRequest:
         self.at = 0.0
         """Monotonic time of the first request, in seconds; 0 before it."""
         self.signal: int | None = None
+        self._unattended_at = float("-inf")
 
     @property
     def soon(self) -> bool:
@@ -40,10 +49,17 @@ class StopRequest:
         """Request a stop at once, as after two signals, because nothing can be stored any more."""
         self.asked = 2
 
-    def ask(self, signum: int) -> None:
+    def ask(self, signum: int) -> bool:
+        """Count a request; return False where it is the echo of the one before."""
+        if signum in UNATTENDED:
+            now = time.monotonic()
+            if now - self._unattended_at < ECHO_S:
+                return False
+            self._unattended_at = now
         self.at = self.at or time.monotonic()
         self.asked += 1
         self.signal = self.signal or signum
+        return True
 
 
 class Orders:
@@ -66,13 +82,13 @@ class Orders:
     def now(self) -> bool:
         """Return whether the trial is to be given back at once.
 
-        That is so after two requests, or ``grace_s`` seconds after SIGTERM or ``hpo cancel``. One Ctrl-C alone never
-        sets a time limit.
+        That is so after two requests, or ``grace_s`` seconds after SIGTERM, SIGHUP or ``hpo cancel``. One Ctrl-C alone
+        never sets a time limit.
         """
         if self._stop.now:
             return True
         since = [self._cancelled_at] if self.soon and self._cancelled_at is not None else []
-        since += [self._stop.at] if self._stop.signal == signal.SIGTERM else []
+        since += [self._stop.at] if self._stop.signal in UNATTENDED else []
         return any(time.monotonic() - at > self._grace_s for at in since)
 
 
@@ -85,20 +101,37 @@ Both answers may change at any time, from False to True only. Several threads as
 
 @contextmanager
 def on_signals(stop: StopRequest, forward: Callable[[int], None] = lambda _signum: None) -> Iterator[StopRequest]:
-    """Count SIGINT and SIGTERM in ``stop`` while the block runs, and print what follows (main thread only).
+    """Count SIGINT, SIGTERM and SIGHUP in ``stop`` while the block runs, and print what follows (main thread only).
 
-    ``forward`` is called with each signal too.
+    ``forward`` is called with each signal too. SIGHUP stays ignored where it was (``nohup``).
     """
 
     def handler(signum: int, _frame: FrameType | None) -> None:
-        stop.ask(signum)
+        counted = stop.ask(signum)
         forward(signum)
-        # write once to the descriptor: a signal handler must not enter buffered output again
-        os.write(2, b"\nstopping now\n" if stop.now else b"\nstopping at the next epoch; once more to stop at once\n")
+        _leave_closed_terminal()
+        if counted:
+            # write once to the descriptor: a signal handler must not enter buffered output again
+            said = b"\nstopping now\n" if stop.now else b"\nstopping at the next epoch; once more to stop at once\n"
+            with suppress(OSError):  # nobody reads it any more
+                os.write(2, said)
 
-    before = {signum: signal.signal(signum, handler) for signum in (signal.SIGINT, signal.SIGTERM)}
+    is_kept_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    followed = (signal.SIGINT, signal.SIGTERM) if is_kept_ignored else (signal.SIGINT, *UNATTENDED)
+    before = {signum: signal.signal(signum, handler) for signum in followed}
     try:
         yield stop
     finally:
         for signum, old in before.items():
             signal.signal(signum, old)
+
+
+def _leave_closed_terminal() -> None:
+    """Send output for a terminal that has closed nowhere: each write to it would fail and end the worker."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        with suppress(OSError):
+            is_device = stat.S_ISCHR(os.fstat(descriptor).st_mode)
+            if is_device and not os.isatty(descriptor):  # closed; nothing changes for the null device
+                os.dup2(null, descriptor)
+    os.close(null)

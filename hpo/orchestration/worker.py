@@ -234,7 +234,9 @@ class Worker:
                 self._with.mirror.touch(number)
             self._with.mirror.touch(proposal.number)
             self._with.watcher.trial_ended(proposal.number, ended, settled)
-            if settled.state is not TrialState.WAITING:
+            if settled.pauses:
+                self._give_up_paused(proposal, ended, paths)
+            elif settled.state is not TrialState.WAITING:
                 self._give_up_if_fruitless(ended, paths)
 
     def _give_back(self, proposal: Proposal, ended: Ended, paths: AttemptPaths) -> None:
@@ -248,6 +250,13 @@ class Worker:
     def _upload_no_more(self, proposal: Proposal) -> None:
         if self._uploads is not None:
             self._uploads.forget(proposal.token)
+
+    def _give_up_paused(self, proposal: Proposal, ended: Ended, paths: AttemptPaths) -> None:
+        because = f"trial {proposal.number}: its attempts end before their first epoch, each time in the same way"
+        self._failure = self._failure or HpoError(
+            f"{because}: {ended.detail}\nIts log: {paths.log}\nThe study is paused, and no trial was lost. "
+            f"Mend the cause and again: hpo resume {self._study.name}"
+        )
 
     def _give_up_if_fruitless(self, ended: Ended, paths: AttemptPaths) -> None:
         failed = ended.reason in (Reason.CRASH, Reason.DATA, Reason.DISK, Reason.HOST_OOM) and ended.epochs == 0

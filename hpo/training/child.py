@@ -8,6 +8,7 @@ import sys
 import time
 import traceback
 from dataclasses import dataclass
+from multiprocessing import popen_fork
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,9 +92,11 @@ def _fork_what_loads_images(pipe: Connection) -> None:
     A child of a forkserver starts its own children by another forkserver: each of torch's loader processes would then
     import torch and Ultralytics again, 5 s for every loader of every trial. Forked, they share this process's modules.
 
-    They must not hold the pipe: the worker knows by its end that this process has ended.
+    They must not hold the pipe: the worker knows by its end that this process has ended. As this process, they are deaf
+    to SIGTERM, so one that does not end by itself is ended with SIGKILL.
     """
     multiprocessing.set_start_method("fork", force=True)
+    popen_fork.Popen.terminate = popen_fork.Popen.kill  # type: ignore[method-assign]
     os.register_at_fork(after_in_child=pipe.close)
 
 

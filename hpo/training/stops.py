@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+from hpo.trial import failures
 from hpo.trial.vocabulary import Reason
 
 
@@ -26,7 +27,10 @@ def classify(error: BaseException) -> tuple[Reason, str]:
     """Return the reason for an exception from a training, and one line for a person."""
     if isinstance(error, Stop):
         return error.reason, error.detail
-    reason, line = _reason(error), f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
+    reason = _reason(error)
+    if reason is Reason.CRASH:
+        return reason, failures.described(error)
+    line = f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
     return reason, f"the host's memory ran out ({line})" if reason is Reason.HOST_OOM else line
 
 

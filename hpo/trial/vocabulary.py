@@ -122,12 +122,20 @@ class Reaction:
     """Whether another attempt (a new trial with the same ordinal) follows."""
     infeasible: bool = False
     """Whether the trial is told with a violated constraint, so that samplers avoid its values; FAIL teaches nothing."""
+    pauses: bool = False
+    """Whether the study is paused, because nothing of it could be trained yet."""
 
 
 EXCLUSIVE = Reaction(TrialState.WAITING, RunStatus.RUNNING)
 """Reaction to running out of memory beside other trials.
 
 The same trial waits for a device of its own, and no retry is used.
+"""
+
+PAUSED = Reaction(TrialState.WAITING, RunStatus.RUNNING, pauses=True)
+"""Reaction to a failure that repeats before any trial of the study has reached its first epoch.
+
+The same trial waits until the cause is mended, and no retry is used.
 """
 
 

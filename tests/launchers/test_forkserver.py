@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -49,6 +50,23 @@ def test_a_killed_process_is_gone(misbehaving: ForkserverLauncher, request_for: 
 def test_a_child_is_deaf_to_ctrl_c(misbehaving: ForkserverLauncher, request_for: Any) -> None:
     talk = Talk(misbehaving.start(request_for(study="deaf")))
     assert len(talk.messages) == 2
+
+
+def test_no_process_below_a_worker_gets_the_signals_that_end_a_job(misbehaving: ForkserverLauncher) -> None:
+    """A scheduler sends SIGTERM to each of them, a terminal that closes SIGHUP: only the worker obeys."""
+    process = misbehaving._spawn(entries.with_loader_workers, "{}")
+    training = {int(pid) for pid in process.receive_text(120).split()}
+    server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    family = [server, *(child.pid for child in psutil.Process(server).children(recursive=True))]
+    assert training < set(family)
+    for pid in training | {server}:
+        blocked = re.search(r"SigBlk:\s*(\w+)", Path(f"/proc/{pid}/status").read_text())
+        assert blocked is not None
+        for signum in (signal.SIGTERM, signal.SIGHUP):
+            assert int(blocked[1], 16) >> (signum - 1) & 1, f"{pid} gets {signum.name}"
+            os.kill(pid, signum)
+    assert process.receive(0.2) is None, "it trains on"
+    process.kill()
 
 
 def test_a_dead_forkserver_is_started_anew(misbehaving: ForkserverLauncher, request_for: Any) -> None:

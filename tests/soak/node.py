@@ -17,6 +17,7 @@ from pathlib import Path
 from typing_extensions import override
 
 from hpo.errors import HpoError
+from hpo.launchers.environ import BLOCKED
 from hpo.orchestration.stop import StopRequest, on_signals
 from hpo.orchestration.workspace import Workspace
 from hpo.settings import Settings
@@ -145,6 +146,7 @@ class FakeNode(Node):
 
 
 def _fake(place: Place, pace: Pace) -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)  # a launcher may have started this forkserver, as for trainings
     output = os.open(place.folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(output, 1)
     os.dup2(output, 2)

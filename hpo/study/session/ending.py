@@ -23,6 +23,7 @@ from hpo.study.database.rows import of_trial
 from hpo.study.optuna_internals import optuna_rows
 from hpo.study.optuna_internals.attributes import CLAIM, COMPLETED_RUNG, REASON, RETRY_OF
 from hpo.study.records import EpochRow
+from hpo.study.session import failing
 from hpo.study.session.admission import FRESH_TRIAL
 from hpo.study.session.context import SessionContext
 from hpo.trial import vocabulary
@@ -99,6 +100,15 @@ def _record(context: SessionContext, connection: Connection, token: str, ended: 
         _wait_again(connection, claim, resume_point(connection, context.study, claim.ordinal, context.storage.here))
         return vocabulary.EXCLUSIVE
     retries_left = context.study.spec.recovery.retries - claim.retries
+    match failing.judge(connection, claim, ended, retries_left=retries_left):
+        case failing.Verdict.PAUSE:
+            _wait_again(connection, claim, 0)
+            failing.pause(connection, claim, ended.detail)
+            return vocabulary.PAUSED
+        case failing.Verdict.END:
+            retries_left = 0
+        case failing.Verdict.RETRY:
+            pass
     reaction = vocabulary.reaction(ended.reason, retries_left=retries_left)
     outcome = {name: getattr(ended, name) for name in ("detail", "metrics", "epochs", "best_epoch")} | {
         "reason": ended.reason.value,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import math
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import ultralytics.data.build
 import ultralytics.data.dataset
 import ultralytics.engine.trainer
 import ultralytics.utils.nms
@@ -27,6 +29,7 @@ def apply(threads: int) -> None:
     ultralytics.utils.torch_utils.NUM_THREADS = threads
     ultralytics.data.dataset.save_dataset_cache_file = save_label_cache
     ultralytics.engine.trainer.check_amp = amp_is_safe
+    ultralytics.data.build.InfiniteDataLoader.__del__ = close_loader
     # NMS stops after 2 s + 0.05 s an image and silently drops the rest: a result must not depend on the clock.
     ultralytics.utils.nms.non_max_suppression = functools.partial(
         ultralytics.utils.nms.non_max_suppression, max_time_img=NO_TIME_LIMIT_S
@@ -57,6 +60,16 @@ def save_label_cache(prefix: str, path: Path, x: dict[str, Any], version: str) -
             np.save(file, np.array(x, dtype=object), allow_pickle=True)
     except OSError as error:  # a read-only dataset is fine: the labels are scanned each time
         LOGGER.warning(f"{prefix}label cache not written: {error}")
+
+
+def close_loader(loader: Any) -> None:
+    """Close a loader that is no longer used: its processes are asked to end, and those that don't are killed.
+
+    Ultralytics ends them by a signal first. Here that signal is SIGKILL (``child``), and torch raises an error for a
+    process that was killed before torch expects its end.
+    """
+    with suppress(Exception):  # as Ultralytics does: this may run while the interpreter ends
+        loader.close()
 
 
 def amp_is_safe(model: Any) -> bool:

@@ -190,7 +190,11 @@ def test_a_study_in_which_nothing_can_be_trained_stops_and_keeps_its_budget(shel
     said = shell.run("run", study(), "model=broken.yaml", code=1)
     assert "before their first epoch" in said
     assert "log.txt" in said
-    assert shell.json("status")["budget"]["counted"] <= 1
+    status = shell.json("status")
+    assert (status["budget"]["counted"], status["control"]) == (0, "pause")
+    assert "no trial has reached its first epoch" in status["control_reason"]
+    assert status["counts"]["waiting"] == 1, "its values are not lost"
+    assert [attempt["reason"] for attempt in shell.json("trial", "1")["attempts"]] == ["crash"]
 
 
 @pytest.mark.long

@@ -13,6 +13,7 @@ from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow, TrialRow
 from hpo.study.studies import snapshot
 from hpo.study.studies.progress import progress
+from hpo.trial.failures import signature
 from hpo.trial.vocabulary import Reason, TrialState
 
 STATES = {
@@ -33,6 +34,7 @@ def check(storage: Storage, study: StudyRow) -> None:
         _check_trial(row, theirs[row.number])
         _check_curve(storage, study, row, theirs[row.number])
     _check_retries(storage, study, rows)
+    _check_early_failures(storage, study, rows)
     now = storage.read(lambda connection: progress(connection, study.id))
     told = sum(row.counts for row in rows)
     assert now.counted <= told <= now.counted + now.open
@@ -90,6 +92,13 @@ def _check_curve(storage: Storage, study: StudyRow, row: TrialRow, theirs: optun
     ours = {epoch.epoch: epoch.objective for epoch in snapshot.epochs(storage, study, row.number)}
     held = {step: value for step, value in theirs.intermediate_values.items() if not math.isnan(value)}
     assert held == {epoch: value for epoch, value in ours.items() if math.isfinite(value)}, row.number
+
+
+def _check_early_failures(storage: Storage, study: StudyRow, rows: list[TrialRow]) -> None:
+    """Check that a failure with its frame ends no trial for good before the study has an epoch."""
+    epochs = select(tables.epochs.c.epoch).where(tables.epochs.c.study_id == study.id).limit(1)
+    if storage.read(lambda connection: connection.execute(epochs).first()) is None:
+        assert not any(row.counts and row.reason is Reason.CRASH and signature(row.detail) for row in rows)
 
 
 def _check_retries(storage: Storage, study: StudyRow, rows: list[TrialRow]) -> None:

@@ -24,8 +24,9 @@ from hpo.study.database import tables
 from hpo.study.database.storage import open_storage
 from hpo.study.records import Proposal, Upload
 from hpo.study.session.worker_session import WorkerSession
-from hpo.study.studies import snapshot
+from hpo.study.studies import controls, snapshot
 from hpo.study.studies.lifecycle import create_or_join
+from hpo.study.studies.progress import Control
 from hpo.trial.messages import encode
 from hpo.trial.vocabulary import Reason
 from tests import postgres
@@ -59,6 +60,7 @@ DEADLY = [
 ]
 DEADLY += ["retry_asked", "requeued", "settled", "given_back", "orphan", "seized"]
 ENDINGS = [reason for reason in Reason if reason is not Reason.GIVEN_BACK]
+FAILURES = ["", "OSError: read-only [data/utils.py:9 in write]", "KeyError: 'x' [engine/trainer.py:7 in setup]"]
 WORKERS = 3
 NODE = st.integers(0, WORKERS - 1)
 
@@ -204,7 +206,12 @@ class Study(RuleBasedStateMachine):
         if checkpoint and node in self.nodes and token in node.running:
             self.alive(node, node.session.uploads.add, token, Upload(done + 1, "0" * 64, f"{token}/{done + 1}"))
 
-    @rule(data=st.data(), reason=st.sampled_from(ENDINGS), written=st.booleans())
+    @rule()
+    def somebody_resumes(self) -> None:
+        """A failure that repeats before any trial has an epoch pauses the study."""
+        controls.set_control(self.storage, self.study, Control.RUN, "me")
+
+    @rule(data=st.data(), reason=st.sampled_from([*ENDINGS, Reason.CRASH]), written=st.booleans())
     def end(self, data: st.DataObject, reason: Reason, written: bool) -> None:
         drawn = self.draw(data)
         if drawn is None:
@@ -212,7 +219,8 @@ class Study(RuleBasedStateMachine):
         node, token = drawn
         proposal, done = node.running[token]
         value = value_of(proposal.params) if reason is Reason.COMPLETE else None
-        message = ended(reason, value, done)
+        detail = data.draw(st.sampled_from(FAILURES)) if reason is Reason.CRASH else ""
+        message = ended(reason, value, done, detail)
         if written:
             folder = self.folder / f"{proposal.number}-{proposal.attempt}"
             (folder / "ended.json").write_bytes(encode(message))
@@ -250,6 +258,7 @@ class Study(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             node = self.start()
+            controls.set_control(self.storage, self.study, Control.RUN, "me")
             outlive(node.session, self.clock)
             run(node.session)
             assert node.session.finished() == "budget spent"

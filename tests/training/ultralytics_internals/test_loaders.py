@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from hpo.launchers.forkserver import ForkserverLauncher
-from hpo.trial.messages import EpochReport
+from hpo.trial.messages import Answer, Ended, EpochReport
 from hpo.trial.ports import TrialProcess
 from hpo.trial.vocabulary import Reason
 from tests.conftest import Talk
@@ -55,6 +55,21 @@ def test_they_end_with_it(training: TrialProcess) -> None:
     found = loaders(training)
     training.kill()
     assert psutil.wait_procs(found, timeout=LONGEST_S)[1] == []
+
+
+def test_none_is_left_of_a_trial_that_ends_by_itself_not_even_a_stuck_one(training: TrialProcess) -> None:
+    """They are deaf to SIGTERM, with which Python and torch would end them."""
+    found = loaders(training)
+    for process in found:
+        process.send_signal(signal.SIGTERM)
+    found[0].suspend()
+    training.answer(Answer.GIVE_BACK)
+    while not isinstance(message := training.receive(LONGEST_S), Ended):
+        assert message is not None
+    assert message.reason is Reason.GIVEN_BACK
+    with pytest.raises(EOFError):
+        training.receive(LONGEST_S)
+    assert psutil.wait_procs(found, timeout=10)[1] == [], "before anybody killed their group"
 
 
 @pytest.mark.long
