@@ -77,7 +77,8 @@ def _summary(images: list[str], contents: Contents) -> SplitSummary:
     facts = [contents.labels[label][1] for label in map(label_of, images) if label in contents.labels]
     labelled = sum(fact.boxes > 0 for fact in facts)
     boxes, polygons = sum(fact.boxes for fact in facts), sum(fact.polygons for fact in facts)
-    return SplitSummary(len(images), labelled, len(images) - labelled, boxes, polygons)
+    most = max((fact.boxes for fact in facts), default=0)
+    return SplitSummary(len(images), labelled, len(images) - labelled, boxes, polygons, most)
 
 
 def _limited(yaml: Path, problems: list[Problem]) -> list[Problem]:

@@ -19,6 +19,8 @@ class SplitSummary:
     boxes: int
     polygons: int
     """Number of labels that are segments (more than four coordinates)."""
+    most: int = 0
+    """Number of boxes in the image that has the most of them."""
 
 
 @dataclass(frozen=True)

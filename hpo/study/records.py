@@ -57,6 +57,13 @@ class Facts:
         """Return the value that ``asdict`` gave; studies stored by an older version have no ``warm``."""
         return cls(**{**raw, "warm": WarmStart(**raw.get("warm", {}))})
 
+    @property
+    def most_labels(self) -> int:
+        """Return the labels of the image of val that has the most; 0 in studies of older versions, which did not count
+        them: their sweeps keep the one limit of detections that they began with.
+        """
+        return int(self.dataset.get("splits", {}).get("val", {}).get("most", 0))
+
 
 @dataclass(frozen=True)
 class StudyRow:

@@ -24,7 +24,7 @@ from hpo.trial.operating_point import FLOOR
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 """Version of the file format. It changes with the content of the files or the way predictions are made; files of
 another version are never read.
 """

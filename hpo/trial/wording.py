@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hpo.trial.kinds import Axis
-from hpo.trial.operating_point import DEFAULT, OperatingPoint, SweepResult
+from hpo.trial.operating_point import DEFAULT, OperatingPoint, Rated, SweepResult
 
 
 def setting(point: OperatingPoint) -> str:
@@ -33,7 +33,24 @@ def in_python(weights: str, settings: str) -> str:
 
 
 def gain(result: SweepResult) -> str:
-    """Describe the gain of the best setting over Ultralytics' defaults, and the recommendation that follows."""
+    """Describe the gain of the best setting over Ultralytics' defaults, the recommendation that follows, and the images
+    that a limit of detections has cut.
+    """
+    return "; ".join([_gain(result), *limits(result)])
+
+
+def limits(result: SweepResult) -> list[str]:
+    """Describe the limits of detections that are too low for some images, at the defaults and at the best setting."""
+    at = {"the defaults": result.default, "the best setting": result.best}
+    return [_limit(rated, result.images, name) for name, rated in at.items() if rated.images_cut or rated.images_beyond]
+
+
+def _limit(rated: Rated, images: int, at: str) -> str:
+    few, more = f"{rated.images_cut} of {images} images", f"{rated.images_beyond} have more labels than that"
+    return f"max_det {rated.point.max_det} of {at} cuts the detections of {few} ({more})"
+
+
+def _gain(result: SweepResult) -> str:
     if not result.feasible:
         return f"no setting meets the conditions of {result.objective}: the defaults are recommended"
     found, chosen_by = result.gain.decisive, "images that did not choose it"

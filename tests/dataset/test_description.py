@@ -33,8 +33,8 @@ def test_images_labels_and_boxes_are_counted(dataset: Path) -> None:
     summary = describe(dataset)
     assert summary.names == ("cat", "dog")
     assert summary.splits == {
-        "train": SplitSummary(images=2, labelled=1, background=1, boxes=2, polygons=0),
-        "val": SplitSummary(images=1, labelled=1, background=0, boxes=1, polygons=0),
+        "train": SplitSummary(images=2, labelled=1, background=1, boxes=2, polygons=0, most=2),
+        "val": SplitSummary(images=1, labelled=1, background=0, boxes=1, polygons=0, most=1),
     }
     assert summary.yaml == str(dataset)
 
@@ -55,7 +55,9 @@ def test_folders_are_searched_to_any_depth_without_hidden_files(dataset: Path) -
 
 def test_polygons_are_boxes_too(dataset: Path) -> None:
     (dataset.parent / "labels/val/c.txt").write_text("0 0.1 0.1 0.9 0.1 0.5 0.9\n1 0 0 0 1 1 1 1 0\n")
-    assert describe(dataset).splits["val"] == SplitSummary(images=1, labelled=1, background=0, boxes=2, polygons=2)
+    assert describe(dataset).splits["val"] == SplitSummary(
+        images=1, labelled=1, background=0, boxes=2, polygons=2, most=2
+    )
 
 
 def test_a_repeated_row_counts_once(dataset: Path) -> None:
@@ -79,7 +81,7 @@ def test_lists_and_lists_of_lists_name_images(dataset_with: Make) -> None:
     (folder / "more.txt").write_text("./images/val/c.jpg\n./images/val/c.jpg\n\n")
     (folder / "val.txt").write_text(f"{folder}/images/val/c.jpg")
     splits = describe(yaml).splits
-    assert splits["train"] == SplitSummary(images=4, labelled=3, background=1, boxes=4, polygons=0)
+    assert splits["train"] == SplitSummary(images=4, labelled=3, background=1, boxes=4, polygons=0, most=2)
     assert splits["val"].images == 1
 
 

@@ -31,7 +31,8 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
     spec = loaded.spec
     dataset = describe(Path(spec.data), load_settings().cache)
     loaded.check_facts(dataset, models.facts(spec.model))
-    first = plan.baseline(spec, nc=dataset.nc, train_images=dataset.splits["train"].images) if spec.baseline else None
+    images, most = dataset.splits["train"].images, dataset.splits["val"].most
+    first = plan.baseline(spec, nc=dataset.nc, train_images=images, most_labels=most) if spec.baseline else None
     pruning = rungs.plan(spec)
     if as_json:
         from hpo.studyfile import serialize
@@ -42,7 +43,7 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
             "dataset": asdict(dataset),
             "pruning": {"first": pruning.first, "rungs": pruning.rungs, "silent": sorted(pruning.silent)},
             "baseline": None if first is None else asdict(first),
-            "sweep": sweep_plan(spec).to_dict() if spec.is_swept else None,
+            "sweep": sweep_plan(spec, most).to_dict() if spec.is_swept else None,
         }
         print_json(facts)
         return

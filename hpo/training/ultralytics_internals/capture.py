@@ -28,7 +28,7 @@ from ultralytics.models.yolo.detect import DetectionPredictor
 from ultralytics.utils.checks import check_imgsz
 from ultralytics.utils.patches import imread
 
-from hpo.detection.predictions import ImagePredictions, Predictions, collect
+from hpo.detection.predictions import MAX_CANDIDATES, ImagePredictions, Predictions, collect
 from hpo.errors import UsageError
 from hpo.training.ultralytics_internals.candidates import Frame, KeepsCandidates, candidates_of, common_folder, labelled
 
@@ -224,7 +224,9 @@ def _arguments(over: InferencePass, folder: str, **further: Any) -> dict[str, An
     fixed = {"task": "detect", "rect": True, "plots": False, "verbose": False}
     nms = False if over.end2end else None
     own = {"imgsz": over.imgsz, "device": device(over.device), "single_cls": over.single_cls, "nms": nms}
-    return {**fixed, **own, "save_dir": folder, **further}
+    # a head without suppression puts out its best `max_det` boxes alone, and a sweep cuts them itself
+    most = {"max_det": MAX_CANDIDATES} if over.end2end else {}
+    return {**fixed, **own, **most, "save_dir": folder, **further}
 
 
 def device(asked: str) -> str:
