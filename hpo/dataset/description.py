@@ -43,7 +43,10 @@ def describe(yaml: Path, cache: Path | None = None) -> DatasetSummary:
         problems = _empty_splits(source, images, splits)
     if problems:
         raise SpecError(problems)
-    return DatasetSummary(str(yaml.absolute()), source.names, splits, _fingerprint(source, images, contents))
+    known = {contents.images[image] for image in images["train"]}
+    in_train = sum(contents.images[image] in known for image in images["val"])
+    fingerprint = _fingerprint(source, images, contents)
+    return DatasetSummary(str(yaml.absolute()), source.names, splits, fingerprint, in_train)
 
 
 def write_resolved(yaml: Path, to: Path, *, val_too: bool = False) -> None:
@@ -62,15 +65,6 @@ def write_resolved(yaml: Path, to: Path, *, val_too: bool = False) -> None:
     text = "".join(f"{key}: {json.dumps(value, ensure_ascii=False, default=str)}\n" for key, value in keys.items())
     to.parent.mkdir(parents=True, exist_ok=True)
     files.write_text(to, text)
-
-
-def images_in_both(yaml: Path, cache: Path | None = None) -> int:
-    """Count the images of val that are in train, too, by path or content; ``cache`` is that of ``describe``."""
-    source = read(yaml)
-    train, val = (images_of(source.splits[split])[0] for split in ("train", "val"))
-    contents = read_contents({*train, *val}, (), len(source.names), cache).images
-    known = {contents.get(image) for image in train}
-    return sum(contents.get(image) in known for image in val)
 
 
 def _summary(images: list[str], contents: Contents) -> SplitSummary:

@@ -233,6 +233,7 @@ class SweepResult:
         plain = ("capture", "images", "settings", "points", "seconds", "objective", "value", "in_sample")
         return {
             **{name: getattr(self, name) for name in (*plain, "default_value", "feasible", "default_feasible")},
+            "cross_validated": self.is_cross_validated,
             "best": self.best.to_dict(),
             "default": self.default.to_dict(),
             "gain": asdict(self.gain),

@@ -39,6 +39,21 @@ def gain(result: SweepResult) -> str:
     return "; ".join([_gain(result), *limits(result)])
 
 
+def measured(images: int) -> str:
+    """Describe how the value of a sweep's best setting was measured, on so many images."""
+    return "cross-validated over images" if images != 1 else "on the one image that chose it"
+
+
+def cautions(images: int, in_train: int) -> list[str]:
+    """Name what values on val can't show.
+
+    ``images``: images of val; ``in_train``: those of them that are in train, too.
+    """
+    one = "val is one image: nothing is measured on images that did not choose it; give val more of them"
+    seen = f"{in_train} of {images} images of val are in train, too: values there say nothing about new images"
+    return [*([one] if images == 1 else []), *([seen] if in_train else [])]
+
+
 def limits(result: SweepResult) -> list[str]:
     """Describe the limits of detections that are too low for some images, at the defaults and at the best setting."""
     at = {"the defaults": result.default, "the best setting": result.best}
@@ -53,11 +68,11 @@ def _limit(rated: Rated, images: int, at: str) -> str:
 def _gain(result: SweepResult) -> str:
     if not result.feasible:
         return f"no setting meets the conditions of {result.objective}: the defaults are recommended"
-    found, chosen_by = result.gain.decisive, "images that did not choose it"
-    if not result.is_cross_validated:
-        chosen_by = "the one image that chose it"
-    images = "test images" if result.gain.test else chosen_by
-    over = f"{found.value:+.4f} {result.objective} over {setting(result.default.point)} on {images}"
+    found, chosen_by = result.gain.decisive, "on the one image that chose it"
+    if result.is_cross_validated:
+        chosen_by = "on images that did not choose it"
+    images = "on test images" if result.gain.test else chosen_by
+    over = f"{found.value:+.4f} {result.objective} over {setting(result.default.point)} {images}"
     interval = f"95% interval {found.low:+.4f} to {found.high:+.4f}"
     if result.gain.proven:
         return f"{over}, {interval}: recommended"

@@ -103,6 +103,12 @@ def test_the_same_image_in_train_and_val_is_no_error(dataset: Path) -> None:
     assert describe(dataset).splits["val"].images == 1
 
 
+def test_images_of_val_that_are_in_train_too_are_counted(dataset: Path) -> None:
+    assert describe(dataset).in_train == 0
+    (dataset.parent / "images/val/c.jpg").write_bytes((dataset.parent / "images/train/a.jpg").read_bytes())
+    assert describe(dataset).in_train == 1
+
+
 @pytest.mark.parametrize(
     ("yaml", "line", "path", "message"),
     [

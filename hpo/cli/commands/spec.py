@@ -11,6 +11,7 @@ import click
 
 from hpo.cli.options import file_arguments, json_option, print_json
 from hpo.settings import load_settings
+from hpo.trial import wording
 
 
 @click.command(short_help="Check a study file and show what it asks for.")
@@ -21,7 +22,7 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
 
     KEY=VALUE overrides a key of the file, as for `hpo run`. All problems come in one list, with exit code 2.
     """
-    from hpo.dataset.description import describe, images_in_both
+    from hpo.dataset.description import describe
     from hpo.studyfile.loader import load
     from hpo.studyfile.planning import plan, rungs
     from hpo.studyfile.planning.sweep import sweep_plan
@@ -34,6 +35,7 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
     images, most = dataset.splits["train"].images, dataset.splits["val"].most
     first = plan.baseline(spec, nc=dataset.nc, train_images=images, most_labels=most) if spec.baseline else None
     pruning = rungs.plan(spec)
+    cautions = wording.cautions(dataset.splits["val"].images, dataset.in_train)
     if as_json:
         from hpo.studyfile import serialize
 
@@ -44,18 +46,15 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
             "pruning": {"first": pruning.first, "rungs": pruning.rungs, "silent": sorted(pruning.silent)},
             "baseline": None if first is None else asdict(first),
             "sweep": sweep_plan(spec, most).to_dict() if spec.is_swept else None,
+            "cautions": cautions,
         }
         print_json(facts)
         return
     from hpo.cli.pages.spec_page import print_study
 
     print_study(spec, dataset, pruning, first)
-    val = dataset.splits["val"].images
-    if val == 1:
-        click.echo("\nval is one image: nothing is measured on images that did not choose it; give val more of them")
-    if both := images_in_both(Path(spec.data), load_settings().cache):
-        seen = f"\n{both} of {val} images of val are in train, too: values there say nothing about new images"
-        click.echo(f"{seen}; name others in {spec.data}")
+    for caution in cautions:
+        click.echo(f"\n{caution} ({spec.data})")
     click.echo(f"\nnext: hpo run {shlex.join([str(file), *overrides])}")
 
 

@@ -65,6 +65,8 @@ def sweep(  # noqa: PLR0913  (a command has as many arguments as options)
     from hpo.cli.pages.sweep_page import print_sweep
 
     print_sweep(found.result, request.weights, found.imgsz, files)
+    for caution in found.cautions:
+        click.echo(f"{caution} ({request.data})")
 
 
 def _names(text: str) -> list[str]:
