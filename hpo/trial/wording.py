@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 from hpo.trial.kinds import Axis
 from hpo.trial.operating_point import DEFAULT, OperatingPoint, Rated, SweepResult
 
@@ -52,6 +54,18 @@ def cautions(images: int, in_train: int) -> list[str]:
     one = "val is one image: nothing is measured on images that did not choose it; give val more of them"
     seen = f"{in_train} of {images} images of val are in train, too: values there say nothing about new images"
     return [*([one] if images == 1 else []), *([seen] if in_train else [])]
+
+
+def untrained(names: Sequence[str], labelled: Collection[int], trained: Collection[int] | None) -> list[str]:
+    """Name the classes that are measured without having been trained.
+
+    ``names``: names by index; ``labelled``: classes that have labels; ``trained``: trained classes, None for every one.
+    """
+    other = [names[index] for index in sorted(set(labelled) - set(labelled if trained is None else trained))]
+    if trained is None or not other:
+        return []
+    known = ", ".join(names[index] for index in sorted(trained))
+    return [f"the weights were trained on {known} alone, and {', '.join(other)} of the data are measured, too"]
 
 
 def limits(result: SweepResult) -> list[str]:

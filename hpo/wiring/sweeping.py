@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hpo import files
 from hpo.settings import Settings
 from hpo.trial import wording
 
@@ -53,6 +54,7 @@ def sweep(
     """
     from hpo.dataset.description import describe
     from hpo.training import environment
+    from hpo.training.cache import PredictionCache
     from hpo.training.measuring.predictions import captured
 
     os.environ.update(environment.kernel_cache(settings.home))
@@ -72,4 +74,7 @@ def sweep(
         check_labels(replace(objective, constraints=()), others, "test")
     result = search(found, plan, objective, test=others, threads=len(os.sched_getaffinity(0)))
     cautions = wording.cautions(len(found), dataset.in_train) if request.split == "val" else []
+    trained = PredictionCache(settings.cache / "predictions").trained_classes(files.digest(request.weights))
+    if len(found.names) > 1:
+        cautions += wording.untrained(found.names, {int(cls) for cls in found.truth_classes}, trained)
     return Swept(result, found, request, imgsz, tuple(cautions))

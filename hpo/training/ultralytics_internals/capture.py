@@ -70,6 +70,8 @@ class InferencePass:
     """Whether the branch of the head is used that needs no suppression (``nms=False`` of Ultralytics)."""
     multi_label: bool = True
     """Whether, under ``val``, a box has every label, as in ``model.val``; else only the best one."""
+    classes: frozenset[int] | None = None
+    """Indices of the classes whose labels count; None for every class."""
     progress: Progress = _silent
 
 
@@ -165,7 +167,8 @@ def dataset_of(over: InferencePass, classes: int) -> Any:
     ``classes``: number of classes of the weights.
     """
     described = _described(over)
-    arguments = get_cfg(overrides={"task": "detect", "imgsz": over.imgsz, "single_cls": over.single_cls})
+    own = {"imgsz": over.imgsz, "single_cls": over.single_cls, "classes": _listed(over.classes)}
+    arguments = get_cfg(overrides={"task": "detect", **own})
     dataset = build_yolo_dataset(arguments, described[over.split], 1, described, mode="val", fraction=1.0)
     if classes < described["nc"]:  # as in DetectionValidator.get_dataloader
         dataset.update_labels(list(range(classes)))
@@ -226,7 +229,11 @@ def _arguments(over: InferencePass, folder: str, **further: Any) -> dict[str, An
     own = {"imgsz": over.imgsz, "device": device(over.device), "single_cls": over.single_cls, "nms": nms}
     # a head without suppression puts out its best `max_det` boxes alone, and a sweep cuts them itself
     most = {"max_det": MAX_CANDIDATES} if over.end2end else {}
-    return {**fixed, **own, **most, "save_dir": folder, **further}
+    return {**fixed, **own, **most, "classes": _listed(over.classes), "save_dir": folder, **further}
+
+
+def _listed(classes: frozenset[int] | None) -> list[int] | None:
+    return None if classes is None else sorted(classes)
 
 
 def device(asked: str) -> str:
