@@ -30,7 +30,7 @@ class SweepOptions:
     per_class: bool = False
     """A confidence threshold for each class."""
     max_det: Sequence[int] = ()
-    """Detections an image, each from 1; several are tried, none for the defaults."""
+    """Detections an image, each from 1; none for 300, and 1,000 where an image has over 100 labels."""
     objective: str = "f1"
     """What is maximized, as in a study file."""
     with_test: bool = True
@@ -153,7 +153,8 @@ def sweep(  # noqa: PLR0913  (as many arguments as the command has options)
         objective: What is maximized: ``f1``, ``f1 micro``, ``f2``, ``map50_95``, ``recall at precision >= 0.9``, ...
         kinds: Kinds of suppression, or ``("all",)``. ``yolo predict`` knows ``hard`` and ``agnostic``.
         per_class: A confidence threshold for each class.
-        max_det: Detections an image, each from 1; several are tried, none for the defaults.
+        max_det: Detections an image, each from 1; several are tried. None for 300, and 1,000 where an image has over
+            100 labels.
         capture: What the detector sees: as ``model.predict`` (``deploy``), or as ``model.val``.
         with_test: Measure the gain on the test split too, where the data has one.
         device: ``auto``, ``cpu``, or the index of a GPU.

@@ -57,7 +57,8 @@ def staged(search: StudyRow, best: list[TrialRow], chosen: Confirm) -> tuple[Stu
     """Return the stage as a study, and its plan, seed by seed. Nothing is pruned, and all weights are kept."""
     dataset = search.facts.dataset
     images = dataset["splits"]["train"]["images"]
-    baseline = plan.baseline(search.spec, nc=len(dataset["names"]), train_images=images)
+    most = search.facts.most_labels
+    baseline = plan.baseline(search.spec, nc=len(dataset["names"]), train_images=images, most_labels=most)
     once = [
         PlannedRun(None, _pairs(baseline.params), _pairs(baseline.train), baseline.operating_point),
         *(PlannedRun(row.number, _pairs(row.params), _pairs(row.train), _point(row)) for row in best),

@@ -43,7 +43,10 @@ def describe(yaml: Path, cache: Path | None = None) -> DatasetSummary:
         problems = _empty_splits(source, images, splits)
     if problems:
         raise SpecError(problems)
-    return DatasetSummary(str(yaml.absolute()), source.names, splits, _fingerprint(source, images, contents))
+    known = {contents.images[image] for image in images["train"]}
+    in_train = sum(contents.images[image] in known for image in images["val"])
+    fingerprint = _fingerprint(source, images, contents)
+    return DatasetSummary(str(yaml.absolute()), source.names, splits, fingerprint, in_train)
 
 
 def write_resolved(yaml: Path, to: Path, *, val_too: bool = False) -> None:
@@ -64,20 +67,12 @@ def write_resolved(yaml: Path, to: Path, *, val_too: bool = False) -> None:
     files.write_text(to, text)
 
 
-def images_in_both(yaml: Path, cache: Path | None = None) -> int:
-    """Count the images of val that are in train, too, by path or content; ``cache`` is that of ``describe``."""
-    source = read(yaml)
-    train, val = (images_of(source.splits[split])[0] for split in ("train", "val"))
-    contents = read_contents({*train, *val}, (), len(source.names), cache).images
-    known = {contents.get(image) for image in train}
-    return sum(contents.get(image) in known for image in val)
-
-
 def _summary(images: list[str], contents: Contents) -> SplitSummary:
     facts = [contents.labels[label][1] for label in map(label_of, images) if label in contents.labels]
     labelled = sum(fact.boxes > 0 for fact in facts)
     boxes, polygons = sum(fact.boxes for fact in facts), sum(fact.polygons for fact in facts)
-    return SplitSummary(len(images), labelled, len(images) - labelled, boxes, polygons)
+    most = max((fact.boxes for fact in facts), default=0)
+    return SplitSummary(len(images), labelled, len(images) - labelled, boxes, polygons, most)
 
 
 def _limited(yaml: Path, problems: list[Problem]) -> list[Problem]:

@@ -19,6 +19,8 @@ class SplitSummary:
     boxes: int
     polygons: int
     """Number of labels that are segments (more than four coordinates)."""
+    most: int = 0
+    """Number of boxes in the image that has the most of them."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class DatasetSummary:
     """``train`` and ``val`` always, and ``test`` if the file has it."""
     fingerprint: str
     """sha256 over names, and over the relative path and content of every image and label file of all splits."""
+    in_train: int = 0
+    """Number of images of val that are in train, too, by path or content."""
 
     @property
     def nc(self) -> int:

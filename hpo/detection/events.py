@@ -89,7 +89,7 @@ def every(
 
     Args:
         predictions: Candidates and labels of I images.
-        plan: Names the settings.
+        plan: Names the settings; where it names no limit of detections, the labels decide (``SweepPlan.for_labels``).
         kind: The kind of suppression.
         areas: The range of label sizes that counts, [low, high) in square pixels of the original image.
         threads: Threads that share the blocks of images; the result does not depend on it.
@@ -97,9 +97,8 @@ def every(
     Yields:
         The events of one group of settings after the other, at most 64 settings each, in the plan's order.
     """
-    for max_det in plan.max_dets:
-        for group in groups(plan, kind, max_det):
-            yield from _collect(predictions, group, areas, threads)
+    for group in groups(plan.for_labels(predictions.most_labels), kind):
+        yield from _collect(predictions, group, areas, threads)
 
 
 def single(predictions: Predictions, point: OperatingPoint, *, areas: Areas = EVERY_SIZE, threads: int = 1) -> Events:
@@ -142,7 +141,7 @@ def matched_block(
         The N boxes that are left or marked as suppressed; (N,) their rows in the hits, or -1; and the (R, 10) hits. Bit
         0 of every mask stands for the setting; rows and hits are as in ``Events``.
     """
-    _, suppress = next(groups(_plan_of(point), point.kind, point.max_det))
+    _, suppress = next(groups(_plan_of(point), point.kind))
     block = suppress(predictions, first, last)[0]
     rows, hits, _ = _match(block, _truth(predictions, EVERY_SIZE), first, EVERY_SIZE)
     return block, rows, hits

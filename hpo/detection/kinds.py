@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from typing import Any
@@ -57,25 +57,47 @@ def suppressor(kind: Kind) -> Suppressor:
             return Suppressor(_all)
 
 
-def groups(plan: SweepPlan, kind: Kind, max_det: int) -> Iterator[Group]:
+def groups(plan: SweepPlan, kind: Kind) -> Iterator[Group]:
     """Group the settings of a kind that a plan names, as many at a time as share one pass.
 
+    Suppression does not depend on the limit of detections: it runs at the highest, and the lower ones cut its result.
+
     Args:
-        plan: Names the values of each axis.
+        plan: Names the values of each axis, and the limits (``SweepPlan.for_labels``).
         kind: The kind of suppression.
-        max_det: Detections an image at most, at least 1.
 
     Yields:
         Settings and what suppresses at them. The settings are a list of tuples, one for each ``Candidates`` that comes
-        out; bit b of its masks stands for setting b of the tuple. The first axis of the kind is the outermost loop.
+        out; bit b of its masks stands for setting b of the tuple. Within a group the limit is the outermost loop, the
+        lowest first, then comes the first axis of the kind.
     """
     axes, how = [axis.value for axis in kind.row.axes], suppressor(kind)
-    base: dict[str, Any] = {"iou": None, "conf": FLOOR, "max_det": max_det, "kind": kind}
+    base: dict[str, Any] = {"iou": None, "conf": FLOOR, "max_det": plan.max_dets[-1], "kind": kind}
     values = product(*(plan.axis(axis) for axis in kind.row.axes))
     points = [OperatingPoint(**base | dict(zip(axes, each, strict=True))) for each in values]
     for first in range(0, len(points), how.at_once):
         some = tuple(points[first : first + how.at_once])
-        yield [some] if how.in_masks else [(point,) for point in some], partial(how.run, points=some)
+        together = [some] if how.in_masks else [(point,) for point in some]
+        settings = [
+            tuple(replace(point, max_det=limit) for point in each) for limit in plan.max_dets for each in together
+        ]
+        yield settings, partial(_limited, run=partial(how.run, points=some), limits=plan.max_dets)
+
+
+def _limited(
+    predictions: Predictions, first: int, last: int, *, run: Suppress, limits: Sequence[int]
+) -> list[Candidates]:
+    """Suppress once, and cut what is left at each limit; at the highest it is cut already."""
+    found = run(predictions, first, last)
+    lower = [_cut(block, limit) for limit in limits[:-1] for block in found]
+    return [*lower, *found]
+
+
+def _cut(block: Candidates, limit: int) -> Candidates:
+    cut = block._replace(masks=block.masks.copy())
+    for image in range(len(block.offsets) - 1):
+        suppression.close(cut.masks, (block.offsets[image], block.offsets[image + 1]), limit)
+    return cut
 
 
 def _greedy(

@@ -61,6 +61,11 @@ class Predictions:
         """(M,) the image that each label lies on."""
         return np.repeat(np.arange(len(self)), np.diff(self.truth_offsets))
 
+    @property
+    def most_labels(self) -> int:
+        """Number of labels in the image that has the most of them."""
+        return int(np.diff(self.truth_offsets).max(initial=0))
+
     def label_counts(self, areas: Areas = EVERY_SIZE) -> NDArray[np.int64]:
         """Count the labels of each image and class.
 

@@ -11,7 +11,7 @@ from hpo.detection.choice import ap_value
 from hpo.detection.curves import Labels, curve
 from hpo.detection.events import single
 from hpo.detection.picked import Picked
-from hpo.detection.predictions import Predictions
+from hpo.detection.predictions import MAX_CANDIDATES, Predictions
 from hpo.trial.kinds import Kind
 from hpo.trial.objective import Average, Objective, Quantity
 from hpo.trial.operating_point import DEFAULT, OperatingPoint, Rated
@@ -32,10 +32,33 @@ def measure(predictions: Predictions, point: OperatingPoint, objective: Objectiv
         The scores at the setting; and the objective's value there, in [0, 1]: 0 where its conditions are not met.
     """
     picked = single(predictions, point).at(0).cut(point)
-    rated = Rated(point, _scores(picked, Labels.of(predictions)))
+    beyond = int((np.diff(predictions.truth_offsets) > point.max_det).sum())
+    rated = Rated(point, _scores(picked, Labels.of(predictions)), images_cut(predictions, picked, point), beyond)
     if violated(predictions, point, objective):
         return rated, 0.0
     return rated, evidence.value(evidence.at(predictions, point, objective), predictions, objective)
+
+
+def images_cut(predictions: Predictions, picked: Picked, point: OperatingPoint) -> int:
+    """Count the images of which the limit drops detections above the confidence.
+
+    Args:
+        predictions: Candidates and labels.
+        picked: What ``point`` detects, at all confidences.
+        point: The setting and its confidence thresholds.
+
+    Returns:
+        The number of images.
+    """
+    full = np.bincount(picked.images, minlength=len(predictions)) == point.max_det
+    least = np.float32(min(point.per_class_conf or (point.conf,)))
+    lowest = np.full(len(predictions), np.inf, np.float32)
+    np.minimum.at(lowest, picked.images, picked.scores)
+    if not (full & (lowest > least)).any():  # what is dropped has no higher score than what is kept
+        return 0
+    whole = single(predictions, replace(point, max_det=MAX_CANDIDATES)).at(0)
+    kept, every = (np.bincount(of.images[of.cut(point).above], minlength=len(predictions)) for of in (picked, whole))
+    return int((every > kept).sum())
 
 
 def violated(predictions: Predictions, point: OperatingPoint, objective: Objective) -> list[str]:

@@ -15,7 +15,7 @@ from hpo.detection.evidence import Chosen, areas_of
 from hpo.detection.predictions import EVERY_SIZE, Predictions
 from hpo.trial.kinds import Kind
 from hpo.trial.objective import Objective
-from hpo.trial.operating_point import SweepPlan
+from hpo.trial.operating_point import OperatingPoint, SweepPlan
 
 
 @dataclass
@@ -80,10 +80,15 @@ class SettingsSearch:
         best: list[Chosen | None] = [None] * len(self.subsets)
         chooser = self.chooser if kind.row.by_class else replace(self.chooser, per_class=False)
         settings = points = 0
+        kept: dict[OperatingPoint, int] = {}
         for events, sized in self._groups(kind):
             settings += len(events.settings)
             for bit, setting in enumerate(events.settings):
                 picked = events.at(bit)
+                unlimited = replace(setting, max_det=0)
+                if kept.get(unlimited) == len(picked):  # a lower limit cut nothing: this one is the same setting
+                    continue
+                kept[unlimited] = len(picked)
                 measured = picked if sized is events else sized.at(bit)
                 for index, (labels, counted) in enumerate(self.subsets):
                     choice = chooser.choose(picked, setting, labels, (measured, counted))

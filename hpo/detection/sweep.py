@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hpo.detection import evidence
 from hpo.detection.choice import TOLERANCE
 from hpo.detection.counts import values
+from hpo.detection.curves import Labels
 from hpo.detection.evidence import Bootstrap, Reference
 from hpo.detection.picked import Picked, joined
 from hpo.detection.predictions import Predictions
@@ -127,6 +128,34 @@ def check(objective: Objective, plan: SweepPlan, names: Iterable[str]) -> None:
         raise UsageError("a threshold a class goes with conditions on single classes only: `f1 at recall[NAME] >= 0.6`")
     if plan.per_class and held_back_by:
         raise UsageError(f"a threshold a class goes with F and AP objectives, not with {objective.metric}")
+
+
+def check_labels(objective: Objective, predictions: Predictions, split: str) -> None:
+    """Check that the labels of a split can answer an objective: else every setting would be worth the same.
+
+    Args:
+        objective: What is optimized, and its conditions.
+        predictions: Candidates and labels of the split.
+        split: Its name.
+
+    Raises:
+        hpo.errors.UsageError: A condition is on a class, or the metric on a size, that no label has. The message says
+            the way out.
+    """
+    labels = Labels.of(predictions)
+    for constraint in objective.constraints:
+        if constraint.cls in predictions.names and not labels.can_answer(constraint, predictions.names):
+            raise UsageError(
+                f"`{constraint}`: no image of the split {split} has a label of {constraint.cls}: add some, or drop the "
+                "condition"
+            )
+    low, high = evidence.areas_of(objective)
+    if not predictions.label_counts((low, high)).any():
+        size = f"{objective.metric.value.removeprefix('map_')} object (area from {low:g} to {high:g} px)"
+        raise UsageError(
+            f"{objective.metric}: the split {split} has no {size}, so that every setting would be worth 0: use "
+            "map50_95, another size or another split"
+        )
 
 
 def _kinds(predictions: Predictions, plan: SweepPlan) -> tuple[Kind, ...]:

@@ -63,7 +63,7 @@ class Workspace:
             train=train,
             objective=spec.objective,
             operating_point=point,
-            sweep=sweep_plan(spec) if spec.is_swept else None,
+            sweep=sweep_plan(spec, study.facts.most_labels) if spec.is_swept else None,
             predictions=self.prediction_folder(study),
             plots=spec.plots,
             best_value=best_value,

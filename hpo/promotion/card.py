@@ -185,6 +185,7 @@ def _limits(made: Promoted) -> Iterable[str]:
     else:
         trained_on = ", and was trained on" if trained.with_val else ""
         yield f"Numbers on val are optimistic: val chose the settings{trained_on}."
+    yield from (f"{caution[0].upper()}{caution[1:]}." for caution in made.study.facts.cautions)
     if made.found.finds_nothing:
         yield "At its operating point it finds nothing that is right on these images: it is of no use as it is."
     if choice.verdict is None:

@@ -66,7 +66,7 @@ class FolderBuilder:
         with folder.aside(asked.output) as draft:
             folder.write(draft, asked.output, self.study, trained, found, self.workspace.data)
             for form in asked.exports:
-                self.weights_process.export(draft / names.WEIGHTS, form, found.imgsz)
+                self.weights_process.export(draft / names.WEIGHTS, form, found.imgsz, found.point.max_det)
             checked = self.weights_process.check(draft)
             _refuse_unlike(found, checked)
             command, now = asked.command(self.study.name), datetime.now(UTC)

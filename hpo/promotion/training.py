@@ -156,7 +156,7 @@ class FinalTraining:
             train=self.train,
             objective=Objective() if self._with_val else spec.objective,
             operating_point=point,
-            sweep=sweep_plan(spec) if swept else None,
+            sweep=sweep_plan(spec, self._study.facts.most_labels) if swept else None,
             predictions=self._workspace.prediction_folder(self._study) if swept else None,
             checkpoint=None if saved is None else str(saved.path),
             known_epochs=0 if saved is None else saved.epoch,
@@ -183,7 +183,9 @@ class FinalTraining:
 
     def _digest(self) -> str:
         spec = self._study.spec
-        sweep = sweep_plan(spec).to_dict() if spec.is_swept and not self._with_val else None
+        sweep = (
+            sweep_plan(spec, self._study.facts.most_labels).to_dict() if spec.is_swept and not self._with_val else None
+        )
         identity = (self._study.uuid, self._study.identity.data_fingerprint, self._study.identity.model_sha256)
         point = self._choice.row.recommended_point.to_dict()
         what = [*identity, self.train, str(spec.objective), sweep, self._with_val, point]

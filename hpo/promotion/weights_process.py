@@ -45,9 +45,9 @@ class WeightsProcess:
         """Return the result of ``hpo.training.measuring.verifying.verify``."""
         return self.ask("check", {"folder": str(folder), "device": self.device}, "checking")
 
-    def export(self, weights: Path, form: str, imgsz: int) -> Path:
+    def export(self, weights: Path, form: str, imgsz: int, max_det: int) -> Path:
         """Export the weights; return the file, which lies beside ``weights``."""
-        asked = {"weights": str(weights), "format": form, "imgsz": imgsz, "device": self.device}
+        asked = {"weights": str(weights), "format": form, "imgsz": imgsz, "device": self.device, "max_det": max_det}
         return weights.with_name(self.ask("export", asked, f"exporting {form}")["file"])
 
     def ask(self, task: str, request: dict[str, Any], doing: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ def render(report: Report) -> str:
         words.question(report),
         "\n".join(f"> {line}" for line in words.verdict(report)),
         words.standing(report),
+        *words.cautions(report),
         "## The winner's settings against the defaults",
         table(("argument", "baseline", "winner"), [(row.name, row.default, row.winner) for row in report.settings]),
         "## Operating point",

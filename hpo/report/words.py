@@ -69,6 +69,11 @@ def verdict(report: Report) -> tuple[str, ...]:
     )
 
 
+def cautions(report: Report) -> tuple[str, ...]:
+    """Return what values on val can't show."""
+    return tuple(f"{caution[0].upper()}{caution[1:]}." for caution in report.study.facts.cautions)
+
+
 def operating_point(row: TrialRow) -> tuple[str, ...]:
     """Return the setting to deploy, and the evidence for it."""
     if row.operating_point is None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from hpo.studyfile.schema import STAGE_SUFFIX, StudySpec
 from hpo.studyfile.stage import StagePlan
+from hpo.trial import wording
 from hpo.trial.operating_point import DEFAULT, OperatingPoint, SweepResult
 from hpo.trial.vocabulary import Reason, Scalar, TrialState
 
@@ -64,6 +65,28 @@ class Facts:
     def from_dict(cls, raw: dict[str, Any]) -> Facts:
         """Return the value that ``asdict`` gave; studies stored by an older version have no ``warm``."""
         return cls(**{**raw, "warm": WarmStart(**raw.get("warm", {}))})
+
+    @property
+    def cautions(self) -> list[str]:
+        """Return what values on val can't show; studies of older versions did not compare its images with train."""
+        return wording.cautions(self.val_images, int(self.dataset.get("in_train", 0)))
+
+    @property
+    def val_images(self) -> int:
+        """Return the number of images of val; 0 where it is not known."""
+        return int(self._val.get("images", 0))
+
+    @property
+    def _val(self) -> dict[str, Any]:
+        val: dict[str, Any] = self.dataset.get("splits", {}).get("val", {})
+        return val
+
+    @property
+    def most_labels(self) -> int:
+        """Return the labels of the image of val that has the most; 0 in studies of older versions, which did not count
+        them: their sweeps keep the one limit of detections that they began with.
+        """
+        return int(self._val.get("most", 0))
 
 
 @dataclass(frozen=True)

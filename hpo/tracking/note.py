@@ -16,6 +16,7 @@ from hpo.evidence.document import VerdictDocument
 from hpo.study.records import StudyRow, TrialRow
 from hpo.study.studies import snapshot
 from hpo.studyfile.schema import StudySpec
+from hpo.trial import wording
 from hpo.trial.vocabulary import TrialState
 
 NOTE_TAG = "mlflow.note.content"
@@ -57,7 +58,8 @@ def text(study: StudyRow, trials: Sequence[TrialRow], verdict: VerdictDocument |
     title = f"### {spec.name}: {spec.objective} of `{Path(spec.model).name}`, {standing}"
     told = [] if verdict is None else [f"**Verdict:** {verdict.sentence}"]
     table = [_table(spec, best)] if best else []
-    return "\n\n".join([title, *told, _counts(spec, trials), *table, _asked(spec)])
+    told += [f"**Caution:** {caution}." for caution in study.facts.cautions]
+    return "\n\n".join([title, *told, _counts(spec, trials), *table, _asked(study)])
 
 
 def _counts(spec: StudySpec, trials: Sequence[TrialRow]) -> str:
@@ -80,11 +82,12 @@ def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _asked(spec: StudySpec) -> str:
+def _asked(study: StudyRow) -> str:
+    spec, how = study.spec, wording.measured(study.facts.val_images)
     sampled = ", ".join(f"`{name}`" for name in spec.searched.names) or "nothing"
     swept = (
         "- swept after each training: what was chosen is `final/iou` and `final/conf`, and `final/gain` is what it "
-        "gains over Ultralytics' defaults, cross-validated"
+        f"gains over Ultralytics' defaults, {how}"
     )
     return "\n".join(
         [

@@ -12,6 +12,7 @@ import logging
 import os
 import time
 import zipfile
+from collections.abc import Collection
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,12 @@ import numpy as np
 
 from hpo import files
 from hpo.detection.predictions import Predictions
+from hpo.trial.classes import trained
 from hpo.trial.operating_point import FLOOR
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 """Version of the file format. It changes with the content of the files or the way predictions are made; files of
 another version are never read.
 """
@@ -64,9 +66,11 @@ class PredictionCache:
             return None
         return predictions
 
-    def save(self, name: str, predictions: Predictions, trained_imgsz: int) -> None:
+    def save(
+        self, name: str, predictions: Predictions, trained_imgsz: int, classes: Collection[int] | None = None
+    ) -> None:
         """Keep ``predictions``; the file is whole at any moment. ``trained_imgsz``: image size of the weights'
-        training, in pixels.
+        training, in pixels. ``classes``: indices of the classes that were trained; None for all.
         """
         if self._keep < 1:
             return
@@ -74,17 +78,25 @@ class PredictionCache:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             with files.written_aside(target, flush=True) as aside, aside.open("wb") as file:
-                np.savez(file, allow_pickle=False, **_written(name, predictions, trained_imgsz))
+                np.savez(file, allow_pickle=False, **_written(name, predictions, trained_imgsz, classes))
             self._forget()
         except OSError as error:
             log.warning("predictions.cache_unusable", extra={"file": str(target), "error": str(error)})
 
     def trained_imgsz(self, weights: str) -> int | None:
         """Return the training's image size, in pixels, of the weights with this sha256, if it was ever saved."""
+        found = self._fact(weights, "trained_imgsz")
+        return None if found is None else int(found)
+
+    def trained_classes(self, weights: str) -> frozenset[int] | None:
+        """Return the classes that the weights with this sha256 were trained on; None for all, or if not known."""
+        return trained(self._fact(weights, "trained_classes"))
+
+    def _fact(self, weights: str, name: str) -> Any:
         for file in sorted(self._folder.glob(f"{_of_weights(weights)}-*.npz")):
             try:
                 with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
-                    return int(_facts(arrays)["trained_imgsz"])
+                    return _facts(arrays)[name]
             except _UNREADABLE:
                 continue
         return None
@@ -108,9 +120,12 @@ def _age(file: Path) -> float:
         return float("inf")
 
 
-def _written(name: str, predictions: Predictions, trained_imgsz: int) -> dict[str, Any]:
+def _written(
+    name: str, predictions: Predictions, trained_imgsz: int, classes: Collection[int] | None
+) -> dict[str, Any]:
     arrays = dict(vars(predictions))
-    facts = {"key": name} | {fact: arrays.pop(fact) for fact in _FACTS} | {"trained_imgsz": trained_imgsz}
+    of_training = {"trained_imgsz": trained_imgsz, "trained_classes": None if classes is None else sorted(classes)}
+    facts = {"key": name} | {fact: arrays.pop(fact) for fact in _FACTS} | of_training
     return {"facts": np.frombuffer(json.dumps(facts).encode(), np.uint8)} | arrays
 
 

@@ -61,7 +61,8 @@ def _check(asked: dict[str, Any], progress: Progress) -> dict[str, Any]:
 def _export(asked: dict[str, Any], _progress: Progress) -> dict[str, Any]:
     from hpo.training.exporting import export
 
-    return {"file": export(Path(asked["weights"]), asked["format"], int(asked["imgsz"]), asked["device"]).name}
+    given = (asked["format"], int(asked["imgsz"]), asked["device"], int(asked["max_det"]))
+    return {"file": export(Path(asked["weights"]), *given).name}
 
 
 TASKS: dict[str, Callable[[dict[str, Any], Progress], dict[str, Any]]] = {

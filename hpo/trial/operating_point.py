@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from hpo.trial.kinds import Axis, Kind
@@ -11,6 +11,10 @@ FLOOR = 0.001
 """Lowest score in [0, 1] at which a candidate is considered; ``model.val`` has the same floor."""
 MAX_IOUS = 64
 """Largest number of IoU thresholds: each takes one bit of a 64-bit word."""
+DENSE = 100
+"""Number of labels in an image above which a sweep tries ``MORE_DETECTIONS`` too."""
+MORE_DETECTIONS = 1000
+"""The limit of detections an image that a sweep tries beside Ultralytics' own on dense images."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,8 @@ class SweepPlan:
     """Widths of Gaussian Soft-NMS, each above 0."""
     floors: tuple[float, ...] = (FLOOR, 0.01, 0.05, 0.1, 0.25)
     """Score floors of weighted boxes fusion, each in [0, 1]."""
-    max_dets: tuple[int, ...] = (300,)
+    max_dets: tuple[int, ...] = ()
+    """Limits of detections an image, ascending; empty where the labels decide (``for_labels``)."""
     per_class: bool = False
     """Whether each class gets a confidence threshold of its own."""
     folds: int = 5
@@ -86,6 +91,15 @@ class SweepPlan:
     resamples: int = 2000
     """Number of resamples in the paired bootstrap over images."""
     seed: int = 0
+
+    def for_labels(self, most: int) -> SweepPlan:
+        """Return the plan with its limits of detections named; ``most``: labels of the image that has the most.
+
+        The limits are 300 and, above ``DENSE`` labels, ``MORE_DETECTIONS``.
+        """
+        if self.max_dets:
+            return self
+        return replace(self, max_dets=(DEFAULT.max_det, *((MORE_DETECTIONS,) if most > DENSE else ())))
 
     def axis(self, axis: Axis) -> tuple[float, ...]:
         """Return the values that the sweep tries on ``axis``."""
@@ -102,7 +116,8 @@ class SweepPlan:
 
     @staticmethod
     def from_dict(raw: dict[str, Any]) -> SweepPlan:
-        plain: dict[str, Any] = {
+        """Return the value that ``to_dict`` was given; a plan without limits of detections is of 300 alone."""
+        plain: dict[str, Any] = {"max_dets": (DEFAULT.max_det,)} | {
             name: tuple(value) if isinstance(value, list) else value for name, value in raw.items()
         }
         return SweepPlan(**{**plain, "kinds": tuple(Kind(kind) for kind in raw["kinds"])})
@@ -126,9 +141,14 @@ class Rated:
     """Scores by name. ``precision, recall, f1`` (macro, IoU 0.5) and ``map50, map50_95`` are for the detections above
     the threshold. ``map50_all, map50_95_all`` are for all detections above the floor, as ``model.val`` reports them.
     """
+    images_cut: int = 0
+    """Number of images with detections above the threshold that ``max_det`` drops."""
+    images_beyond: int = 0
+    """Number of images with more labels than ``max_det``."""
 
     def to_dict(self) -> dict[str, Any]:
-        return {**self.point.to_dict(), **self.scores}
+        limited = {"images_cut": self.images_cut, "images_beyond": self.images_beyond}
+        return {**self.point.to_dict(), **self.scores, **limited}
 
 
 @dataclass(frozen=True)
@@ -213,6 +233,7 @@ class SweepResult:
         plain = ("capture", "images", "settings", "points", "seconds", "objective", "value", "in_sample")
         return {
             **{name: getattr(self, name) for name in (*plain, "default_value", "feasible", "default_feasible")},
+            "cross_validated": self.is_cross_validated,
             "best": self.best.to_dict(),
             "default": self.default.to_dict(),
             "gain": asdict(self.gain),
@@ -232,7 +253,8 @@ class SweepResult:
 def _rated(raw: dict[str, Any]) -> Rated:
     names = ("precision", "recall", "f1", "map50", "map50_95", "map50_all", "map50_95_all")
     scores = {name: raw[name] for name in names}
-    return Rated(OperatingPoint.from_dict(raw), scores)
+    limited = (raw.get(name, 0) for name in ("images_cut", "images_beyond"))  # results of older versions have none
+    return Rated(OperatingPoint.from_dict(raw), scores, *limited)
 
 
 def _gain(raw: dict[str, Any]) -> Gain:

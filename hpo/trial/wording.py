@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 from hpo.trial.kinds import Axis
-from hpo.trial.operating_point import DEFAULT, OperatingPoint, SweepResult
+from hpo.trial.operating_point import DEFAULT, OperatingPoint, Rated, SweepResult
 
 
 def setting(point: OperatingPoint) -> str:
@@ -33,14 +35,58 @@ def in_python(weights: str, settings: str) -> str:
 
 
 def gain(result: SweepResult) -> str:
-    """Describe the gain of the best setting over Ultralytics' defaults, and the recommendation that follows."""
+    """Describe the gain of the best setting over Ultralytics' defaults, the recommendation that follows, and the images
+    that a limit of detections has cut.
+    """
+    return "; ".join([_gain(result), *limits(result)])
+
+
+def measured(images: int) -> str:
+    """Describe how the value of a sweep's best setting was measured, on so many images."""
+    return "cross-validated over images" if images != 1 else "on the one image that chose it"
+
+
+def cautions(images: int, in_train: int) -> list[str]:
+    """Name what values on val can't show.
+
+    ``images``: images of val; ``in_train``: those of them that are in train, too.
+    """
+    one = "val is one image: nothing is measured on images that did not choose it; give val more of them"
+    seen = f"{in_train} of {images} images of val are in train, too: values there say nothing about new images"
+    return [*([one] if images == 1 else []), *([seen] if in_train else [])]
+
+
+def untrained(names: Sequence[str], labelled: Collection[int], trained: Collection[int] | None) -> list[str]:
+    """Name the classes that are measured without having been trained.
+
+    ``names``: names by index; ``labelled``: classes that have labels; ``trained``: trained classes, None for every one.
+    """
+    other = [names[index] for index in sorted(set(labelled) - set(labelled if trained is None else trained))]
+    if trained is None or not other:
+        return []
+    known = ", ".join(names[index] for index in sorted(trained))
+    return [f"the weights were trained on {known} alone, and {', '.join(other)} of the data are measured, too"]
+
+
+def limits(result: SweepResult) -> list[str]:
+    """Describe the limits of detections that are too low for some images, at the defaults and at the best setting."""
+    at = {"the defaults": result.default, "the best setting": result.best}
+    return [_limit(rated, result.images, name) for name, rated in at.items() if rated.images_cut or rated.images_beyond]
+
+
+def _limit(rated: Rated, images: int, at: str) -> str:
+    few, more = f"{rated.images_cut} of {images} images", f"{rated.images_beyond} have more labels than that"
+    return f"max_det {rated.point.max_det} of {at} cuts the detections of {few} ({more})"
+
+
+def _gain(result: SweepResult) -> str:
     if not result.feasible:
         return f"no setting meets the conditions of {result.objective}: the defaults are recommended"
-    found, chosen_by = result.gain.decisive, "images that did not choose it"
-    if not result.is_cross_validated:
-        chosen_by = "the one image that chose it"
-    images = "test images" if result.gain.test else chosen_by
-    over = f"{found.value:+.4f} {result.objective} over {setting(result.default.point)} on {images}"
+    found, chosen_by = result.gain.decisive, "on the one image that chose it"
+    if result.is_cross_validated:
+        chosen_by = "on images that did not choose it"
+    images = "on test images" if result.gain.test else chosen_by
+    over = f"{found.value:+.4f} {result.objective} over {setting(result.default.point)} {images}"
     interval = f"95% interval {found.low:+.4f} to {found.high:+.4f}"
     if result.gain.proven:
         return f"{over}, {interval}: recommended"

@@ -294,8 +294,8 @@ def _workspace(
     data = folder / "data.yaml"
     write_resolved(source, data)
     devices = machine.slots(settings, slot_request)
-    images = dataset.splits["train"].images
-    baseline = plan.baseline(study.spec, nc=dataset.nc, train_images=images) if study.spec.baseline else None
+    counted = {"train_images": dataset.splits["train"].images, "most_labels": study.facts.most_labels}
+    baseline = plan.baseline(study.spec, nc=dataset.nc, **counted) if study.spec.baseline else None
     return Workspace(folder, model, data, baseline, devices, settings.cache / "predictions")
 
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hpo import files
 from hpo.settings import Settings
+from hpo.trial import wording
 
 if TYPE_CHECKING:
     from hpo.detection.predictions import Predictions
@@ -29,6 +31,8 @@ class Swept:
     predictions: Predictions
     request: PredictionsRequest
     imgsz: int
+    cautions: tuple[str, ...] = ()
+    """What values on these images can't show."""
 
     def save(self, folder: Path) -> list[Path]:
         """Write the sweep's files into ``folder``."""
@@ -46,10 +50,11 @@ def sweep(
     """Capture (or load) the predictions and sweep them.
 
     If the data has a test split, ``test`` also measures the gain there; a sweep of the test split itself has no
-    other split to measure.
+    other split to measure. Raises UsageError for an objective that the labels can't answer.
     """
     from hpo.dataset.description import describe
     from hpo.training import environment
+    from hpo.training.cache import PredictionCache
     from hpo.training.measuring.predictions import captured
 
     os.environ.update(environment.kernel_cache(settings.home))
@@ -58,10 +63,18 @@ def sweep(
         wanted = replace(request, split=split)
         return captured(wanted, settings, progress=lambda done, images: show(split, done, images))
 
-    found, imgsz = predictions(request.split)
-    splits = describe(request.data, settings.cache).splits
-    others = predictions("test")[0] if test and "test" in splits and request.split != "test" else None
+    from hpo.detection.sweep import check_labels
     from hpo.detection.sweep import sweep as search
 
+    found, imgsz = predictions(request.split)
+    check_labels(objective, found, request.split)
+    dataset = describe(request.data, settings.cache)
+    others = predictions("test")[0] if test and "test" in dataset.splits and request.split != "test" else None
+    if others is not None:
+        check_labels(replace(objective, constraints=()), others, "test")
     result = search(found, plan, objective, test=others, threads=len(os.sched_getaffinity(0)))
-    return Swept(result, found, request, imgsz)
+    cautions = wording.cautions(len(found), dataset.in_train) if request.split == "val" else []
+    trained = PredictionCache(settings.cache / "predictions").trained_classes(files.digest(request.weights))
+    if len(found.names) > 1:
+        cautions += wording.untrained(found.names, {int(cls) for cls in found.truth_classes}, trained)
+    return Swept(result, found, request, imgsz, tuple(cautions))

@@ -33,8 +33,8 @@ def test_images_labels_and_boxes_are_counted(dataset: Path) -> None:
     summary = describe(dataset)
     assert summary.names == ("cat", "dog")
     assert summary.splits == {
-        "train": SplitSummary(images=2, labelled=1, background=1, boxes=2, polygons=0),
-        "val": SplitSummary(images=1, labelled=1, background=0, boxes=1, polygons=0),
+        "train": SplitSummary(images=2, labelled=1, background=1, boxes=2, polygons=0, most=2),
+        "val": SplitSummary(images=1, labelled=1, background=0, boxes=1, polygons=0, most=1),
     }
     assert summary.yaml == str(dataset)
 
@@ -55,7 +55,9 @@ def test_folders_are_searched_to_any_depth_without_hidden_files(dataset: Path) -
 
 def test_polygons_are_boxes_too(dataset: Path) -> None:
     (dataset.parent / "labels/val/c.txt").write_text("0 0.1 0.1 0.9 0.1 0.5 0.9\n1 0 0 0 1 1 1 1 0\n")
-    assert describe(dataset).splits["val"] == SplitSummary(images=1, labelled=1, background=0, boxes=2, polygons=2)
+    assert describe(dataset).splits["val"] == SplitSummary(
+        images=1, labelled=1, background=0, boxes=2, polygons=2, most=2
+    )
 
 
 def test_a_repeated_row_counts_once(dataset: Path) -> None:
@@ -79,7 +81,7 @@ def test_lists_and_lists_of_lists_name_images(dataset_with: Make) -> None:
     (folder / "more.txt").write_text("./images/val/c.jpg\n./images/val/c.jpg\n\n")
     (folder / "val.txt").write_text(f"{folder}/images/val/c.jpg")
     splits = describe(yaml).splits
-    assert splits["train"] == SplitSummary(images=4, labelled=3, background=1, boxes=4, polygons=0)
+    assert splits["train"] == SplitSummary(images=4, labelled=3, background=1, boxes=4, polygons=0, most=2)
     assert splits["val"].images == 1
 
 
@@ -99,6 +101,12 @@ def test_validation_is_another_word_for_val(dataset_with: Make) -> None:
 def test_the_same_image_in_train_and_val_is_no_error(dataset: Path) -> None:
     (dataset.parent / "images/val/c.jpg").write_bytes((dataset.parent / "images/train/a.jpg").read_bytes())
     assert describe(dataset).splits["val"].images == 1
+
+
+def test_images_of_val_that_are_in_train_too_are_counted(dataset: Path) -> None:
+    assert describe(dataset).in_train == 0
+    (dataset.parent / "images/val/c.jpg").write_bytes((dataset.parent / "images/train/a.jpg").read_bytes())
+    assert describe(dataset).in_train == 1
 
 
 @pytest.mark.parametrize(

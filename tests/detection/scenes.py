@@ -71,3 +71,27 @@ def _image(scene: Scene, rng: np.random.Generator, index: int) -> ImagePredictio
         truth_classes=classes,
         truth_areas=sizes.prod(1),
     )
+
+
+def dense(images: int = 12, objects: int = 400, seed: int = 0) -> Predictions:
+    """Return images with so many small objects on a grid; each is found well, and once more a little beside it."""
+    rng = np.random.default_rng(seed)
+    return collect([_grid(objects, rng, index) for index in range(images)], ["car", "van"], "deploy")
+
+
+def _grid(objects: int, rng: np.random.Generator, index: int) -> ImagePredictions:
+    across = np.arange(objects)
+    centres = np.stack([across % 20, across // 20], 1) * 30.0 + rng.uniform(14, 16, (objects, 2))
+    classes = (rng.random(objects) < 0.1).astype(int)
+    found = np.concatenate([centres + rng.normal(0, 1, (objects, 2)), centres + rng.normal(0, 4, (objects, 2))])
+    scores = np.concatenate([rng.uniform(0.3, 0.99, objects), rng.uniform(0.002, 0.4, objects)])
+    return ImagePredictions(
+        name=f"{index}.jpg",
+        boxes=np.concatenate([found - 10, found + 10], 1),
+        scores=scores,
+        classes=np.concatenate([classes, classes]),
+        frame=(1.0, 1.0, 0.0, 0.0, 640.0, 640.0),
+        truth_boxes=np.concatenate([centres - 10, centres + 10], 1),
+        truth_classes=classes,
+        truth_areas=np.full(objects, 400.0),
+    )

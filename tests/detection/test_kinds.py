@@ -20,7 +20,9 @@ PLAN = SweepPlan(ious=(0.3, 0.6), sigmas=(0.3, 0.5, 0.7), floors=(0.001, 0.1))
 
 @pytest.mark.parametrize("kind", Kind)
 def test_a_kind_is_tried_at_every_value_of_its_axes_and_of_no_other(kind: Kind) -> None:
-    points = [point for settings, _ in groups(PLAN, kind, 7) for some in settings for point in some]
+    points = [
+        point for settings, _ in groups(replace(PLAN, max_dets=(7,)), kind) for some in settings for point in some
+    ]
     expected = 1
     for axis in kind.row.axes:
         expected *= len(PLAN.axis(axis))
@@ -34,7 +36,7 @@ def test_a_kind_is_tried_at_every_value_of_its_axes_and_of_no_other(kind: Kind) 
 @pytest.mark.parametrize("kind", Kind)
 def test_what_a_setting_detects_is_what_it_was_rated_by(kind: Kind) -> None:
     predictions = make(Scene())
-    for settings, _ in groups(PLAN, kind, 7):
+    for settings, _ in groups(replace(PLAN, max_dets=(7,)), kind):
         for point in settings[0]:
             found = detections(predictions, point)
             assert sum(len(image.scores) for image in found) == len(single(predictions, point))
@@ -45,7 +47,7 @@ def test_what_a_setting_detects_is_what_it_was_rated_by(kind: Kind) -> None:
 def test_classes_leave_each_other_alone_where_the_row_says_so(kind: Kind) -> None:
     """The detections of a class do not change if the candidates of the other classes are missing."""
     whole = make(Scene())
-    for settings, _ in groups(PLAN, kind, 10_000):
+    for settings, _ in groups(replace(PLAN, max_dets=(10_000,)), kind):
         point = settings[0][0]
         alone = detections(_of_class(whole, 0), point)
         for image, own in zip(detections(whole, point), alone, strict=True):

@@ -13,7 +13,7 @@ from hpo.detection import evidence
 from hpo.detection.evidence import Bootstrap, Reference
 from hpo.detection.predictions import Predictions
 from hpo.detection.rating import default_for, measure
-from hpo.detection.sweep import best_value, sweep
+from hpo.detection.sweep import best_value, check_labels, sweep
 from hpo.errors import UsageError
 from hpo.trial.kinds import SUPPRESSING, Kind
 from hpo.trial.objective import parse
@@ -150,3 +150,28 @@ def test_folds_are_even_and_every_image_is_in_one() -> None:
     fold = evidence.folds(87, 5, 0)
     assert sorted(np.bincount(fold)) == [17, 17, 17, 18, 18]
     assert sorted(evidence.folds(3, 5, 0)) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("recall at recall[class1] >= 0.4", r"no image of the split val has a label of class1"),
+        ("map50 at precision[class1] >= 0.4 and fp_per_image <= 3", r"precision\[class1\] >= 0.4"),
+        ("map_large", r"the split val has no large object \(area from 9216 to inf px\)"),
+    ],
+)
+def test_what_the_labels_can_not_answer_is_refused_with_the_way_out(text: str, told: str) -> None:
+    whole = make(Scene(images=12))
+    lacking = replace(
+        whole,
+        truth_classes=np.where(whole.truth_classes == 1, 0, whole.truth_classes).astype(np.int32),
+        truth_areas=np.full_like(whole.truth_areas, 500),
+    )
+    with pytest.raises(UsageError, match=told):
+        check_labels(parse(text), lacking, "val")
+    check_labels(parse("f1 at recall[class0] >= 0.4"), lacking, "val")
+    check_labels(parse("map_small"), lacking, "val")
+
+
+def test_an_unknown_class_is_left_to_the_check_that_names_the_known_ones() -> None:
+    check_labels(parse("f1 at recall[nobody] >= 0.4"), make(Scene()), "val")

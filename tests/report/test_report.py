@@ -127,6 +127,15 @@ def test_what_a_warm_start_took_over_is_said(render: Any) -> None:
     )
 
 
+@pytest.mark.parametrize("render", [html.render, markdown.render], ids=["html", "md"])
+def test_what_val_can_not_show_is_said(render: Any) -> None:
+    report = make_report()
+    assert "are in train" not in render(report)
+    dataset = {**report.study.facts.dataset, "in_train": 7}
+    study = dataclasses.replace(report.study, facts=dataclasses.replace(report.study.facts, dataset=dataset))
+    assert "7 of 40 images of val are in train, too" in render(dataclasses.replace(report, study=study))
+
+
 def test_a_large_study_shows_its_best_trials_and_says_how_many_there_are() -> None:
     report = make_report(300)
     told = html.render(report)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from mlflow.tracking import MlflowClient
 
 from hpo.settings import Settings
 from hpo.tracking import note
 from hpo.tracking.projection import Projector
-from hpo.trial.vocabulary import Reason
+from hpo.trial.vocabulary import Postprocess, Reason
 from tests.searches import verdict
 from tests.tracking.support import Rows, make_epochs, make_rows, make_trial
 
@@ -25,6 +26,19 @@ def test_it_says_what_was_asked_where_it_stands_and_the_best() -> None:
     assert table[0].startswith("| trial | map50_95 | lr0 |")
     assert table[2].startswith(f"| {best.number}")
     assert len(table) == 4
+
+
+def test_one_validation_image_is_not_said_to_cross_validate() -> None:
+    rows = make_rows([Reason.COMPLETE])
+    spec = replace(rows.study.spec, postprocess=Postprocess.SWEPT)
+    several = note.text(replace(rows.study, spec=spec), rows.trials(), None)
+    assert "cross-validated" in several
+    assert "Caution" not in several
+    facts = replace(rows.study.facts, dataset={"splits": {"val": {"images": 1}}, "in_train": 1})
+    alone = note.text(replace(rows.study, spec=spec, facts=facts), rows.trials(), None)
+    assert "cross-validated" not in alone
+    assert "**Caution:** val is one image" in alone
+    assert "**Caution:** 1 of 1 images of val are in train" in alone
 
 
 def described(projector: Callable[[Rows], Projector], settings: Settings) -> tuple[Rows, MlflowClient, str]:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from hpo.detection.apply import detections
 from hpo.detection.rating import measure
 from hpo.studyfile.text.ultralytics_yaml import predict_arguments
 from hpo.trial.kinds import Kind
@@ -204,6 +206,18 @@ def test_a_head_without_suppression_is_what_model_predict_sees_without_nms(free:
     for point in [*FREE_POINTS, OperatingPoint(None, 0.01, 5, Kind.NONE)]:
         assert check_predict(free, point, predictions, nms=False) == []
         assert predict_arguments(free.weights, free.imgsz, point)["nms"] is False
+
+
+def test_a_head_without_suppression_gives_as_many_detections_as_the_limit_allows(free: Subject) -> None:
+    larger = replace(free, imgsz=320)
+    predictions = captured(larger, "deploy")
+    assert len(predictions.scores) > 1000 * len(predictions)
+    for limit in (300, 1000):
+        point = OperatingPoint(None, 0.001, limit, Kind.NONE)
+        theirs = predicted(larger, point, nms=False)
+        for name, ours in zip(predictions.images, detections(predictions, point), strict=True):
+            assert len(ours.scores) == len(theirs[name]) == limit
+            assert np.sort(ours.scores) == pytest.approx(np.sort(theirs[name][:, 4]), abs=1e-4)
 
 
 def test_a_head_without_suppression_is_what_model_val_sees_without_nms(free: Subject, tmp_path: Path) -> None:

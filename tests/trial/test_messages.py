@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
@@ -12,6 +13,7 @@ from hpo.trial.objective import Average, Constraint, Objective, Quantity
 from hpo.trial.operating_point import Gain, Interval, KindResult, OperatingPoint, Rated, SweepPlan, SweepResult
 from hpo.trial.request import PredictionFolder, TrialRequest
 from hpo.trial.vocabulary import Metric, Reason
+from tests.support import swept
 
 TEXT = st.text(max_size=20)
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
@@ -40,12 +42,12 @@ PLANS = st.builds(
     kinds=st.lists(st.sampled_from(Kind), min_size=1, max_size=2, unique=True).map(tuple),
     ious=st.lists(SHARE, min_size=1, max_size=5).map(tuple),
     conf=st.tuples(SHARE, SHARE),
-    max_dets=st.lists(EPOCH, min_size=1, max_size=2).map(tuple),
+    max_dets=st.lists(EPOCH, max_size=2).map(tuple),
     per_class=st.booleans(),
 )
 KEYS = ("precision", "recall", "f1", "map50", "map50_95", "map50_all", "map50_95_all")
 SCORES = st.fixed_dictionaries(dict.fromkeys(KEYS, SHARE))
-RATED = st.builds(Rated, POINTS, SCORES)
+RATED = st.builds(Rated, POINTS, SCORES, EPOCH, EPOCH)
 GAINS = st.builds(Gain, TEXT, NUMBER, NUMBER, NUMBER, st.none() | st.builds(Interval, NUMBER, NUMBER, NUMBER))
 RESULTS = st.builds(
     SweepResult,
@@ -142,6 +144,18 @@ def test_an_operating_point_is_the_same_after_json_and_beside_other_keys(point: 
 def test_an_operating_point_of_before_there_were_kinds_is_still_read() -> None:
     old = {"iou": 0.6, "conf": 0.3, "max_det": 100, "agnostic_nms": True}
     assert OperatingPoint.from_dict(old) == OperatingPoint(0.6, 0.3, 100, Kind.AGNOSTIC)
+
+
+def test_a_plan_of_before_limits_were_swept_is_of_300_detections_alone() -> None:
+    for old in ({}, {"max_dets": [300]}):
+        assert SweepPlan.from_dict({"kinds": ["hard"], "ious": [0.5, 0.7], **old}).for_labels(400).max_dets == (300,)
+
+
+@given(RATED)
+def test_scores_of_before_limits_were_counted_are_still_read(rated: Rated) -> None:
+    found = replace(swept(), best=rated).to_dict()
+    old = {name: value for name, value in found["best"].items() if not name.startswith("images_")}
+    assert SweepResult.from_dict({**found, "best": old}).best == replace(rated, images_cut=0, images_beyond=0)
 
 
 @given(REQUESTS)

@@ -56,3 +56,11 @@ def test_one_image_is_not_said_to_have_been_measured_by_others() -> None:
     alone = replace(swept(), images=1)
     assert "on the one image that chose it" in wording.gain(alone)
     assert "on images that did not choose it" in wording.gain(replace(alone, images=2))
+    assert "cross-validated" not in wording.measured(1)
+    assert not alone.to_dict()["cross_validated"]
+
+
+def test_what_val_can_not_show_is_named() -> None:
+    assert wording.cautions(2, 0) == []
+    assert "val is one image" in wording.cautions(1, 0)[0]
+    assert ["3 of 5 images of val are in train" in said for said in wording.cautions(5, 3)] == [True]

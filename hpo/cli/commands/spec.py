@@ -11,6 +11,7 @@ import click
 
 from hpo.cli.options import data_of_file_option, file_arguments, json_option, print_json, with_data
 from hpo.settings import load_settings
+from hpo.trial import wording
 
 
 @click.command(short_help="Check a study file and show what it asks for.")
@@ -22,7 +23,7 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
 
     KEY=VALUE overrides a key of the file, as for `hpo run`. All problems come in one list, with exit code 2.
     """
-    from hpo.dataset.description import describe, images_in_both
+    from hpo.dataset.description import describe
     from hpo.studyfile.checks.model import without_effect
     from hpo.studyfile.planning import plan, rungs
     from hpo.studyfile.planning.sweep import sweep_plan
@@ -35,8 +36,10 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
     dataset = describe(Path(spec.data), settings.cache)
     model = models.facts(spec.model)
     loaded.check_facts(dataset, model)
-    first = plan.baseline(spec, nc=dataset.nc, train_images=dataset.splits["train"].images) if spec.baseline else None
+    images, most = dataset.splits["train"].images, dataset.splits["val"].most
+    first = plan.baseline(spec, nc=dataset.nc, train_images=images, most_labels=most) if spec.baseline else None
     pruning = rungs.plan(spec)
+    cautions = wording.cautions(dataset.splits["val"].images, dataset.in_train)
     if as_json:
         from hpo.studyfile import serialize
 
@@ -46,21 +49,18 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
             "dataset": asdict(dataset),
             "pruning": {"first": pruning.first, "rungs": pruning.rungs, "silent": sorted(pruning.silent)},
             "baseline": None if first is None else asdict(first),
-            "sweep": sweep_plan(spec).to_dict() if spec.is_swept else None,
+            "sweep": sweep_plan(spec, most).to_dict() if spec.is_swept else None,
+            "cautions": cautions,
         }
         print_json(facts)
         return
     from hpo.cli.pages.spec_page import print_study
 
     print_study(spec, dataset, pruning, first)
-    val = dataset.splits["val"].images
-    if val == 1:
-        click.echo("\nval is one image: nothing is measured on images that did not choose it; give val more of them")
     for line in without_effect(spec, model):
         click.echo(f"\n{line}")
-    if both := images_in_both(Path(spec.data), settings.cache):
-        seen = f"\n{both} of {val} images of val are in train, too: values there say nothing about new images"
-        click.echo(f"{seen}; name others in {spec.data}")
+    for caution in cautions:
+        click.echo(f"\n{caution} ({spec.data})")
     weights = settings.home / "weights" / spec.model
     if spec.model.endswith(".pt") and not Path(spec.model).is_absolute() and not weights.is_file():
         click.echo(f"\n{spec.model} is not on this machine: it will be downloaded by `hpo run`, to {weights}")

@@ -16,6 +16,7 @@ from hpo.trial.kinds import SUPPRESSING
 
 _CAPTURE = "What the detector sees: as model.predict, or as model.val."
 _OBJECTIVE = "What to maximize: f1, 'f1 micro', f2, map50_95, map_small, 'recall at precision >= 0.9', ..."
+_MAX_DET = "Detections an image; several are tried. Default: 300, and 1000 where an image has over 100 labels."
 _PLAIN = " and ".join(kind for kind in SUPPRESSING if kind.is_plain)
 _KINDS = f"Kinds of suppression: {', '.join(SUPPRESSING)}, or all. `yolo predict` knows {_PLAIN}."
 
@@ -28,7 +29,7 @@ _KINDS = f"Kinds of suppression: {', '.join(SUPPRESSING)}, or all. `yolo predict
 @click.option("--objective", default="f1", show_default=True, metavar="TEXT", help=_OBJECTIVE)
 @click.option("--kinds", default="hard,agnostic", show_default=True, metavar="LIST", help=_KINDS)
 @click.option("--per-class", is_flag=True, help="A confidence threshold for each class.")
-@click.option("--max-det", type=click.IntRange(min=1), multiple=True, help="Detections an image; several are tried.")
+@click.option("--max-det", type=click.IntRange(min=1), multiple=True, help=_MAX_DET)
 @click.option("--capture", type=click.Choice(["deploy", "val"]), default="deploy", show_default=True, help=_CAPTURE)
 @click.option("--no-test", is_flag=True, help="Leave a test split of the dataset alone.")
 @device_option
@@ -64,6 +65,8 @@ def sweep(  # noqa: PLR0913  (a command has as many arguments as options)
     from hpo.cli.pages.sweep_page import print_sweep
 
     print_sweep(found.result, request.weights, found.imgsz, files)
+    for caution in found.cautions:
+        click.echo(f"{caution} ({request.data})")
 
 
 def _names(text: str) -> list[str]:

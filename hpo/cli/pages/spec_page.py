@@ -33,7 +33,7 @@ def print_study(spec: StudySpec, dataset: DatasetSummary, pruning: PruningPlan, 
         ("study", f"{spec.name}: {spec.objective} of {spec.model}"),
         ("data", _dataset(dataset)),
         ("every trial", _arguments(spec)),
-        *([("measured at", _measured(spec))] if spec.postprocess.value != "none" else []),
+        *([("measured at", _measured(spec, dataset.splits["val"].most))] if spec.postprocess.value != "none" else []),
         ("budget", _budget(spec)),
         ("sampler", f"{_method(spec.search.sampler)}, seed {spec.search.seed}{_enqueued(spec)}"),
         *([("warm start", f"from {earlier}, looked at when the study is made")] if spec.warm_start else []),
@@ -75,9 +75,9 @@ def _arguments(spec: StudySpec) -> str:
     return "  ".join(f"{name}={_value(value)}" for name, value in fixed.items() if name not in sampled)
 
 
-def _measured(spec: StudySpec) -> str:
+def _measured(spec: StudySpec, most_labels: int) -> str:
     if spec.is_swept:
-        return _swept(sweep_plan(spec))
+        return _swept(sweep_plan(spec, most_labels))
     point = operating_point(spec, {})
     sampled = set(spec.space.names)
     shown = {name: "sampled" if name in sampled else getattr(point, name) for name in POSTPROCESSING_NAMES}

@@ -101,7 +101,7 @@ def trial_page(spec: StudySpec, row: TrialRow, curve: list[EpochRow]) -> None:
     if row.sweep is not None:
         out.print(f"[bold]gain[/]  {escape(wording.gain(row.sweep))}")
     if row.value is not None:
-        how = ", cross-validated over images" if row.sweep is not None and row.sweep.is_cross_validated else ""
+        how = "" if row.sweep is None else f", {wording.measured(row.sweep.images)}"
         out.print(f"[bold]value[/]  {escape(str(spec.objective))} {short(row.value)}{how}")
     _pairs(out, "metrics", row.metrics)
     _pairs(out, "trained with", row.train)

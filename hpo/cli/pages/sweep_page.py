@@ -29,7 +29,7 @@ def print_sweep(result: SweepResult, weights: Path, imgsz: int, files: list[Path
     if not result.default_feasible:
         out.print(f"The defaults do not meet the conditions of {escape(result.objective)}.")
     scores = f"{result.in_sample:.4f} on the images that chose it"
-    scores += f", {result.value:.4f} cross-validated" if result.is_cross_validated else ""
+    scores += f", {result.value:.4f} {wording.measured(result.images)}" if result.is_cross_validated else ""
     out.print(f"[dim]{escape(result.objective)}: {scores}. AP is of the suppression, over all confidences.[/]")
     for line in _next(files):
         out.print(line, markup=False)

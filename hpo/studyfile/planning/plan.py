@@ -84,8 +84,10 @@ def operating_point(spec: StudySpec, params: Mapping[str, Scalar]) -> OperatingP
 _PREDICTION: dict[str, Any] = {name: getattr(DEFAULT, name) for name in POSTPROCESSING_NAMES}
 
 
-def baseline(spec: StudySpec, *, nc: int, train_images: int) -> BaselinePlan:
+def baseline(spec: StudySpec, *, nc: int, train_images: int, most_labels: int = 0) -> BaselinePlan:
     """Return trial 0 for a dataset of ``nc`` classes and ``train_images`` training images.
+
+    ``most_labels``: labels of the image of val that has the most.
 
     Ultralytics counts only images that it can read and that have sound labels. Where broken ones bring the count across
     a multiple of the batch, its rule may use a number of iterations that differs by one step an epoch.
@@ -98,15 +100,18 @@ def baseline(spec: StudySpec, *, nc: int, train_images: int) -> BaselinePlan:
     searched = (each for each in spec.space.dimensions if each.name in params)
     inside = all(contains(each.domain, params[each.name]) for each in searched)
     same = {**arguments.defaults(), **asked} == {**arguments.defaults(), **train}
-    return BaselinePlan(train, params, inside and same and _measured_alike(spec, params, point), point)
+    alike = _measured_alike(spec, params, point, most_labels)
+    return BaselinePlan(train, params, inside and same and alike, point)
 
 
-def _measured_alike(spec: StudySpec, params: Mapping[str, Scalar], point: OperatingPoint | None) -> bool:
+def _measured_alike(
+    spec: StudySpec, params: Mapping[str, Scalar], point: OperatingPoint | None, most_labels: int
+) -> bool:
     """Return whether a trial of the search with ``params`` would be measured at ``point`` and nowhere else."""
     if not spec.is_swept:
         return operating_point(spec, params) == point
     only = SweepPlan(kinds=(Kind.HARD,), ious=(0.7,), conf=(DEFAULT.conf, DEFAULT.conf), max_dets=(DEFAULT.max_det,))
-    return sweep_plan(spec) == only
+    return sweep_plan(spec, most_labels) == only
 
 
 def resolve_optimizer(args: Mapping[str, Any], *, nc: int, train_images: int) -> dict[str, Any]:

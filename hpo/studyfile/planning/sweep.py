@@ -19,12 +19,13 @@ _MODE = ("postprocess",)
 _INSTEAD = "`postprocess: sampled` lets the sampler propose it"
 
 
-def sweep_plan(spec: StudySpec) -> SweepPlan:
+def sweep_plan(spec: StudySpec, most_labels: int = 0) -> SweepPlan:
     """Return the plan of every trial; a name that the space does not have is not bounded.
 
-    A range of ``conf`` becomes (low, high) and a fixed one (c, c). The study has passed ``check``.
+    A range of ``conf`` becomes (low, high) and a fixed one (c, c). ``most_labels``: labels of the image of val that has
+    the most; it decides the limits of detections where the space names none. The study has passed ``check``.
     """
-    default = SweepPlan()
+    default = SweepPlan().for_labels(most_labels)
     return SweepPlan(
         kinds=spec.kinds or _kinds(_domain(spec, "agnostic_nms")) or default.kinds,
         ious=_ious(_domain(spec, "iou")),

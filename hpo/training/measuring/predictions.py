@@ -86,7 +86,9 @@ def _inferred(
         data = Path(folder) / "data.yaml"
         write_resolved(wanted.data, data)
         over = InferencePass(data, wanted.split, imgsz, wanted.device, weights.single_cls, weights.suppressed)
+        if weights.single_cls:  # afterwards their labels can't be told from the others
+            over = replace(over, classes=weights.classes)
         predictions = capture(weights.model, wanted.capture, replace(over, progress=progress) if progress else over)
     name = key(weights.sha256, dataset.fingerprint, wanted.split, imgsz, wanted.capture)
-    cache.save(name, predictions, weights.imgsz)
+    cache.save(name, predictions, weights.imgsz, weights.classes)
     return predictions, imgsz

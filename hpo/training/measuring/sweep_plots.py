@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from hpo.detection.predictions import Predictions
 
 BEST, DEFAULT = "#0b6e99", "#c2571a"
+_TITLE = 190
+"""Largest number of characters in a line of the title."""
 _MOST_POINTS = 2000
 """Largest number of points in a drawn curve; more can't be told apart."""
 
@@ -36,7 +39,8 @@ def write_plots(result: SweepResult, predictions: Predictions, path: Path) -> No
     _finish(confidence, "confidence threshold", "F1 (macro)", "F1 over confidence, at each suppression")
     _finish(recall, "recall (macro)", "precision (macro)", "Precision over recall, IoU 0.5")
     _draw_kinds(kinds, result)
-    figure.suptitle(f"{result.images} images, {result.capture}: {wording.gain(result)}", fontsize=10)
+    title = f"{result.images} images, {result.capture}: {wording.gain(result)}"
+    figure.suptitle("\n".join(textwrap.wrap(title, _TITLE)), fontsize=10)
     with files.written_aside(path) as aside:
         figure.savefig(aside, dpi=110, format="png")
 
@@ -90,9 +94,10 @@ def _draw_kinds(axes: Any, result: SweepResult) -> None:
     axes.axvline(0, color=DEFAULT, linewidth=1)
     points = [kind.best.point for kind in result.by_kind]
     labels = [f"{point.kind}\n{wording.setting(point).removeprefix(f'{point.kind}, ')}" for point in points]
+    how = wording.measured(result.images)
     axes.set_yticks(places, labels, fontsize=8)
     axes.set(
-        xlabel=f"gain in {result.objective} over the defaults,\ncross-validated, with its 95% interval",
+        xlabel=f"gain in {result.objective} over the defaults,\n{how}, with its 95% interval",
         title="Gain by kind of suppression",
         ylim=(len(places) - 0.5, -0.5),
     )

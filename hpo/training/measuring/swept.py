@@ -71,7 +71,7 @@ def _captured(run: TrialRun, progress: Progress) -> Predictions:
     kept = run.request.predictions
     if kept is not None:
         name = key(loaded.sha256, kept.data, over.split, over.imgsz, found.capture)
-        PredictionCache(Path(kept.folder), kept.keep).save(name, found, loaded.imgsz)
+        PredictionCache(Path(kept.folder), kept.keep).save(name, found, loaded.imgsz, loaded.classes)
     return found.only(trained(run.request.train.get("classes")))
 
 

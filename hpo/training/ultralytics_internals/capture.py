@@ -30,7 +30,7 @@ from ultralytics.models.yolo.detect import DetectionPredictor
 from ultralytics.utils.checks import check_imgsz
 from ultralytics.utils.patches import imread
 
-from hpo.detection.predictions import ImagePredictions, Predictions, collect
+from hpo.detection.predictions import MAX_CANDIDATES, ImagePredictions, Predictions, collect
 from hpo.errors import UsageError
 from hpo.training.ultralytics_internals.candidates import (
     IDENTITY,
@@ -83,6 +83,8 @@ class InferencePass:
     """Whether the branch of the head is used that needs no suppression (``nms=False`` of Ultralytics)."""
     multi_label: bool = True
     """Whether, under ``val``, a box has every label, as in ``model.val``; else only the best one."""
+    classes: frozenset[int] | None = None
+    """Indices of the classes whose labels count; None for every class."""
     progress: Progress = _silent
 
 
@@ -184,7 +186,8 @@ def dataset_of(over: InferencePass, classes: int) -> Any:
     ``classes``: number of classes of the weights.
     """
     described = _described(over)
-    arguments = get_cfg(overrides={"task": "detect", "imgsz": over.imgsz, "single_cls": over.single_cls})
+    own = {"imgsz": over.imgsz, "single_cls": over.single_cls, "classes": _listed(over.classes)}
+    arguments = get_cfg(overrides={"task": "detect", **own})
     dataset = build_yolo_dataset(arguments, described[over.split], 1, described, mode="val", fraction=1.0)
     if classes < described["nc"]:  # as in DetectionValidator.get_dataloader
         dataset.update_labels(list(range(classes)))
@@ -252,7 +255,13 @@ def _arguments(over: InferencePass, folder: str, **further: Any) -> dict[str, An
     fixed = {"task": "detect", "rect": True, "plots": False, "verbose": False}
     nms = False if over.end2end else None
     own = {"imgsz": over.imgsz, "device": device(over.device), "single_cls": over.single_cls, "nms": nms}
-    return {**fixed, **own, "save_dir": folder, **further}
+    # a head without suppression puts out its best `max_det` boxes alone, and a sweep cuts them itself
+    most = {"max_det": MAX_CANDIDATES} if over.end2end else {}
+    return {**fixed, **own, **most, "classes": _listed(over.classes), "save_dir": folder, **further}
+
+
+def _listed(classes: frozenset[int] | None) -> list[int] | None:
+    return None if classes is None else sorted(classes)
 
 
 def device(asked: str) -> str:

@@ -36,6 +36,16 @@ class TrialValidator(DetectionValidator):
 
     detections: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
     """Whether each detection is a hit at IoU 0.5, its confidence, its class; and each label's class."""
+    keeps_limit = False
+    """Whether ``max_det`` is that of a chosen operating point."""
+
+    @override
+    def _check_max_det(self, args: Any, datasets: dict[str, Any]) -> None:
+        """Keep a chosen limit of 300, too: Ultralytics takes it for its default, and raises it on dense images, where
+        ``model.predict`` would not.
+        """
+        if not self.keeps_limit:
+            super()._check_max_det(args, datasets)
 
     @override
     def get_stats(self) -> dict[str, Any]:
@@ -142,7 +152,9 @@ class TrialRun(DetectionTrainer):
             # conf stays at 0.001: AP needs every detection, and a prefix of the score order is exact for any threshold
             arguments.max_det, arguments.agnostic_nms = point.max_det, point.agnostic_nms
             arguments.iou = arguments.iou if point.iou is None else point.iou
-        return validator(self.test_loader, save_dir=self.save_dir, args=arguments, _callbacks=self.callbacks)
+        made = validator(self.test_loader, save_dir=self.save_dir, args=arguments, _callbacks=self.callbacks)
+        made.keeps_limit = point is not None
+        return made
 
     @override
     def validate(self) -> tuple[dict[str, float], float]:

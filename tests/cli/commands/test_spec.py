@@ -112,4 +112,6 @@ def test_validate_says_where_val_can_say_nothing_about_new_images(study: Path, t
     data.write_text(f"train: {train}\nval: {train}\nnames: [zero, one, four, seven]\n")
     said = CliRunner().invoke(validate, [str(study), f"data={data}"], catch_exceptions=False).output
     assert "48 of 48 images of val are in train" in said
+    told = json.loads(CliRunner().invoke(validate, [str(study), f"data={data}", "--json"]).output)
+    assert told["cautions"] == ["48 of 48 images of val are in train, too: values there say nothing about new images"]
     assert "are in train" not in CliRunner().invoke(validate, [str(study)], catch_exceptions=False).output

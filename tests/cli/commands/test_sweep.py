@@ -165,6 +165,29 @@ def test_wrong_words_end_with_exit_code_2_and_the_way_out(
     assert message in shell.run("sweep", trained, "--data", data, *words, code=2)
 
 
+def test_what_val_can_not_answer_ends_with_exit_code_2(
+    shell: Shell, trained: Path, scenes: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "lacking"
+    for split in ("train", "val"):
+        for kind in ("images", "labels"):
+            (root / kind / split).mkdir(parents=True)
+        label = next(
+            each
+            for each in sorted((scenes.parent / "labels" / split).glob("*.txt"))
+            if each.read_text().strip() and not any(line.startswith("3 ") for line in each.read_text().splitlines())
+        )
+        (image,) = (scenes.parent / "images" / split).glob(f"{label.stem}.*")
+        shutil.copyfile(image, root / "images" / split / image.name)
+        shutil.copyfile(label, root / "labels" / split / label.name)
+    data = without_test(scenes, root)
+    data.write_text(data.read_text().replace(str(scenes.parent), str(root)))
+    words = ("sweep", trained, "--data", data, "--objective")
+    told = shell.run(*words, "f1 at recall[seven] >= 0.1", code=2)
+    assert "no image of the split val has a label of seven" in told
+    assert "has no large object" in shell.run(*words, "map_large", code=2)
+
+
 def test_wrong_weights_end_with_exit_code_2_and_nothing_runs(
     shell: Shell, trained: Path, data: Path, tmp_path: Path
 ) -> None:

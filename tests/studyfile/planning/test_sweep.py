@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hpo.study.records import Facts
 from hpo.studyfile.checks import rules
 from hpo.studyfile.planning.sweep import sweep_plan
 from hpo.trial.kinds import Kind
@@ -22,9 +23,25 @@ def _plan(studio: Studio, *overrides: str) -> SweepPlan:
 
 
 def test_what_the_space_does_not_name_is_not_bounded(studio: Studio) -> None:
-    assert _plan(studio) == SweepPlan()
+    assert _plan(studio) == SweepPlan(max_dets=(300,))
     assert _plan(studio, "space.conf=[0.2, 0.4]").ious == DEFAULT_IOUS
     assert _plan(studio, "space.iou=[0.4, 0.7]").conf == SweepPlan().conf
+
+
+def test_dense_images_are_swept_at_more_detections_unless_the_space_names_the_limit(studio: Studio) -> None:
+    spec = studio.load(F1, "postprocess=swept")
+    assert sweep_plan(spec, 100).max_dets == (300,)
+    assert sweep_plan(spec, 101).max_dets == (300, 1000)
+    assert sweep_plan(studio.load(F1, "postprocess=swept", "space.max_det=50"), 101).max_dets == (50,)
+
+
+def test_a_study_of_before_labels_were_counted_keeps_its_one_limit(studio: Studio) -> None:
+    splits = {"train": {"images": 9}, "val": {"images": 3, "boxes": 1200}}
+    old = Facts.from_dict({"model_yaml": None, "dataset": {"splits": splits}, "versions": {}})
+    new = replace(old, dataset={"splits": {**splits, "val": {**splits["val"], "most": 400}}})
+    spec = studio.load(F1, "postprocess=swept")
+    assert sweep_plan(spec, old.most_labels).max_dets == (300,)
+    assert sweep_plan(spec, new.most_labels).max_dets == (300, 1000)
 
 
 def test_a_range_of_iou_is_33_thresholds_from_bound_to_bound(studio: Studio) -> None:

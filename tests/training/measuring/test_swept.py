@@ -117,6 +117,23 @@ def test_a_trial_of_some_classes_is_measured_on_these_alone(
 
 
 @pytest.mark.long
+def test_a_trial_of_all_classes_as_one_is_measured_so(
+    launcher: ForkserverLauncher, swept_request: Maker, tmp_path: Path
+) -> None:
+    kept = PredictionFolder(str(tmp_path), 5, "data")
+    request = swept_request({"single_cls": True, "epochs": 1}, predictions=kept)
+    ended = Talk(launcher.start(request)).ended
+    assert ended.detail == ""
+    best = files.digest(AttemptPaths(Path(request.folder)).best)
+    found = PredictionCache(tmp_path).load(key(best, "data", "val", 96, "deploy"))
+    assert found is not None
+    assert found.names == ("item",)
+    assert set(found.truth_classes) == {0}
+    assert ended.swept is not None
+    assert ended.swept == replace(sweep(found, PLAN, F1), seconds=ended.swept.seconds)
+
+
+@pytest.mark.long
 def test_every_epoch_reports_the_objective_at_the_best_setting_of_its_own_predictions(
     launcher: ForkserverLauncher, swept_request: Maker, done: Done
 ) -> None:

@@ -46,6 +46,12 @@ PATCHES = (
         "7637f3ae18d00a67",
     ),
     Patch(
+        "limit of detections",
+        "models/yolo/detect/val.py:DetectionValidator._check_max_det",
+        "not called at a chosen operating point: a limit of 300 is raised where an image has more labels",
+        "6e3d0ef9dcd1c2ec",
+    ),
+    Patch(
         "NMS without a time limit",
         "utils/nms.py:non_max_suppression",
         "called with max_time_img, for a result must not depend on the clock; candidates_of repeats its first half",
