@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hpo.dataset.images import images_of, label_of
 from hpo.dataset.labels import box_around
@@ -102,9 +103,9 @@ def pictures(yaml: Path, count: int = 6, split: str = "train") -> tuple[str, ...
 
 
 def _picture(image: str) -> str:
-    from PIL import Image, ImageDraw, ImageOps
+    from PIL import ImageDraw, ImageOps
 
-    with _any_size(), Image.open(image) as opened:
+    with _opened(image) as opened:
         opened.draft("RGB", (_PICTURE_PX, _PICTURE_PX))  # a JPEG is then decoded at a fraction of its size
         opened.thumbnail((_PICTURE_PX, _PICTURE_PX))
         shown = ImageOps.exif_transpose(opened).convert("RGB")
@@ -119,14 +120,20 @@ def _picture(image: str) -> str:
 
 
 @contextmanager
-def _any_size() -> Iterator[None]:
-    """Lift Pillow's limit on pixels in the block: the images are those that the study trains on."""
-    from PIL import Image
+def _opened(image: str) -> Iterator[Any]:
+    """Open an image of any number of pixels: it is one that the study trains on.
+
+    Raises OSError (Pillow's ``UnidentifiedImageError`` is one) if it is none.
+    """
+    from PIL import Image, UnidentifiedImageError
 
     before = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = None
     try:
-        yield
+        with Image.open(image) as opened:
+            yield opened
+    except ImportError as error:  # once Ultralytics is imported, its `open` wants pi_heif for what Pillow can't read
+        raise UnidentifiedImageError(f"cannot identify image file {image!r}") from error
     finally:
         Image.MAX_IMAGE_PIXELS = before
 
@@ -148,9 +155,7 @@ def _rows(image: str) -> list[_Row]:
 
 def _size(image: str) -> tuple[int, int]:
     """Return width and height in pixels as displayed: EXIF may rotate an image."""
-    from PIL import Image
-
-    with _any_size(), Image.open(image) as opened:
+    with _opened(image) as opened:
         width, height = opened.size
         turned = opened.getexif().get(0x0112, 1) in (5, 6, 7, 8)
     return (height, width) if turned else (width, height)

@@ -61,7 +61,6 @@ def upgraded(folder: Path, server: str | None) -> Iterator[Old]:
         yield old
 
 
-ONE_SHORT = [pytest.param(name, marks=pytest.mark.long) if name == "postgres" else name for name in BACKENDS]
 """The databases, for slow tests: the short suite takes one."""
 
 
