@@ -76,6 +76,8 @@ class Plan:
     seed: int = 0
     limit_s: float = 600.0
     epoch_s: float = 0.5
+    enqueued: float = 0.1
+    """Share of the failures after which Optuna's own call enqueues a trial; every third one lies outside the space."""
 
 
 @dataclass
@@ -101,6 +103,8 @@ class Chaos:
             self._harm(self.random.choices(self.nodes, [node.harm for node in self.nodes])[0])
             if self.random.random() < self._restart_rate():
                 self._restart()
+            if self.random.random() < self.plan.enqueued:
+                self._enqueue()
             self._pause(self.random.uniform(0.1, 0.8))
         now = self.storage.read(lambda connection: progress(connection, self.study.id))
         for node in self.nodes:
@@ -146,6 +150,14 @@ class Chaos:
         which = (self.server, self.tracking)[self.done.get("restart", 0) % 2]
         self._count("restart")
         which.restart()
+
+    def _enqueue(self) -> None:
+        import optuna
+
+        lr0 = (2e-3, 1e-2, 5.0)[self.done.get("enqueued", 0) % 3]
+        url = self.storage.url.render_as_string(hide_password=False)
+        optuna.load_study(study_name=self.study.name, storage=url).enqueue_trial({"lr0": lr0})
+        self._count("enqueued")
 
     def _harm(self, node: Node) -> None:
         if node.poll() is not None or node.stopped_until is not None:
@@ -239,6 +251,7 @@ def _summary(chaos: Chaos, held: dict[str, int]) -> dict[str, int]:
         "killed": sum(row.reason is Reason.KILLED for row in rows),
         "complete": sum(row.reason is Reason.COMPLETE for row in rows),
         "pruned": sum(row.reason is Reason.PRUNED for row in rows),
+        "enqueued outside the space": sum(row.reason is Reason.DATA for row in rows),
         "YOLO trials": len(real),
         "YOLO complete": sum(row.reason is Reason.COMPLETE for row in real),
         "YOLO pruned": sum(row.reason is Reason.PRUNED for row in real),

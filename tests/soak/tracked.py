@@ -31,6 +31,7 @@ STATUS = {
     Reason.KILLED: "FAILED",
     Reason.HUNG: "FAILED",
     Reason.CRASH: "FAILED",
+    Reason.DATA: "FAILED",
 }
 
 
