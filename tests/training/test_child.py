@@ -17,7 +17,7 @@ from hpo.trial.objective import Objective
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.request import TrialRequest
 from hpo.trial.vocabulary import Metric, Reason, Scalar
-from tests.conftest import Requests, Talk, sampled
+from tests.conftest import MODEL_THAT_LEARNS, Requests, Talk, sampled
 
 F1 = Objective(Metric.F1)
 WITHOUT_CLOCK = ("epoch", "objective", "metrics")
@@ -206,7 +206,7 @@ def test_a_torn_checkpoint_means_starting_anew(launcher: ForkserverLauncher, req
 def test_an_exploding_training_is_diverged(launcher: ForkserverLauncher, request_for: Any) -> None:
     """SGD at lr0 1 without warm-up: stock Ultralytics ends it "successfully" with all losses 0 or NaN."""
     wild = {"optimizer": "SGD", "lr0": 1.0, "warmup_epochs": 0.0, "epochs": 8, "close_mosaic": 1, "momentum": 0.99}
-    talk = Talk(launcher.start(request_for(train=wild)))
+    talk = Talk(launcher.start(request_for(train=wild, model=str(MODEL_THAT_LEARNS))))
     assert talk.ended.reason is Reason.DIVERGED
     assert "epoch" in talk.ended.detail
 

@@ -24,7 +24,7 @@ from hpo.trial.paths import AttemptPaths
 from hpo.trial.ports import TrialProcess
 from hpo.trial.request import PredictionFolder, TrialRequest
 from hpo.trial.vocabulary import Metric, Reason, Scalar
-from tests.conftest import SMALLEST_MODEL, Requests, Talk
+from tests.conftest import MODEL_THAT_LEARNS, SMALLEST_MODEL, Requests, Talk
 from tests.shared import copy_of
 from tests.support import example
 
@@ -246,7 +246,8 @@ def test_an_exploding_training_is_diverged_and_no_crash(launcher: ForkserverLaun
         "close_mosaic": 1,
         "momentum": 0.99,
     }
-    ended = Talk(launcher.start(request_for(train=wild, objective=F1, sweep=PLAN))).ended
+    request = request_for(train=wild, model=str(MODEL_THAT_LEARNS), objective=F1, sweep=PLAN)
+    ended = Talk(launcher.start(request)).ended
     assert (ended.reason, ended.swept) == (Reason.DIVERGED, None)
 
 
