@@ -132,6 +132,7 @@ def _f1(subject: Subject, point: OperatingPoint, **further: Any) -> float:
 TUNED: dict[str, Scalar] = {**ONE_EPOCH, "imgsz": 96, "lr0": 1e-4}
 
 
+@pytest.mark.long
 def test_a_detector_with_two_branches_is_worth_what_predict_finds_on_the_deployed_one(
     launcher: ForkserverLauncher, request_for: Requests, branches: Path, tiny: Path, tmp_path: Path
 ) -> None:

@@ -30,6 +30,7 @@ def give_back(shell: Shell, location: Callable[[], str]) -> None:
         session.give_back(trial.token, 1, None)
 
 
+@pytest.mark.long
 def test_uploaded_checkpoints_go_with_their_study(shell: Shell, study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(shell.folder)  # MLflow's files lie in the folder where its store was made
     shell.variables["MLFLOW_TRACKING_URI"] = f"sqlite:///{shell.folder / 'mlflow.db'}"

@@ -60,6 +60,7 @@ def test_a_worker_joins_with_its_own_copy_of_the_data_and_the_model_from_the_dat
     assert slots == {0, 1}
 
 
+@pytest.mark.long
 def test_a_worker_with_other_data_is_refused(nodes: tuple[Shell, Shell], study: Study, tiny: Path) -> None:
     head, node = nodes
     head.run("create", study(more=QUICK))

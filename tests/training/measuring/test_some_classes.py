@@ -27,6 +27,7 @@ def swept(folder: Path, names: list[str], labelled: list[int], **training: Any) 
     return sweep(request, PLAN, parse("f1"), settings, lambda *_: None, test=False)
 
 
+@pytest.mark.long
 def test_every_class_of_the_data_is_measured_and_the_untrained_are_named(tmp_path: Path) -> None:
     found = swept(tmp_path, NAMES, [0, 1, 2], classes=[0, 2])
     assert set(found.predictions.truth_classes) == {0, 1, 2}

@@ -194,6 +194,7 @@ def test_the_baseline_is_measured_at_ultralytics_defaults_as_it_would_be_deploye
     assert [r.objective for r in baseline.reports] == [r.objective for r in searched.reports]
 
 
+@pytest.mark.long
 def test_a_confirmation_is_measured_at_a_kind_that_ultralytics_cannot_do(
     launcher: ForkserverLauncher, request_for: Requests
 ) -> None:
