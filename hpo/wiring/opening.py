@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import platform
@@ -12,9 +11,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.errors import HpoError, SpecError, StudyConflict, UsageError
+from hpo.errors import HpoError, StudyConflict, UsageError
 from hpo.settings import Settings
 from hpo.wiring import machine, model
+from hpo.wiring.loading import load
 from hpo.wiring.machine import ONE_SLOT, SlotRequest
 from hpo.wiring.projecting import checkpoint_store, projector
 from hpo.wiring.warming import warm_start
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from hpo.orchestration.workspace import Workspace
     from hpo.study.database.storage import Storage
     from hpo.study.records import StatusRow, StudyRow, TrialRow
-    from hpo.studyfile.loader import Loaded
     from hpo.studyfile.schema import Confirm
     from hpo.trial.ports import Launcher, Watcher
 
@@ -225,34 +224,6 @@ def _stored(name: str, data: Path | None, settings: Settings) -> tuple[StudyRow,
         study = lifecycle.load(storage, name)
         controls.refuse_if_stopped(storage, study)
         return study, places.data(storage, study, data)
-
-
-def load(given: Path | Mapping[str, Any], overrides: Sequence[str], settings: Settings) -> Loaded:
-    """Return the study of a file, with its data where it was found last if the file names a place without data."""
-    from hpo.studyfile import loader
-
-    try:
-        return loader.load(given, overrides)
-    except SpecError as error:
-        if [problem.path for problem in error.problems] != ["data"]:
-            raise
-        try:
-            moved = _remembered_data(given, overrides, settings)
-            return loader.load(given, [*overrides, f"data={json.dumps(str(moved))}"])
-        except LookupError:
-            raise error from None
-
-
-def _remembered_data(given: Path | Mapping[str, Any], overrides: Sequence[str], settings: Settings) -> Path:
-    """Return the place where the data of a stored study was found last. Raises LookupError."""
-    from hpo.study.studies import places
-    from hpo.studyfile import loader
-
-    name = loader.name_in(given, overrides)
-    found = None if name is None else places.known(settings.home, name, "data")
-    if found is None or any(override.startswith("data=") for override in overrides):
-        raise LookupError(name)
-    return found
 
 
 def _refuse_other_versions(study: StudyRow, *, allow: bool) -> None:

@@ -28,7 +28,7 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
     from hpo.studyfile.planning import plan, rungs
     from hpo.studyfile.planning.sweep import sweep_plan
     from hpo.studyfile.reading import models
-    from hpo.wiring.opening import load
+    from hpo.wiring.loading import load
 
     overrides, settings = with_data(overrides), load_settings()
     loaded = load(file, overrides, settings)
