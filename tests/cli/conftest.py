@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, SMALLEST_MODEL
+from tests.conftest import MODEL_THAT_LEARNS, ROOT
 from tests.shared import copy_of, made_once
 
 HPO = [sys.executable, "-m", "hpo"]
@@ -133,7 +133,7 @@ def finished(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         shell = Shell(folder / "ran")
         shell.folder.mkdir()
         file = shell.folder / "small.yaml"
-        file.write_text(STUDY.format(name="small", data=tiny, model=SMALLEST_MODEL, more="keep: {weights: 1}\n"))
+        file.write_text(STUDY.format(name="small", data=tiny, model=MODEL_THAT_LEARNS, more="keep: {weights: 1}\n"))
         said = shell.run("run", file)
         left = sorted(path.name for path in shell.folder.iterdir())
         (folder / "told.json").write_text(json.dumps([said, left, shell.json("trials")]))
@@ -166,7 +166,7 @@ def study(tiny: Path, tmp_path: Path) -> Callable[..., Path]:
 
     def write(name: str = "small", more: str = "") -> Path:
         path = tmp_path / f"{name}.yaml"
-        path.write_text(STUDY.format(name=name, data=tiny, model=SMALLEST_MODEL, more=more))
+        path.write_text(STUDY.format(name=name, data=tiny, model=MODEL_THAT_LEARNS, more=more))
         return path
 
     return write
