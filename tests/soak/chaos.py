@@ -76,7 +76,7 @@ class Plan:
     seed: int = 0
     limit_s: float = 600.0
     epoch_s: float = 0.5
-    enqueued: float = 0.1
+    enqueued: float = 0.0
     """Share of the failures after which Optuna's own call enqueues a trial; every third one lies outside the space."""
 
 
