@@ -158,6 +158,24 @@ def macro(true: dict[int, int], found: dict[int, int], labels: list[int]) -> lis
     return [sum(column) / len(column) for column in (precision, recall, f1)]
 
 
+def counted(subject: Subject, point: OperatingPoint, **further: Any) -> list[float]:
+    """Return macro precision, recall and F1 by counting what ``model.predict`` finds, one by one, without the capture.
+
+    Labels are read from their files.
+    """
+    true: dict[int, int] = defaultdict(int)
+    found: dict[int, int] = defaultdict(int)
+    labels: list[int] = []
+    theirs = predicted(subject, point, **further)
+    for image in sorted(images_of(subject).iterdir()):
+        boxes, classes = labels_of(image)
+        labels += classes
+        for cls, hit in matched(theirs[image.name], boxes, classes):
+            found[cls] += 1
+            true[cls] += hit
+    return macro(true, found, labels)
+
+
 def predicted(subject: Subject, point: OperatingPoint, **further: Any) -> dict[str, Any]:
     """Return the results of ``model.predict`` for each image of the split, one after another."""
     from ultralytics import YOLO

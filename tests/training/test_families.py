@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,13 @@ from hpo.trial.paths import AttemptPaths
 from hpo.trial.ports import TrialProcess
 from hpo.trial.vocabulary import Metric, Reason, Scalar
 from tests.conftest import ROOT, SMALLEST_MODEL, Requests, Talk
-from tests.training.parity import captured, check_predict, check_val, images_of, labels_of, macro, matched, predicted
+from tests.training.parity import (
+    captured,
+    check_predict,
+    check_val,
+    counted,
+    images_of,
+)
 from tests.training.support import Subject, made_up, resolved, spread
 
 RTDETR = ROOT / "configs" / "models" / "rtdetr-w0625.yaml"
@@ -114,21 +119,6 @@ def branches(trained: Path, tmp_path_factory: pytest.TempPathFactory, ultralytic
     return file
 
 
-def _f1(subject: Subject, point: OperatingPoint, **further: Any) -> float:
-    """Return F1 by counting what ``model.predict`` finds, one by one."""
-    true: dict[int, int] = defaultdict(int)
-    found: dict[int, int] = defaultdict(int)
-    labels: list[int] = []
-    theirs = predicted(subject, point, **further)
-    for image in sorted(images_of(subject).iterdir()):
-        boxes, classes = labels_of(image)
-        labels += classes
-        for cls, hit in matched(theirs[image.name], boxes, classes):
-            found[cls] += 1
-            true[cls] += hit
-    return macro(true, found, labels)[2]
-
-
 TUNED: dict[str, Scalar] = {**ONE_EPOCH, "imgsz": 96, "lr0": 1e-4}
 
 
@@ -141,8 +131,10 @@ def test_a_detector_with_two_branches_is_worth_what_predict_finds_on_the_deploye
     assert ended.swept is not None
     subject = Subject(AttemptPaths(Path(request.folder)).best, resolved(tiny, tmp_path), 96)
     for rated in (ended.swept.default, ended.swept.best):
-        assert _f1(subject, rated.point, nms=False) == pytest.approx(rated.scores["f1"], abs=1e-6)
-        assert _f1(subject, rated.point) > rated.scores["f1"] + 0.05, "the branches must be worth different values"
+        assert counted(subject, rated.point, nms=False)[2] == pytest.approx(rated.scores["f1"], abs=1e-6)
+        assert counted(subject, rated.point)[2] > rated.scores["f1"] + 0.05, (
+            "the branches must be worth different values"
+        )
     in_sample = ended.swept.best.scores["f1"]
     assert in_sample == pytest.approx(ended.swept.in_sample, abs=1e-6)
 
