@@ -12,7 +12,7 @@ from hpo.studyfile.schema import NAME, STAGE_SUFFIX
 from hpo.studyfile.text import fields
 from hpo.studyfile.text.document import OVERRIDE
 from hpo.studyfile.text.fields import Field, plain, shown
-from hpo.studyfile.text.places import Folders, home_expanded
+from hpo.studyfile.text.places import Folders, home_expanded, look_for
 from hpo.studyfile.text.report import nearest
 from hpo.trial.kinds import SUPPRESSING, Kind
 from hpo.trial.objective import Objective, parse
@@ -51,8 +51,7 @@ def data(place: Field, folders: Folders) -> str | None:
         return None
     path = home_expanded(said)
     order = folders.order(working_first=place.node.file == OVERRIDE)
-    tried = [(folder / path).resolve() for folder in order]
-    found = next((candidate for candidate in tried if candidate.is_file()), None)
+    found, tried = look_for(path, order)
     if found is not None:
         return str(found)
     way_out = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hpo.studyfile.checks.model import ModelFacts
 from hpo.studyfile.reading import pickled
 from hpo.studyfile.text.document import OVERRIDE, read_document
 from hpo.studyfile.text.fields import Field, plain, text
-from hpo.studyfile.text.places import Folders, home_expanded, shipped
+from hpo.studyfile.text.places import Folders, home_expanded, look_for, shipped
 from hpo.studyfile.text.report import ProblemReport, nearest
 from hpo.trial.families import family_of
 
@@ -48,9 +49,8 @@ def _find(field: Field, name: str, folders: Folders) -> str | None:
     path = home_expanded(name)
     plain_name = path.name == name
     order = folders.order(working_first=field.node.file == OVERRIDE)
-    tried = [(folder / path).resolve() for folder in (*order, *(shipped("models") if plain_name else []))]
-    own = (folders.working / field.node.file).resolve()  # a study file may be named like its model
-    found = next((candidate for candidate in tried if candidate.is_file() and candidate != own), None)
+    own = Path(os.path.realpath(folders.working / field.node.file))  # a study file may be named like its model
+    found, tried = look_for(path, (*order, *(shipped("models") if plain_name else [])), but=own)
     if found is not None:
         return str(found)
     if not plain_name:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hpo.studyfile.text.document import OVERRIDE
 from hpo.studyfile.text.fields import Field
-from hpo.studyfile.text.places import Folders, home_expanded
+from hpo.studyfile.text.places import Folders, home_expanded, look_for
 
 NAMES = ("pretrained", "distill_model")
 _OF_ULTRALYTICS = re.compile(r"(yolo(v?\d{1,2}|e-|_nas_)|rtdetr-)[\w.-]*\.pt")
@@ -21,8 +21,7 @@ def found(place: Field, name: str, folders: Folders) -> str | None:
     Where there is no readable file of that name, the problem is reported at ``place``.
     """
     order = folders.order(working_first=place.node.file == OVERRIDE)
-    tried = [(folder / home_expanded(name)).resolve() for folder in order]
-    file = next((candidate for candidate in tried if candidate.is_file()), None)
+    file, tried = look_for(home_expanded(name), order)
     if file is not None and os.access(file, os.R_OK):
         return str(file)
     if file is not None:

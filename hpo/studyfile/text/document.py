@@ -30,6 +30,9 @@ OVERRIDE = "override"
 
 _TAG = "tag:yaml.org,2002:"
 _SCALARS = frozenset({"null", "bool", "int", "float", "str", "timestamp", "merge"})
+_PAIR = re.compile(r"[\ud800-\udbff][\udc00-\udfff]")
+_UNWRITABLE = re.compile(r"[\0\ud800-\udc7f\udd00-\udfff]")
+"""Characters that no file and no file's name can hold; those from dc80 to dcff stand for bytes that are not UTF-8."""
 _NUMBER = re.compile(r"[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][-+]?\d+)?")
 
 
@@ -121,7 +124,11 @@ class _Builder:
         if isinstance(node, SequenceNode) and tag == f"{_TAG}seq":
             return [self._node(item, self._line(item), f"{path}[{i}]") for i, item in enumerate(node.value)]
         if isinstance(node, ScalarNode) and tag.removeprefix(_TAG) in _SCALARS:
-            return scalar(node.value, tag.removeprefix(_TAG))
+            text = joined(node.value)
+            if wrong := unwritable(text):
+                self._report.add(Problem(self._file, self._line(node), path, wrong))
+                return None
+            return scalar(text, tag.removeprefix(_TAG))
         self._report.add(Problem(self._file, self._line(node), path, f"the tag {tag} has no meaning here: remove it"))
         return None
 
@@ -132,7 +139,10 @@ class _Builder:
             if not isinstance(key, ScalarNode):
                 self._report.add(Problem(self._file, line, path, "a key must be a plain name"))
                 continue
-            name = str(key.value)
+            name = joined(str(key.value))
+            if wrong := unwritable(name):
+                self._report.add(Problem(self._file, line, path, f"a key {wrong}"))
+                continue
             inner = f"{path}.{name}" if path else name
             if name in entries:
                 first = entries[name].line
@@ -141,6 +151,17 @@ class _Builder:
                 continue
             entries[name] = self._node(value, line, inner)
         return entries
+
+
+def joined(text: str) -> str:
+    """Return ``text`` with one character for each pair of surrogates, which ruamel makes of JSON's escapes."""
+    return _PAIR.sub(lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), text)
+
+
+def unwritable(text: str) -> str:
+    """Describe a character that can't be written to a file; empty where there is none."""
+    found = _UNWRITABLE.search(text)
+    return "" if found is None else f"has the character {found[0]!r}, which can't be written: leave it out"
 
 
 def scalar(text: str, kind: str) -> Scalar:

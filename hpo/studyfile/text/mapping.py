@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hpo.errors import Problem
-from hpo.studyfile.text.document import MAX_DEPTH, Node
+from hpo.studyfile.text.document import MAX_DEPTH, Node, unwritable
 from hpo.studyfile.text.report import ProblemReport
 
 STUDY = "study"
@@ -34,6 +34,8 @@ def _value(value: Any, path: str, depth: int, report: ProblemReport) -> Any:
         value = os.fspath(value)
     if callable(getattr(value, "item", None)):  # one of NumPy's numbers
         value = value.item()
+    if isinstance(value, str) and (wrong := unwritable(value)):
+        return report.add(Problem(STUDY, 0, path, wrong))
     if value is None or isinstance(value, bool | int | float | str):
         return value
     what = f"a {type(value).__name__} has no place in a study: write a plain value"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,17 @@ class Folders:
 def home_expanded(path: str) -> Path:
     """The path with a leading ``~`` or ``~user`` replaced; the name of nobody's home is left as it is written."""
     return Path(os.path.expanduser(path))  # noqa: PTH111  (Path.expanduser raises where there is no such user)
+
+
+def look_for(path: Path, folders: Iterable[Path], *, but: Path | None = None) -> tuple[Path | None, list[Path]]:
+    """Return the first file of ``path`` in ``folders``, other than ``but``, and all places that were tried.
+
+    Links are followed. None where there is no such file, or the disk can't be asked: a name too long, another user's
+    folder, a link to itself.
+    """
+    tried = [Path(os.path.realpath(folder / path)) for folder in folders]
+    # Path.is_file raises where the disk can't be asked
+    return next((place for place in tried if os.path.isfile(place) and place != but), None), tried  # noqa: PTH113
 
 
 def shipped(kind: str) -> list[Path]:

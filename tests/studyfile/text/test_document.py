@@ -114,3 +114,26 @@ def test_a_missing_file_a_folder_and_bytes_that_are_no_text_are_refused(tmp_path
     for path, message in (("none.yaml", "No such file"), (".", "directory"), ("bytes.yaml", "UTF-8")):
         with pytest.raises(SpecError, match=message):
             load_file(tmp_path / path)
+
+
+@pytest.mark.parametrize("escaped", [r"\ud800", r"\udbff.yaml", r"a\0b"])
+@pytest.mark.parametrize("key", ["data", "model", "name"])
+def test_a_character_that_no_file_can_hold_is_refused(studio: Studio, key: str, escaped: str) -> None:
+    lines = [line for line in MINIMAL.splitlines() if not line.startswith(f"{key}:")]
+    text = "\n".join([f'{key}: "{escaped}"', *lines])
+    assert any("can't be written" in problem.message for problem in studio.problems(text=text) if problem.path == key)
+
+
+def test_a_pair_of_json_escapes_is_one_character() -> None:
+    assert _read(r'name: "\ud83d\ude00"') == {"name": "\U0001f600"}
+
+
+@pytest.mark.parametrize("key", ["data", "model", "train.pretrained", "train.distill_model"])
+@pytest.mark.parametrize(
+    "name", [f"sub/{'a' * 300}.pt", "sub/loop.pt", f"{'b/' * 2000}c.pt"], ids=("long", "loop", "deep")
+)
+def test_a_path_that_the_disk_refuses_is_no_file(studio: Studio, key: str, name: str) -> None:
+    (studio.folder / "sub").mkdir()
+    (studio.folder / "sub" / "loop.pt").symlink_to("loop.pt")
+    said = {problem.path: problem.message for problem in studio.problems(f"{key}={name}")}
+    assert "no such file" in said[key]

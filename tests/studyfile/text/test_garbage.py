@@ -7,7 +7,7 @@ import string
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from hpo.errors import SpecError
@@ -74,6 +74,9 @@ def test_a_space_of_wrong_shapes_is_a_spec_error(studio: Studio, name: str, valu
 
 @ANY
 @given(st.sampled_from(sorted(arguments.trainable())), VALUES)
+@example("distill_model", "\U00010000")
+@example("pretrained", "\ud800")
+@example("pretrained", "a\0.pt")
 def test_arguments_of_wrong_shapes_are_a_spec_error(studio: Studio, name: str, value: object) -> None:
     document = {"name": "demo", "data": "data.yaml", "model": "a.pt", "train": {name: value}, "space": {"cls": [1, 2]}}
     _use(studio, json.dumps(document))
