@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import cache
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
@@ -40,6 +42,7 @@ class ForkserverLauncher(Launcher):
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([preload])
         forkserver.ensure_running()
+        _end_server_at_exit(os.getpid())
 
     @override
     def start(self, request: TrialRequest) -> TrialProcess:
@@ -64,6 +67,29 @@ class ForkserverLauncher(Launcher):
         theirs.close()
         lifeline.close()
         return ForkedProcess(process, ours, held)
+
+
+def end_server() -> None:
+    """End the forkserver of this process, if one runs, even in the middle of its imports, which take seconds.
+
+    Its children go on. The next start makes a new one, with the environment of that time.
+    """
+    server = forkserver._forkserver  # type: ignore[attr-defined]  # noqa: SLF001  (3.11 to 3.13 have no public way)
+    if server._forkserver_pid is not None:  # noqa: SLF001
+        with suppress(ProcessLookupError):
+            os.kill(server._forkserver_pid, signal.SIGKILL)  # noqa: SLF001
+    server._stop()  # noqa: SLF001
+
+
+@cache
+def _end_server_at_exit(owner: int) -> None:
+    """End the forkserver when process ``owner`` ends: whoever reads its output would wait for the imports."""
+
+    def end() -> None:
+        if os.getpid() == owner:  # and not a fork of it
+            end_server()
+
+    atexit.register(end)
 
 
 class ForkedProcess(TrialProcess):

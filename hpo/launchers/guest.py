@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from multiprocessing import forkserver, spawn, util
 from typing import Any
 
-from hpo.launchers.forkserver import NAME
+from hpo.launchers.forkserver import NAME, end_server
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def as_guest() -> Iterator[None]:
         data: dict[str, Any] = prepare(name)
         return {key: value for key, value in data.items() if name != NAME or not key.startswith("init_main_")}
 
-    end_server()  # a forkserver of the user has neither our environment nor our preload
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]  # noqa: SLF001  (the user's has neither our environment nor our preload)
     spawn.get_preparation_data = without_main
     try:
         yield
@@ -34,10 +34,3 @@ def as_guest() -> Iterator[None]:
         util.spawnv_passfds = spawned
         end_server()
         forkserver.set_forkserver_preload(preloaded)
-
-
-def end_server() -> None:
-    """End the forkserver of this process, if one runs; the next start makes a new one, with the environment of that
-    time.
-    """
-    forkserver._forkserver._stop()  # type: ignore[attr-defined]  # noqa: SLF001  (3.11 to 3.13 have no public way)

@@ -91,6 +91,23 @@ def test_the_preload_imports_what_is_slow_and_touches_no_gpu(misbehaving: Forkse
     assert answer == "False torch._inductor ultralytics"
 
 
+def test_a_worker_that_ends_at_once_does_not_wait_for_its_forkserver(tmp_path: Path) -> None:
+    """Its preload never ends here; the pipe ends when no process holds it any more."""
+    (tmp_path / "endless.py").write_text("import time\ntime.sleep(3600)\n")
+    program = "from hpo.launchers.forkserver import ForkserverLauncher as L; L(print, 'endless', {})"
+    command, path = [sys.executable, "-c", program], f"{tmp_path}:{ROOT}"
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert done.stderr == ""
+
+
 @pytest.mark.long
 def test_nothing_is_left_two_seconds_after_the_worker_was_killed(tmp_path: Path) -> None:
     """Child, its loader's workers and the forkserver: a parent-death signal would reach none of them."""
