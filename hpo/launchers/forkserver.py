@@ -12,6 +12,7 @@ from functools import cache
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
+from typing import Any
 
 from typing_extensions import override
 
@@ -74,7 +75,7 @@ def end_server() -> None:
 
     Its children go on. The next start makes a new one, with the environment of that time.
     """
-    server = forkserver._forkserver  # type: ignore[attr-defined]  # noqa: SLF001  (3.11 to 3.13 have no public way)
+    server: Any = forkserver._forkserver  # noqa: SLF001  (3.11 to 3.13 have no public way)
     if server._forkserver_pid is not None:  # noqa: SLF001
         with suppress(ProcessLookupError):
             os.kill(server._forkserver_pid, signal.SIGKILL)  # noqa: SLF001

@@ -24,13 +24,17 @@ from tests.study.support import FACTS, IDENTITY, Clock, MakeStudy, study_spec
 POOLED = ("worker_session", "ending", "enqueued", "uploads", "grid", "lifecycle", "controls", "snapshot", "leaderboard")
 """Modules whose tests run behind the pooler too; the others upgrade tables, or have a server of their own."""
 
+LONG_ON_POSTGRES = ("crash_points", "stopped_admission", "warm", "sampling", "values_0004")
+"""Modules whose tests on PostgreSQL are long tests: they take most of the suite's time on it."""
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Choose the databases of each test that uses one."""
     if "template" in metafunc.fixturenames:
-        pooled = metafunc.module.__name__.rpartition(".test_")[2] in POOLED
-        behind = [pytest.param("pgbouncer", marks=pytest.mark.long)] if pooled else []
-        metafunc.parametrize("template", ["sqlite", "postgres", *behind], indirect=True, scope="session")
+        module = metafunc.module.__name__.rpartition(".test_")[2]
+        itself = pytest.param("postgres", marks=pytest.mark.long if module in LONG_ON_POSTGRES else ())
+        behind = [pytest.param("pgbouncer", marks=pytest.mark.long)] if module in POOLED else []
+        metafunc.parametrize("template", ["sqlite", itself, *behind], indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
