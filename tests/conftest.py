@@ -25,6 +25,7 @@ from tests.shared import made_once, place
 
 ROOT = Path(__file__).parents[1]
 SMALLEST_MODEL = ROOT / "tests" / "models" / "tiny.yaml"
+"""A network that trains in 2 s of CPU time."""
 MODEL_THAT_LEARNS = ROOT / "configs" / "models" / "yolov8-w0625-r4.yaml"
 TINY = {"train": 48, "val": 24}
 TRAIN: dict[str, Scalar] = {
@@ -142,18 +143,19 @@ def request_for(tiny: Path, tmp_path: Path) -> Requests:
 
 @pytest.fixture(scope="session")
 def trained(launcher: ForkserverLauncher, scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return weights (.pt) that have learned something: sixteen epochs on the whole demo set."""
+    """Return weights (.pt) that have learned something: eight epochs on the whole demo set."""
 
     def make(folder: Path) -> None:
-        train: dict[str, Any] = {**TRAIN, "epochs": 16, "imgsz": 96, "lr0": 0.01}
+        train: dict[str, Any] = {**TRAIN, "epochs": 8, "imgsz": 96, "lr0": 0.02}
+        train |= {"mosaic": 0.0, "scale": 0.2, "hsv_v": 0.0}
         data = folder / "data.yaml"
         data.write_text(scenes.read_text() + f"path: {scenes.parent}\n")
         objective = Objective(Metric.MAP50)
         request = TrialRequest(
-            "t", 0, 0, 1, str(folder / "run"), str(MODEL_THAT_LEARNS), str(data), train, objective, None
+            "t", 0, 0, 1, str(folder / "run"), str(SMALLEST_MODEL), str(data), train, objective, None
         )
         talk = Talk(launcher.start(request))
-        assert talk.ended.metrics.get("map50", 0.0) > 0.2, talk.ended
+        assert talk.ended.metrics.get("map50", 0.0) > 0.6, talk.ended
 
     return made_once(tmp_path_factory, "trained", make) / "run" / "weights" / "best.pt"
 
