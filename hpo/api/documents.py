@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hpo.confirmation.record import Stage
     from hpo.orchestration.handover import Handover
-    from hpo.study.records import AttemptRow, StatusRow, TrialRow
+    from hpo.study.records import AttemptRow, TrialRow
+    from hpo.study.status import StatusRow
 
 METRICS = ("map50", "map50_95", "precision", "recall", "f1")
 

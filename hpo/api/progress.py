@@ -15,7 +15,8 @@ from hpo.api.wording import duration
 from hpo.errors import StorageUnavailable
 
 if TYPE_CHECKING:
-    from hpo.study.records import StatusRow, StudyRow, TrialRow
+    from hpo.study.records import StudyRow, TrialRow
+    from hpo.study.status import StatusRow
     from hpo.trial.messages import Ended, EpochReport
     from hpo.trial.ports import Watcher
     from hpo.trial.request import TrialRequest

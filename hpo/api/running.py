@@ -27,7 +27,8 @@ from hpo.settings import load_settings
 from hpo.trial.vocabulary import TrialState
 
 if TYPE_CHECKING:
-    from hpo.study.records import StatusRow, StudyRow, TrialRow
+    from hpo.study.records import StudyRow, TrialRow
+    from hpo.study.status import StatusRow
     from hpo.trial.messages import Ended, EpochReport
     from hpo.trial.ports import Watcher
     from hpo.trial.request import TrialRequest

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hpo.api.view import View
     from hpo.confirmation.record import Stage
     from hpo.settings import Settings
-    from hpo.study.records import StatusRow
+    from hpo.study.status import StatusRow
 
 Obey = Callable[[StopRequest, Callable[[int], None]], AbstractContextManager[object]]
 """Makes a stop request follow something (signals) for a while; the second argument passes a signal number on."""

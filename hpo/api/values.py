@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hpo.api.reading import Winner
     from hpo.confirmation.record import Stage
-    from hpo.study.records import StatusRow, TrialRow
+    from hpo.study.records import TrialRow
+    from hpo.study.status import StatusRow
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from typing_extensions import override
 from hpo.trial.ports import Watcher
 
 if TYPE_CHECKING:
-    from hpo.study.records import StatusRow, StudyRow, TrialRow
+    from hpo.study.records import StudyRow, TrialRow
+    from hpo.study.status import StatusRow
     from hpo.trial.messages import Ended, EpochReport
     from hpo.trial.request import TrialRequest
     from hpo.trial.vocabulary import Reaction

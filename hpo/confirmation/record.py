@@ -7,7 +7,8 @@ from typing import Any
 
 from hpo.evidence.document import VerdictDocument
 from hpo.study.database.storage import Storage
-from hpo.study.records import Look, StatusRow, StudyRow
+from hpo.study.records import Look, StudyRow
+from hpo.study.status import StatusRow
 from hpo.study.studies import lifecycle, snapshot, verdicts
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from hpo.dataset.boxes import BoxFacts
 from hpo.study.plots.importance import Importance
-from hpo.study.records import StatusRow, StudyRow, TrialRow
+from hpo.study.records import StudyRow, TrialRow
+from hpo.study.status import StatusRow
 from hpo.studyfile.arguments import arguments
 from hpo.studyfile.schema import StudySpec
 from hpo.trial.vocabulary import Reason, TrialState

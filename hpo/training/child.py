@@ -161,9 +161,7 @@ def _arguments(request: TrialRequest, paths: AttemptPaths, family: Family) -> di
     }
     # a trial without others keeps Ultralytics' default, so that the training is what plain Ultralytics trains
     shared = {} if request.sharing == 1 else {"workers": patches.loaders_per_trial(request.sharing)}
-    # with two branches Ultralytics would validate on the one with NMS, which is not the one that is deployed
-    branch = {"nms": False} if family is Family.TWO_BRANCHES else {}
-    return {**shared, **request.train, **branch, **owned}
+    return {**shared, **request.train, **family.row.fixed, **owned}
 
 
 def _device(asked: str) -> str:

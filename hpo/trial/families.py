@@ -22,6 +22,8 @@ class FamilyRow:
     """Whether its boxes go through non-maximum suppression before they are measured and deployed."""
     inert: Mapping[str, str] = field(default_factory=dict)
     """Training arguments that do nothing, each with the reason."""
+    fixed: Mapping[str, bool] = field(default_factory=dict)
+    """Arguments that every training has, whatever the study says."""
 
 
 class Family(Rowed):
@@ -36,6 +38,7 @@ class Family(Rowed):
             "trained with a branch for NMS, deployed on the one that needs none (YOLOv10, YOLO26)",
             ("v10Detect",),
             has_nms=False,
+            fixed={"nms": False},  # else Ultralytics validates on the branch that is not deployed
         ),
     )
     QUERIES = (

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from hpo.orchestration.stop import StopRequest
     from hpo.orchestration.workspace import Workspace
     from hpo.study.database.storage import Storage
-    from hpo.study.records import StatusRow, StudyRow, TrialRow
+    from hpo.study.records import StudyRow, TrialRow
+    from hpo.study.status import StatusRow
     from hpo.studyfile.schema import Confirm
     from hpo.trial.ports import Launcher, Watcher
 

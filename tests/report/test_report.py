@@ -16,7 +16,8 @@ from hpo.dataset.boxes import BoxFacts
 from hpo.report import html, markdown, words
 from hpo.report.facts import MAX_ROWS, Report, cost, settings
 from hpo.study.plots.importance import importances
-from hpo.study.records import BudgetRow, Finish, StatusRow, StudyState, TrialRow, WarmStart
+from hpo.study.records import TrialRow, WarmStart
+from hpo.study.status import BudgetRow, Finish, StatusRow, StudyState
 from hpo.trial.vocabulary import Reason
 from tests.tracking.support import make_rows, make_study, make_trial
 

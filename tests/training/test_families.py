@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from hpo.launchers.forkserver import ForkserverLauncher
 from hpo.trial import checkpoints
+from hpo.trial.families import Family
 from hpo.trial.kinds import Kind
 from hpo.trial.messages import Checkpointed, Message
 from hpo.trial.objective import Objective
@@ -111,7 +112,8 @@ def branches(trained: Path, tmp_path_factory: pytest.TempPathFactory, ultralytic
     known, _ = load_checkpoint(str(trained))
     model = DetectionModel({**known.yaml, "end2end": True}, nc=4, verbose=False)
     state = known.float().state_dict()
-    state |= {name.replace(".cv", ".one2one_cv"): value for name, value in state.items() if ".22.cv" in name}
+    head = f"model.{len(known.model) - 1}.cv"
+    state |= {name.replace(".cv", ".one2one_cv"): value for name, value in state.items() if name.startswith(head)}
     model.load_state_dict(state)
     model.names = known.names
     file = tmp_path_factory.mktemp("branches") / "branches.pt"
@@ -237,6 +239,12 @@ def test_no_training_has_a_name_that_ultralytics_attaches_other_services_to() ->
     from hpo.training.ultralytics_internals.runs import RUNS
 
     assert not [run for run in RUNS.values() if "Trainer" in run.__name__]
+
+
+def test_every_family_has_its_training(ultralytics: None) -> None:
+    from hpo.training.ultralytics_internals.runs import RUNS
+
+    assert set(RUNS) == set(Family)
 
 
 def test_the_default_of_a_family_without_nms_is_the_confidence_alone(queries: Subject) -> None:

@@ -13,7 +13,8 @@ from typing_extensions import override
 from hpo.api.view import View
 
 if TYPE_CHECKING:
-    from hpo.study.records import StatusRow, StudyRow, TrialRow
+    from hpo.study.records import StudyRow, TrialRow
+    from hpo.study.status import StatusRow
     from hpo.trial.ports import Watcher
     from hpo.wiring.opening import LocalStudy
 

@@ -13,7 +13,8 @@ from typing_extensions import override
 from hpo.api.progress import Score
 from hpo.api.view import NoWatcher
 from hpo.api.wording import duration, short
-from hpo.study.records import StatusRow, StudyRow
+from hpo.study.records import StudyRow
+from hpo.study.status import StatusRow
 from hpo.trial import wording
 from hpo.trial.messages import Ended, EpochReport
 from hpo.trial.ports import Watcher

@@ -19,7 +19,8 @@ from hpo.trial.vocabulary import Reason
 if TYPE_CHECKING:
     from hpo.api.searching import Outcome
     from hpo.confirmation.record import Stage
-    from hpo.study.records import EpochRow, StatusRow, StudyRow, TrialRow, WorkerRow
+    from hpo.study.records import EpochRow, StudyRow, TrialRow
+    from hpo.study.status import StatusRow, WorkerRow
     from hpo.studyfile.schema import StudySpec
 
 MAX_PARAMS = 8

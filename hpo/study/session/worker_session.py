@@ -20,7 +20,7 @@ from hpo.study.claims.leases import Watch
 from hpo.study.database import tables
 from hpo.study.database.storage import Storage
 from hpo.study.optuna_internals.history import SearchHistory
-from hpo.study.records import Finish, Proposal, StudyRow
+from hpo.study.records import Proposal, StudyRow
 from hpo.study.search import warm
 from hpo.study.search.pruning import build_pruner, keeps_notes
 from hpo.study.session import admission, ending, reaping, recording, registry
@@ -28,6 +28,7 @@ from hpo.study.session.context import Failpoint, SessionContext, no_failpoint
 from hpo.study.session.recording import Active, Place
 from hpo.study.session.registry import Life
 from hpo.study.session.uploads import UploadRows
+from hpo.study.status import Finish
 from hpo.study.studies import controls, progress
 from hpo.study.studies.progress import Control, StudyProgress
 from hpo.studyfile.planning import rungs

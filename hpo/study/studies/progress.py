@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 from hpo.study.claims import claims
 from hpo.study.database import tables
 from hpo.study.database.tables import workers
-from hpo.study.records import Finish
+from hpo.study.status import Finish
 from hpo.studyfile.planning import grid
 from hpo.studyfile.schema import Budget, StudySpec
 

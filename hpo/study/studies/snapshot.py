@@ -15,18 +15,8 @@ from hpo.study.claims.curve import Here, curve
 from hpo.study.database import optuna_tables, tables
 from hpo.study.database.rows import of_trial, value_of
 from hpo.study.database.storage import Storage
-from hpo.study.records import (
-    AttemptRow,
-    BudgetRow,
-    EpochRow,
-    Finish,
-    RunningRow,
-    StatusRow,
-    StudyRow,
-    StudyState,
-    TrialRow,
-    WorkerRow,
-)
+from hpo.study.records import AttemptRow, EpochRow, StudyRow, TrialRow
+from hpo.study.status import BudgetRow, Finish, RunningRow, StatusRow, StudyState, WorkerRow
 from hpo.study.studies.progress import Control, StudyProgress, finished, progress
 from hpo.trial import vocabulary
 from hpo.trial.vocabulary import Reason, TrialState

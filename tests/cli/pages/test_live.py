@@ -12,8 +12,8 @@ from hpo.api.progress import Score
 from hpo.cli.pages.live import Lines
 from hpo.errors import StorageUnavailable
 from hpo.study.database.storage import open_storage
-from hpo.study.records import StatusRow
 from hpo.study.session.worker_session import WorkerSession
+from hpo.study.status import StatusRow
 from hpo.study.studies import controls, snapshot
 from hpo.study.studies.lifecycle import create_or_join
 from hpo.trial.request import TrialRequest

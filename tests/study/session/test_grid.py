@@ -4,8 +4,8 @@ import dataclasses
 from typing import Any
 
 from hpo.study.database.storage import Storage
-from hpo.study.records import Finish
 from hpo.study.session.worker_session import WorkerSession
+from hpo.study.status import Finish
 from hpo.studyfile.space import Dimension, FloatRange, IntRange, Space
 from hpo.trial.vocabulary import Reason
 from tests.study.support import INSIDE, MakeStudy, begin, ended, params_of, run, study_spec

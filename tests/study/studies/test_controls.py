@@ -8,8 +8,9 @@ from sqlalchemy import select
 from hpo.errors import StudyStopped, UsageError
 from hpo.study.database import tables
 from hpo.study.database.storage import Storage
-from hpo.study.records import StudyRow, StudyState
+from hpo.study.records import StudyRow
 from hpo.study.session.worker_session import WorkerSession
+from hpo.study.status import StudyState
 from hpo.study.studies import controls, lifecycle, snapshot
 from hpo.study.studies.progress import Control
 from hpo.trial.vocabulary import Reason

@@ -16,8 +16,8 @@ from sqlalchemy import update
 from hpo.errors import UsageError
 from hpo.study.database import tables
 from hpo.study.database.storage import Storage
-from hpo.study.records import StudyState
 from hpo.study.session.worker_session import WorkerSession
+from hpo.study.status import StudyState
 from hpo.study.studies import snapshot
 from hpo.trial.vocabulary import Reason, TrialState
 from tests.study.support import MakeStudy, begin, ended, epoch_report, run, study_spec
