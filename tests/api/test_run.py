@@ -148,6 +148,7 @@ def test_another_home_while_a_study_runs_is_refused(home: Path, tmp_path: Path) 
         pass
 
 
+@pytest.mark.long
 def test_no_handler_no_variable_and_no_level_stays_where_a_run_fails(home: Path, tiny: Path) -> None:
     before = state()
     with pytest.raises(hpo.UsageError, match="--gpus 7"):

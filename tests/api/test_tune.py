@@ -66,6 +66,7 @@ def test_yolo_train_takes_the_file_and_another_tune_another_folder(home: Path, t
     assert tuned(tiny).name == "tune-2"
 
 
+@pytest.mark.long
 def test_a_data_set_that_ultralytics_knows_by_name_is_found_where_its_settings_say(
     home: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

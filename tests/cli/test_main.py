@@ -46,12 +46,14 @@ def test_the_shell_can_complete(shell: Shell) -> None:
     assert "complete -o nosort" in done.stdout
 
 
+@pytest.mark.long
 def test_doctor_finds_nothing_in_the_way_of_a_fresh_folder(shell: Shell) -> None:
     said = shell.run("doctor")
     assert "Python" in said
     assert "fail" not in said
 
 
+@pytest.mark.long
 def test_doctor_names_what_is_in_the_way_and_hides_the_password(shell: Shell) -> None:
     shell.variables["HPO_STORAGE"] = "postgresql://hpo:canary@127.0.0.1:9/hpo"
     said = shell.run("doctor", code=1)

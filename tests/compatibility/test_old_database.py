@@ -19,7 +19,7 @@ from tests import postgres
 from tests.compatibility import fixture
 from tests.compatibility.fixture import CONFIRM, HOME, PRODUCTS, SYNC, TOLD
 
-BACKENDS = ("sqlite", "postgres")
+BACKENDS = ("sqlite", pytest.param("postgres", marks=pytest.mark.long))
 MOMENTARY = {"duration_s", "device_hours", "wasted_hours", "left_s", "seen_s"}
 """Keys of the JSON forms that hold a duration up to now."""
 OF_PATHS = {"hpo.projected", "spec_sha256"}

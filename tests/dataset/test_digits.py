@@ -30,6 +30,7 @@ def contents(folder: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.long
 def test_another_process_makes_the_same_bytes(demo: Path, tmp_path: Path) -> None:
     code = f"from pathlib import Path; from hpo.dataset.digits import make; make(Path({str(tmp_path / 'again')!r}))"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -20,6 +20,7 @@ print(sum(close.stats.cache_hits.values()), sum(close.stats.cache_misses.values(
 """
 
 
+@pytest.mark.long
 def test_a_second_process_compiles_nothing(tmp_path: Path) -> None:
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
     said = [

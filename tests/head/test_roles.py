@@ -198,6 +198,7 @@ def test_mlflows_role_owns_its_database_and_sees_nothing_of_ours(server: Server,
         execute(server.url("mlflow", WORKER.name, IN_URL[WORKER.name]), "SELECT 1")
 
 
+@pytest.mark.long
 def test_inits_at_once_all_succeed(server: Server, database: str) -> None:
     command = [sys.executable, "-c", INIT, server.url(database)]
     processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]

@@ -52,6 +52,7 @@ def test_a_child_is_deaf_to_ctrl_c(misbehaving: ForkserverLauncher, request_for:
     assert len(talk.messages) == 2
 
 
+@pytest.mark.long
 def test_no_process_below_a_worker_gets_the_signals_that_end_a_job(misbehaving: ForkserverLauncher) -> None:
     """A scheduler sends SIGTERM to each of them, a terminal that closes SIGHUP: only the worker obeys."""
     process = misbehaving._spawn(entries.with_loader_workers, "{}")
@@ -86,6 +87,7 @@ def test_a_training_outlives_its_forkserver(launcher: ForkserverLauncher, reques
     assert ended.reason is Reason.COMPLETE
 
 
+@pytest.mark.long
 def test_the_preload_imports_what_is_slow_and_touches_no_gpu(misbehaving: ForkserverLauncher) -> None:
     answer = misbehaving.call(entries.devices_of_the_preload, "", 60)
     assert answer == "False torch._inductor ultralytics"

@@ -137,6 +137,7 @@ def test_what_val_can_not_show_is_said(render: Any) -> None:
     assert "7 of 40 images of val are in train, too" in render(dataclasses.replace(report, study=study))
 
 
+@pytest.mark.long
 def test_a_large_study_shows_its_best_trials_and_says_how_many_there_are() -> None:
     report = make_report(300)
     told = html.render(report)

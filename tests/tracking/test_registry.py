@@ -90,6 +90,7 @@ def test_a_registry_that_is_down_says_so(tmp_path: Path) -> None:
         ModelRegistry(away).add(make_study(), promoted(tmp_path / "winner"), CHAMPION)
 
 
+@pytest.mark.long
 def test_registering_loads_no_framework(settings: Settings, tmp_path: Path) -> None:
     promoted(tmp_path / "winner")
     program = (

@@ -98,7 +98,7 @@ def test_the_stored_run_ids_follow(rows: Rows, projector: Make, settings: Settin
     assert client.get_experiment(rows.experiment_id).name == "digits"
 
 
-@pytest.mark.parametrize("done", [1, 2])
+@pytest.mark.parametrize("done", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_a_projection_killed_in_the_middle_is_completed_without_duplicates(
     done: int, projector: Make, settings: Settings, other_settings: Settings
 ) -> None:
@@ -117,6 +117,7 @@ def test_a_projection_killed_in_the_middle_is_completed_without_duplicates(
     assert set(runs_by_key(settings).values()) == {1}
 
 
+@pytest.mark.long
 def test_two_processes_that_make_the_same_store_at_once_both_succeed(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.tracking.project_all", str(tmp_path), "2"]
     both = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) for _ in range(2)]

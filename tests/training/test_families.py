@@ -89,6 +89,7 @@ def test_a_deployed_rtdetr_finds_what_its_setting_was_rated_by(
         assert found.boxes.xyxy.numpy() == pytest.approx(rated.boxes, abs=0.01)
 
 
+@pytest.mark.long
 def test_rtdetr_is_trained_and_swept_over_the_confidence_alone(
     launcher: ForkserverLauncher, request_for: Requests
 ) -> None:

@@ -113,6 +113,7 @@ def test_a_killed_worker_costs_time_and_no_budget(shell: Shell, study: Study) ->
     assert retry["params"] == dead[0]["params"]
 
 
+@pytest.mark.long
 def test_a_killed_training_is_tried_again_by_the_same_worker(shell: Shell, study: Study) -> None:
     running = shell.run_until("trial 0", "run", study(), "budget.trials=1")
     _training(running.pid).kill()
@@ -185,6 +186,7 @@ def test_weights_can_be_started_from(shell: Shell, study: Study, trained: Path) 
     assert shell.json("best")["metrics"]["map50"] > 0.05
 
 
+@pytest.mark.long
 def test_a_study_in_which_nothing_can_be_trained_stops_and_keeps_its_budget(shell: Shell, study: Study) -> None:
     (shell.folder / "broken.yaml").write_text("nc: 4\nbackbone: []\nhead: [[[0], 1, Detect, [nc]]]\n")
     said = shell.run("run", study(), "model=broken.yaml", code=1)

@@ -80,6 +80,7 @@ def test_a_sweep_finds_writes_and_says_what_to_do(warm: Shell, trained: Path, da
     assert all(float(line[-1]) >= chosen["conf"] - 1e-4 for line in lines)
 
 
+@pytest.mark.long
 def test_json_has_the_documented_keys(warm: Shell, trained: Path, data: Path) -> None:
     found = warm.json("sweep", trained, "--data", data, "--kinds", "hard,soft", "--objective", "map50_95")
     assert found["best"].keys() >= KEYS and found["default"].keys() >= KEYS  # noqa: PT018
@@ -165,6 +166,7 @@ def test_wrong_words_end_with_exit_code_2_and_the_way_out(
     assert message in shell.run("sweep", trained, "--data", data, *words, code=2)
 
 
+@pytest.mark.long
 def test_what_val_can_not_answer_ends_with_exit_code_2(
     shell: Shell, trained: Path, scenes: Path, tmp_path: Path
 ) -> None:
@@ -188,6 +190,7 @@ def test_what_val_can_not_answer_ends_with_exit_code_2(
     assert "has no large object" in shell.run(*words, "map_large", code=2)
 
 
+@pytest.mark.long
 def test_wrong_weights_end_with_exit_code_2_and_nothing_runs(
     shell: Shell, trained: Path, data: Path, tmp_path: Path
 ) -> None:

@@ -17,6 +17,7 @@ def made_with(shell: Shell, package: str, version: str) -> None:
         store.execute(sql, (f"$.versions.{package}", version))
 
 
+@pytest.mark.long
 def test_other_versions_are_refused_before_training_and_never_for_reading(done: Done) -> None:
     made_with(done.shell, "ultralytics", "8.3.9")
     done.shell.run("update", "small", "budget.trials=5")

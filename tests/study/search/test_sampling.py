@@ -32,6 +32,8 @@ STEPPED = Space((Dimension("lr0", FloatRange(0.0, 1.0, step=0.1)), Dimension("ba
 FEW = {"n_startup_trials": 3, "popsize": 4, "population_size": 3}
 """Options with which a short study gets beyond its first, random values."""
 TRIALS = 11
+EACH = [pytest.param(name, marks=pytest.mark.long if name == "gp" else ()) for name in SAMPLERS]
+"""A Gaussian process takes seconds of CPU time for a study."""
 
 
 def _method(sampler: str) -> Method:
@@ -49,7 +51,7 @@ def _spec(sampler: str, name: str, seed: int = 7) -> Any:
     return study_spec(name, search=search, space=space, trials=TRIALS, baseline=sampler != "grid")
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", EACH)
 def test_what_is_proposed_is_of_pythons_own_types(storage: Storage, make_study: MakeStudy, sampler: str) -> None:
     """Ultralytics refuses numpy's numbers, or accepts them and fails when it writes args.yaml."""
     with WorkerSession(storage, make_study(_spec(sampler, "types")), "w", INSIDE) as session:
@@ -57,7 +59,7 @@ def test_what_is_proposed_is_of_pythons_own_types(storage: Storage, make_study: 
     assert {type(value) for params in proposals for value in params.values()} == {int, float}
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", EACH)
 def test_one_seed_gives_one_sequence_also_across_a_stop_and_a_restart(
     storage: Storage, make_study: MakeStudy, sampler: str
 ) -> None:

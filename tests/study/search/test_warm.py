@@ -105,7 +105,14 @@ def test_the_sampler_goes_on_where_the_earlier_study_ended(storage: Storage, ear
 
 @pytest.mark.parametrize(
     ("sampler", "learns"),
-    [("tpe", True), ("gp", True), ("cmaes", None), ("qmc", None), ("nsga2", False), ("random", False)],
+    [
+        ("tpe", True),
+        pytest.param("gp", True, marks=pytest.mark.long),
+        ("cmaes", None),
+        ("qmc", None),
+        ("nsga2", False),
+        ("random", False),
+    ],
 )
 @pytest.mark.parametrize("space", [SPACE, CONDITIONAL], ids=["plain", "conditions"])
 def test_every_sampler_takes_a_history(storage: Storage, sampler: str, learns: bool | None, space: Space) -> None:

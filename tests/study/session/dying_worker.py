@@ -1,4 +1,4 @@
-"""A worker that kills itself at a named point: ``python -m tests.study.session.dying_worker URL FOLDER POINT``.
+"""A worker that kills itself at a named point.
 
 Its trials die, are given back, complete and are retried, so that every point is reached.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from pathlib import Path
 
 from hpo.study.database.storage import open_storage
@@ -19,7 +18,9 @@ from hpo.trial.vocabulary import Reason
 from tests.study.support import OUTSIDE, begin, ended, epoch_report
 
 
-def main(url: str, folder: Path, fatal: str) -> None:
+def work(url: str, folder: Path, fatal: str) -> None:
+    """Begin trials in the study of ``url`` until the point named ``fatal`` is reached."""
+
     def failpoint(point: str) -> None:
         if point == fatal:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -43,7 +44,3 @@ def main(url: str, folder: Path, fatal: str) -> None:
             if reason is Reason.COMPLETE:
                 (attempt / "ended.json").write_bytes(encode(message))
             session.end(proposal.token, message)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3])

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,9 +13,12 @@ from hpo.study.records import StudyRow
 from hpo.study.session.worker_session import WorkerSession
 from hpo.study.studies import snapshot
 from hpo.trial.vocabulary import Reason, TrialState
-from tests.study.session import invariants
+from tests.study.session import dying_worker, invariants
 from tests.study.support import OUTSIDE, MakeStudy, run, study_spec
 
+FORKED = multiprocessing.get_context("forkserver")
+"""Workers are forked from a process that has imported all they need."""
+FORKED.set_forkserver_preload(["tests.study.session.dying_worker"])
 RUNNING = ["adopted", "begun", "epoch", "checkpointed", "uploaded"]
 """Points at which a trial without a result runs: its death uses a retry."""
 POINTS = [*RUNNING, "readmitted", "claimed", "asked", "suggested", "outcome", "retry_asked", "requeued", "settled"]
@@ -30,9 +32,10 @@ def study(make_study: MakeStudy) -> StudyRow:
 
 def _die(storage: Storage, folder: Path, point: str) -> None:
     url = storage.url.render_as_string(hide_password=False)
-    command = [sys.executable, "-m", "tests.study.session.dying_worker", url, str(folder), point]
-    root = Path(__file__).parents[3]
-    assert subprocess.run(command, check=False, cwd=root).returncode == -signal.SIGKILL
+    process = FORKED.Process(target=dying_worker.work, args=(url, folder, point))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("point", POINTS)

@@ -281,11 +281,12 @@ class StudyOnPostgres(Study):
         postgres.drop_database(self.server, self.url)
 
 
-def test_the_budget_is_exact_whatever_dies(template: str, request: pytest.FixtureRequest) -> None:
-    machine, examples = Study, 20
+@pytest.mark.parametrize("examples", [10, pytest.param(40, marks=pytest.mark.long)])
+def test_the_budget_is_exact_whatever_dies(template: str, request: pytest.FixtureRequest, examples: int) -> None:
+    machine = Study
     if not template.startswith("sqlite"):
         StudyOnPostgres.server = request.getfixturevalue("postgres_server")
-        machine, examples = StudyOnPostgres, 5
+        machine, examples = StudyOnPostgres, examples // 4
     machine.template = template
     run_state_machine_as_test(
         machine,

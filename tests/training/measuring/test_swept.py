@@ -163,8 +163,8 @@ def test_the_value_is_told_once_and_never_as_an_epoch(done: Done) -> None:
 @pytest.mark.parametrize(
     "objective",
     [
-        "recall at precision >= 0.5",
-        "map50_95",
+        pytest.param("recall at precision >= 0.5", marks=pytest.mark.long),
+        pytest.param("map50_95", marks=pytest.mark.long),
         "f1 at recall[four] >= 0.1",
         pytest.param("f2 micro", marks=pytest.mark.long),
         pytest.param("map_small", marks=pytest.mark.long),
@@ -252,7 +252,7 @@ def test_an_exploding_training_is_diverged_and_no_crash(launcher: ForkserverLaun
     assert (ended.reason, ended.swept) == (Reason.DIVERGED, None)
 
 
-@pytest.mark.parametrize("baseline", [True, False])
+@pytest.mark.parametrize("baseline", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_a_head_without_suppression_is_swept_over_the_confidence_alone(
     launcher: ForkserverLauncher, request_for: Requests, tmp_path: Path, *, baseline: bool
 ) -> None:
