@@ -16,13 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from hpo import redaction
+from hpo import redaction, urls
 from hpo.errors import UsageError
 
 _SECRETS = ("STORAGE", "STORAGE_PASSWORD", "WORKER_PASSWORD", "READER_PASSWORD", "MLFLOW_PASSWORD")
 VARIABLES = ("HPO_HOME", *(f"HPO_{name}{suffix}" for name in _SECRETS for suffix in ("", "_FILE")))
 """All variables that hpo itself reads."""
-_WITH_PASSWORD = re.compile(r"[\w.+-]+://[^:/@\s]*:(?P<password>\S+)@")
 _POSTGRES = re.compile(r"postgres(ql)?(\+psycopg2?)?://")
 _SQLITE = "sqlite:///"
 _WITH_USER = re.compile(r"(?P<head>[\w.+-]+://[^:/@\s]+)@")
@@ -68,8 +67,9 @@ def load_settings(env: MutableMapping[str, str] = os.environ) -> Settings:
         env.pop("MLFLOW_TRACKING_PASSWORD_FILE", None)  # it was read; a second call finds one source
     tracking = env.get("MLFLOW_TRACKING_URI") or ""
     storage = storage_url(env)
-    for place in (storage, tracking):
-        redaction.remember(password_in(place))
+    for name, place in (("HPO_STORAGE", storage), ("MLFLOW_TRACKING_URI", tracking)):
+        redaction.remember_url(place)
+        _refuse_unescaped(name, place)
     redaction.remember(env.get("PGPASSWORD"))
     return Settings(
         home=home,
@@ -118,7 +118,7 @@ def without_secrets(env: Mapping[str, str]) -> dict[str, str]:
         for name, value in env.items()
         if not value
         or name.lower().endswith("_proxy")
-        or not (_SECRET_NAME.match(name.upper()) or redaction.redact(value) != value)
+        or not (_SECRET_NAME.match(name.upper()) or redaction.redact(value) != value or urls.passwords_in(value))
     }
 
 
@@ -129,10 +129,14 @@ def role_password(kind: str) -> str:
     return secret(f"HPO_{kind.upper()}_PASSWORD", os.environ)
 
 
-def password_in(url: str) -> str | None:
-    """Return the password as it is written in ``url``; None if it has none."""
-    found = _WITH_PASSWORD.match(url)
-    return found["password"] if found else None
+def _refuse_unescaped(name: str, url: str) -> None:
+    """Raise UsageError for a password that programs would read in part as a host, a path or a query."""
+    if sign := urls.unescaped(url):
+        raise UsageError(
+            f"{name}: {sign!r} stands in the password as it is: write {quote(sign, safe='')} for it (in a URL @ is "
+            "%40, / is %2F, # is %23, ? is %3F, % is %25; an @ in the query too), or leave the password out and keep "
+            "it, as it is, in a file that HPO_STORAGE_PASSWORD_FILE names, or in ~/.pgpass"
+        )
 
 
 def with_driver(url: str) -> str:
@@ -163,7 +167,7 @@ def sqlite_path(url: str) -> Path | None:
 
 def with_password(url: str, password: str) -> str:
     """Return ``url`` (``postgresql://user@host/name``) with ``password``. Raises UsageError if it has no user."""
-    if password_in(url) is not None:
+    if urls.passwords_in(url):
         raise UsageError("HPO_STORAGE has a password, and HPO_STORAGE_PASSWORD_FILE names another: leave one out")
     found = _WITH_USER.match(url)
     if found is None:
@@ -223,7 +227,7 @@ def _pair(place: str, line: str) -> tuple[str, str]:
         raise UsageError(f"{place}: {name}: nothing reads it; " + (f"meant {near[0]}?" if near else "take it out"))
     if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
         value = value[1:-1]
-    redaction.remember(password_in(value) if "://" in value else None)
+    redaction.remember_url(value)
     if "PASSWORD" in name and not name.endswith("_FILE"):
         redaction.remember(value)
     return name, value

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from hpo import redaction
+from hpo import redaction, urls
 from hpo.api.documents import plain
 from hpo.api.finding import stored
 from hpo.errors import HpoError, UsageError
-from hpo.settings import adopt, password_in, read_env_file, use_storage
+from hpo.settings import adopt, read_env_file, use_storage
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -104,8 +104,8 @@ def _use_env_file(_context: click.Context, _option: click.Parameter, path: Path 
 def _use_storage(_context: click.Context, _option: click.Parameter, url: str | None) -> None:
     if url is None:
         return
-    if password_in(url) is not None:
-        redaction.remember(password_in(url))
+    if urls.passwords_in(url):
+        redaction.remember_url(url)
         raise UsageError(
             "--storage: the URL holds a password, and every user of this machine can read the arguments of a process: "
             "put HPO_STORAGE=URL into a file of mode 600 and name it with --env-file, "

@@ -52,7 +52,7 @@ class Storage:
     @property
     def place(self) -> str:
         """Return the URL in a form for people, without its password."""
-        return _place(self.url)
+        return failures.shown(self.url)
 
     def here(self, path: str, token: str) -> str:
         """Return the path of an attempt's folder or file on this machine; see ``hpo.trial.paths.here``."""
@@ -143,7 +143,7 @@ def open_storage(url: str, *, create: bool, lease_s: float = engines.LEASE_S, ho
         path = Path(str(parsed.database))
         if create:
             disks.refuse_network_disk(url)
-            disks.make_folder(path.parent, _place(parsed))
+            disks.make_folder(path.parent, failures.shown(parsed))
         elif not path.exists():
             raise _nothing_there(parsed)
     storage = Storage(parsed, lease_s, home)
@@ -171,11 +171,7 @@ def connect(url: str) -> Storage:
 
 def shown(url: str) -> str:
     """Return ``url`` without its password."""
-    return _place(_parse(url))
-
-
-def _place(url: URL) -> str:
-    return url.render_as_string(hide_password=True)
+    return failures.shown(_parse(url))
 
 
 def _state(connection: Connection) -> tuple[str | None, str | None]:
@@ -233,7 +229,7 @@ def _permitted(url: URL) -> Iterator[None]:
         if failures.sqlstate(error) != failures.NO_RIGHT:
             raise
         raise UsageError(
-            f"{_place(url)}: {failures.first_line(error)}: the role {url.username!r} may not do that; "
+            f"{failures.shown(url)}: {failures.first_line(error)}: the role {url.username!r} may not do that; "
             "name the owner in HPO_STORAGE (tables are made by `hpo db init`, studies deleted by their owner)"
         ) from error
 
@@ -254,4 +250,4 @@ def _parse(url: str) -> URL:
 
 
 def _nothing_there(url: URL) -> UsageError:
-    return UsageError(f"{_place(url)}: no study yet: `hpo run FILE` makes one")
+    return UsageError(f"{failures.shown(url)}: no study yet: `hpo run FILE` makes one")
