@@ -16,6 +16,7 @@ from types import TracebackType
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 from hpo import urls
+from hpo.texts import visible
 
 SHORTEST = 4
 """Number of characters. A shorter password is not remembered: hiding it would damage words that contain it by
@@ -49,7 +50,7 @@ def redact(text: str) -> str:
 
 def trace(error: BaseException) -> str:
     """Return the trace of ``error`` and its causes, without passwords."""
-    return redact("".join(traceback.format_exception(error)))
+    return visible(redact("".join(traceback.format_exception(error))))
 
 
 def install() -> None:
@@ -100,7 +101,7 @@ def _redact_message(record: logging.LogRecord) -> None:
         message = record.getMessage()
     except (TypeError, ValueError):
         return  # the arguments do not fit the format: logging reports this itself when the record is written
-    safe = redact(message)
+    safe = visible(redact(message))
     if safe != message:
         record.msg, record.args = safe, ()
 

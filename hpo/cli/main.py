@@ -12,6 +12,7 @@ import click
 from typing_extensions import override
 
 from hpo import redaction, version
+from hpo.cli.terminal import say
 from hpo.errors import HpoError, SpecError, StorageUnavailable
 
 COMMANDS = (
@@ -69,7 +70,7 @@ def cli(*, debug: bool) -> None:
 
 
 def _print_version(context: click.Context) -> None:
-    click.echo(f"hpo, version {version.described()}")
+    say(f"hpo, version {version.described()}")
     context.exit()
 
 
@@ -83,10 +84,10 @@ def main() -> None:
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)
-        click.echo(redaction.redact(shown.getvalue()), err=True, nl=False)  # the message quotes arguments
+        say(redaction.redact(shown.getvalue()), err=True, end="")  # the message quotes arguments
         sys.exit(error.exit_code)
     except click.Abort:
-        click.echo("aborted", err=True)
+        say("aborted", err=True)
         sys.exit(130)
     except HpoError as error:
         said = f"hpo: {error}"
@@ -94,8 +95,8 @@ def main() -> None:
             count = len(error.problems)
             said = f"{error}\n{count} problem{'s' if count > 1 else ''}; nothing was written"
         elif "--debug" in sys.argv:
-            click.echo(redaction.trace(error), err=True)
-        click.echo(redaction.redact(said), err=True)
+            say(redaction.trace(error), err=True)
+        say(redaction.redact(said), err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:  # `hpo trials | head`
         sys.stderr.close()
@@ -103,7 +104,7 @@ def main() -> None:
     except OSError as error:
         if error.errno not in _OF_DISKS or error.filename is None or "--debug" in sys.argv:
             raise
-        click.echo(redaction.redact(_said(error)), err=True)
+        say(redaction.redact(_said(error)), err=True)
         sys.exit(StorageUnavailable.exit_code)
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -16,11 +15,9 @@ from click.shell_completion import CompletionItem
 from hpo import redaction, urls
 from hpo.api.documents import plain
 from hpo.api.finding import stored
+from hpo.cli.terminal import say
 from hpo.errors import HpoError, UsageError
 from hpo.settings import adopt, read_env_file, use_storage
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -171,14 +168,4 @@ def again(command: str | None = None, *, of: str = "") -> str:
 
 
 def print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, default=plain))
-
-
-@contextmanager
-def bars(*, quiet: bool) -> Iterator[Progress]:
-    """Show progress bars on stderr while the block runs."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True, disable=quiet) as shown:
-        yield shown
+    say(json.dumps(value, indent=2, default=plain))

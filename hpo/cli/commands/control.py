@@ -7,6 +7,7 @@ import click
 from hpo.api.changing import Order, set_control
 from hpo.api.finding import stored_study, who
 from hpo.cli.options import store_options, study_argument
+from hpo.cli.terminal import say
 from hpo.errors import UsageError
 
 
@@ -65,7 +66,7 @@ def update(study: str, changes: tuple[str, ...]) -> None:
 
         budget = controls.set_budget(storage, row, who(), trials=trials, hours=hours)
     limit = f", {budget.hours:g} hours" if budget.hours is not None else ""
-    click.echo(f"budget of {row.name!r}: {budget.trials} trials{limit}")
+    say(f"budget of {row.name!r}: {budget.trials} trials{limit}")
 
 
 def _number(key: str, value: str, *, whole: bool) -> float:
@@ -81,4 +82,4 @@ def _number(key: str, value: str, *, whole: bool) -> float:
 def _set(asked: str | None, wanted: Order, said: str) -> None:
     with stored_study(asked) as (_, storage, row):
         set_control(storage, row, wanted)
-    click.echo(f"study {row.name!r} {said}")
+    say(f"study {row.name!r} {said}")

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hpo.cli.terminal import say
 from hpo.errors import UsageError
 from hpo.settings import load_settings
+from hpo.texts import visible
 
 if TYPE_CHECKING:
     from hpo.wiring.drafting import Drafted
@@ -67,14 +69,15 @@ def _ask_for_data() -> Path:
 
     near = datasets_near(Path())
     for path in near if len(near) > 1 else []:
-        click.echo(f"  {path}")
-    return Path(click.prompt("Dataset (its data.yaml)", default=str(near[0]) if near else None))
+        say(f"  {path}")
+    plain = [str(path) for path in near if str(path) == visible(str(path))]
+    return Path(click.prompt("Dataset (its data.yaml)", default=plain[0] if plain else None))
 
 
 def _tell(drafted: Drafted) -> None:
     facts = drafted.facts
     counts = ", ".join(f"{split} {count} images" for split, count in facts.images.items())
-    click.echo(f"data: {counts}; {len(facts.names)} class{'' if len(facts.names) == 1 else 'es'}")
+    say(f"data: {counts}; {len(facts.names)} class{'' if len(facts.names) == 1 else 'es'}")
     file = shlex.quote(str(drafted.file))
-    click.echo(f"{drafted.file} holds study {drafted.name!r}, with a comment on every choice")
-    click.echo(f"next: hpo validate {shlex.quote(str(file))}, then hpo run {shlex.quote(str(file))}")
+    say(f"{drafted.file} holds study {drafted.name!r}, with a comment on every choice")
+    say(f"next: hpo validate {shlex.quote(str(file))}, then hpo run {shlex.quote(str(file))}")

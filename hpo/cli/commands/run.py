@@ -19,6 +19,7 @@ from hpo.cli.options import (
     versions_option,
     with_data,
 )
+from hpo.cli.terminal import say
 from hpo.settings import load_settings
 
 _WORKERS = "Worker processes on this machine, each on the next GPU in turn."
@@ -75,4 +76,4 @@ def create(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
         print_json({"study": study.name, "uuid": study.uuid, "created": study.created_at})
     else:
         say_what_was_taken_over(study)
-        click.echo(f"study {study.name!r} is stored. Run it: {again('run', of='create')}")
+        say(f"study {study.name!r} is stored. Run it: {again('run', of='create')}")

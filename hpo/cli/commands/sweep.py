@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from hpo.api.sweeping import SweepOptions, swept
-from hpo.cli.options import bars, device_option, json_option, print_json
+from hpo.cli.options import device_option, json_option, print_json
+from hpo.cli.terminal import say
 from hpo.settings import load_settings
 from hpo.trial.kinds import SUPPRESSING
 
@@ -66,7 +67,7 @@ def sweep(  # noqa: PLR0913  (a command has as many arguments as options)
 
     print_sweep(found.result, request.weights, found.imgsz, files)
     for caution in found.cautions:
-        click.echo(f"{caution} ({request.data})")
+        say(f"{caution} ({request.data})")
 
 
 def _names(text: str) -> list[str]:
@@ -76,6 +77,8 @@ def _names(text: str) -> list[str]:
 @contextmanager
 def _progress(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
     """Show a bar for each inference pass, on a terminal."""
+    from hpo.cli.console import bars
+
     with bars(quiet=quiet) as shown:
         tasks = {}
 

@@ -15,6 +15,7 @@ from hpo.cli.options import (
     versions_allowed,
     worker_options,
 )
+from hpo.cli.terminal import say
 from hpo.settings import load_settings
 
 SECONDS = click.FloatRange(min=0)
@@ -67,13 +68,13 @@ def worker(  # noqa: PLR0913  (a command has as many arguments as options)
             devices = ", ".join(local.workspace.devices)
             more = " (more as memory allows)" if local.workspace.memory else ""
             done = sum(row.counts for row in local.known_trials())
-            click.echo(f"{local.study.name}: {done} trials done; slots here: {devices}{more}")
+            say(f"{local.study.name}: {done} trials done; slots here: {devices}{more}")
         stages.work(local, stop, view)
         stage = stages.go_on(local, stop, view)
         status = (stage or local).status()
     if as_json:
         print_json(status_json(status))
     else:
-        click.echo(f"{status.name}: {status.state}, {status.budget.counted} of {status.budget.trials} trials")
+        say(f"{status.name}: {status.state}, {status.budget.counted} of {status.budget.trials} trials")
     if stop.soon:
         raise click.exceptions.Exit(stop.exit_code)
