@@ -14,7 +14,7 @@ import stat
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 from hpo import redaction, urls
 from hpo.errors import UsageError
@@ -70,6 +70,7 @@ def load_settings(env: MutableMapping[str, str] = os.environ) -> Settings:
     for name, place in (("HPO_STORAGE", storage), ("MLFLOW_TRACKING_URI", tracking)):
         redaction.remember_url(place)
         _refuse_unescaped(name, place)
+    _refuse_port(tracking)
     redaction.remember(env.get("PGPASSWORD"))
     return Settings(
         home=home,
@@ -137,6 +138,14 @@ def _refuse_unescaped(name: str, url: str) -> None:
             "%40, / is %2F, # is %23, ? is %3F, % is %25; an @ in the query too), or leave the password out and keep "
             "it, as it is, in a file that HPO_STORAGE_PASSWORD_FILE names, or in ~/.pgpass"
         )
+
+
+def _refuse_port(uri: str) -> None:
+    """Raise UsageError for an address of MLflow that no program can connect to."""
+    try:
+        urlsplit(uri).port  # noqa: B018  (reading it checks it)
+    except ValueError as error:
+        raise UsageError(f"MLFLOW_TRACKING_URI: {error}: name http://HOST:PORT with a port from 1 to 65535") from error
 
 
 def with_driver(url: str) -> str:

@@ -7,9 +7,6 @@ a tag, a link or a formula.
 from __future__ import annotations
 
 import re
-from typing import TypeVar
-
-T = TypeVar("T")
 
 _OBEYED = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """Characters that a terminal obeys, that turn the direction of a line, or that no file can hold. A line's end and a
@@ -25,9 +22,9 @@ def visible(text: str) -> str:
     return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
-def finalized(value: T) -> T | str:
+def finalized(value: object) -> object:
     """Return what a template puts into a page: a plain text as ``visible`` writes it, anything else as it is."""
-    return visible(value) if type(value) is str else value
+    return visible(value) if isinstance(value, str) and type(value) is str else value
 
 
 class Markdown(str):

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from hpo import redaction, version
 from hpo.cli.terminal import say
-from hpo.errors import HpoError, SpecError, StorageUnavailable
+from hpo.errors import HpoError, SpecError, StorageUnavailable, UsageError
 
 COMMANDS = (
     {"init": "init", "run": "run", "worker": "worker", "confirm": "confirm", "create": "run"}
@@ -101,11 +101,12 @@ def main() -> None:
     except BrokenPipeError:  # `hpo trials | head`
         sys.stderr.close()
         sys.exit(0)
-    except OSError as error:
-        if error.errno not in _OF_DISKS or error.filename is None or "--debug" in sys.argv:
-            raise
-        say(redaction.redact(_said(error)), err=True)
-        sys.exit(StorageUnavailable.exit_code)
+    except (OSError, ValueError, OverflowError, RecursionError) as error:
+        if "--debug" in sys.argv:
+            say(redaction.trace(error), err=True)
+        code, said = _input_error(error)
+        say(redaction.redact(said), err=True)
+        sys.exit(code)
 
 
 _OF_DISKS = {
@@ -119,5 +120,14 @@ _OF_DISKS = {
 }
 
 
-def _said(error: OSError) -> str:
-    return f"hpo: {error.filename}: {error.strerror}: {_OF_DISKS[error.errno or 0]}"
+def _input_error(error: OSError | ValueError | OverflowError | RecursionError) -> tuple[int, str]:
+    """Return the exit code and the words for an input that nothing refused before it was used."""
+    if isinstance(error, OSError) and error.errno in _OF_DISKS and error.filename is not None:
+        said = f"hpo: {error.filename}: {error.strerror}: {_OF_DISKS[error.errno]}"
+        return StorageUnavailable.exit_code, said
+    more = "what led to it: the same command with `hpo --debug`"
+    if isinstance(error, RecursionError):
+        return UsageError.exit_code, f"hpo: something in the input is nested too deeply: make it flat; {more}"
+    place = f"{error.filename}: " if isinstance(error, OSError) and error.filename is not None else ""
+    what = (error.strerror if isinstance(error, OSError) else None) or str(error).strip() or type(error).__name__
+    return UsageError.exit_code, f"hpo: {place}{what}: correct the path or the value that the command was given; {more}"

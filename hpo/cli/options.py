@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
+from typing_extensions import override
 
 from hpo import redaction, urls
 from hpo.api.documents import plain
@@ -21,6 +23,22 @@ from hpo.settings import adopt, read_env_file, use_storage
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _FILE = click.Path(path_type=Path, dir_okay=False)
+
+MANY = 1_000_000
+"""Largest count that an option takes; a study file's bounds are in ``hpo.studyfile.schema``."""
+MOST_PIXELS, MOST_PROCESSES = 32_768, 1024
+
+
+class FiniteRange(click.FloatRange):
+    """A number between two bounds; ``nan`` is none."""
+
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is no number", param, ctx)
+        return number
+
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 data_option = click.option("--data", type=_FILE, help="The data.yaml, where it lies elsewhere.")
@@ -115,8 +133,8 @@ def _slots(value: str) -> int | None:
     """Return an integer from 1, or None for ``auto``."""
     if value == "auto":
         return None
-    if not value.isdecimal() or int(value) < 1:
-        raise click.BadParameter(f"{value!r} is neither auto nor a whole number from 1")
+    if not value.isdecimal() or len(value) > 4 or not 1 <= int(value) <= MOST_PROCESSES:
+        raise click.BadParameter(f"{value!r} is neither auto nor a whole number from 1 to {MOST_PROCESSES}")
     return int(value)
 
 

@@ -13,8 +13,8 @@ from hpo.settings import load_settings
 
 @click.command(short_help="Prove the winner: train the best trials and the baseline again, with fresh seeds.")
 @click.argument("study", metavar="STUDY", shell_complete=complete_study)
-@click.option("--top", type=click.IntRange(min=1), help="So many of the best trials (the study file's, or 3).")
-@click.option("--seeds", type=click.IntRange(min=2), help="Trainings of each (the study file's, or 3).")
+@click.option("--top", type=click.IntRange(1, 1000), help="So many of the best trials (the study file's, or 3).")
+@click.option("--seeds", type=click.IntRange(2, 1000), help="Trainings of each (the study file's, or 3).")
 @worker_options
 @store_options
 @json_option

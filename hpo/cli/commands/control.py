@@ -70,12 +70,16 @@ def update(study: str, changes: tuple[str, ...]) -> None:
 
 
 def _number(key: str, value: str, *, whole: bool) -> float:
+    from hpo.studyfile.keys import keys_of
+    from hpo.studyfile.schema import Budget
+
     try:
         number = int(value) if whole else float(value)
     except ValueError:
         number = 0
-    if not 0 < number < float("inf"):
-        raise UsageError(f"{key}={value}: must be a {'whole ' if whole else ''}number above 0")
+    most = next(each.key.at_most for each in keys_of(Budget) if key == f"budget.{each.name}") or 0
+    if not 0 < number <= most:
+        raise UsageError(f"{key}={value}: must be a {'whole ' if whole else ''}number above 0, at most {most}")
     return number
 
 

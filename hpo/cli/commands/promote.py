@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from hpo.api.finding import stored_study
 from hpo.api.promoting import PromotePlan, Promoting, PromotionView, ShowEpochs, ShowImages
-from hpo.cli.options import again, data_option, device_option, json_option, print_json, study_argument
+from hpo.cli.options import MANY, again, data_option, device_option, json_option, print_json, study_argument
 from hpo.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _EXPORT = "Also in this format, checked against the .pt; may be given several ti
 @click.command(short_help="Hand the winner over: train it finally, with its evidence and a check.")
 @study_argument
 @click.option("--output", required=True, type=click.Path(path_type=Path), metavar="DIR", help="A new folder.")
-@click.option("--trial", type=click.IntRange(min=0), help="This trial instead of the winner.")
+@click.option("--trial", type=click.IntRange(0, MANY), help="This trial instead of the winner.")
 @click.option("--with-val", is_flag=True, help="Train on train and val; the last epoch counts.")
 @click.option("--export", "exports", multiple=True, type=click.Choice(["onnx", "openvino", "engine"]), help=_EXPORT)
 @click.option("--register", metavar="NAME", help="Of the model in MLflow's registry; default: the study's name.")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from hpo.cli.options import (
+    MOST_PROCESSES,
     again,
     data_of_file_option,
     device_option,
@@ -30,7 +31,7 @@ _WORKERS = "Worker processes on this machine, each on the next GPU in turn."
 @file_arguments
 @data_of_file_option
 @device_option
-@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help=_WORKERS)
+@click.option("--workers", type=click.IntRange(1, MOST_PROCESSES), default=1, show_default=True, help=_WORKERS)
 @slots_option
 @versions_option
 @json_option

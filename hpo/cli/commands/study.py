@@ -66,7 +66,7 @@ def trials(study: str | None, sort: str, *, as_json: bool) -> None:
 @json_option
 def trial(names: tuple[str, ...], *, as_json: bool) -> None:
     """All that is stored of trial N: its settings, its attempts, its curve."""
-    if len(names) > 2 or not names[-1].isdecimal():
+    if len(names) > 2 or not names[-1].isdecimal() or len(names[-1]) > 9:
         where = "with the study before it where there are several"
         raise click.UsageError(f"give a trial's number, {where}: hpo trial digits 3")
     with stored_study(names[0] if len(names) == 2 else None) as (_, storage, row):

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from hpo.api.sweeping import SweepOptions, swept
-from hpo.cli.options import device_option, json_option, print_json
+from hpo.cli.options import MOST_PIXELS, device_option, json_option, print_json
 from hpo.cli.terminal import say
 from hpo.settings import load_settings
 from hpo.trial.kinds import SUPPRESSING
@@ -26,11 +26,11 @@ _KINDS = f"Kinds of suppression: {', '.join(SUPPRESSING)}, or all. `yolo predict
 @click.argument("weights", type=click.Path(path_type=Path))
 @click.option("--data", required=True, type=click.Path(path_type=Path), metavar="DATA.yaml", help="The dataset.")
 @click.option("--split", type=click.Choice(["val", "train", "test"]), default="val", show_default=True)
-@click.option("--imgsz", type=click.IntRange(min=32), help="Pixels; default: the size of the training.")
+@click.option("--imgsz", type=click.IntRange(32, MOST_PIXELS), help="Pixels; default: the size of the training.")
 @click.option("--objective", default="f1", show_default=True, metavar="TEXT", help=_OBJECTIVE)
 @click.option("--kinds", default="hard,agnostic", show_default=True, metavar="LIST", help=_KINDS)
 @click.option("--per-class", is_flag=True, help="A confidence threshold for each class.")
-@click.option("--max-det", type=click.IntRange(min=1), multiple=True, help=_MAX_DET)
+@click.option("--max-det", type=click.IntRange(1, 100_000), multiple=True, help=_MAX_DET)
 @click.option("--capture", type=click.Choice(["deploy", "val"]), default="deploy", show_default=True, help=_CAPTURE)
 @click.option("--no-test", is_flag=True, help="Leave a test split of the dataset alone.")
 @device_option

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from hpo.cli.options import (
+    FiniteRange,
     complete_study,
     json_option,
     print_json,
@@ -18,7 +19,7 @@ from hpo.cli.options import (
 from hpo.cli.terminal import say
 from hpo.settings import load_settings
 
-SECONDS = click.FloatRange(min=0)
+SECONDS = FiniteRange(0, 31_536_000)
 PATIENCE = "Seconds to wait at the start for a database that refuses connections, is full or is starting."
 LEAVE_IDLE = "Leave, with exit code 0, after S seconds without a trial. Default: stay until the study is finished."
 

@@ -239,7 +239,9 @@ def _parse(url: str) -> URL:
         parsed = make_url(with_driver(url))
         backend = parsed.get_backend_name()
         parsed.get_dialect().import_dbapi()
-    except (exc.ArgumentError, exc.NoSuchModuleError, ImportError) as error:
+        if parsed.port is not None and not 0 < parsed.port < 1 << 16:
+            raise UsageError(f"HPO_STORAGE: no server listens on port {parsed.port}: name one from 1 to 65535")
+    except (exc.ArgumentError, exc.NoSuchModuleError, ImportError, ValueError) as error:
         way_out = "pip install 'hpo[postgres]'" if "psycopg" in str(error) else "use sqlite:///FILE or postgresql://..."
         raise UsageError(f"HPO_STORAGE: no database can be opened by this URL: {way_out}") from error
     if backend not in ("sqlite", "postgresql"):

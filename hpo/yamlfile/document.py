@@ -19,13 +19,11 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from hpo.errors import Problem
-from hpo.studyfile.text.report import ProblemReport
 from hpo.trial.vocabulary import Scalar
+from hpo.yamlfile import limits
+from hpo.yamlfile.limits import MAX_DEPTH, MAX_VALUES
+from hpo.yamlfile.report import ProblemReport
 
-MAX_BYTES = 1 << 20
-MAX_VALUES = 20_000
-"""Largest number of values. Aliases count where they are used: a few nested ones reach billions."""
-MAX_DEPTH = 30
 OVERRIDE = "override"
 
 _TAG = "tag:yaml.org,2002:"
@@ -50,22 +48,18 @@ def read_document(path: Path, report: ProblemReport, *, shown_as: str | None = N
     """Return the document of a file, or None with the problems in ``report``."""
     file = shown_as or str(path)
     try:
-        if path.stat().st_size > MAX_BYTES:
-            report.add(Problem(file, 0, "", f"larger than {MAX_BYTES} bytes: this is no study file"))
-            return None
-        text = path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        report.add(Problem(file, 0, "", f"byte {error.start} is not UTF-8: save the file as UTF-8 text"))
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        report.add(Problem(file, 0, "", f"can't be read: {reason}"))
-    else:
-        return parse(text, file, report)
-    return None
+        text = limits.read_text(path)
+    except limits.Unreadable as error:
+        report.add(Problem(file, 0, "", str(error)))
+        return None
+    return parse(text, file, report)
 
 
 def parse(text: str, file: str, report: ProblemReport) -> Node | None:
     """Return the document as nodes; None where there is none or its syntax is broken (the problem is in ``report``)."""
+    if wrong := limits.refusal(text):
+        report.add(Problem(file, 0, "", wrong))
+        return None
     try:
         root = YAML(typ="rt").compose(text)
     except RecursionError:
@@ -151,6 +145,15 @@ class _Builder:
                 continue
             entries[name] = self._node(value, line, inner)
         return entries
+
+
+def plain(node: Node) -> Any:
+    """Return the value without places."""
+    if isinstance(node.value, Mapping):
+        return {name: plain(child) for name, child in node.value.items()}
+    if isinstance(node.value, Sequence) and not isinstance(node.value, str):
+        return [plain(child) for child in node.value]
+    return node.value
 
 
 def joined(text: str) -> str:
