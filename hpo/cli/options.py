@@ -15,7 +15,7 @@ from click.shell_completion import CompletionItem
 from typing_extensions import override
 
 from hpo import redaction, urls
-from hpo.api.documents import plain
+from hpo.api.documents import finite, plain
 from hpo.api.finding import stored
 from hpo.cli.terminal import say
 from hpo.errors import HpoError, UsageError
@@ -186,4 +186,4 @@ def again(command: str | None = None, *, of: str = "") -> str:
 
 
 def print_json(value: Any) -> None:
-    say(json.dumps(value, indent=2, default=plain))
+    say(json.dumps(finite(value), indent=2, default=plain, allow_nan=False))

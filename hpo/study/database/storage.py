@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from sqlalchemy import URL, Connection, Engine, Executable, exc, make_url
 
 from hpo import retry
-from hpo.errors import StudyConflict, UsageError
+from hpo.errors import StorageUnavailable, StudyConflict, UsageError
 from hpo.retry import Backoff
 from hpo.settings import with_driver
-from hpo.study.database import disks, engines, failures, optuna_version
+from hpo.study.database import damage, disks, engines, failures, optuna_version
 from hpo.study.database.tables import OLDER_VERSIONS, SCHEMA_VERSION, of_another_program, stored_version
 from hpo.trial.paths import here
 
@@ -65,11 +65,13 @@ class Storage:
 
         return self.patiently(lambda: open_rdb(self.engine, create_tables=False))
 
-    def read(self, action: Callable[[Connection], T]) -> T:
-        """Run ``action`` in a transaction with one snapshot. Raises ``StorageUnavailable``."""
+    def read(self, action: Callable[[Connection], T], *, study: str = "") -> T:
+        """Run ``action`` in a transaction with one snapshot. Raises ``StorageUnavailable``, also where a row is
+        damaged; then it names ``study``.
+        """
 
         def transaction() -> T:
-            with self.reader.connect() as connection:
+            with self.reader.connect() as connection, damage.told(self.place, study):
                 return action(connection)
 
         return self.patiently(transaction)
@@ -113,6 +115,9 @@ class Storage:
             if "not a database" in str(getattr(error, "orig", "")):
                 way_out = "name another file in HPO_STORAGE or HPO_HOME, or restore this one from a backup"
                 raise UsageError(f"{self.place}: is no SQLite database: {way_out}") from error
+            if isinstance(error, exc.DBAPIError) and engines.is_sqlite(self.url) and damage.is_of_file(error):
+                said = f"{self.place}: {failures.first_line(error)}: {damage.WAY_OUT}"
+                raise StorageUnavailable(said, lasting=True) from error
             if not failures.may_pass(error):
                 raise
             raise failures.unavailable(self.url, self.place, error) from error

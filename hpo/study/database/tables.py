@@ -235,3 +235,8 @@ looks = Table(
 
 verdicts = Table("hpo_verdicts", metadata, *_event(), Column("document", Json(VerdictDocument), nullable=False))
 """Results of confirmation stages."""
+
+for _table in metadata.sorted_tables:
+    for _column in _table.columns:
+        if isinstance(_column.type, Json):
+            _column.type = Json(_column.type.of, f"{_table.name}.{_column.name}")
