@@ -61,6 +61,10 @@ def load_settings(env: MutableMapping[str, str] = os.environ) -> Settings:
     if a variable names a file that can't be read, or if one secret has two sources.
     """
     home = Path(env.get("HPO_HOME") or "runs").expanduser().resolve()
+    if any("\ud800" <= char <= "\udfff" for char in str(home)):
+        raise UsageError(
+            f"HPO_HOME: {str(home)!a} can't be read as text here: set LC_ALL=C.UTF-8, or rename the folder in UTF-8"
+        )
     password = secret("MLFLOW_TRACKING_PASSWORD", env)
     if password:
         env["MLFLOW_TRACKING_PASSWORD"] = password
