@@ -6,6 +6,7 @@ machine to machine. Training therefore reads the copy that ``hpo.dataset.descrip
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,7 @@ def read(yaml: Path) -> Source:
 
 
 def _mapping(yaml: Path) -> dict[str, Node]:
-    if not yaml.exists():
+    if not _exists(yaml):
         raise SpecError([Problem(str(yaml), 0, "", "no such file; `data` names a data.yaml in YOLO format")])
     report = ProblemReport()
     root = read_document(yaml, report)
@@ -117,12 +118,12 @@ class _Checker:
         own = self.file.absolute().parent
         path = self.keys.get("path")
         if path is None:
-            return own.resolve()
+            return _resolved(own)
         if not isinstance(path, str):
             self._wrong("path", f"must be a folder's name, not {path!r}")
             return None
-        root = (own / path).resolve()
-        if not root.is_dir():
+        root = _resolved(own / path)
+        if not os.path.isdir(root):  # noqa: PTH112  (Path.is_dir raises for a name that is too long)
             self._wrong("path", f"{root} is no folder; write it relative to this file's folder, or absolute")
             return None
         return root
@@ -143,13 +144,21 @@ class _Checker:
         return splits
 
     def _existing(self, key: str, root: Path, entry: str) -> Path:
-        found = (root / entry).resolve()
-        if not found.exists() and entry.startswith("../"):  # as Ultralytics does, for files exported by Roboflow
-            found = (root / entry[3:]).resolve()
-        if not found.exists():
+        found = _resolved(root / entry)
+        if not _exists(found) and entry.startswith("../"):  # as Ultralytics does, for files exported by Roboflow
+            found = _resolved(root / entry[3:])
+        if not _exists(found):
             way_out = "correct it or remove the key" if key == "test" else "correct it, or `path`"
-            self._wrong(key, f"{(root / entry).resolve()} does not exist; {way_out}")
+            self._wrong(key, f"{_resolved(root / entry)} does not exist; {way_out}")
         return found
+
+
+def _resolved(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # Path.resolve raises for a link to itself
+
+
+def _exists(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110  (Path.exists raises for a name that is too long)
 
 
 def _whole(value: object) -> int | None:

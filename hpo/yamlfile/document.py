@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from hpo.errors import Problem
@@ -61,14 +62,18 @@ def parse(text: str, file: str, report: ProblemReport) -> Node | None:
         report.add(Problem(file, 0, "", wrong))
         return None
     try:
-        root = YAML(typ="rt").compose(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", ReusedAnchorWarning)  # ruamel would print it, with the file's text
+            root = YAML(typ="rt").compose(text)
+    except ReusedAnchorWarning:
+        report.add(Problem(file, 0, "", "not YAML: an anchor (&name) is given twice: use another name"))
     except RecursionError:
         report.add(Problem(file, 0, "", "nested too deeply"))
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark and file != OVERRIDE else 0
         report.add(Problem(file, line, "", f"not YAML: {error.problem or error.context}"))
-    except (YAMLError, ValueError, IndexError, AttributeError, TypeError, AssertionError) as error:
+    except (YAMLError, ValueError, LookupError, AttributeError, TypeError, AssertionError) as error:
         # ruamel 0.19 fails on some broken texts with plain errors of its scanner rather than with its own
         report.add(Problem(file, 0, "", f"not YAML: {str(error).splitlines()[0] if str(error) else 'broken syntax'}"))
     else:
