@@ -55,7 +55,10 @@ def init(worker_role: str | None, reader_role: str | None, mlflow_role: str | No
 @store_options
 @json_option
 def upgrade(*, as_json: bool) -> None:
-    """Bring older tables up to this version of hpo; stop the workers and back the database up first."""
+    """Bring older tables up to this version of hpo; stop the workers and back the database up first.
+
+    A SQLite file is copied to one beside it before.
+    """
     from hpo.study.studies import setup
 
     done = setup.upgrade(load_settings().storage_url)
@@ -94,3 +97,5 @@ def _say(done: Prepared) -> None:
     else:
         said = f"upgraded the tables from schema version {done.before}"
     say(f"{done.place}: {said} (schema version {done.version})")
+    if done.copy is not None:
+        say(f"what it was before: {done.copy}")

@@ -135,13 +135,16 @@ class Storage:
         self.close()
 
 
-def open_storage(url: str, *, create: bool, lease_s: float = engines.LEASE_S, home: Path | None = None) -> Storage:
+def open_storage(
+    url: str, *, create: bool, upgrade: bool = False, lease_s: float = engines.LEASE_S, home: Path | None = None
+) -> Storage:
     """Open the database at ``url`` (SQLAlchemy's form; SQLite files and PostgreSQL).
 
-    With ``create``, a missing SQLite file and missing or older tables are made first, even if several processes do so
-    at once; without it they are a ``UsageError``. Raises ``SchemaConflict`` for tables of another version, ours or
-    Optuna's, and ``StorageUnavailable`` when the database can't be reached. ``lease_s`` is the length of a lease in
-    seconds; the time limits of connections follow it. ``home`` is HPO_HOME.
+    With ``create``, a missing SQLite file and missing tables are made first, even if several processes do so at once;
+    without it they are a ``UsageError``. Older tables are upgraded with ``upgrade`` alone: that can't be undone, so a
+    person decides it. Raises ``SchemaConflict`` for tables of another version, ours or Optuna's, and
+    ``StorageUnavailable`` when the database can't be reached. ``lease_s`` is the length of a lease in seconds; the time
+    limits of connections follow it. ``home`` is HPO_HOME.
     """
     parsed = _parse(url)
     if engines.is_sqlite(parsed):
@@ -153,7 +156,7 @@ def open_storage(url: str, *, create: bool, lease_s: float = engines.LEASE_S, ho
             raise _nothing_there(parsed)
     storage = Storage(parsed, lease_s, home)
     try:
-        _check_schema(storage, create=create)
+        _check_schema(storage, create=create, upgrade=upgrade)
     except BaseException:
         storage.close()
         raise
@@ -187,7 +190,7 @@ def _state(connection: Connection) -> tuple[str | None, str | None]:
     return version, optuna_version.wrong_release() or optuna_version.wrong_columns(connection)
 
 
-def _check_schema(storage: Storage, *, create: bool) -> None:
+def _check_schema(storage: Storage, *, create: bool, upgrade: bool) -> None:
     if create and storage.url.query.get("options"):
         from hpo.study.database.schema import ensure_schema
 
@@ -201,7 +204,7 @@ def _check_schema(storage: Storage, *, create: bool) -> None:
     stored = f"{storage.place}: the tables are of schema version {version}, this hpo"
     if version is not None and version not in OLDER_VERSIONS:
         raise SchemaConflict(f"{stored} knows {SCHEMA_VERSION}: update hpo, or name another database with HPO_STORAGE")
-    if create:
+    if create if version is None else upgrade:
         foreign = storage.read(of_another_program) if version is None else None
         if foreign:
             raise UsageError(f"{storage.place}: {foreign}")
