@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --compile-bytecode
 STUDY ?= studies/quickstart.yaml
 
-.PHONY: run server test test-long test-gpu test-next soak many screenshots docs architecture check keys format dev lock clean help
+.PHONY: run server test test-long test-gpu test-next soak many fuzz screenshots docs architecture check keys format dev lock clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -74,6 +74,10 @@ soak: $(VENV)/.dev  ## workers and servers that are killed, stopped and cut off 
 
 many: $(VENV)/.dev  ## 40 workers with faked trainings on one PostgreSQL for 3 minutes: connections, signs of life
 	@$(BIN)/python -m tests.soak.many --workers 40 --seconds 180
+
+SECONDS ?= 600
+fuzz: $(VENV)/.dev  ## inputs that nobody would write, for every reader, SECONDS=600 long: no trace, no hang, no gigabyte
+	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
 check: $(VENV)/.dev  ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .

@@ -40,10 +40,10 @@ def _all(cls: type[Any], above: str = "") -> Iterator[tuple[str, KeyField]]:
 
 def _takes(each: KeyField) -> str:
     match each.shape:
-        case Whole(low, below):
-            return f"a whole number from {low:g}" + (f", below {below.value}" if below else "")
-        case Real(bound, above):
-            return f"a number {'above' if above else 'from'} {bound:g}"
+        case Whole(low, high, below):
+            return f"a whole number from {low:g}" + (f", below {below.value}" if below else f" to {high}")
+        case Real(bound, above, high):
+            return f"a number {'above' if above else 'from'} {bound:g} to {high:.12g}"
         case Flag():
             return "`true` or `false`"
         case OneOf(names):

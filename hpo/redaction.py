@@ -1,50 +1,56 @@
 """Passwords that a process knows never leave it: not in log records, traces or messages.
 
-Two rules do this. Every password that was read is remembered and replaced wherever it occurs. And ``://user:password@``
-loses its password even if the password was not remembered.
+Two rules do this. Every password that was read is remembered and replaced wherever it occurs. And a URL loses its
+passwords, ``://user:password@`` and ``?password=``, even if they were not remembered.
 """
 
 from __future__ import annotations
 
 import logging
-import re
 import sys
 import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from urllib.parse import quote, quote_plus, unquote
+from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
-MASK = "***"
+from hpo import urls
+from hpo.texts import visible
+
 SHORTEST = 4
 """Number of characters. A shorter password is not remembered: hiding it would damage words that contain it by
 chance.
 """
 
 _known: set[str] = set()
-_IN_URL = re.compile(r"(?P<head>\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@'\"]*):(?P<password>[^\s/'\"]+)@")
 
 
 def remember(password: str | None) -> None:
     """Hide ``password`` in ``redact`` from now on, also as it is written in URLs and in Python's ``repr``."""
     if password is None or len(password) < SHORTEST:
         return
-    plain = {password, unquote(password)}
+    plain = {password, unquote(password), unquote_plus(password)}
     for text in plain:
         _known.update((text, quote(text, safe=""), quote(text), quote_plus(text), repr(text)[1:-1]))
+
+
+def remember_url(url: str) -> None:
+    """Hide every password of ``url`` in ``redact`` from now on."""
+    for password in urls.passwords_in(url):
+        remember(password)
 
 
 def redact(text: str) -> str:
     """Return ``text`` with every known password, and every password in a URL, replaced by ``***``."""
     for password in sorted(_known, key=len, reverse=True):
-        text = text.replace(password, MASK)
-    return _IN_URL.sub(rf"\g<head>:{MASK}@", text)
+        text = text.replace(password, urls.MASK)
+    return urls.masked_in_text(text)
 
 
 def trace(error: BaseException) -> str:
     """Return the trace of ``error`` and its causes, without passwords."""
-    return redact("".join(traceback.format_exception(error)))
+    return visible(redact("".join(traceback.format_exception(error))))
 
 
 def install() -> None:
@@ -95,7 +101,7 @@ def _redact_message(record: logging.LogRecord) -> None:
         message = record.getMessage()
     except (TypeError, ValueError):
         return  # the arguments do not fit the format: logging reports this itself when the record is written
-    safe = redact(message)
+    safe = visible(redact(message))
     if safe != message:
         record.msg, record.args = safe, ()
 

@@ -14,15 +14,14 @@ import stat
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
-from hpo import redaction
+from hpo import redaction, urls
 from hpo.errors import UsageError
 
 _SECRETS = ("STORAGE", "STORAGE_PASSWORD", "WORKER_PASSWORD", "READER_PASSWORD", "MLFLOW_PASSWORD")
 VARIABLES = ("HPO_HOME", *(f"HPO_{name}{suffix}" for name in _SECRETS for suffix in ("", "_FILE")))
 """All variables that hpo itself reads."""
-_WITH_PASSWORD = re.compile(r"[\w.+-]+://[^:/@\s]*:(?P<password>\S+)@")
 _POSTGRES = re.compile(r"postgres(ql)?(\+psycopg2?)?://")
 _SQLITE = "sqlite:///"
 _WITH_USER = re.compile(r"(?P<head>[\w.+-]+://[^:/@\s]+)@")
@@ -62,14 +61,20 @@ def load_settings(env: MutableMapping[str, str] = os.environ) -> Settings:
     if a variable names a file that can't be read, or if one secret has two sources.
     """
     home = Path(env.get("HPO_HOME") or "runs").expanduser().resolve()
+    if any("\ud800" <= char <= "\udfff" for char in str(home)):
+        raise UsageError(
+            f"HPO_HOME: {str(home)!a} can't be read as text here: set LC_ALL=C.UTF-8, or rename the folder in UTF-8"
+        )
     password = secret("MLFLOW_TRACKING_PASSWORD", env)
     if password:
         env["MLFLOW_TRACKING_PASSWORD"] = password
         env.pop("MLFLOW_TRACKING_PASSWORD_FILE", None)  # it was read; a second call finds one source
     tracking = env.get("MLFLOW_TRACKING_URI") or ""
     storage = storage_url(env)
-    for place in (storage, tracking):
-        redaction.remember(password_in(place))
+    for name, place in (("HPO_STORAGE", storage), ("MLFLOW_TRACKING_URI", tracking)):
+        redaction.remember_url(place)
+        _refuse_unescaped(name, place)
+    _refuse_port(tracking)
     redaction.remember(env.get("PGPASSWORD"))
     return Settings(
         home=home,
@@ -118,7 +123,7 @@ def without_secrets(env: Mapping[str, str]) -> dict[str, str]:
         for name, value in env.items()
         if not value
         or name.lower().endswith("_proxy")
-        or not (_SECRET_NAME.match(name.upper()) or redaction.redact(value) != value)
+        or not (_SECRET_NAME.match(name.upper()) or redaction.redact(value) != value or urls.passwords_in(value))
     }
 
 
@@ -129,10 +134,22 @@ def role_password(kind: str) -> str:
     return secret(f"HPO_{kind.upper()}_PASSWORD", os.environ)
 
 
-def password_in(url: str) -> str | None:
-    """Return the password as it is written in ``url``; None if it has none."""
-    found = _WITH_PASSWORD.match(url)
-    return found["password"] if found else None
+def _refuse_unescaped(name: str, url: str) -> None:
+    """Raise UsageError for a password that programs would read in part as a host, a path or a query."""
+    if sign := urls.unescaped(url):
+        raise UsageError(
+            f"{name}: {sign!r} stands in the password as it is: write {quote(sign, safe='')} for it (in a URL @ is "
+            "%40, / is %2F, # is %23, ? is %3F, % is %25; an @ in the query too), or leave the password out and keep "
+            "it, as it is, in a file that HPO_STORAGE_PASSWORD_FILE names, or in ~/.pgpass"
+        )
+
+
+def _refuse_port(uri: str) -> None:
+    """Raise UsageError for an address of MLflow that no program can connect to."""
+    try:
+        urlsplit(uri).port  # noqa: B018  (reading it checks it)
+    except ValueError as error:
+        raise UsageError(f"MLFLOW_TRACKING_URI: {error}: name http://HOST:PORT with a port from 1 to 65535") from error
 
 
 def with_driver(url: str) -> str:
@@ -163,7 +180,7 @@ def sqlite_path(url: str) -> Path | None:
 
 def with_password(url: str, password: str) -> str:
     """Return ``url`` (``postgresql://user@host/name``) with ``password``. Raises UsageError if it has no user."""
-    if password_in(url) is not None:
+    if urls.passwords_in(url):
         raise UsageError("HPO_STORAGE has a password, and HPO_STORAGE_PASSWORD_FILE names another: leave one out")
     found = _WITH_USER.match(url)
     if found is None:
@@ -223,7 +240,7 @@ def _pair(place: str, line: str) -> tuple[str, str]:
         raise UsageError(f"{place}: {name}: nothing reads it; " + (f"meant {near[0]}?" if near else "take it out"))
     if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
         value = value[1:-1]
-    redaction.remember(password_in(value) if "://" in value else None)
+    redaction.remember_url(value)
     if "PASSWORD" in name and not name.endswith("_FILE"):
         redaction.remember(value)
     return name, value

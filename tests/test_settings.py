@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import URL, make_url
 
 from hpo.errors import UsageError
-from hpo.settings import adopt, load_settings, password_in, read_env_file, sqlite_path, use_storage
+from hpo.settings import adopt, load_settings, read_env_file, sqlite_path, use_storage
 from hpo.study.database.storage import shown
 
 
@@ -99,20 +99,13 @@ def test_contradictions_are_errors_that_show_no_secret(env: dict[str, str], said
     assert "canary" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("url", "password"),
-    [
-        ("postgresql://u:p@h/d", "p"),
-        ("postgresql://u@h/d", None),
-        ("postgresql://h:5432/d", None),
-        ("postgresql+psycopg://u:p%40@h/d", "p%40"),
-        ("postgresql://u:a/b@h/d", "a/b"),
-        ("sqlite:////a/b:c@d.db", None),
-        ("", None),
-    ],
-)
-def test_the_password_of_a_url_is_found(url: str, password: str | None) -> None:
-    assert password_in(url) == password
+@pytest.mark.parametrize("name", ["HPO_STORAGE", "MLFLOW_TRACKING_URI"])
+@pytest.mark.parametrize("sign", ["@", "/", "#", "?", " ", "%zz"])
+def test_a_password_that_is_not_escaped_is_refused_with_the_way_out_and_no_piece_of_it(name: str, sign: str) -> None:
+    with pytest.raises(UsageError, match=r"write %.*PASSWORD_FILE") as caught:
+        load_settings({name: f"postgresql://team:first{sign}Second@127.0.0.1:9/d"})
+    assert "first" not in str(caught.value)
+    assert "Second" not in str(caught.value)
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2", "postgresql+psycopg"])

@@ -6,6 +6,7 @@ import shutil
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from hpo import urls
 from hpo.api.finding import who
 from hpo.errors import HpoError, StorageUnavailable
 
@@ -90,7 +91,6 @@ def sync(settings: Settings, storage: Storage, study: StudyRow, *, again: bool =
         StorageUnavailable: MLflow or the database does not answer.
     """
     from hpo.promotion import registering
-    from hpo.tracking.client import without_password
     from hpo.wiring.projecting import projector
     from hpo.wiring.promoting import weights_process
 
@@ -101,7 +101,7 @@ def sync(settings: Settings, storage: Storage, study: StudyRow, *, again: bool =
     runs = [projector(settings, storage, stage).everything() for stage in _stage(storage, study)]
     registered, problems = registering.catch_up(storage, study, weights_process(settings, study, "auto"), who())
     undrawn = _draw(search)  # last: nothing else hangs on it
-    place = without_password(settings.tracking_uri, settings.tracking_uri)
+    place = urls.masked(settings.tracking_uri)
     return Sync(study, place, done, runs[0] if runs else None, list(registered), list(map(str, problems)), undrawn)
 
 

@@ -107,14 +107,15 @@ def name_in_file(path: Path) -> str:
     Raises:
         UsageError: The file can't be read, or holds no name.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
+    from hpo.yamlfile.document import plain, read_document
+    from hpo.yamlfile.report import ProblemReport
 
-    try:
-        document = YAML(typ="safe").load(path.read_text())
-    except (OSError, YAMLError) as error:
-        raise UsageError(f"{path}: can't be read as a study file: {error}") from error
-    name = document.get("name") if isinstance(document, dict) else None
+    report = ProblemReport()
+    document = read_document(path, report)
+    if document is None and report.problems:
+        raise UsageError(f"{report.problems[0]}: give a study's name or its file")
+    found = None if document is None else plain(document)
+    name = found.get("name") if isinstance(found, dict) else None
     if not isinstance(name, str):
         raise UsageError(f"{path}: holds no `name`; give a study's name or its file")
     return name

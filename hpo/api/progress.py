@@ -13,6 +13,7 @@ from typing_extensions import override
 from hpo.api.view import NoWatcher, View
 from hpo.api.wording import duration
 from hpo.errors import StorageUnavailable
+from hpo.texts import visible
 
 if TYPE_CHECKING:
     from hpo.study.records import StudyRow, TrialRow
@@ -88,7 +89,7 @@ class Screen:
         Args:
             text: The line, without its end.
         """
-        self._out.write(f"{text}\n")
+        self._out.write(f"{visible(text)}\n")
         self._out.flush()
 
     def change(self, text: str) -> None:
@@ -98,7 +99,7 @@ class Screen:
             text: The line, without its end.
         """
         if self._handle is not None:
-            self._handle.update({"text/plain": text}, raw=True)
+            self._handle.update({"text/plain": visible(text)}, raw=True)
 
 
 def in_notebook() -> bool:

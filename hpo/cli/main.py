@@ -7,12 +7,16 @@ import importlib
 import io
 import logging
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 import click
 from typing_extensions import override
 
 from hpo import redaction, version
-from hpo.errors import HpoError, SpecError, StorageUnavailable
+from hpo.cli import streams
+from hpo.cli.terminal import say
+from hpo.errors import HpoError, SpecError, StorageUnavailable, UsageError
 
 COMMANDS = (
     {"init": "init", "run": "run", "worker": "worker", "confirm": "confirm", "create": "run"}
@@ -69,42 +73,47 @@ def cli(*, debug: bool) -> None:
 
 
 def _print_version(context: click.Context) -> None:
-    click.echo(f"hpo, version {version.described()}")
+    say(f"hpo, version {version.described()}")
     context.exit()
 
 
 def main() -> None:
     """Run the command; the class of an error sets the exit code (2 wrong input, 3 conflict, 4 storage, 1 the rest)."""
     redaction.install()
+    streams.guard()
+    sys.exit(streams.judged(answer(sys.argv[1:])))
+
+
+def answer(words: Sequence[str]) -> int:
+    """Run the command with these arguments and return its exit code; every error that has words is told in them."""
+    debug = "--debug" in words
     try:
-        sys.exit(cli.main(prog_name="hpo", standalone_mode=False) or 0)
+        return int(cli.main(list(words), prog_name="hpo", standalone_mode=False) or 0)
     except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        return stop.exit_code
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)
-        click.echo(redaction.redact(shown.getvalue()), err=True, nl=False)  # the message quotes arguments
-        sys.exit(error.exit_code)
+        say(redaction.redact(shown.getvalue()), err=True, end="")  # the message quotes arguments
+        return error.exit_code
     except click.Abort:
-        click.echo("aborted", err=True)
-        sys.exit(130)
+        say("aborted", err=True)
+        return 130
     except HpoError as error:
         said = f"hpo: {error}"
         if isinstance(error, SpecError):
             count = len(error.problems)
             said = f"{error}\n{count} problem{'s' if count > 1 else ''}; nothing was written"
-        elif "--debug" in sys.argv:
-            click.echo(redaction.trace(error), err=True)
-        click.echo(redaction.redact(said), err=True)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:  # `hpo trials | head`
-        sys.stderr.close()
-        sys.exit(0)
-    except OSError as error:
-        if error.errno not in _OF_DISKS or error.filename is None or "--debug" in sys.argv:
-            raise
-        click.echo(redaction.redact(_said(error)), err=True)
-        sys.exit(StorageUnavailable.exit_code)
+        elif debug:
+            say(redaction.trace(error), err=True)
+        say(redaction.redact(said), err=True)
+        return error.exit_code
+    except (OSError, ValueError, OverflowError, RecursionError) as error:
+        if debug:
+            say(redaction.trace(error), err=True)
+        code, said = _input_error(error)
+        say(redaction.redact(said), err=True)
+        return code
 
 
 _OF_DISKS = {
@@ -118,5 +127,28 @@ _OF_DISKS = {
 }
 
 
-def _said(error: OSError) -> str:
-    return f"hpo: {error.filename}: {error.strerror}: {_OF_DISKS[error.errno or 0]}"
+LAST_RESORT = "what led to it"
+"""Part of the message about an error that no reader of the input has told in better words."""
+
+
+def _has_working_folder() -> bool:
+    try:
+        Path.cwd()
+    except OSError:
+        return False
+    return True
+
+
+def _input_error(error: OSError | ValueError | OverflowError | RecursionError) -> tuple[int, str]:
+    """Return the exit code and the words for an input that nothing refused before it was used."""
+    if isinstance(error, OSError) and error.errno in _OF_DISKS and error.filename is not None:
+        said = f"hpo: {error.filename}: {error.strerror}: {_OF_DISKS[error.errno]}"
+        return StorageUnavailable.exit_code, said
+    if isinstance(error, OSError) and not _has_working_folder():
+        return UsageError.exit_code, "hpo: the working folder is gone: cd to a folder that exists, and run it again"
+    more = f"{LAST_RESORT}: the same command with `hpo --debug`"
+    if isinstance(error, RecursionError):
+        return UsageError.exit_code, f"hpo: something in the input is nested too deeply: make it flat; {more}"
+    place = f"{error.filename}: " if isinstance(error, OSError) and error.filename is not None else ""
+    what = (error.strerror if isinstance(error, OSError) else None) or str(error).strip() or type(error).__name__
+    return UsageError.exit_code, f"hpo: {place}{what}: correct the path or the value that the command was given; {more}"

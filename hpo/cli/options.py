@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
+from typing_extensions import override
 
-from hpo import redaction
-from hpo.api.documents import plain
+from hpo import redaction, urls
+from hpo.api.documents import finite, plain
 from hpo.api.finding import stored
+from hpo.cli.terminal import say
 from hpo.errors import HpoError, UsageError
-from hpo.settings import adopt, password_in, read_env_file, use_storage
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
+from hpo.settings import adopt, read_env_file, use_storage
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _FILE = click.Path(path_type=Path, dir_okay=False)
+
+MANY = 1_000_000
+"""Largest count that an option takes; a study file's bounds are in ``hpo.studyfile.schema``."""
+MOST_PIXELS, MOST_PROCESSES = 32_768, 1024
+
+
+class FiniteRange(click.FloatRange):
+    """A number between two bounds; ``nan`` is none."""
+
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is no number", param, ctx)
+        return number
+
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 data_option = click.option("--data", type=_FILE, help="The data.yaml, where it lies elsewhere.")
@@ -104,8 +119,8 @@ def _use_env_file(_context: click.Context, _option: click.Parameter, path: Path 
 def _use_storage(_context: click.Context, _option: click.Parameter, url: str | None) -> None:
     if url is None:
         return
-    if password_in(url) is not None:
-        redaction.remember(password_in(url))
+    if urls.passwords_in(url):
+        redaction.remember_url(url)
         raise UsageError(
             "--storage: the URL holds a password, and every user of this machine can read the arguments of a process: "
             "put HPO_STORAGE=URL into a file of mode 600 and name it with --env-file, "
@@ -118,8 +133,8 @@ def _slots(value: str) -> int | None:
     """Return an integer from 1, or None for ``auto``."""
     if value == "auto":
         return None
-    if not value.isdecimal() or int(value) < 1:
-        raise click.BadParameter(f"{value!r} is neither auto nor a whole number from 1")
+    if not value.isdecimal() or len(value) > 4 or not 1 <= int(value) <= MOST_PROCESSES:
+        raise click.BadParameter(f"{value!r} is neither auto nor a whole number from 1 to {MOST_PROCESSES}")
     return int(value)
 
 
@@ -171,14 +186,4 @@ def again(command: str | None = None, *, of: str = "") -> str:
 
 
 def print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, default=plain))
-
-
-@contextmanager
-def bars(*, quiet: bool) -> Iterator[Progress]:
-    """Show progress bars on stderr while the block runs."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True, disable=quiet) as shown:
-        yield shown
+    say(json.dumps(finite(value), indent=2, default=plain, allow_nan=False))

@@ -1,6 +1,6 @@
 """Facts of a dataset, read without a framework: its images, labels, classes, problems and fingerprint.
 
 The rules are those of Ultralytics, and tests compare the results; but neither it nor torch is imported. It may import
-only ``hpo.errors`` and ``hpo.trial``. Public: ``description`` (``describe``, ``write_resolved``), ``summary``,
-``difference``, ``boxes`` and ``digits``, the demo set.
+only ``hpo.errors``, ``hpo.trial`` and ``hpo.yamlfile``. Public: ``description`` (``describe``, ``write_resolved``),
+``summary``, ``difference``, ``boxes`` and ``digits``, the demo set.
 """

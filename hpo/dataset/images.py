@@ -48,6 +48,8 @@ def _is_image(path: str) -> bool:
 
 def _listed(file: Path) -> tuple[list[str], list[Problem]]:
     """Return the images of a list, one per line; a path that starts with ``./`` starts at the list's folder."""
+    if not file.is_file():
+        return [], [Problem(str(file), 0, "", "is neither a folder nor a regular file with a list of images")]
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:

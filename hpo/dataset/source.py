@@ -6,15 +6,15 @@ machine to machine. Training therefore reads the copy that ``hpo.dataset.descrip
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
 from hpo.errors import Problem, SpecError
+from hpo.yamlfile.document import Node, plain, read_document
+from hpo.yamlfile.report import ProblemReport
 
 _OWN_KEYS = frozenset({"path", "train", "val", "validation", "test", "names", "nc"})
 
@@ -38,8 +38,7 @@ class Source:
 
 def read(yaml: Path) -> Source:
     """Read the file. Raises SpecError with every problem of its keys."""
-    text = _text(yaml)
-    checker = _Checker(yaml, _mapping(yaml, text))
+    checker = _Checker(yaml, _mapping(yaml))
     checker.refuse_unsupported()
     names = checker.names()
     root = checker.root()
@@ -51,40 +50,28 @@ def read(yaml: Path) -> Source:
     return Source(yaml, root, names, splits, lines, other)
 
 
-def _text(yaml: Path) -> str:
-    if yaml.is_dir():
-        raise SpecError([Problem(str(yaml), 0, "", "is a folder; name the data.yaml in it")])
-    try:
-        return yaml.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise SpecError([Problem(str(yaml), 0, "", "no such file; `data` names a data.yaml in YOLO format")]) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError([Problem(str(yaml), 0, "", f"can't be read: {error}")]) from error
-
-
-def _mapping(yaml: Path, text: str) -> CommentedMap:
-    try:
-        loaded = YAML().load(text)
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
-        raise SpecError([Problem(str(yaml), line, "", f"is no valid YAML: {error.problem}")]) from error
-    except YAMLError as error:
-        raise SpecError([Problem(str(yaml), 0, "", f"is no valid YAML: {error}")]) from error
-    if not isinstance(loaded, CommentedMap):
+def _mapping(yaml: Path) -> dict[str, Node]:
+    if not _exists(yaml):
+        raise SpecError([Problem(str(yaml), 0, "", "no such file; `data` names a data.yaml in YOLO format")])
+    report = ProblemReport()
+    root = read_document(yaml, report)
+    report.raise_if_any()
+    if root is None or not isinstance(root.value, Mapping):
         raise SpecError([Problem(str(yaml), 1, "", "must map the keys train, val and names to values")])
-    return loaded
+    return dict(root.value)
 
 
 class _Checker:
     """Reads key by key and collects what is wrong."""
 
-    def __init__(self, file: Path, keys: CommentedMap) -> None:
+    def __init__(self, file: Path, nodes: Mapping[str, Node]) -> None:
         self.file = file
-        self.keys = keys
+        self.keys = {key: plain(node) for key, node in nodes.items()}
+        self._nodes = nodes
         self.problems: list[Problem] = []
 
     def line(self, key: str) -> int:
-        return int(self.keys.lc.key(key)[0]) + 1 if key in self.keys else 0
+        return self._nodes[key].line if key in self._nodes else 0
 
     def key_of(self, split: str) -> str:
         """Return the key of the split; Ultralytics accepts ``validation`` if there is no ``val``."""
@@ -94,6 +81,8 @@ class _Checker:
         self.problems.append(Problem(str(self.file), self.line(key), key, message))
 
     def refuse_unsupported(self) -> None:
+        if "<<" in self.keys:
+            self._wrong("<<", "merges another mapping; write its keys out")
         if "download" in self.keys:
             told = "can run code of the file's author, so it is refused; fetch the data yourself and remove this key"
             self._wrong("download", told)
@@ -129,12 +118,12 @@ class _Checker:
         own = self.file.absolute().parent
         path = self.keys.get("path")
         if path is None:
-            return own.resolve()
+            return _resolved(own)
         if not isinstance(path, str):
             self._wrong("path", f"must be a folder's name, not {path!r}")
             return None
-        root = (own / path).resolve()
-        if not root.is_dir():
+        root = _resolved(own / path)
+        if not os.path.isdir(root):  # noqa: PTH112  (Path.is_dir raises for a name that is too long)
             self._wrong("path", f"{root} is no folder; write it relative to this file's folder, or absolute")
             return None
         return root
@@ -143,8 +132,8 @@ class _Checker:
         splits: dict[str, tuple[Path, ...]] = {}
         for split in ("train", "val", "test"):
             key = self.key_of(split)
-            value = self.keys.get(key)
-            entries = value if isinstance(value, list) else [value]
+            value: Any = self.keys.get(key)
+            entries: list[Any] = value if isinstance(value, list) else [value]
             if not value:
                 if split != "test":
                     self._wrong(split, "is missing; name a folder of images or a .txt list of them")
@@ -155,13 +144,21 @@ class _Checker:
         return splits
 
     def _existing(self, key: str, root: Path, entry: str) -> Path:
-        found = (root / entry).resolve()
-        if not found.exists() and entry.startswith("../"):  # as Ultralytics does, for files exported by Roboflow
-            found = (root / entry[3:]).resolve()
-        if not found.exists():
+        found = _resolved(root / entry)
+        if not _exists(found) and entry.startswith("../"):  # as Ultralytics does, for files exported by Roboflow
+            found = _resolved(root / entry[3:])
+        if not _exists(found):
             way_out = "correct it or remove the key" if key == "test" else "correct it, or `path`"
-            self._wrong(key, f"{(root / entry).resolve()} does not exist; {way_out}")
+            self._wrong(key, f"{_resolved(root / entry)} does not exist; {way_out}")
         return found
+
+
+def _resolved(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # Path.resolve raises for a link to itself
+
+
+def _exists(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110  (Path.exists raises for a name that is too long)
 
 
 def _whole(value: object) -> int | None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import unquote
 
-from hpo import files
+from hpo import files, urls
 from hpo.errors import UsageError
 from hpo.head.postgres import programs, run
-from hpo.settings import for_libpq, password_in
+from hpo.settings import for_libpq
 from hpo.study.database.storage import shown
 from hpo.study.studies import setup
 
@@ -43,7 +42,11 @@ def _run(program: str, url: str, *words: str) -> None:
     url = for_libpq(url)
     if not url.startswith("postgresql://"):
         raise UsageError("HPO_STORAGE: this is for PostgreSQL; of an SQLite file make a copy with SQLite's .backup")
-    password = password_in(url)
-    place = url.replace(f":{password}@", "@", 1) if password else url
-    variables = {"PGPASSWORD": unquote(password)} if password else {}
+    place, secrets = urls.without_secrets(url)
+    if others := sorted(set(secrets) - {"password"}):
+        raise UsageError(
+            f"HPO_STORAGE: {others[0]} in the query would be an argument of {program}, which every user of this "
+            "machine can read: name it in a service file of libpq instead (PGSERVICEFILE, ?service=NAME)"
+        )
+    variables = {"PGPASSWORD": secrets["password"]} if secrets else {}
     run(f"{program} of {place}", [str(programs() / program), f"--dbname={place}", *words], env=os.environ | variables)

@@ -17,6 +17,7 @@ from hpo.report.facts import settings
 from hpo.report.markdown import table
 from hpo.report.words import versions
 from hpo.study.records import StudyRow
+from hpo.texts import Markdown, in_code, in_markdown, visible
 from hpo.trial import handed_over as names
 from hpo.trial import wording
 
@@ -51,10 +52,10 @@ def render(made: Promoted) -> str:
     spec, model, splits = study.spec, Path(study.spec.model).name, study.facts.dataset["splits"].items()
     data = [(name, each["images"], each["background"], each["boxes"], _use(name, made)) for name, each in splits]
     parts = [
-        f"# {spec.name}: {model} for {', '.join(study.facts.dataset['names'])}",
-        f"Its settings: {made.choice.why}.",
+        "# " + in_markdown(f"{spec.name}: {model} for {', '.join(study.facts.dataset['names'])}"),
+        in_markdown(f"Its settings: {made.choice.why}."),
         "## What was asked",
-        f"Which training settings give {model} the best `{spec.objective}`? Searched: "
+        f"Which training settings give {in_markdown(model)} the best `{in_code(str(spec.objective))}`? Searched: "
         f"{', '.join(spec.searched.names) or 'nothing'}; {spec.budget.trials} trials of {spec.epochs} epochs, sampler "
         f"{spec.search.sampler.name}, pruner {spec.search.pruner.name}.",
         "## The data",
@@ -76,7 +77,7 @@ def render(made: Promoted) -> str:
         "## Use",
         _use_lines(made),
         "## Again",
-        f"    {made.command}",
+        f"    {visible(made.command)}",
         f"Study {study.uuid}, trial {made.choice.row.number}; data sha256 {study.identity.data_fingerprint}; model "
         f"sha256 {study.identity.model_sha256}. {_software(made)}. Written {made.written_at:%Y-%m-%d %H:%M} UTC.",
         "## Limits",
@@ -98,7 +99,7 @@ def _evidence(made: Promoted) -> Iterable[str]:
             f"defaults: `hpo confirm {made.study.name}`, then promote again."
         )
     else:
-        yield from paragraph(verdict)
+        yield from map(in_markdown, paragraph(verdict))
         if verdict.winner != row.number and not row.baseline:
             yield f"This verdict is about trial {verdict.winner}, not about trial {row.number}, promoted here."
     if made.looks:
@@ -110,7 +111,9 @@ def _settings(made: Promoted) -> str:
     if made.choice.row.baseline:
         return "These are the defaults."
     rows = settings(made.study.spec, made.choice.row, made.choice.baseline)
-    return table(("argument", "default", "here"), [(f"`{row.name}`", row.default, row.winner) for row in rows])
+    return table(
+        ("argument", "default", "here"), [(Markdown(f"`{row.name}`"), row.default, row.winner) for row in rows]
+    )
 
 
 def _training(trained: Trained) -> str:
@@ -185,7 +188,7 @@ def _limits(made: Promoted) -> Iterable[str]:
     else:
         trained_on = ", and was trained on" if trained.with_val else ""
         yield f"Numbers on val are optimistic: val chose the settings{trained_on}."
-    yield from (f"{caution[0].upper()}{caution[1:]}." for caution in made.study.facts.cautions)
+    yield from (in_markdown(f"{caution[0].upper()}{caution[1:]}.") for caution in made.study.facts.cautions)
     if made.found.finds_nothing:
         yield "At its operating point it finds nothing that is right on these images: it is of no use as it is."
     if choice.verdict is None:

@@ -12,6 +12,7 @@ from hpo.dataset.boxes import BoxFacts
 from hpo.report.facts import Report
 from hpo.study.records import TrialRow
 from hpo.studyfile.space import Choices, FloatRange, IntRange
+from hpo.texts import in_figure
 from hpo.trial.vocabulary import TrialState
 
 BEST, DEFAULT, QUIET = "#0b6e99", "#c2571a", "#9aa3ab"
@@ -36,7 +37,7 @@ def history(report: Report) -> str:
         bottom = min(row.value or 0.0 for row in complete)
         axes.plot(pruned, [bottom] * len(pruned), "|", color=QUIET, label=f"pruned ({len(pruned)})")
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.set(xlabel="trial", ylabel=str(report.spec.objective))
+    axes.set(xlabel="trial", ylabel=in_figure(str(report.spec.objective)))
     axes.legend(fontsize=8, frameon=False, loc="lower right")
     return _svg(figure)
 
@@ -47,7 +48,13 @@ def importances(report: Report) -> str:
     figure, (axes,) = _figure(8, 0.9 + 0.32 * len(shown))
     names, values = [each.name for each in shown], [each.value for each in shown]
     reach = [[each.value - each.low for each in shown], [each.high - each.value for each in shown]]
-    axes.barh(names, values, xerr=reach, color=BEST, error_kw={"ecolor": "#444", "elinewidth": 1, "capsize": 2})
+    axes.barh(
+        [in_figure(name) for name in names],
+        values,
+        xerr=reach,
+        color=BEST,
+        error_kw={"ecolor": "#444", "elinewidth": 1, "capsize": 2},
+    )
     axes.set(xlim=(0, 1), xlabel="share of the importance (PED-ANOVA), 90% interval over trials")
     return _svg(figure)
 
@@ -65,7 +72,7 @@ def slices(report: Report) -> str:
         rows = [row for row in complete if name in row.params]
         domain = domains[name]
         is_choice = isinstance(domain, Choices)
-        values = [str(row.params[name]) if is_choice else row.params[name] for row in rows]
+        values = [in_figure(str(row.params[name])) if is_choice else row.params[name] for row in rows]
         axes.scatter(values, [row.value for row in rows], c=[row.number for row in rows], cmap="Blues", s=14, vmin=-10)
         if isinstance(domain, (FloatRange, IntRange)) and domain.log:
             axes.set_xscale("log")
@@ -73,7 +80,7 @@ def slices(report: Report) -> str:
         axes.set_title(name, fontsize=9)
         if name in report.winner.params:
             best = report.winner.params[name]
-            axes.plot([str(best) if is_choice else best], [report.winner.value], "*", color=DEFAULT)
+            axes.plot([in_figure(str(best)) if is_choice else best], [report.winner.value], "*", color=DEFAULT)
     for axes in cells[len(names) :]:
         axes.set_visible(False)
     return _svg(figure)
@@ -83,7 +90,7 @@ def classes(boxes: BoxFacts) -> str:
     """Return a chart of the number of boxes of each class in the training split."""
     shown = sorted(boxes.by_class.items(), key=lambda item: -item[1])[:20][::-1]
     figure, (axes,) = _figure(8, 0.8 + 0.28 * len(shown))
-    axes.barh([name for name, _ in shown], [count for _, count in shown], color=QUIET)
+    axes.barh([in_figure(name) for name, _ in shown], [count for _, count in shown], color=QUIET)
     axes.set_xlabel("boxes in the training split")
     return _svg(figure)
 

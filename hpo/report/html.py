@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hpo.report import charts, words
 from hpo.report.facts import Report
+from hpo.texts import finalized
 
 TEMPLATE = "report.html.j2"
 
@@ -16,7 +17,11 @@ def render(report: Report) -> str:
     from markupsafe import Markup
 
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        finalize=finalized,
     )
     drawn = {"history": charts.history(report), "slices": charts.slices(report)}
     if report.importances:
@@ -26,5 +31,5 @@ def render(report: Report) -> str:
     return environment.get_template(TEMPLATE).render(
         report=report,
         words=words,
-        charts={name: Markup(svg) for name, svg in drawn.items()},  # noqa: S704  (drawn by us; matplotlib escapes text)
+        charts={name: Markup(svg) for name, svg in drawn.items()},  # noqa: S704  (drawn by us; names went through in_figure)
     )

@@ -7,21 +7,22 @@ from typing import Any
 
 from hpo.report import words
 from hpo.report.facts import Report
+from hpo.texts import Markdown, in_markdown, visible
 
 
 def render(report: Report) -> str:
     """Return the report; it ends with a newline."""
     counts, splits = ("images", "background", "boxes"), report.study.facts.dataset["splits"]
     parts = [
-        f"# {report.study.name}",
-        words.question(report),
-        "\n".join(f"> {line}" for line in words.verdict(report)),
-        words.standing(report),
-        *words.cautions(report),
+        f"# {in_markdown(report.study.name)}",
+        in_markdown(words.question(report)),
+        "\n".join(f"> {in_markdown(line)}" for line in words.verdict(report)),
+        in_markdown(words.standing(report)),
+        *map(in_markdown, words.cautions(report)),
         "## The winner's settings against the defaults",
         table(("argument", "baseline", "winner"), [(row.name, row.default, row.winner) for row in report.settings]),
         "## Operating point",
-        *words.operating_point(report.winner),
+        *map(in_markdown, words.operating_point(report.winner)),
         "## What mattered",
         _importances(report),
         "## Trials",
@@ -32,10 +33,10 @@ def render(report: Report) -> str:
         "## What it cost",
         words.cost(report),
         "## Again",
-        f"```yaml\n{words.study_file(report)}```",
+        f"```yaml\n{visible(words.study_file(report))}```",
         f"Study {report.study.uuid}; data sha256 {report.study.identity.data_fingerprint[:16]}; "
-        f"{words.versions(report.study.facts.versions)}",
-        words.other_versions(report),
+        f"{in_markdown(words.versions(report.study.facts.versions))}",
+        in_markdown(words.other_versions(report)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -58,5 +59,9 @@ def _trials(report: Report) -> str:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Return a Markdown table."""
-    lines = [head, ["---"] * len(head), *([words.short(value) for value in row] for row in rows)]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    lines = [
+        head,
+        ["---"] * len(head),
+        *([value if isinstance(value, Markdown) else words.short(value) for value in row] for row in rows),
+    ]
+    return "\n".join("| " + " | ".join(in_markdown(cell) for cell in line) + " |" for line in lines)

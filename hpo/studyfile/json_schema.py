@@ -61,11 +61,11 @@ def _key(each: KeyField, keys: tuple[KeyField, ...]) -> Schema:
 
 def _shape(each: KeyField) -> Schema:
     match each.shape:
-        case Whole(low, below):
-            upper = {} if below is None else {"exclusiveMaximum": below.value}
+        case Whole(low, high, below):
+            upper = {"maximum": high} if below is None else {"exclusiveMaximum": below.value}
             return {"type": "integer", "minimum": low, **upper}
-        case Real(bound, above):
-            return {"type": "number", "exclusiveMinimum" if above else "minimum": bound}
+        case Real(bound, above, high):
+            return {"type": "number", "exclusiveMinimum" if above else "minimum": bound, "maximum": high}
         case Flag():
             return {"type": "boolean"}
         case OneOf(names):

@@ -36,6 +36,7 @@ class Key(NamedTuple):
     """Example in a study file's own form. A block of keys uses those of its keys."""
     at_least: float | None = None
     above: float | None = None
+    at_most: float | None = None
     below: Limit | None = None
     form: Form | None = None
     """Form of the value, where the type alone does not say how to read and write it."""
@@ -65,18 +66,20 @@ def key_metadata(doc: str, example: Any, **facts: Any) -> dict[str, Key]:
 
 
 class Whole(NamedTuple):
-    """A whole number from a bound up."""
+    """A whole number between two bounds; the upper one has a name where it needs a reason."""
 
     at_least: float
+    at_most: float
     below: Limit | None
 
 
 class Real(NamedTuple):
-    """A finite number at least, or above, a bound."""
+    """A number at least, or above, a bound, and at most another."""
 
     bound: float
     above: bool
     """Whether ``bound`` itself is excluded."""
+    at_most: float
 
 
 class Flag(NamedTuple):
@@ -166,6 +169,7 @@ def _shape(kind: Any, key: Key) -> Shape:
 
 def _number(kind: type[int | float], key: Key) -> Shape:
     bound = key.at_least if key.above is None else key.above
-    if bound is None:
-        raise TypeError(f"{key.doc} A number needs its bound")
-    return Whole(bound, key.below) if kind is int else Real(bound, key.above is not None)
+    most = key.below.value - 1 if key.below is not None else key.at_most
+    if bound is None or most is None:
+        raise TypeError(f"{key.doc} A number needs both its bounds")
+    return Whole(bound, most, key.below) if kind is int else Real(bound, key.above is not None, most)

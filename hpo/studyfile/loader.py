@@ -13,12 +13,13 @@ from hpo.studyfile.checks import rules
 from hpo.studyfile.checks.model import ModelFacts
 from hpo.studyfile.reading.reader import StudyReader
 from hpo.studyfile.schema import StudySpec
-from hpo.studyfile.text.document import Node, read_document
 from hpo.studyfile.text.fields import Field
 from hpo.studyfile.text.mapping import STUDY, read_mapping
 from hpo.studyfile.text.overrides import apply
 from hpo.studyfile.text.places import Folders
-from hpo.studyfile.text.report import Finding, ProblemReport
+from hpo.studyfile.text.report import Finding
+from hpo.yamlfile.document import Node, read_document
+from hpo.yamlfile.report import ProblemReport
 
 
 @dataclass(frozen=True)

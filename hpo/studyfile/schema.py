@@ -22,6 +22,8 @@ Plots = Literal["none", "best", "all"]
 STAGE_SUFFIX = ".confirm"
 """End of the name of a confirmation stage, which is a study of its own; no other study's name may end so."""
 LONGEST_NAME = 63
+_YEAR_S = 31_536_000
+_MANY = 1_000_000
 _SEEDS = Limit(2**32, "2**32 (numpy's generators take no more)")
 NAME = re.compile(rf"[a-z0-9][a-z0-9._-]{{0,{LONGEST_NAME - 1}}}")
 
@@ -66,10 +68,19 @@ class Budget:
     """How long the search runs."""
 
     trials: int = key(
-        50, "Trials that count: complete, pruned, diverged, out of memory, failed for good.", 50, at_least=1
+        50,
+        "Trials that count: complete, pruned, diverged, out of memory, failed for good.",
+        50,
+        at_least=1,
+        at_most=_MANY,
     )
     hours: float | None = key(
-        None, "No trial starts after so many hours with at least one live worker.", 24, above=0, otherwise="no limit"
+        None,
+        "No trial starts after so many hours with at least one live worker.",
+        24,
+        above=0,
+        at_most=87_600,
+        otherwise="no limit",
     )
 
 
@@ -77,19 +88,39 @@ class Budget:
 class Recovery:
     """The reaction to a failure of a trial, a worker or the database."""
 
-    hung_s: float = key(600.0, "A trial without progress for so many seconds is ended as `hung`.", 600, above=0)
-    retries: int = key(
-        2, "Further attempts after a death: killed, hung, crash, host out of memory, disk full.", 2, at_least=0
+    hung_s: float = key(
+        600.0, "A trial without progress for so many seconds is ended as `hung`.", 600, above=0, at_most=_YEAR_S
     )
-    lease_s: float = key(60.0, "A worker without a sign of life for so many seconds loses its trials.", 60, at_least=1)
+    retries: int = key(
+        2,
+        "Further attempts after a death: killed, hung, crash, host out of memory, disk full.",
+        2,
+        at_least=0,
+        at_most=1000,
+    )
+    lease_s: float = key(
+        60.0, "A worker without a sign of life for so many seconds loses its trials.", 60, at_least=1, at_most=_YEAR_S
+    )
     grace_s: float = key(
-        60.0, "Seconds that a trial has to reach the end of its epoch after SIGTERM or `hpo cancel`.", 60, at_least=0
+        60.0,
+        "Seconds that a trial has to reach the end of its epoch after SIGTERM or `hpo cancel`.",
+        60,
+        at_least=0,
+        at_most=_YEAR_S,
     )
     patience_s: float = key(
-        3600.0, "A worker waits so many seconds for a database that is away before it ends.", 3600, at_least=0
+        3600.0,
+        "A worker waits so many seconds for a database that is away before it ends.",
+        3600,
+        at_least=0,
+        at_most=_YEAR_S,
     )
     checkpoint_every_s: float = key(
-        600.0, "Every so many seconds the newest checkpoint is uploaded to a shared MLflow server.", 600, at_least=1
+        600.0,
+        "Every so many seconds the newest checkpoint is uploaded to a shared MLflow server.",
+        600,
+        at_least=1,
+        at_most=_YEAR_S,
     )
 
 
@@ -100,24 +131,28 @@ _CACHES = "The raw predictions of so many models stay on disk, those that were u
 class Keep:
     """Which files stay on disk."""
 
-    weights: int = key(5, "The best.pt of so many best trials stay on disk.", 5, at_least=1)
-    caches: int = key(5, _CACHES, 5, at_least=1)
+    weights: int = key(5, "The best.pt of so many best trials stay on disk.", 5, at_least=1, at_most=_MANY)
+    caches: int = key(5, _CACHES, 5, at_least=1, at_most=_MANY)
 
 
 @dataclass(frozen=True)
 class Confirm:
     """The stage after the search in which the best trials and the baseline are trained again."""
 
-    top: int = key(3, "So many of the best complete trials are trained again, and the baseline.", 3, at_least=1)
+    top: int = key(
+        3, "So many of the best complete trials are trained again, and the baseline.", 3, at_least=1, at_most=1000
+    )
     # one training of a configuration says nothing about how much two differ
-    seeds: int = key(3, "Trainings of each, with seeds of their own.", 3, at_least=2)
+    seeds: int = key(3, "Trainings of each, with seeds of their own.", 3, at_least=2, at_most=1000)
 
 
 @dataclass(frozen=True)
 class Final:
     """The training of the model that is handed over (``hpo promote``)."""
 
-    epochs: int | None = key(None, "Epochs of the final training.", 200, at_least=1, otherwise="those of the trial")
+    epochs: int | None = key(
+        None, "Epochs of the final training.", 200, at_least=1, at_most=100_000, otherwise="those of the trial"
+    )
 
 
 @dataclass(frozen=True)

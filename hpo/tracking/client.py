@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from filelock import FileLock
 
+from hpo import redaction, urls
 from hpo.errors import HpoError, StorageUnavailable
 from hpo.settings import sqlite_path
 
@@ -65,7 +65,7 @@ def reaching(tracking_uri: str) -> Iterator[None]:
         if error.error_code in _DOWN:
             raise _unavailable(tracking_uri, error) from error
         raise HpoError(
-            f"MLflow at {without_password(tracking_uri, tracking_uri)} refuses what the database holds: {error}\n"
+            f"MLflow at {urls.masked(tracking_uri)} refuses what the database holds: {redaction.redact(str(error))}\n"
             "delete that run in MLflow; `hpo sync STUDY` makes it anew"
         ) from error
     except OSError as error:  # requests' errors too
@@ -94,12 +94,6 @@ def _load() -> None:
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 
-def without_password(text: str, tracking_uri: str) -> str:
-    """Return ``text`` ready for printing: ``tracking_uri`` and its ``user:password`` are replaced."""
-    credentials, at, _ = urlsplit(tracking_uri).netloc.rpartition("@")
-    return text.replace(f"{credentials}{at}", "***@") if at else text
-
-
 def _open(tracking_uri: str) -> Any:
     from mlflow.tracking import MlflowClient
 
@@ -113,7 +107,7 @@ def _open(tracking_uri: str) -> Any:
 def _unavailable(tracking_uri: str, error: Exception) -> StorageUnavailable:
     said = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
     return StorageUnavailable(
-        f"MLflow at {without_password(tracking_uri, tracking_uri)}: {without_password(said, tracking_uri)}\n"
+        f"MLflow at {urls.masked(tracking_uri)}: {redaction.redact(said)}\n"
         "nothing is lost: the database has it all, and `hpo sync STUDY` writes it to MLflow when it is back "
         "(MLFLOW_TRACKING_URI names another place)"
     )

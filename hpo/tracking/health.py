@@ -7,6 +7,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from hpo import urls
 from hpo.errors import HpoError
 from hpo.settings import sqlite_path
 from hpo.tracking import client
@@ -17,7 +18,7 @@ _NO_RUN = "0" * 32
 
 def look(tracking_uri: str) -> str:
     """Return what MLflow's store is. Raises HpoError, with the way out, if it does not answer or can't be written."""
-    shown = client.without_password(tracking_uri, tracking_uri)
+    shown = urls.masked(tracking_uri)
     path = sqlite_path(tracking_uri)
     if path is not None:
         _refuse_unwritable(path)

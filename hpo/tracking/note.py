@@ -16,6 +16,7 @@ from hpo.evidence.document import VerdictDocument
 from hpo.study.records import StudyRow, TrialRow
 from hpo.study.studies import snapshot
 from hpo.studyfile.schema import StudySpec
+from hpo.texts import in_code, in_markdown
 from hpo.trial import wording
 from hpo.trial.vocabulary import TrialState
 
@@ -55,10 +56,10 @@ def text(study: StudyRow, trials: Sequence[TrialRow], verdict: VerdictDocument |
     spec = study.spec
     best = snapshot.best_first(trials)[:_ROWS]
     standing = f"best {best[0].value:.4f} (trial {best[0].number})" if best else "nothing complete yet"
-    title = f"### {spec.name}: {spec.objective} of `{Path(spec.model).name}`, {standing}"
-    told = [] if verdict is None else [f"**Verdict:** {verdict.sentence}"]
+    title = f"### {in_markdown(f'{spec.name}: {spec.objective}')} of `{in_code(Path(spec.model).name)}`, {standing}"
+    told = [] if verdict is None else [f"**Verdict:** {in_markdown(verdict.sentence)}"]
     table = [_table(spec, best)] if best else []
-    told += [f"**Caution:** {caution}." for caution in study.facts.cautions]
+    told += [f"**Caution:** {in_markdown(caution)}." for caution in study.facts.cautions]
     return "\n\n".join([title, *told, _counts(spec, trials), *table, _asked(study)])
 
 
@@ -75,7 +76,7 @@ def _table(spec: StudySpec, best: Sequence[TrialRow]) -> str:
     for row in best:
         number = f"{row.number}{' (baseline)' if row.baseline else ''}"
         lines.append([number, f"{row.value:.4f}", *(_short(row.params.get(name, "")) for name in names)])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(map(in_markdown, line))} |" for line in lines)
 
 
 def _short(value: Any) -> str:
@@ -91,7 +92,7 @@ def _asked(study: StudyRow) -> str:
     )
     return "\n".join(
         [
-            f"- data: `{spec.data}`",
+            f"- data: `{in_code(spec.data)}`",
             f"- sampled: {sampled}",
             *([swept] if spec.is_swept else []),
             f"- {spec.budget.trials} trials, sampler `{spec.search.sampler.name}`, pruner `{spec.search.pruner.name}`",

@@ -130,8 +130,8 @@ def test_images_of_val_that_are_in_train_too_are_counted(dataset: Path) -> None:
             "run code",
         ),
         ("train: images/train\nval: images/val\nnames: [cat, dog]\nkpt_shape: [17, 3]\n", 4, "kpt_shape", "keypoints"),
-        ("train: images\nval: [\n", 3, "", "no valid YAML"),
-        ("train: images/train\ntrain: images/val\n", 2, "", "no valid YAML"),
+        ("train: images\nval: [\n", 3, "", "not YAML"),
+        ("train: images/train\ntrain: images/val\n", 2, "train", "given twice"),
         ("just text\n", 1, "", "must map"),
     ],
 )

@@ -15,7 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hpo.settings import password_in, read_env_file
+from hpo.settings import read_env_file
+from hpo.urls import password_in
 from tests.cli.conftest import STUDY, Shell
 from tests.conftest import SMALLEST_MODEL
 from tests.head.conftest import free_port

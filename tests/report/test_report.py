@@ -55,7 +55,7 @@ def _made(count: int) -> Report:
         settings=settings(study.spec, winner, rows[0]),
         importances=importances(study.spec, rows),
         cost=cost(rows, winner, rows[0]),
-        boxes=BoxFacts({"a": 3, "<b>": 1}, 1, 2, 1, (0.1, 0.2, 0.3), 4),
+        boxes=BoxFacts({"a$b^c_d^e$\x1b]0;": 3, "<b>": 1}, 1, 2, 1, (0.1, 0.2, 0.3), 4),
         written_at=datetime(2026, 3, 2, tzinfo=UTC),
     )
 
@@ -99,6 +99,13 @@ def test_text_of_files_and_people_is_no_markup() -> None:
     assert "<script>x" not in told
     assert "<b>beats" not in told
     assert "&lt;b&gt;beats" in told
+
+
+def test_names_are_drawn_as_they_are_and_open_nothing_in_markdown() -> None:
+    report = make_report(verdict=("[beats](javascript:x) <b>\x1b]0;",))
+    assert r"a$b^c_d^e$\x1b]0;" in html.render(report)
+    assert "\x1b" not in html.render(report) + markdown.render(report)
+    assert r"> \[beats\](javascript:x) \<b>\\x1b\]0;" in markdown.render(report)
 
 
 @pytest.mark.parametrize("render", [html.render, markdown.render], ids=["html", "md"])

@@ -42,10 +42,10 @@ def _key(each: KeyField) -> st.SearchStrategy[Any]:
 
 def _shape(each: KeyField) -> st.SearchStrategy[Any]:
     match each.shape:
-        case Whole(low, below):
-            return st.integers(int(low), below.value - 1 if below else 10**6)
-        case Real(bound, above):
-            return st.floats(bound, 1e6, exclude_min=above)
+        case Whole(low, high, _):
+            return st.integers(int(low), int(high))
+        case Real(bound, above, high):
+            return st.floats(bound, high, exclude_min=above)
         case Flag():
             return st.booleans()
         case OneOf(names, make):

@@ -10,6 +10,7 @@ import click
 
 from hpo.api.finding import stored_study
 from hpo.cli.options import json_option, print_json, study_argument
+from hpo.cli.terminal import say
 from hpo.trial.wording import in_python
 
 if TYPE_CHECKING:
@@ -34,12 +35,12 @@ def best(study: str | None, save: Path | None, *, as_json: bool) -> None:
         return
     trial_page(row.spec, winner.row, [])
     for line in stage_lines(winner.stage):
-        click.echo(line)
+        say(line)
     if files is None:
-        click.echo(f"weights  {winner.weights or 'no longer on this machine'}")
-        click.echo(f"next     hpo best {row.name} --save winner")
+        say(f"weights  {winner.weights or 'no longer on this machine'}")
+        say(f"next     hpo best {row.name} --save winner")
         return
-    click.echo("\n" + "\n".join(_written(files)))
+    say("\n" + "\n".join(_written(files)))
 
 
 def _written(files: Handover) -> Iterator[str]:

@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 
 from hpo.cli.options import complete_study, json_option, print_json, store_options, versions_allowed, worker_options
+from hpo.cli.terminal import say
 from hpo.settings import load_settings
 
 
 @click.command(short_help="Prove the winner: train the best trials and the baseline again, with fresh seeds.")
 @click.argument("study", metavar="STUDY", shell_complete=complete_study)
-@click.option("--top", type=click.IntRange(min=1), help="So many of the best trials (the study file's, or 3).")
-@click.option("--seeds", type=click.IntRange(min=2), help="Trainings of each (the study file's, or 3).")
+@click.option("--top", type=click.IntRange(1, 1000), help="So many of the best trials (the study file's, or 3).")
+@click.option("--seeds", type=click.IntRange(2, 1000), help="Trainings of each (the study file's, or 3).")
 @worker_options
 @store_options
 @json_option
@@ -36,14 +37,14 @@ def confirm(study: str, top: int | None, seeds: int | None, data: Path | None, g
     plan = ConfirmPlan(study, top, seeds, data, gpus, versions_allowed())
     told = confirmed(plan, settings, stop, TerminalView(quiet=as_json), on_signals)
     if told is None:
-        click.echo(f"stopped; go on: hpo confirm {study}", err=True)
+        say(f"stopped; go on: hpo confirm {study}", err=True)
         raise click.exceptions.Exit(stop.exit_code or 1)
     if as_json:
         print_json(told.to_dict())
         return
     *before, sentence = lines(told)
     for line in before:
-        click.echo(line)
+        say(line)
     what = "the winner" if told.claim is VerdictClaim.BEATS else "the defaults"
-    click.echo(f"next     hand {what} over: hpo promote {study} --output final")
-    click.echo(sentence)
+    say(f"next     hand {what} over: hpo promote {study} --output final")
+    say(sentence)

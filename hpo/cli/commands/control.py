@@ -7,6 +7,7 @@ import click
 from hpo.api.changing import Order, set_control
 from hpo.api.finding import stored_study, who
 from hpo.cli.options import store_options, study_argument
+from hpo.cli.terminal import say
 from hpo.errors import UsageError
 
 
@@ -65,20 +66,24 @@ def update(study: str, changes: tuple[str, ...]) -> None:
 
         budget = controls.set_budget(storage, row, who(), trials=trials, hours=hours)
     limit = f", {budget.hours:g} hours" if budget.hours is not None else ""
-    click.echo(f"budget of {row.name!r}: {budget.trials} trials{limit}")
+    say(f"budget of {row.name!r}: {budget.trials} trials{limit}")
 
 
 def _number(key: str, value: str, *, whole: bool) -> float:
+    from hpo.studyfile.keys import keys_of
+    from hpo.studyfile.schema import Budget
+
     try:
         number = int(value) if whole else float(value)
     except ValueError:
         number = 0
-    if not 0 < number < float("inf"):
-        raise UsageError(f"{key}={value}: must be a {'whole ' if whole else ''}number above 0")
+    most = next(each.key.at_most for each in keys_of(Budget) if key == f"budget.{each.name}") or 0
+    if not 0 < number <= most:
+        raise UsageError(f"{key}={value}: must be a {'whole ' if whole else ''}number above 0, at most {most}")
     return number
 
 
 def _set(asked: str | None, wanted: Order, said: str) -> None:
     with stored_study(asked) as (_, storage, row):
         set_control(storage, row, wanted)
-    click.echo(f"study {row.name!r} {said}")
+    say(f"study {row.name!r} {said}")

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from hpo.api.data import demo_data
+from hpo.cli.terminal import say
 from hpo.dataset import description, digits
 
 QUICKSTART = Path("studies", "quickstart.yaml")
@@ -30,8 +31,8 @@ def demo(folder: Path, *, if_missing: bool) -> None:
     yaml = demo_data(folder, if_missing=if_missing)
     summary = description.describe(yaml)
     counts = ", ".join(f"{split} {part.images} scenes ({part.boxes} digits)" for split, part in summary.splits.items())
-    click.echo(f"demo set in {folder}: {counts}; classes {', '.join(summary.names)}")
-    click.echo(f"next: {_next(folder, yaml)}")
+    say(f"demo set in {folder}: {counts}; classes {', '.join(summary.names)}")
+    say(f"next: {_next(folder, yaml)}")
 
 
 def _next(folder: Path, yaml: Path) -> str:

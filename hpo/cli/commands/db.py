@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hpo.cli.options import json_option, print_json, store_options
+from hpo.cli.terminal import say
 from hpo.settings import load_settings, role_password
 
 if TYPE_CHECKING:
@@ -47,14 +48,17 @@ def init(worker_role: str | None, reader_role: str | None, mlflow_role: str | No
         return
     _say(done)
     for role in wanted:
-        click.echo(f"role {role.name}: {role.kind}")
+        say(f"role {role.name}: {role.kind}")
 
 
 @db.command(short_help="Bring older tables up to this version.")
 @store_options
 @json_option
 def upgrade(*, as_json: bool) -> None:
-    """Bring older tables up to this version of hpo; stop the workers and back the database up first."""
+    """Bring older tables up to this version of hpo; stop the workers and back the database up first.
+
+    A SQLite file is copied to one beside it before.
+    """
     from hpo.study.studies import setup
 
     done = setup.upgrade(load_settings().storage_url)
@@ -71,7 +75,7 @@ def backup(folder: Path) -> None:
     """Write the database to a new file in DIR (mode 600), also while studies run. Needs the extra `server`."""
     from hpo.head.backup import dump
 
-    click.echo(dump(load_settings().storage_url, folder))
+    say(dump(load_settings().storage_url, folder))
 
 
 @db.command(short_help="Fill a fresh database from such a file.")
@@ -82,7 +86,7 @@ def restore(file: Path) -> None:
     from hpo.head.backup import restore as fill
 
     fill(file, load_settings().storage_url)
-    click.echo(f"restored {file}; write MLflow anew where its store was lost: hpo sync STUDY")
+    say(f"restored {file}; write MLflow anew where its store was lost: hpo sync STUDY")
 
 
 def _say(done: Prepared) -> None:
@@ -92,4 +96,6 @@ def _say(done: Prepared) -> None:
         said = "the tables are up to date"
     else:
         said = f"upgraded the tables from schema version {done.before}"
-    click.echo(f"{done.place}: {said} (schema version {done.version})")
+    say(f"{done.place}: {said} (schema version {done.version})")
+    if done.copy is not None:
+        say(f"what it was before: {done.copy}")

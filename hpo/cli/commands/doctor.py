@@ -11,6 +11,7 @@ import click
 from hpo import redaction
 from hpo.api.finding import name_of
 from hpo.cli.options import complete_study, json_option, print_json, store_options
+from hpo.cli.terminal import say, say_labelled
 from hpo.errors import UsageError
 from hpo.settings import load_settings
 from hpo.wiring.checkup import CHECKS, GIB, Finding, Patient
@@ -41,7 +42,7 @@ def doctor(study: str | None, data: Path | None, bundle: Path | None, *, as_json
         line = redaction.redact(line)
         findings.append({"check": check.__name__.lstrip("_"), "level": level, "finding": line})
         if not as_json:
-            click.echo(f"{click.style(f'{level:5}', fg=COLOURS[level])} {line}")
+            say_labelled(f"{level:5}", COLOURS[level], line)
     if as_json:
         print_json(findings)
     if bundle is not None:
@@ -58,7 +59,7 @@ def _write_bundle(file: Path, patient: Patient, findings: list[dict[str, str]], 
     except OSError as error:
         raise UsageError(f"{file}: can't be written ({error.strerror}); name a file in a folder that can") from error
     if not quiet:
-        click.echo(f"wrote {file}: {', '.join(names)}. Passwords are masked; read it before you send it")
+        say(f"wrote {file}: {', '.join(names)}. Passwords are masked; read it before you send it")
 
 
 def _python(_patient: Patient) -> Finding:

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hpo.cli.options import MANY, MOST_PIXELS, FiniteRange
+from hpo.cli.terminal import say
 from hpo.errors import UsageError
 from hpo.settings import load_settings
+from hpo.texts import visible
 
 if TYPE_CHECKING:
     from hpo.wiring.drafting import Drafted
@@ -23,10 +26,12 @@ MODEL = "yolov8n.pt"
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), default=DEFAULT_FILE)
 @click.option("--data", type=click.Path(path_type=Path), help="The data.yaml of a dataset in YOLO format.")
 @click.option("--model", help="Weights to start from (yolov8n.pt), or a model to train from scratch (yolov8n.yaml).")
-@click.option("--trials", type=click.IntRange(1), help="The budget in trials.")
-@click.option("--hours", type=click.FloatRange(0, min_open=True), help="The budget in hours: no trial starts later.")
-@click.option("--epochs", type=click.IntRange(1), default=100, show_default=True, help="Epochs of every trial.")
-@click.option("--imgsz", type=click.IntRange(32), help="Pixels; by default the images' own size, at most 640.")
+@click.option("--trials", type=click.IntRange(1, MANY), help="The budget in trials.")
+@click.option("--hours", type=FiniteRange(0, 87_600, min_open=True), help="The budget in hours: no trial starts later.")
+@click.option("--epochs", type=click.IntRange(1, 100_000), default=100, show_default=True, help="Of every trial.")
+@click.option(
+    "--imgsz", type=click.IntRange(32, MOST_PIXELS), help="Pixels; default: the images' own size, at most 640."
+)
 @click.option("--objective", default="map50_95", show_default=True, help="What is maximized on val.")
 @click.option("--name", default="", help="Name of the study; by default that of FILE, or of the dataset's folder.")
 def init(
@@ -49,7 +54,7 @@ def init(
     source = data or _ask_for_data()
     model = model or click.prompt("Model: weights to start from (.pt), or .yaml to train from scratch", default=MODEL)
     if trials is None and hours is None:
-        trials = click.prompt("Trials to spend", type=click.IntRange(1), default=30)
+        trials = click.prompt("Trials to spend", type=click.IntRange(1, MANY), default=30)
     name = options.pop("name") or ("" if file == DEFAULT_FILE else name_of(file.stem))
     wanted = Draft(name, "", model, trials, hours, **options)
     _tell(drafting.draft(file, home_expanded(str(source)), wanted, load_settings()))
@@ -67,14 +72,15 @@ def _ask_for_data() -> Path:
 
     near = datasets_near(Path())
     for path in near if len(near) > 1 else []:
-        click.echo(f"  {path}")
-    return Path(click.prompt("Dataset (its data.yaml)", default=str(near[0]) if near else None))
+        say(f"  {path}")
+    plain = [str(path) for path in near if str(path) == visible(str(path))]
+    return Path(click.prompt("Dataset (its data.yaml)", default=plain[0] if plain else None))
 
 
 def _tell(drafted: Drafted) -> None:
     facts = drafted.facts
     counts = ", ".join(f"{split} {count} images" for split, count in facts.images.items())
-    click.echo(f"data: {counts}; {len(facts.names)} class{'' if len(facts.names) == 1 else 'es'}")
+    say(f"data: {counts}; {len(facts.names)} class{'' if len(facts.names) == 1 else 'es'}")
     file = shlex.quote(str(drafted.file))
-    click.echo(f"{drafted.file} holds study {drafted.name!r}, with a comment on every choice")
-    click.echo(f"next: hpo validate {shlex.quote(str(file))}, then hpo run {shlex.quote(str(file))}")
+    say(f"{drafted.file} holds study {drafted.name!r}, with a comment on every choice")
+    say(f"next: hpo validate {shlex.quote(str(file))}, then hpo run {shlex.quote(str(file))}")

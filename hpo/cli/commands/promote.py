@@ -13,7 +13,8 @@ from typing_extensions import override
 
 from hpo.api.finding import stored_study
 from hpo.api.promoting import PromotePlan, Promoting, PromotionView, ShowEpochs, ShowImages
-from hpo.cli.options import again, bars, data_option, device_option, json_option, print_json, study_argument
+from hpo.cli.options import MANY, again, data_option, device_option, json_option, print_json, study_argument
+from hpo.cli.terminal import say
 
 if TYPE_CHECKING:
     from hpo.api.promoting import PromotionResult
@@ -26,7 +27,7 @@ _EXPORT = "Also in this format, checked against the .pt; may be given several ti
 @click.command(short_help="Hand the winner over: train it finally, with its evidence and a check.")
 @study_argument
 @click.option("--output", required=True, type=click.Path(path_type=Path), metavar="DIR", help="A new folder.")
-@click.option("--trial", type=click.IntRange(min=0), help="This trial instead of the winner.")
+@click.option("--trial", type=click.IntRange(0, MANY), help="This trial instead of the winner.")
 @click.option("--with-val", is_flag=True, help="Train on train and val; the last epoch counts.")
 @click.option("--export", "exports", multiple=True, type=click.Choice(["onnx", "openvino", "engine"]), help=_EXPORT)
 @click.option("--register", metavar="NAME", help="Of the model in MLflow's registry; default: the study's name.")
@@ -54,7 +55,7 @@ def promote(study: str | None, *, register: str | None, no_register: bool, as_js
         try:
             done = promoting.run(plan)
         except Stopped as stopped:
-            click.echo(f"{stopped}; go on: {again()}", err=True)
+            say(f"{stopped}; go on: {again()}", err=True)
             raise click.exceptions.Exit(promoting.stop.exit_code or 1) from stopped
     if as_json:
         print_json(done.to_dict())
@@ -74,13 +75,15 @@ class _TerminalView(PromotionView):
         if self._quiet:
             return
         on = "train and val" if promotion.asked.with_val else "train"
-        click.echo(f"{promotion.builder.study.name}: {promotion.choice.why}")
-        click.echo(f"final training: {promotion.training.epochs} epochs on {on}")
+        say(f"{promotion.builder.study.name}: {promotion.choice.why}")
+        say(f"final training: {promotion.training.epochs} epochs on {on}")
 
     @override
     @contextmanager
     def epochs(self, epochs: int) -> Iterator[ShowEpochs]:
         """Show a bar on a terminal; in a pipe, a line for about every tenth of the epochs."""
+        from hpo.cli.console import bars
+
         with bars(quiet=self._quiet or not sys.stderr.isatty()) as shown:
             bar = shown.add_task("starting", total=epochs)
 
@@ -88,9 +91,9 @@ class _TerminalView(PromotionView):
                 if stage == "epoch":
                     shown.update(bar, completed=epoch, description=f"epoch {epoch} of {epochs}, {value:.4f}")
                     if shown.disable and not self._quiet and (epoch % max(1, epochs // 10) == 0 or epoch == epochs):
-                        click.echo(f"  epoch {epoch} of {epochs}: {value:.4f}")
+                        say(f"  epoch {epoch} of {epochs}: {value:.4f}")
                 elif stage == "resumed" and not self._quiet:
-                    click.echo(f"  goes on with epoch {epoch}")
+                    say(f"  goes on with epoch {epoch}")
                 elif stage in {"train", "val"}:
                     shown.update(bar, completed=epoch - 1 + value * (0.8 if stage == "train" else 1.0))
                 else:
@@ -102,6 +105,8 @@ class _TerminalView(PromotionView):
     @contextmanager
     def images(self) -> Iterator[ShowImages]:
         """Show a bar for each pass over images, on a terminal."""
+        from hpo.cli.console import bars
+
         with bars(quiet=self._quiet or not sys.stderr.isatty()) as shown:
             bar = shown.add_task("", total=None)
 
@@ -116,22 +121,22 @@ def _print(done: PromotionResult) -> None:
     from hpo.trial import wording
 
     asked, made, registered, folder = done.asked, done.made, done.registered, done.asked.output
-    click.echo(f"operating point: {wording.setting(made.found.point)}")
+    say(f"operating point: {wording.setting(made.found.point)}")
     for split, values in made.found.splits.items():
         seen = ", trained on" if split == "val" and asked.with_val else ""
         look = f", look {made.looks} at this split" if split == "test" else ""
         shown = "  ".join(f"{name} {values[name]:.4f}" for name in ("precision", "recall", "f1", "map50", "map50_95"))
-        click.echo(f"{split:5} {made.found.images[split]} images{seen}{look}: {shown}")
+        say(f"{split:5} {made.found.images[split]} images{seen}{look}: {shown}")
     if made.found.finds_nothing:
-        click.echo("warning: at this operating point it finds nothing that is right: see the model card", err=True)
-    click.echo("checked: a fresh process found the same numbers from the folder alone")
+        say("warning: at this operating point it finds nothing that is right: see the model card", err=True)
+    say("checked: a fresh process found the same numbers from the folder alone")
     for form, splits in made.checked["exports"].items():
         missing, asked_for = (sum(each[key] for each in splits.values()) for key in ("missing", "detections"))
-        click.echo(f"checked: {names.EXPORTS[form]} makes {asked_for - missing} of {asked_for} detections of best.pt")
+        say(f"checked: {names.EXPORTS[form]} makes {asked_for - missing} of {asked_for} detections of best.pt")
     if registered is not None:
-        click.echo(f"registered: {registered.name} version {registered.version}, {registered.alias}: {registered.why}")
+        say(f"registered: {registered.name} version {registered.version}, {registered.alias}: {registered.why}")
     predict = f"                  yolo predict cfg={folder / names.PREDICT} source=IMAGES"
-    click.echo(
+    say(
         f"\nwrote {folder}\n"
         f"  {names.CARD}            the evidence, in words\n"
         f"  {names.WEIGHTS}{predict if made.found.point.is_plain else ''}\n"

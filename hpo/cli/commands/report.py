@@ -9,6 +9,7 @@ import click
 from hpo.api.finding import stored_study
 from hpo.api.reading import FORMATS, ReportFormat, write_report
 from hpo.cli.options import data_option, study_argument
+from hpo.cli.terminal import say
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -28,4 +29,4 @@ def report(study: str | None, output: Path, form: ReportFormat | None, data: Pat
         raise click.UsageError(f"--output {output}: ends neither in .html nor in .md; say which with --format")
     with stored_study(study) as (_, storage, row):
         size = write_report(storage, row, output, chosen, data=data)
-    click.echo(f"wrote {output} ({size / 1024:.0f} KiB)")
+    say(f"wrote {output} ({size / 1024:.0f} KiB)")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from hpo.cli.options import (
+    MOST_PROCESSES,
     again,
     data_of_file_option,
     device_option,
@@ -19,6 +20,7 @@ from hpo.cli.options import (
     versions_option,
     with_data,
 )
+from hpo.cli.terminal import say
 from hpo.settings import load_settings
 
 _WORKERS = "Worker processes on this machine, each on the next GPU in turn."
@@ -29,7 +31,7 @@ _WORKERS = "Worker processes on this machine, each on the next GPU in turn."
 @file_arguments
 @data_of_file_option
 @device_option
-@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help=_WORKERS)
+@click.option("--workers", type=click.IntRange(1, MOST_PROCESSES), default=1, show_default=True, help=_WORKERS)
 @slots_option
 @versions_option
 @json_option
@@ -75,4 +77,4 @@ def create(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
         print_json({"study": study.name, "uuid": study.uuid, "created": study.created_at})
     else:
         say_what_was_taken_over(study)
-        click.echo(f"study {study.name!r} is stored. Run it: {again('run', of='create')}")
+        say(f"study {study.name!r} is stored. Run it: {again('run', of='create')}")

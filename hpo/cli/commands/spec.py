@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from hpo.cli.options import data_of_file_option, file_arguments, json_option, print_json, with_data
+from hpo.cli.terminal import say
 from hpo.settings import load_settings
 from hpo.trial import wording
 
@@ -58,13 +59,13 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
 
     print_study(spec, dataset, pruning, first)
     for line in without_effect(spec, model):
-        click.echo(f"\n{line}")
+        say(f"\n{line}")
     for caution in cautions:
-        click.echo(f"\n{caution} ({spec.data})")
+        say(f"\n{caution} ({spec.data})")
     weights = settings.home / "weights" / spec.model
     if spec.model.endswith(".pt") and not Path(spec.model).is_absolute() and not weights.is_file():
-        click.echo(f"\n{spec.model} is not on this machine: it will be downloaded by `hpo run`, to {weights}")
-    click.echo(f"\nnext: hpo run {shlex.join([str(file), *overrides])}")
+        say(f"\n{spec.model} is not on this machine: it will be downloaded by `hpo run`, to {weights}")
+    say(f"\nnext: hpo run {shlex.join([str(file), *overrides])}")
 
 
 @click.command(short_help="Print the JSON Schema of study files, for editors.")

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-import click
 from typing_extensions import override
 
 from hpo.api.view import View
+from hpo.cli.terminal import say, say_again
 
 if TYPE_CHECKING:
     from hpo.study.records import StudyRow, TrialRow
@@ -31,14 +31,14 @@ class TerminalView(View):
 
         if self._quiet:
             return
-        click.echo(opening_line(study.study, sum(trial.counts for trial in known)))
+        say(opening_line(study.study, sum(trial.counts for trial in known)))
         if not known:
             say_what_was_taken_over(study.study)
 
     @override
     def workers_started(self, study: LocalStudy, workers: int) -> None:
         if workers > 1 and not self._quiet:
-            click.echo(f"{workers} workers; what the others say: {study.logs}/worker-*.log")
+            say(f"{workers} workers; what the others say: {study.logs}/worker-*.log")
 
     @override
     def watcher(self, study: StudyRow, ask: Callable[[], StatusRow]) -> AbstractContextManager[Watcher]:
@@ -48,7 +48,7 @@ class TerminalView(View):
 
     @override
     def nothing_to_confirm(self) -> None:
-        click.echo("nothing to confirm: no trial beside the baseline is complete", err=True)
+        say("nothing to confirm: no trial beside the baseline is complete", err=True)
 
     @override
     def confirming(self, stage: LocalStudy, done: int) -> None:
@@ -58,15 +58,17 @@ class TerminalView(View):
         seeds = f"{spec.confirm.seeds} seeds each" if spec.confirm else ""
         listed = dict.fromkeys(str(run.of) for run in stage.study.plan if not run.baseline)
         trials = f"trial{'s' if len(listed) > 1 else ''} {', '.join(listed)}"
-        click.echo(f"confirmation: the baseline and {trials}, {seeds}; {done} of {len(stage.study.plan)} runs done")
+        say(f"confirmation: the baseline and {trials}, {seeds}; {done} of {len(stage.study.plan)} runs done")
 
     @override
     def predicting(self, done: int, runs: int) -> None:
         if sys.stderr.isatty():
-            click.echo(f"\rpredicting: run {done + 1} of {runs} ", err=True, nl=done + 1 == runs)
+            say_again(f"predicting: run {done + 1} of {runs}")
+            if done + 1 == runs:
+                say(err=True)
 
 
 def say_what_was_taken_over(study: StudyRow) -> None:
     """Print what a new study took over from earlier ones, one line each."""
     for line in study.facts.warm.told:
-        click.echo(f"warm start from {line}")
+        say(f"warm start from {line}")

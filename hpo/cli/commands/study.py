@@ -7,6 +7,7 @@ import click
 from hpo.api.documents import attempt_json, status_json, trial_json
 from hpo.api.finding import stored_study
 from hpo.cli.options import json_option, print_json, store_options, study_argument
+from hpo.cli.terminal import confirm, say
 
 
 @click.command(short_help="Where a study stands.")
@@ -25,7 +26,7 @@ def status(study: str | None, *, as_json: bool) -> None:
     from hpo.cli.pages.summary import stage_lines, status_lines
 
     for line in (*status_lines(row), *stage_lines(stage)):
-        click.echo(line)
+        say(line)
 
 
 @click.command(short_help="The trials of a study, side by side.")
@@ -55,7 +56,7 @@ def trials(study: str | None, sort: str, *, as_json: bool) -> None:
     else:
         trials_table(row.spec, rows)
     if stage is not None:
-        click.echo("\nconfirmation")
+        say("\nconfirmation")
         runs_table(stage, runs)
 
 
@@ -65,7 +66,7 @@ def trials(study: str | None, sort: str, *, as_json: bool) -> None:
 @json_option
 def trial(names: tuple[str, ...], *, as_json: bool) -> None:
     """All that is stored of trial N: its settings, its attempts, its curve."""
-    if len(names) > 2 or not names[-1].isdecimal():
+    if len(names) > 2 or not names[-1].isdecimal() or len(names[-1]) > 9:
         where = "with the study before it where there are several"
         raise click.UsageError(f"give a trial's number, {where}: hpo trial digits 3")
     with stored_study(names[0] if len(names) == 2 else None) as (_, storage, row):
@@ -97,8 +98,8 @@ def delete(study: str | None, *, yes: bool) -> None:
         count = len(snapshot.trials(storage, row))
         folder = settings.study_folder(row.name)
         if not yes:
-            click.confirm(f"delete study {row.name!r} with {count} trials, and {folder}?", abort=True)
+            confirm(f"delete study {row.name!r} with {count} trials, and {folder}?")
         left = changing.delete(settings, storage, row)
     if left is not None:
-        click.echo(f"uploaded checkpoints stay where they are: {left}", err=True)
-    click.echo(f"deleted {row.name!r}: {count} trials. Its MLflow runs are still there; see: hpo ui")
+        say(f"uploaded checkpoints stay where they are: {left}", err=True)
+    say(f"deleted {row.name!r}: {count} trials. Its MLflow runs are still there; see: hpo ui")

@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from hpo.api.sweeping import SweepOptions, swept
-from hpo.cli.options import bars, device_option, json_option, print_json
+from hpo.cli.options import MOST_PIXELS, device_option, json_option, print_json
+from hpo.cli.terminal import say
 from hpo.settings import load_settings
 from hpo.trial.kinds import SUPPRESSING
 
@@ -25,11 +26,11 @@ _KINDS = f"Kinds of suppression: {', '.join(SUPPRESSING)}, or all. `yolo predict
 @click.argument("weights", type=click.Path(path_type=Path))
 @click.option("--data", required=True, type=click.Path(path_type=Path), metavar="DATA.yaml", help="The dataset.")
 @click.option("--split", type=click.Choice(["val", "train", "test"]), default="val", show_default=True)
-@click.option("--imgsz", type=click.IntRange(min=32), help="Pixels; default: the size of the training.")
+@click.option("--imgsz", type=click.IntRange(32, MOST_PIXELS), help="Pixels; default: the size of the training.")
 @click.option("--objective", default="f1", show_default=True, metavar="TEXT", help=_OBJECTIVE)
 @click.option("--kinds", default="hard,agnostic", show_default=True, metavar="LIST", help=_KINDS)
 @click.option("--per-class", is_flag=True, help="A confidence threshold for each class.")
-@click.option("--max-det", type=click.IntRange(min=1), multiple=True, help=_MAX_DET)
+@click.option("--max-det", type=click.IntRange(1, 100_000), multiple=True, help=_MAX_DET)
 @click.option("--capture", type=click.Choice(["deploy", "val"]), default="deploy", show_default=True, help=_CAPTURE)
 @click.option("--no-test", is_flag=True, help="Leave a test split of the dataset alone.")
 @device_option
@@ -66,7 +67,7 @@ def sweep(  # noqa: PLR0913  (a command has as many arguments as options)
 
     print_sweep(found.result, request.weights, found.imgsz, files)
     for caution in found.cautions:
-        click.echo(f"{caution} ({request.data})")
+        say(f"{caution} ({request.data})")
 
 
 def _names(text: str) -> list[str]:
@@ -76,6 +77,8 @@ def _names(text: str) -> list[str]:
 @contextmanager
 def _progress(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
     """Show a bar for each inference pass, on a terminal."""
+    from hpo.cli.console import bars
+
     with bars(quiet=quiet) as shown:
         tasks = {}
 

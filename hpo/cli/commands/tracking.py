@@ -8,6 +8,7 @@ import click
 
 from hpo.api.finding import stored_study
 from hpo.cli.options import json_option, print_json, study_argument
+from hpo.cli.terminal import say
 from hpo.errors import HpoError
 from hpo.servers import Address
 
@@ -39,15 +40,15 @@ def sync(study: str | None, *, again: bool, as_json: bool) -> None:
 
 def _print(done: Sync) -> None:
     runs, stage = done.search, done.confirmation
-    click.echo(
+    say(
         f"{done.study.name}: {runs.runs} trials in MLflow at {done.tracking_uri}: {runs.created} created, "
         f"{runs.updated} updated, {runs.unchanged} unchanged, {runs.duplicates_deleted} duplicates deleted"
         + ("" if stage is None else f"; {stage.runs} runs of its confirmation, {stage.created} created")
     )
     for each in done.registered:
-        click.echo(f"registered: {each.name} version {each.version}, {each.alias}: {each.why}")
+        say(f"registered: {each.name} version {each.version}, {each.alias}: {each.why}")
     for problem in done.problems:
-        click.echo(f"not registered: {problem}", err=True)
+        say(f"not registered: {problem}", err=True)
 
 
 @click.command(short_help="Open MLflow on a study.")
@@ -71,14 +72,14 @@ def ui(study: str | None, port: int, host: str, *, no_open: bool) -> None:
 
     def show(base: str) -> None:
         url = pages.page(base, row.mlflow_experiment_id)
-        click.echo(f"{row.name}: {url}")
+        say(f"{row.name}: {url}")
         if not pages.is_view(url):
-            click.echo(f"MLflow does not hold this study yet: hpo sync {row.name}")
+            say(f"MLflow does not hold this study yet: hpo sync {row.name}")
         if not no_open:
             webbrowser.open(url)
 
     if is_server:
         show(pages.without_credentials(settings.tracking_uri))
         return
-    click.echo("starting MLflow's server ...", err=True)
+    say("starting MLflow's server ...", err=True)
     pages.serve(settings, Address(host, port), show)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hpo.cli.terminal import say
 from hpo.settings import load_settings
 
 if TYPE_CHECKING:
@@ -43,28 +44,28 @@ def up(
     place = (folder or load_settings().home / "head").resolve()
     plan = node.Plan(place, host, name, postgres_port, mlflow_port)
     with _until_asked_to_end():
-        click.echo("starting PostgreSQL and MLflow's server ...", err=True)
+        say("starting PostgreSQL and MLflow's server ...", err=True)
         with node.up(plan, upgrade=upgrade) as running:
             _say(running, node.WORKERS)
             running.wait()
-    click.echo(f"ended; the data stays in {place}", err=True)
+    say(f"ended; the data stays in {place}", err=True)
 
 
 def _say(node: HeadNode, workers: int) -> None:
     plan = node.plan
-    click.echo(f"postgres  {plan.advertise}:{plan.postgres_port}  (log: {plan.folder / 'postgres.log'})")
-    click.echo(f"mlflow    {node.tracking_uri}  (log: {plan.folder / 'mlflow-server.log'})")
-    click.echo(f"here      hpo run FILE --env-file {node.worker_env}")
+    say(f"postgres  {plan.advertise}:{plan.postgres_port}  (log: {plan.folder / 'postgres.log'})")
+    say(f"mlflow    {node.tracking_uri}  (log: {plan.folder / 'mlflow-server.log'})")
+    say(f"here      hpo run FILE --env-file {node.worker_env}")
     there = f"hpo worker STUDY --env-file {node.worker_env.name}"
-    click.echo(f"workers   up to {workers} fit")
-    click.echo(f"others    copy that file to the node (mode 600), then: {there}")
-    click.echo(f"owner     hpo delete STUDY --env-file {node.owner_env}   (on this machine only)")
+    say(f"workers   up to {workers} fit")
+    say(f"others    copy that file to the node (mode 600), then: {there}")
+    say(f"owner     hpo delete STUDY --env-file {node.owner_env}   (on this machine only)")
     if not plan.postgres.is_loopback:
         what = f"whoever reaches {node.tracking_uri} reads and writes runs and artifacts there without a password"
         way_out = "keep both ports inside a network that you trust"
-        click.echo(f"warning: {what}, and nothing is encrypted on the way: {way_out}", err=True)
+        say(f"warning: {what}, and nothing is encrypted on the way: {way_out}", err=True)
     else:
-        click.echo("only this machine can reach it; --host ADDRESS opens it to others", err=True)
+        say("only this machine can reach it; --host ADDRESS opens it to others", err=True)
 
 
 @contextmanager

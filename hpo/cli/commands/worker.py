@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from hpo.cli.options import (
+    FiniteRange,
     complete_study,
     json_option,
     print_json,
@@ -15,9 +16,10 @@ from hpo.cli.options import (
     versions_allowed,
     worker_options,
 )
+from hpo.cli.terminal import say
 from hpo.settings import load_settings
 
-SECONDS = click.FloatRange(min=0)
+SECONDS = FiniteRange(0, 31_536_000)
 PATIENCE = "Seconds to wait at the start for a database that refuses connections, is full or is starting."
 LEAVE_IDLE = "Leave, with exit code 0, after S seconds without a trial. Default: stay until the study is finished."
 
@@ -67,13 +69,13 @@ def worker(  # noqa: PLR0913  (a command has as many arguments as options)
             devices = ", ".join(local.workspace.devices)
             more = " (more as memory allows)" if local.workspace.memory else ""
             done = sum(row.counts for row in local.known_trials())
-            click.echo(f"{local.study.name}: {done} trials done; slots here: {devices}{more}")
+            say(f"{local.study.name}: {done} trials done; slots here: {devices}{more}")
         stages.work(local, stop, view)
         stage = stages.go_on(local, stop, view)
         status = (stage or local).status()
     if as_json:
         print_json(status_json(status))
     else:
-        click.echo(f"{status.name}: {status.state}, {status.budget.counted} of {status.budget.trials} trials")
+        say(f"{status.name}: {status.state}, {status.budget.counted} of {status.budget.trials} trials")
     if stop.soon:
         raise click.exceptions.Exit(stop.exit_code)

@@ -8,11 +8,13 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.text import Text
 from typing_extensions import override
 
 from hpo.api.progress import Score
 from hpo.api.view import NoWatcher
 from hpo.api.wording import duration, short
+from hpo.cli.console import console
 from hpo.study.records import StudyRow
 from hpo.study.status import StatusRow
 from hpo.trial import wording
@@ -35,13 +37,17 @@ _STAGES = {
 @contextmanager
 def watcher(study: StudyRow, ask: Callable[[], StatusRow], *, quiet: bool) -> Iterator[Watcher]:
     """Return bars on a terminal, plain lines in a pipe, nothing with ``quiet``. ``ask`` returns the study's status."""
-    console = Console(quiet=quiet, highlight=False, soft_wrap=True)
-    lines = Lines(console, study, Score(ask))
-    if quiet or not console.is_terminal:
+    out = console(quiet=quiet, soft_wrap=True)
+    lines = Lines(out, study, Score(ask))
+    if quiet or not out.is_terminal:
         yield lines
         return
-    columns = (TextColumn("{task.description}"), BarColumn(28), TextColumn("{task.fields[note]}"))
-    with Progress(*columns, console=console) as bars:
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(28),
+        TextColumn("{task.fields[note]}", markup=False),
+    )
+    with Progress(*columns, console=out) as bars:
         yield Bars(lines, bars)
 
 
@@ -67,7 +73,7 @@ class Lines(NoWatcher):
         if planned:
             repeats = planned[request.ordinal].of
             what = f"{what if repeats is None else f'trial {repeats} again: {what}'}  seed={request.train['seed']}"
-        self.console.print(f"[bold]{self._name(request.number)}[/]{again}  [dim]{what}[/]")
+        self.console.print(Text.assemble((self._name(request.number), "bold"), f"{again}  ", (what, "dim")))
 
     def best_text(self) -> str:
         """Return the text about the best trial; empty in a confirmation, where the best run has no meaning."""
@@ -92,21 +98,25 @@ class Lines(NoWatcher):
         again = ", tried again" if reaction.retry else ""
         if reaction == EXCLUSIVE and ended.reason is not Reason.GIVEN_BACK:
             again = ", tried again alone"
+        rest = f", about {duration(left)} left" if left else ""
         self.console.print(
-            f"  {which}[{STYLES.get(ended.reason, 'red')}]{ended.reason}[/]{value} after {ended.epochs} epochs, "
-            f"{duration(seconds)}{detail}{again}  "
-            f"[dim]{self.score.counted}/{self.score.total} done{self.best_text()}"
-            f"{f', about {duration(left)} left' if left else ''}[/]"
+            Text.assemble(
+                f"  {which}",
+                (str(ended.reason), STYLES.get(ended.reason, "red")),
+                f"{value} after {ended.epochs} epochs, {duration(seconds)}{detail}{again}  ",
+                (f"{self.score.counted}/{self.score.total} done{self.best_text()}{rest}", "dim"),
+            )
         )
         if ended.swept is not None:
             found = ended.swept
-            self.console.print(f"  [dim]at {wording.setting(found.best.point)}: {wording.gain(found)}[/]")
+            self.console.print(f"  at {wording.setting(found.best.point)}: {wording.gain(found)}", style="dim")
 
     @override
     def trial_lost(self, number: int) -> None:
         self.started_at.pop(number, None)
         self._just_started = None
-        self.console.print(f"  [red]lost[/] {self._name(number)}: another worker has taken it over")
+        text = f" {self._name(number)}: another worker has taken it over"
+        self.console.print(Text.assemble("  ", ("lost", "red"), text))
 
 
 class Bars(Watcher):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table
 
-from hpo.cli.pages.summary import console
+from hpo.cli.console import console
 from hpo.dataset.summary import DatasetSummary
 from hpo.studyfile.methods.pruners import PRUNERS
 from hpo.studyfile.methods.rows import Never
@@ -43,7 +42,7 @@ def print_study(spec: StudySpec, dataset: DatasetSummary, pruning: PruningPlan, 
         ("kept", f"best.pt of the {spec.keep.weights} best trials{caches}; plots: {spec.plots}"),
         ("after a death", f"{spec.recovery.retries} retries; hung after {spec.recovery.hung_s:g} s without progress"),
     ):
-        page.add_row(title, escape(text))
+        page.add_row(title, text)
     out.print(page)
     out.print()
     out.print(_space(spec))
@@ -153,7 +152,7 @@ def _space(spec: StudySpec) -> Table:
     for name in ("sampled", "range", *(["only where"] if conditional else [])):
         table.add_column(name)
     for dimension in spec.searched.dimensions:
-        row = [dimension.name, escape(describe(dimension.domain))]
+        row = [dimension.name, describe(dimension.domain)]
         table.add_row(*row, *([_condition(dimension)] if conditional else []))
     for name, value in spec.searched.fixed:
         table.add_row(name, f"{_value(value)} (fixed)", *([""] if conditional else []))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from hpo.api.wording import duration
 from hpo.api.wording import short as written
+from hpo.cli.console import console
 from hpo.trial import wording
 from hpo.trial.vocabulary import Reason
 
@@ -25,11 +25,6 @@ if TYPE_CHECKING:
 
 MAX_PARAMS = 8
 """Maximum number of columns of sampled values; the rest is in ``hpo trial N`` and in MLflow."""
-
-
-def console() -> Console:
-    """Return a console with the width of the terminal; in a pipe it is wide enough to cut no column."""
-    return Console(width=None if sys.stdout.isatty() else 200, highlight=False)
 
 
 def short(value: object) -> str:
@@ -65,7 +60,7 @@ def trials_table(spec: StudySpec, rows: list[TrialRow]) -> None:
     hidden = spec.searched.names[MAX_PARAMS:]
     gain = ". gain: of iou and conf over Ultralytics' defaults, ? not proven" if found else ""
     rest = f". Not shown: {', '.join(hidden)}" if hidden else ""
-    out.print(f"[dim]* best, b baseline (plain Ultralytics). One in full: hpo trial N{gain}{rest}[/]")
+    out.print(f"* best, b baseline (plain Ultralytics). One in full: hpo trial N{gain}{rest}", style="dim")
 
 
 def runs_table(stage: StudyRow, rows: list[TrialRow]) -> None:
@@ -95,22 +90,22 @@ def trial_page(spec: StudySpec, row: TrialRow, curve: list[EpochRow]) -> None:
     """Print everything about one trial."""
     out = console()
     title = f"trial {row.number} of {spec.name}" + (" (baseline)" if row.baseline else "")
-    out.print(f"[bold]{title}[/]  {row.state.value} {row.reason or ''}  {escape(row.detail)}")
+    out.print(Text.assemble((title, "bold"), f"  {row.state.value} {row.reason or ''}  {row.detail}"))
     _pairs(out, "sampled", row.params)
     if row.operating_point is not None:
-        out.print(f"[bold]operating point[/]  {escape(wording.setting(row.operating_point))}")
+        out.print(Text.assemble(("operating point", "bold"), f"  {wording.setting(row.operating_point)}"))
     if row.sweep is not None:
-        out.print(f"[bold]gain[/]  {escape(wording.gain(row.sweep))}")
+        out.print(Text.assemble(("gain", "bold"), f"  {wording.gain(row.sweep)}"))
     if row.value is not None:
         how = "" if row.sweep is None else f", {wording.measured(row.sweep.images)}"
-        out.print(f"[bold]value[/]  {escape(str(spec.objective))} {short(row.value)}{how}")
+        out.print(Text.assemble(("value", "bold"), f"  {spec.objective} {short(row.value)}{how}"))
     _pairs(out, "metrics", row.metrics)
     _pairs(out, "trained with", row.train)
     for attempt in row.attempts:
         resumed = f", from epoch {attempt.resumed_from + 1}" if attempt.resumed_from else ""
         ended = f"{attempt.reason or 'running'} {attempt.detail}".strip()
         where = f"attempt {attempt.attempt} on {attempt.worker}{resumed}"
-        out.print(f"{where}: {escape(ended)}\n  {escape(attempt.folder)}")
+        out.print(f"{where}: {ended}\n  {attempt.folder}")
     table = Table("epoch", "objective", "mAP50", "mAP50-95", "seconds", box=None, pad_edge=False, header_style="bold")
     for epoch in curve:
         values = (epoch.objective, epoch.metrics.get("metrics/mAP50B"), epoch.metrics.get("metrics/mAP50-95B"))
@@ -121,7 +116,8 @@ def trial_page(spec: StudySpec, row: TrialRow, curve: list[EpochRow]) -> None:
 
 def _pairs(out: Console, title: str, values: Mapping[str, object]) -> None:
     if values:
-        out.print(f"[bold]{title}[/]  " + escape("  ".join(f"{name}={short(value)}" for name, value in values.items())))
+        listed = "  ".join(f"{name}={short(value)}" for name, value in values.items())
+        out.print(Text.assemble((title, "bold"), f"  {listed}"))
 
 
 def status_lines(row: StatusRow) -> list[str]:
@@ -191,9 +187,9 @@ def print_summary(done: Outcome, home: Path, again: str | None) -> None:
     out, status, stage = console(), done.status, done.confirmation
     out.print()
     for line in (*status_lines(status), *stage_lines(stage)):
-        out.print(escape(line))
+        out.print(line)
     if done.unsynced:
-        out.print(f"[yellow]MLflow has not taken {done.unsynced} runs yet; bring them: hpo sync {status.name}[/]")
+        out.print(f"MLflow has not taken {done.unsynced} runs yet; bring them: hpo sync {status.name}", style="yellow")
     steps = [f"go on:    {again}"] if again is not None else []
     if status.best is not None:
         steps += [
@@ -205,4 +201,4 @@ def print_summary(done: Outcome, home: Path, again: str | None) -> None:
         elif stage.verdict is not None:
             steps.append(f"hand it over: hpo promote {status.name} --output final")
     out.print("\n".join(["", "next", *(f"  {step}" for step in steps)]) if steps else "")
-    out.print(f"[dim]files: {home}[/]")
+    out.print(f"files: {home}", style="dim")

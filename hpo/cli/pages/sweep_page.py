@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-from hpo.cli.pages.summary import console
+from hpo.cli.console import console
 from hpo.trial import wording
 from hpo.trial.operating_point import Rated, SweepResult
 
@@ -23,16 +23,16 @@ def print_sweep(result: SweepResult, weights: Path, imgsz: int, files: list[Path
     seen = "model.predict" if result.capture == "deploy" else "model.val"
     tried = f"{result.settings} suppression settings, {result.points:,} exact operating points"
     where = f"on {result.images} images at {imgsz} px, as {seen} sees them"
-    out.print(f"[bold]{escape(weights.name)}[/] {where}: {tried} in {result.seconds:.2f} s")
+    out.print(Text.assemble((weights.name, "bold"), f" {where}: {tried} in {result.seconds:.2f} s"))
     out.print(_table(result))
-    out.print(f"\n{escape(wording.gain(result))}")
+    out.print(f"\n{wording.gain(result)}")
     if not result.default_feasible:
-        out.print(f"The defaults do not meet the conditions of {escape(result.objective)}.")
+        out.print(f"The defaults do not meet the conditions of {result.objective}.")
     scores = f"{result.in_sample:.4f} on the images that chose it"
     scores += f", {result.value:.4f} {wording.measured(result.images)}" if result.is_cross_validated else ""
-    out.print(f"[dim]{escape(result.objective)}: {scores}. AP is of the suppression, over all confidences.[/]")
+    out.print(f"{result.objective}: {scores}. AP is of the suppression, over all confidences.", style="dim")
     for line in _next(files):
-        out.print(line, markup=False)
+        out.print(line)
 
 
 def _table(result: SweepResult) -> Table:
@@ -52,7 +52,7 @@ def _table(result: SweepResult) -> Table:
 
 def _row(rated: Rated) -> tuple[str, ...]:
     setting = wording.setting(rated.point).removeprefix(f"{rated.point.kind}, ")
-    return (escape(setting), *(f"{rated.scores[key]:.4f}" for _, key in SCORES))
+    return (setting, *(f"{rated.scores[key]:.4f}" for _, key in SCORES))
 
 
 def _next(files: list[Path]) -> list[str]:

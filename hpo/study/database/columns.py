@@ -8,6 +8,8 @@ from typing import Any, Protocol
 from sqlalchemy import Dialect, Text, TypeDecorator
 from typing_extensions import override
 
+from hpo.study.database.damage import Damaged
+
 
 class Document(Protocol):
     """A value with a JSON form, which is stored as text.
@@ -45,14 +47,16 @@ class Json(TypeDecorator[Any]):
     impl = Text
     cache_ok = True
 
-    def __init__(self, of: type[Document] | None = None) -> None:
+    def __init__(self, of: type[Document] | None = None, column: str = "") -> None:
         """Make a column.
 
         Args:
             of: The class of every value in the column; None for plain JSON.
+            column: Its name with its table's, for messages.
         """
         super().__init__()
         self.of = of
+        self.column = column
 
     @override
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
@@ -64,5 +68,8 @@ class Json(TypeDecorator[Any]):
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
         if value is None:
             return None
-        raw = json.loads(value)
-        return raw if self.of is None else self.of.from_dict(raw)
+        try:
+            raw = json.loads(value)
+            return raw if self.of is None else self.of.from_dict(raw)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise Damaged(self.column, value, error) from error

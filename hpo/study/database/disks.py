@@ -7,11 +7,8 @@ import re
 from errno import EACCES
 from pathlib import Path
 
-from sqlalchemy import make_url
-
 from hpo.errors import StorageUnavailable, UsageError
-from hpo.settings import with_driver
-from hpo.study.database import engines
+from hpo.settings import sqlite_path
 
 MOUNTS = Path("/proc/mounts")
 _NETWORK = frozenset(
@@ -42,10 +39,10 @@ def network_disk(file: Path, mounts: str) -> str | None:
 
 def refuse_network_disk(url: str, mounts: Path = MOUNTS) -> None:
     """Raise UsageError if the database at ``url`` is a SQLite file on a network disk."""
-    parsed = make_url(with_driver(url))
-    if not engines.is_sqlite(parsed) or not parsed.database:
+    path = sqlite_path(url)
+    if path is None:
         return
-    file = Path(parsed.database).absolute()
+    file = path.absolute()
     try:
         kind = network_disk(file.parent.resolve() / file.name, mounts.read_text())
     except OSError:

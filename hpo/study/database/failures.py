@@ -6,6 +6,7 @@ from sqlalchemy import URL, exc
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 
+from hpo import redaction, urls
 from hpo.errors import StorageUnavailable
 
 Failure = DBAPIError | exc.TimeoutError
@@ -27,6 +28,11 @@ _REFUSED = (
     "no such database",
 )
 """Parts of messages that refuse a connection for good. A refused connection has no error code, only a message."""
+
+
+def shown(url: URL) -> str:
+    """Return the URL for people: without its passwords."""
+    return urls.masked(url.render_as_string(hide_password=False))
 
 
 def first_line(error: Failure) -> str:
@@ -56,9 +62,8 @@ def may_pass_soon(url: URL, error: BaseException) -> bool:
 
 def unavailable(url: URL, place: str, error: Failure) -> StorageUnavailable:
     """Return the error for people, without the password. ``place`` is the URL without it."""
-    said = first_line(error)
-    if url.password:
-        said = said.replace(str(url.password), "***")
+    redaction.remember_url(url.render_as_string(hide_password=False))
+    said = redaction.redact(first_line(error))
     if url.get_backend_name() == "sqlite":
         lasting, way_out = not _is_locked(error), "run the same command again when it is back"
     elif any(sign in said for sign in _REFUSED):

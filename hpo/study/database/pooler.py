@@ -14,6 +14,7 @@ from sqlalchemy import URL, Connection, Engine, event
 from sqlalchemy.engine import Dialect
 
 from hpo.errors import UsageError
+from hpo.study.database import failures
 
 _NO_OPTIONS = ("unsupported startup parameter", "command-line options")
 """Parts of the messages with which PgBouncer and RDS Proxy refuse ``options``."""
@@ -34,7 +35,7 @@ def needs_direct(url: URL) -> str:
     """Return the message for what can't be done through a pooler."""
     role, name = url.username or "OWNER", url.database or "NAME"
     return (
-        f"{url.render_as_string(hide_password=True)}: a pooler such as PgBouncer answers here, and tables and roles "
+        f"{failures.shown(url)}: a pooler such as PgBouncer answers here, and tables and roles "
         "are made and upgraded under a session's lock: name PostgreSQL's own address for this one command: "
         f"HPO_STORAGE=postgresql://{role}@HOST:5432/{name} hpo db init (or hpo db upgrade)"
     )
@@ -73,7 +74,7 @@ def _refuse_options(url: URL, connection: Any) -> None:
         return
     connection.close()
     raise UsageError(
-        f"{url.render_as_string(hide_password=True)}: a pooler such as PgBouncer answers here and passes no `options` "
+        f"{failures.shown(url)}: a pooler such as PgBouncer answers here and passes no `options` "
         "on: leave them out of HPO_STORAGE and set them for the role: "
         f"ALTER ROLE {url.username} IN DATABASE {url.database} SET search_path = ..."
     )

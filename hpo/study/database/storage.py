@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from sqlalchemy import URL, Connection, Engine, Executable, exc, make_url
 
 from hpo import retry
-from hpo.errors import StudyConflict, UsageError
+from hpo.errors import StorageUnavailable, StudyConflict, UsageError
 from hpo.retry import Backoff
 from hpo.settings import with_driver
-from hpo.study.database import disks, engines, failures, optuna_version
+from hpo.study.database import damage, disks, engines, failures, optuna_version
 from hpo.study.database.tables import OLDER_VERSIONS, SCHEMA_VERSION, of_another_program, stored_version
 from hpo.trial.paths import here
 
@@ -52,7 +52,7 @@ class Storage:
     @property
     def place(self) -> str:
         """Return the URL in a form for people, without its password."""
-        return _place(self.url)
+        return failures.shown(self.url)
 
     def here(self, path: str, token: str) -> str:
         """Return the path of an attempt's folder or file on this machine; see ``hpo.trial.paths.here``."""
@@ -65,11 +65,13 @@ class Storage:
 
         return self.patiently(lambda: open_rdb(self.engine, create_tables=False))
 
-    def read(self, action: Callable[[Connection], T]) -> T:
-        """Run ``action`` in a transaction with one snapshot. Raises ``StorageUnavailable``."""
+    def read(self, action: Callable[[Connection], T], *, study: str = "") -> T:
+        """Run ``action`` in a transaction with one snapshot. Raises ``StorageUnavailable``, also where a row is
+        damaged; then it names ``study``.
+        """
 
         def transaction() -> T:
-            with self.reader.connect() as connection:
+            with self.reader.connect() as connection, damage.told(self.place, study):
                 return action(connection)
 
         return self.patiently(transaction)
@@ -113,6 +115,9 @@ class Storage:
             if "not a database" in str(getattr(error, "orig", "")):
                 way_out = "name another file in HPO_STORAGE or HPO_HOME, or restore this one from a backup"
                 raise UsageError(f"{self.place}: is no SQLite database: {way_out}") from error
+            if isinstance(error, exc.DBAPIError) and engines.is_sqlite(self.url) and damage.is_of_file(error):
+                said = f"{self.place}: {failures.first_line(error)}: {damage.WAY_OUT}"
+                raise StorageUnavailable(said, lasting=True) from error
             if not failures.may_pass(error):
                 raise
             raise failures.unavailable(self.url, self.place, error) from error
@@ -130,25 +135,28 @@ class Storage:
         self.close()
 
 
-def open_storage(url: str, *, create: bool, lease_s: float = engines.LEASE_S, home: Path | None = None) -> Storage:
+def open_storage(
+    url: str, *, create: bool, upgrade: bool = False, lease_s: float = engines.LEASE_S, home: Path | None = None
+) -> Storage:
     """Open the database at ``url`` (SQLAlchemy's form; SQLite files and PostgreSQL).
 
-    With ``create``, a missing SQLite file and missing or older tables are made first, even if several processes do so
-    at once; without it they are a ``UsageError``. Raises ``SchemaConflict`` for tables of another version, ours or
-    Optuna's, and ``StorageUnavailable`` when the database can't be reached. ``lease_s`` is the length of a lease in
-    seconds; the time limits of connections follow it. ``home`` is HPO_HOME.
+    With ``create``, a missing SQLite file and missing tables are made first, even if several processes do so at once;
+    without it they are a ``UsageError``. Older tables are upgraded with ``upgrade`` alone: that can't be undone, so a
+    person decides it. Raises ``SchemaConflict`` for tables of another version, ours or Optuna's, and
+    ``StorageUnavailable`` when the database can't be reached. ``lease_s`` is the length of a lease in seconds; the time
+    limits of connections follow it. ``home`` is HPO_HOME.
     """
     parsed = _parse(url)
     if engines.is_sqlite(parsed):
         path = Path(str(parsed.database))
         if create:
             disks.refuse_network_disk(url)
-            disks.make_folder(path.parent, _place(parsed))
+            disks.make_folder(path.parent, failures.shown(parsed))
         elif not path.exists():
             raise _nothing_there(parsed)
     storage = Storage(parsed, lease_s, home)
     try:
-        _check_schema(storage, create=create)
+        _check_schema(storage, create=create, upgrade=upgrade)
     except BaseException:
         storage.close()
         raise
@@ -171,11 +179,7 @@ def connect(url: str) -> Storage:
 
 def shown(url: str) -> str:
     """Return ``url`` without its password."""
-    return _place(_parse(url))
-
-
-def _place(url: URL) -> str:
-    return url.render_as_string(hide_password=True)
+    return failures.shown(_parse(url))
 
 
 def _state(connection: Connection) -> tuple[str | None, str | None]:
@@ -186,7 +190,7 @@ def _state(connection: Connection) -> tuple[str | None, str | None]:
     return version, optuna_version.wrong_release() or optuna_version.wrong_columns(connection)
 
 
-def _check_schema(storage: Storage, *, create: bool) -> None:
+def _check_schema(storage: Storage, *, create: bool, upgrade: bool) -> None:
     if create and storage.url.query.get("options"):
         from hpo.study.database.schema import ensure_schema
 
@@ -200,7 +204,7 @@ def _check_schema(storage: Storage, *, create: bool) -> None:
     stored = f"{storage.place}: the tables are of schema version {version}, this hpo"
     if version is not None and version not in OLDER_VERSIONS:
         raise SchemaConflict(f"{stored} knows {SCHEMA_VERSION}: update hpo, or name another database with HPO_STORAGE")
-    if create:
+    if create if version is None else upgrade:
         foreign = storage.read(of_another_program) if version is None else None
         if foreign:
             raise UsageError(f"{storage.place}: {foreign}")
@@ -233,7 +237,7 @@ def _permitted(url: URL) -> Iterator[None]:
         if failures.sqlstate(error) != failures.NO_RIGHT:
             raise
         raise UsageError(
-            f"{_place(url)}: {failures.first_line(error)}: the role {url.username!r} may not do that; "
+            f"{failures.shown(url)}: {failures.first_line(error)}: the role {url.username!r} may not do that; "
             "name the owner in HPO_STORAGE (tables are made by `hpo db init`, studies deleted by their owner)"
         ) from error
 
@@ -243,7 +247,9 @@ def _parse(url: str) -> URL:
         parsed = make_url(with_driver(url))
         backend = parsed.get_backend_name()
         parsed.get_dialect().import_dbapi()
-    except (exc.ArgumentError, exc.NoSuchModuleError, ImportError) as error:
+        if parsed.port is not None and not 0 < parsed.port < 1 << 16:
+            raise UsageError(f"HPO_STORAGE: no server listens on port {parsed.port}: name one from 1 to 65535")
+    except (exc.ArgumentError, exc.NoSuchModuleError, ImportError, ValueError) as error:
         way_out = "pip install 'hpo[postgres]'" if "psycopg" in str(error) else "use sqlite:///FILE or postgresql://..."
         raise UsageError(f"HPO_STORAGE: no database can be opened by this URL: {way_out}") from error
     if backend not in ("sqlite", "postgresql"):
@@ -254,4 +260,4 @@ def _parse(url: str) -> URL:
 
 
 def _nothing_there(url: URL) -> UsageError:
-    return UsageError(f"{_place(url)}: no study yet: `hpo run FILE` makes one")
+    return UsageError(f"{failures.shown(url)}: no study yet: `hpo run FILE` makes one")

@@ -21,9 +21,9 @@ from hpo.study.database.columns import Json
 from hpo.trial.operating_point import OperatingPoint, SweepResult
 
 VERSION_TABLE = "hpo_alembic_version"
-SCHEMA_VERSION = "0004"
+SCHEMA_VERSION = "0005"
 """The newest revision in ``migrations/versions``. The copy here lets a database open without importing alembic."""
-OLDER_VERSIONS: frozenset[str] = frozenset({"0001", "0002", "0003"})
+OLDER_VERSIONS: frozenset[str] = frozenset({"0001", "0002", "0003", "0004"})
 """Revisions that ``hpo db upgrade`` can bring up to ``SCHEMA_VERSION``."""
 version = sa.table(VERSION_TABLE, sa.column("version_num", String))
 """Alembic's own table with our revision; it has one row."""
@@ -214,6 +214,14 @@ workers = Table(
     Column("failure", Text, nullable=False, server_default="", comment="why it takes no more trials"),
 )
 
+live = Table(
+    "hpo_live",
+    metadata,
+    _study_key(),
+    Column("seconds", Float(53), nullable=False, comment="with at least one live worker"),
+    Column("seen_at", Utc, comment="when they last grew, by the database's clock"),
+)
+
 changes = Table(
     "hpo_changes",
     metadata,
@@ -235,3 +243,8 @@ looks = Table(
 
 verdicts = Table("hpo_verdicts", metadata, *_event(), Column("document", Json(VerdictDocument), nullable=False))
 """Results of confirmation stages."""
+
+for _table in metadata.sorted_tables:
+    for _column in _table.columns:
+        if isinstance(_column.type, Json):
+            _column.type = Json(_column.type.of, f"{_table.name}.{_column.name}")

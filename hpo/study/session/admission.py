@@ -64,7 +64,7 @@ def _claim(context: SessionContext, token: str) -> Claim | None:
         claims.lock_study(connection, study_id)
         now, owner = progress(connection, study_id, hours=False), context.owner(token)
         if now.budget.hours is not None:
-            registry.seen(connection, context.worker_id, context.now())  # the hours count up to this moment
+            registry.seen(connection, context)  # the hours count up to this moment
             now = progress(connection, study_id)
         if not now.control.admits:
             return None

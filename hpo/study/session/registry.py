@@ -9,9 +9,10 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
 
-from hpo.study.claims import liveness
+from hpo.study.claims import live, liveness
 from hpo.study.database import tables
 from hpo.study.database.storage import Storage
+from hpo.study.records import StudyRow
 from hpo.study.session.context import SessionContext
 from hpo.study.studies.progress import Control
 
@@ -25,17 +26,24 @@ class Life:
     """Device of each slot."""
 
 
-def enter(storage: Storage, study_id: int, life: Life, now: ColumnElement[datetime]) -> int:
+def enter(storage: Storage, study: StudyRow, life: Life, now: ColumnElement[datetime]) -> int:
     """Insert a new life and return its id."""
     me = {"worker": life.worker, "slots": list(life.slots), "host": socket.gethostname(), "pid": os.getpid()}
-    row = me | {"study_id": study_id, "process": liveness.this_process(), "started_at": now, "seen_at": now}
+    row = me | {"study_id": study.id, "process": liveness.this_process(), "started_at": now, "seen_at": now}
     returning = insert(tables.workers).values(row).returning(tables.workers.c.id)
-    return int(storage.write(lambda connection: connection.execute(returning).scalar_one()))
+
+    def action(connection: Connection) -> int:
+        live.began(connection, study.id, now, study.spec.recovery.lease_s)
+        return int(connection.execute(returning).scalar_one())
+
+    return storage.write(action)
 
 
-def seen(connection: Connection, worker_id: int, now: ColumnElement[datetime]) -> None:
+def seen(connection: Connection, context: SessionContext) -> None:
     """Note a sign of life; the study's live hours run to the last one."""
-    connection.execute(update(tables.workers).where(tables.workers.c.id == worker_id).values(seen_at=now))
+    mine, now = tables.workers.c.id == context.worker_id, context.now()
+    connection.execute(update(tables.workers).where(mine).values(seen_at=now))
+    live.grow(connection, context.study.id, now, context.study.spec.recovery.lease_s)
 
 
 def offers(context: SessionContext, slots: tuple[str, ...]) -> None:
@@ -43,9 +51,14 @@ def offers(context: SessionContext, slots: tuple[str, ...]) -> None:
     context.storage.execute(update(tables.workers).where(me).values(slots=list(slots)))
 
 
-def leave(storage: Storage, worker_id: int, now: ColumnElement[datetime]) -> None:
-    me = tables.workers.c.id == worker_id
-    storage.execute(update(tables.workers).where(me).values(seen_at=now, ended_at=now))
+def leave(context: SessionContext) -> None:
+    me = tables.workers.c.id == context.worker_id
+
+    def action(connection: Connection) -> None:
+        seen(connection, context)
+        connection.execute(update(tables.workers).where(me).values(ended_at=context.now()))
+
+    context.storage.write(action)
 
 
 def give_up(context: SessionContext, because: str) -> bool:

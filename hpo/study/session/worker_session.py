@@ -81,7 +81,7 @@ class WorkerSession:
         """Control of the study at the last query."""
         now = tables.Now if clock is None else lambda: literal(clock(), tables.Utc())
         life = Life(worker) if isinstance(worker, str) else worker
-        life_id = registry.enter(storage, study.id, life, now())
+        life_id = registry.enter(storage, study, life, now())
         history = SearchHistory(storage, warm.trials(storage, study), notes=keeps_notes(study.spec.search.pruner))
         self._context = SessionContext(
             storage, study, life.worker, life_id, clock or partial(datetime.now, UTC), now, failpoint, history
@@ -242,7 +242,7 @@ class WorkerSession:
         """Leave the study. Other workers settle the trials that still run, once their leases have run out."""
         context = self._context
         reaping.fail_orphans(context)
-        registry.leave(context.storage, context.worker_id, context.now())
+        registry.leave(context)
 
     def __enter__(self) -> Self:
         return self
@@ -253,8 +253,9 @@ class WorkerSession:
     def _pulse(self, connection: Connection, held: set[str]) -> tuple[set[str], dict[str, int], Control]:
         context = self._context
         kept = claims.beat(connection, held, context.now())
-        registry.seen(connection, context.worker_id, context.now())
-        return kept, claims.beats(connection, context.study.id), controls.control(connection, context.study.id)
+        beats, control = claims.beats(connection, context.study.id), controls.control(connection, context.study.id)
+        registry.seen(connection, context)
+        return kept, beats, control
 
     @contextmanager
     def _hold(self, token: str) -> Iterator[None]:

@@ -9,12 +9,13 @@ from dataclasses import asdict, astuple, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy import delete as delete_rows
 from sqlalchemy.exc import IntegrityError
 
 from hpo.errors import StudyConflict, UsageError
 from hpo.study.database import optuna_tables, tables
+from hpo.study.database.damage import Damaged
 from hpo.study.database.rows import value_of
 from hpo.study.database.storage import Storage
 from hpo.study.records import Facts, Identity, StudyRow
@@ -129,17 +130,21 @@ def _update(storage: Storage, study_id: int, **values: Any) -> None:
 
 def _find(storage: Storage, name: str) -> StudyRow | None:
     statement = select(tables.studies).where(tables.studies.c.name == name)
-    row = storage.read(lambda connection: connection.execute(statement).one_or_none())
+    return storage.read(lambda connection: _study_row(connection.execute(statement).one_or_none()), study=name)
+
+
+def _study_row(row: Row[Any] | None) -> StudyRow | None:
     if row is None:
         return None
-    return value_of(
-        StudyRow,
-        row,
-        spec=serialize.from_json(row.spec),
-        identity=value_of(Identity, row),
-        facts=Facts.from_dict(row.facts),
-        plan=serialize.plan_from_json(row.spec),
-    )
+    try:
+        spec, plan = serialize.from_json(row.spec), serialize.plan_from_json(row.spec)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise Damaged("hpo_studies.spec", row.spec, error) from error
+    try:
+        facts = Facts.from_dict(row.facts)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise Damaged("hpo_studies.facts", row.facts, error) from error
+    return value_of(StudyRow, row, spec=spec, identity=value_of(Identity, row), facts=facts, plan=plan)
 
 
 def _create(storage: Storage, asked: tuple[StudySpec, StagePlan], identity: Identity, facts: Facts) -> StudyRow:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import Connection, func, select
 
-from hpo.study.claims import claims
+from hpo.study.claims import claims, live
 from hpo.study.database import tables
-from hpo.study.database.tables import workers
 from hpo.study.status import Finish
 from hpo.studyfile.planning import grid
 from hpo.studyfile.schema import Budget, StudySpec
@@ -68,7 +66,7 @@ def progress(connection: Connection, study_id: int, *, hours: bool = True) -> St
         issued=issued,
         counted=issued - still_open,
         open=still_open,
-        hours_used=_live_hours(connection, study_id) if hours or wanted.budget_hours is not None else 0.0,
+        hours_used=live.hours(connection, study_id) if hours or wanted.budget_hours is not None else 0.0,
         budget=Budget(trials=wanted.budget_trials, hours=wanted.budget_hours),
         control=Control(wanted.control),
         control_reason=wanted.control_reason,
@@ -90,15 +88,3 @@ def spent(spec: StudySpec, now: StudyProgress) -> Finish | None:
 def finished(spec: StudySpec, now: StudyProgress) -> Finish | None:
     """Return why the search has ended, or None while work is left."""
     return None if now.open else spent(spec, now)
-
-
-def _live_hours(connection: Connection, study_id: int) -> float:
-    """Return the length of the union of all workers' lives, in hours."""
-    lives = select(workers.c.started_at, workers.c.seen_at).where(workers.c.study_id == study_id)
-    total_s = 0.0
-    covered: datetime | None = None
-    for start, end in connection.execute(lives.order_by(workers.c.started_at)):
-        begin = start if covered is None else max(start, covered)
-        total_s += max(0.0, (end - begin).total_seconds())
-        covered = end if covered is None else max(end, covered)
-    return total_s / 3600

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass, replace
 
+from hpo import files
 from hpo.errors import UsageError
+from hpo.settings import sqlite_path
 from hpo.study.database import roles
 from hpo.study.database.roles import Role
 from hpo.study.database.storage import SchemaConflict, connect, open_storage, shown, version_at
@@ -19,6 +23,8 @@ class Prepared:
     before: str | None
     """Schema version that was found; None where there were no tables."""
     version: str
+    copy: str | None = None
+    """Copy of a SQLite file from before an upgrade; None where nothing was upgraded, or on a server."""
 
 
 def init(url: str, wanted: list[Role] | None = None) -> Prepared:
@@ -37,11 +43,31 @@ def init(url: str, wanted: list[Role] | None = None) -> Prepared:
 
 
 def upgrade(url: str) -> Prepared:
-    """Upgrade older tables to this version. Raises UsageError where there are none, SchemaConflict for newer ones."""
+    """Upgrade older tables to this version, of a SQLite file with a copy of it beside it.
+
+    Raises UsageError where there are no tables, SchemaConflict for newer ones.
+    """
     before = version_at(url)
     if before is None:
         raise UsageError(f"{shown(url)}: there are no tables of hpo: `hpo db init` makes them")
-    return _bring_up(url, before, [])
+    copy = _copied(url, before) if before in OLDER_VERSIONS else None
+    return replace(_bring_up(url, before, [], upgrade=True), copy=copy)
+
+
+def _copied(url: str, version: str | None) -> str | None:
+    """Copy a SQLite file, as it is at one moment, to a file beside it, and return that; None for a server."""
+    path = sqlite_path(url)
+    if path is None:
+        return None
+    target = path.with_name(f"{path.name}.schema-{version}")
+    with (
+        files.written_aside(target, flush=True) as aside,
+        closing(sqlite3.connect(path)) as source,
+        closing(sqlite3.connect(aside)) as copy,
+    ):
+        source.backup(copy)
+        copy.execute("PRAGMA journal_mode=DELETE")  # the copy is one file
+    return str(target)
 
 
 def is_older(url: str) -> bool:
@@ -63,8 +89,8 @@ def holds_studies(url: str) -> bool:
         return bool(lifecycle.names(storage))
 
 
-def _bring_up(url: str, before: str | None, wanted: list[Role]) -> Prepared:
-    with open_storage(url, create=True) as storage:
+def _bring_up(url: str, before: str | None, wanted: list[Role], *, upgrade: bool = False) -> Prepared:
+    with open_storage(url, create=True, upgrade=upgrade) as storage:
         if wanted:
             roles.ensure(storage, wanted)
         return Prepared(storage.place, before, SCHEMA_VERSION)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from hpo.errors import StudyBusy, UsageError
 from hpo.study.claims import liveness
 from hpo.study.claims.curve import Here, curve
 from hpo.study.database import optuna_tables, tables
+from hpo.study.database.damage import Damaged
 from hpo.study.database.rows import of_trial, value_of
 from hpo.study.database.storage import Storage
 from hpo.study.records import AttemptRow, EpochRow, StudyRow, TrialRow
@@ -27,12 +29,12 @@ WASTED = (*(reason for reason in Reason if vocabulary.reaction(reason, retries_l
 
 def trials(storage: Storage, study: StudyRow) -> list[TrialRow]:
     """Return all trials that a claim stands for, by number."""
-    return storage.read(lambda connection: _trials(connection, study, storage.here))
+    return storage.read(lambda connection: _trials(connection, study, storage.here), study=study.name)
 
 
 def trial(storage: Storage, study: StudyRow, number: int) -> TrialRow:
     """Return the trial. Raises ``UsageError`` when there is no such trial."""
-    found = storage.read(lambda connection: _trials(connection, study, storage.here, number))
+    found = storage.read(lambda connection: _trials(connection, study, storage.here, number), study=study.name)
     if not found:
         raise UsageError(f"study {study.name!r} has no trial {number}: `hpo trials {study.name}` lists them")
     return found[0]
@@ -40,7 +42,7 @@ def trial(storage: Storage, study: StudyRow, number: int) -> TrialRow:
 
 def epochs(storage: Storage, study: StudyRow, number: int) -> list[EpochRow]:
     """Return a trial's curve: one row for each epoch, including those that a retry took over."""
-    return storage.read(lambda connection: curve(connection, study.id, number))
+    return storage.read(lambda connection: curve(connection, study.id, number), study=study.name)
 
 
 def status(storage: Storage, study: StudyRow) -> StatusRow:
@@ -50,7 +52,8 @@ def status(storage: Storage, study: StudyRow) -> StatusRow:
             _trials(connection, study, storage.here),
             _live_workers(connection, study),
             _hours(connection, study.id),
-        )
+        ),
+        study=study.name,
     )
     over = finished(study.spec, now)
     return StatusRow(
@@ -71,7 +74,7 @@ def status(storage: Storage, study: StudyRow) -> StatusRow:
 
 def refuse_if_busy(storage: Storage, study: StudyRow) -> None:
     """Raise ``StudyBusy`` while a worker lives."""
-    workers = storage.read(lambda connection: _live_workers(connection, study))
+    workers = storage.read(lambda connection: _live_workers(connection, study), study=study.name)
     if workers:
         names = ", ".join(worker.worker for worker in workers)
         raise StudyBusy(f"study {study.name!r} is being worked on by {names}; send them away: hpo cancel {study.name}")
@@ -79,8 +82,12 @@ def refuse_if_busy(storage: Storage, study: StudyRow) -> None:
 
 def best_first(rows: Iterable[TrialRow]) -> list[TrialRow]:
     """Return the complete trials by value, the best first; of equals the earlier one."""
-    complete = [row for row in rows if row.state is TrialState.COMPLETE and row.value is not None]
+    complete = [row for row in rows if row.state is TrialState.COMPLETE and _is_finite(row.value)]
     return sorted(complete, key=lambda row: (-(row.value or 0.0), row.number))
+
+
+def _is_finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)  # a damaged row may hold an infinite value
 
 
 def best(rows: Iterable[TrialRow]) -> TrialRow | None:
@@ -133,7 +140,10 @@ def _attempt_row(row: Row[Any], here: Here) -> AttemptRow:
 
 
 def _reason(stored: str | None) -> Reason | None:
-    return None if stored is None else Reason(stored)
+    try:
+        return None if stored is None else Reason(stored)
+    except ValueError as error:
+        raise Damaged("reason", stored) from error
 
 
 def _live_workers(connection: Connection, study: StudyRow) -> tuple[WorkerRow, ...]:

@@ -113,6 +113,11 @@ LOWEST = {"batch": 1, "imgsz": 32, "close_mosaic": 0, "warmup_epochs": 0, "worke
 """Lower bounds in addition to Ultralytics' own checks: below them Ultralytics would silently do something else."""
 
 
+HIGHEST = {"epochs": 100_000, "warmup_epochs": 100_000, "imgsz": 32_768, "workers": 1024}
+"""Upper bounds; other whole numbers end at ``_MOST``. No training gets near them, and plans are made of every epoch."""
+_MOST = 1_000_000
+
+
 def package() -> Path:
     """Return the folder of the installed ultralytics package."""
     found = find_spec("ultralytics")
@@ -176,7 +181,9 @@ def lowest(name: str) -> float | None:
 
 def highest(name: str) -> float | None:
     """Return the largest value that is honoured, or None."""
-    return 1.0 if kind(name) == "fraction" else None
+    if kind(name) == "fraction":
+        return 1.0
+    return HIGHEST.get(name, _MOST if kind(name) == "whole" else None)
 
 
 def trainable() -> frozenset[str]:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from hpo.studyfile.arguments import arguments
-from hpo.studyfile.text.document import is_finite, numeric
 from hpo.studyfile.text.report import nearest
+from hpo.yamlfile.document import is_finite, numeric
 
 
 class BadValue(ValueError):
@@ -67,10 +67,13 @@ def _bounded(name: str, value: float) -> float:
     if abs(value) > 2**53:
         raise BadValue("is beyond any sensible value")
     low, high = arguments.lowest(name), arguments.highest(name)
-    if low is not None and high is not None and not low <= value <= high:
+    is_fraction = arguments.kind(name) == "fraction"
+    if is_fraction and low is not None and high is not None and not low <= value <= high:
         raise BadValue(f"{value:g} is outside {low:g} to {high:g}, which is all that Ultralytics accepts")
     if low is not None and value < low:
         raise BadValue(f"{value:g} is below {low:g}, the least that can be honoured")
+    if high is not None and value > high:
+        raise BadValue(f"{value:g} is above {high:g}: no training takes so much")
     return value
 
 

@@ -12,7 +12,7 @@ from typing import Protocol
 from hpo.studyfile.checks.inert import INERT_RULES, Rule, sampled
 from hpo.studyfile.checks.model import ModelFacts, model_fits
 from hpo.studyfile.methods.samplers import SAMPLERS
-from hpo.studyfile.planning import sweep
+from hpo.studyfile.planning import grid, sweep
 from hpo.studyfile.planning.extent import extremes, fixed, place, possible, trained_classes
 from hpo.studyfile.schema import LONGEST_NAME, POSTPROCESSING_NAMES, STAGE_SUFFIX, StudySpec
 from hpo.studyfile.space import FloatRange
@@ -125,6 +125,9 @@ def _grid_is_finite(spec: StudySpec) -> Iterator[Finding]:
         endless = [name for name, domain in domains.items() if isinstance(domain, FloatRange) and domain.step is None]
         why = "has no grid: with `sampler: grid` give it `step` or choices"
         yield from sampled(spec, endless, why, ("search.sampler", "postprocess"))
+        if (points := grid.size(spec.searched)) > grid.MOST:
+            why = f"has a grid of {points} points, more than {grid.MOST}: widen steps, or use another sampler"
+            yield Finding("space", why, ("search.sampler", "postprocess"))
 
 
 def _pruner_agrees(spec: StudySpec) -> Iterator[Finding]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from hpo.studyfile.methods.rows import (
     COUNT,
+    FACTOR,
     FROM_1,
-    FROM_2,
+    RATE,
     SHARE,
     Every,
     Follows,
@@ -28,7 +29,7 @@ PRUNERS: dict[str, PrunerRow] = {
     "hyperband": PrunerRow(
         "HyperbandPruner",
         "successive halving in several brackets (Li et al. 2018)",
-        {"min_resource": FROM_1, "max_resource": FROM_1, "reduction_factor": FROM_2, "bootstrap_count": COUNT},
+        {"min_resource": FROM_1, "max_resource": FROM_1, "reduction_factor": FACTOR, "bootstrap_count": COUNT},
         schedule=Halving(),
         defaults={"min_resource": Follows.FIRST, "max_resource": Follows.EPOCHS, "reduction_factor": 3},
         keeps_notes=True,
@@ -38,8 +39,8 @@ PRUNERS: dict[str, PrunerRow] = {
         "successive halving (Li et al. 2020)",
         {
             "min_resource": FROM_1,
-            "reduction_factor": FROM_2,
-            "min_early_stopping_rate": COUNT,
+            "reduction_factor": FACTOR,
+            "min_early_stopping_rate": RATE,
             "bootstrap_count": COUNT,
         },
         schedule=Halving(),

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+MOST = 1_000_000
+"""Largest value of an option without a bound of its own."""
+
 
 class OptionValue(StrEnum):
     """The type of an option's value."""
@@ -26,8 +29,8 @@ class Option:
     value: OptionValue
     low: float | None = None
     """Smallest allowed value; None for no bound."""
-    high: float | None = None
-    """Largest allowed value; None for no bound."""
+    high: float = MOST
+    """Largest allowed value."""
     names: tuple[str, ...] = ()
 
 
@@ -35,6 +38,9 @@ COUNT = Option(OptionValue.WHOLE, 0)
 FROM_1 = Option(OptionValue.WHOLE, 1)
 FROM_2 = Option(OptionValue.WHOLE, 2)
 FLAG = Option(OptionValue.FLAG)
+FACTOR = Option(OptionValue.WHOLE, 2, 10_000)
+RATE = Option(OptionValue.WHOLE, 0, 100)
+"""A power of ``FACTOR``."""
 SHARE = Option(OptionValue.REAL, 0.0, 1.0)
 
 

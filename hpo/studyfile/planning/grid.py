@@ -7,6 +7,7 @@ retry costs a point), has no conditions, and calls ``Study.stop``, which raises 
 
 from __future__ import annotations
 
+import math
 import random
 from decimal import Decimal
 
@@ -16,6 +17,8 @@ from hpo.studyfile.space import Choices, Dimension, Domain, FloatRange, IntRange
 from hpo.trial.vocabulary import Scalar
 
 Point = dict[str, Scalar]
+MOST = 100_000
+"""Points of the largest grid: all are listed whenever one is chosen."""
 
 
 def points(spec: StudySpec) -> list[Point]:
@@ -48,6 +51,21 @@ def _extended(point: Point, dimension: Dimension, fixed: Point) -> list[Point]:
     if not is_active(dimension, {**fixed, **point}):
         return [point]
     return [{**point, dimension.name: value} for value in _values(dimension.name, dimension.domain)]
+
+
+def size(space: Space) -> int:
+    """Return the number of points of a grid as if no dimension had a condition: at least as many as there are."""
+    return math.prod(_count(dimension.domain) for dimension in space.dimensions)
+
+
+def _count(domain: Domain) -> int:
+    match domain:
+        case Choices(values):
+            return len(values)
+        case IntRange(low, high, _, step):
+            return (high - low) // step + 1
+        case FloatRange(low, high, _, step):
+            return 1 if step is None else int((high - low) / step) + 1
 
 
 def _values(name: str, domain: Domain) -> list[Scalar]:

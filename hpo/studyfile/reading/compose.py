@@ -12,11 +12,11 @@ from hpo.studyfile.arguments import arguments
 from hpo.studyfile.reading.ranges import Fixed, SpaceEntry, read_entry
 from hpo.studyfile.schema import POSTPROCESSING_NAMES
 from hpo.studyfile.space import Choices, Condition, Dimension, Space
-from hpo.studyfile.text.document import read_document
 from hpo.studyfile.text.fields import Field, shown
 from hpo.studyfile.text.places import Folders, display, shipped
 from hpo.studyfile.text.report import nearest
 from hpo.trial.vocabulary import Scalar
+from hpo.yamlfile.document import read_document
 
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 

@@ -10,13 +10,13 @@ from hpo.studyfile.arguments.values import BadValue, coerce
 from hpo.studyfile.reading import train_files
 from hpo.studyfile.schema import NAME, STAGE_SUFFIX
 from hpo.studyfile.text import fields
-from hpo.studyfile.text.document import OVERRIDE
-from hpo.studyfile.text.fields import Field, plain, shown
+from hpo.studyfile.text.fields import Field, shown
 from hpo.studyfile.text.places import Folders, home_expanded, look_for
 from hpo.studyfile.text.report import nearest
 from hpo.trial.kinds import SUPPRESSING, Kind
 from hpo.trial.objective import Objective, parse
 from hpo.trial.vocabulary import Metric
+from hpo.yamlfile.document import OVERRIDE, plain
 
 KINDS = {"class": Kind.HARD, **{kind.value: kind for kind in SUPPRESSING}}
 """Kinds of suppression by their names in a study file."""

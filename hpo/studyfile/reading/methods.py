@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from hpo.studyfile.methods.pruners import PRUNERS
-from hpo.studyfile.methods.rows import MethodRow, Option, OptionValue, PatientSchedule
+from hpo.studyfile.methods.rows import MOST, MethodRow, Option, OptionValue, PatientSchedule
 from hpo.studyfile.methods.samplers import SAMPLERS
 from hpo.studyfile.schema import Method
 from hpo.studyfile.text import fields
-from hpo.studyfile.text.fields import Field, Reader
+from hpo.studyfile.text.fields import Field, Reader, shown
 from hpo.studyfile.text.report import nearest
 
 
@@ -82,13 +82,13 @@ def _reader(option: Option) -> Reader:
 
 def _within(option: Option, reader: Reader) -> Reader:
     low, high = -math.inf if option.low is None else option.low, option.high
-    if high is None:
-        return fields.at_least(reader, low)
+    if high == MOST or option.value is OptionValue.WHOLE:
+        return fields.at_most(fields.at_least(reader, low), high)
 
     def read(field: Field) -> float | None:
         value: float | None = reader(field)
         if value is not None and not low <= value <= high:
-            return field.fail(f"must lie in {low:g} to {high:g}, not {value:g}")
+            return field.fail(f"must lie in {low:g} to {high:g}, not {shown(field.node)}")
         return value
 
     return read

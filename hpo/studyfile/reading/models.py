@@ -9,11 +9,12 @@ from pathlib import Path
 from hpo.studyfile.arguments import arguments
 from hpo.studyfile.checks.model import ModelFacts
 from hpo.studyfile.reading import pickled
-from hpo.studyfile.text.document import OVERRIDE, read_document
-from hpo.studyfile.text.fields import Field, plain, text
+from hpo.studyfile.text.fields import Field, text
 from hpo.studyfile.text.places import Folders, home_expanded, look_for, shipped
-from hpo.studyfile.text.report import ProblemReport, nearest
+from hpo.studyfile.text.report import nearest
 from hpo.trial.families import family_of
+from hpo.yamlfile.document import OVERRIDE, plain, read_document
+from hpo.yamlfile.report import ProblemReport
 
 _TASKS = {
     "cls": "classification",

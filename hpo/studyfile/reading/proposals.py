@@ -5,9 +5,10 @@ from __future__ import annotations
 from hpo.studyfile.arguments.values import BadValue, coerce
 from hpo.studyfile.schema import POSTPROCESSING_NAMES, StudySpec
 from hpo.studyfile.space import Choices, Dimension, Domain, FloatRange, IntRange, Space, contains
-from hpo.studyfile.text.fields import Field, plain, shown
+from hpo.studyfile.text.fields import Field, shown
 from hpo.studyfile.text.report import nearest
 from hpo.trial.vocabulary import Scalar
+from hpo.yamlfile.document import plain
 
 Proposal = tuple[tuple[str, Scalar], ...]
 

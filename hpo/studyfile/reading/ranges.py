@@ -11,14 +11,16 @@ from hpo.studyfile.arguments import arguments
 from hpo.studyfile.arguments.values import BadValue, coerce
 from hpo.studyfile.space import Choices, Domain, FloatRange, IntRange
 from hpo.studyfile.text import fields
-from hpo.studyfile.text.document import numeric
-from hpo.studyfile.text.fields import Field, plain, shown
+from hpo.studyfile.text.fields import Field, shown
 from hpo.studyfile.text.report import nearest
 from hpo.trial.vocabulary import Scalar
+from hpo.yamlfile.document import numeric, plain
 
 Range = TypeVar("Range", FloatRange, IntRange)
 IMGSZ_STEP = 32
 """Step of image sizes in pixels: Ultralytics silently rounds them up to the model's stride."""
+
+MOST_CHOICES = 1000
 
 RANGE_KEYS: dict[str, tuple[str, Any]] = {
     "low": ("The least value, included; or a share of the epochs.", 1e-4),
@@ -147,6 +149,8 @@ def _choices(field: Field, name: str) -> Choices | None:
     items = field.items
     if not items:
         return field.fail(f"must be a list of values, not {shown(field.node)}")
+    if len(items) > MOST_CHOICES:
+        return field.fail(f"has {len(items)} values, and no search tries more than {MOST_CHOICES}: leave some out")
     before = len(field.report.problems)
     values = [_value(item, name) for item in items]
     if len(field.report.problems) > before:

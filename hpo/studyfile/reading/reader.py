@@ -16,11 +16,11 @@ from hpo.studyfile.reading.proposals import read_proposals
 from hpo.studyfile.schema import POSTPROCESSING_NAMES, StudySpec
 from hpo.studyfile.space import Space
 from hpo.studyfile.text import fields
-from hpo.studyfile.text.document import Node
 from hpo.studyfile.text.fields import Field, Reader
 from hpo.studyfile.text.places import Folders
 from hpo.trial.objective import Objective
 from hpo.trial.vocabulary import Postprocess
+from hpo.yamlfile.document import Node
 
 KEYS = tuple(each for each in keys_of(StudySpec) if each.key.within is None)
 REQUIRED = tuple(each.name for each in KEYS if each.required)

@@ -7,7 +7,7 @@ from typing import Any
 
 from hpo.studyfile.keys import Block, Flag, Form, KeyField, Limit, OneOf, Own, Real, Whole, keys_of
 from hpo.studyfile.text import fields
-from hpo.studyfile.text.fields import Field, Reader, at_least
+from hpo.studyfile.text.fields import Field, Reader, at_least, at_most
 
 Forms = Mapping[Form, Reader]
 """The reader of each value that has a form of its own."""
@@ -20,10 +20,10 @@ def readers(keys: tuple[KeyField, ...], forms: Forms) -> dict[str, Reader]:
 
 def reader(each: KeyField, forms: Forms) -> Reader:
     match each.shape:
-        case Whole(low, below):
-            return _below(at_least(fields.whole, low), below)
-        case Real(bound, above):
-            return at_least(fields.real, bound, above=above)
+        case Whole(low, high, below):
+            return at_most(_below(at_least(fields.whole, low), below), high)
+        case Real(bound, above, high):
+            return at_most(at_least(fields.real, bound, above=above), high)
         case Flag():
             return fields.flag
         case OneOf(names, make):

@@ -6,9 +6,9 @@ import os
 import re
 from pathlib import Path
 
-from hpo.studyfile.text.document import OVERRIDE
 from hpo.studyfile.text.fields import Field
 from hpo.studyfile.text.places import Folders, home_expanded, look_for
+from hpo.yamlfile.document import OVERRIDE
 
 NAMES = ("pretrained", "distill_model")
 _OF_ULTRALYTICS = re.compile(r"(yolo(v?\d{1,2}|e-|_nas_)|rtdetr-)[\w.-]*\.pt")

@@ -1,5 +1,5 @@
-"""YAML as text: documents with line numbers, overrides, reports of problems, Ultralytics' own YAML.
+"""YAML as text: fields of a document, overrides, Ultralytics' own YAML.
 
-The package does not know what keys mean. It may import ``hpo.errors``, ``hpo.trial`` and ruamel.yaml. Public: every
-module.
+The package does not know what keys mean. It may import ``hpo.errors``, ``hpo.trial``, ``hpo.yamlfile`` and ruamel.yaml.
+Public: every module.
 """

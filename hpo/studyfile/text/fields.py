@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from hpo.errors import Problem
-from hpo.studyfile.text.document import Node, is_finite, numeric
-from hpo.studyfile.text.report import ProblemReport, nearest
+from hpo.studyfile.text.report import nearest
+from hpo.yamlfile.document import Node, is_finite, numeric, plain
+from hpo.yamlfile.report import ProblemReport
 
 T = TypeVar("T")
 
@@ -53,15 +54,6 @@ def shown(node: Node) -> str:
     value = plain(node)
     text = repr(value) if isinstance(value, str) else "empty" if value is None else str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def plain(node: Node) -> Any:
-    """Return the value without places."""
-    if isinstance(node.value, Mapping):
-        return {name: plain(child) for name, child in node.value.items()}
-    if isinstance(node.value, Sequence) and not isinstance(node.value, str):
-        return [plain(child) for child in node.value]
-    return node.value
 
 
 def mapping(field: Field, readers: Mapping[str, Reader], required: Collection[str] = ()) -> dict[str, Any]:
@@ -120,6 +112,18 @@ def at_least(reader: Callable[[Field], T | None], low: float, *, above: bool = F
         value = reader(field)
         if isinstance(value, (int, float)) and (value <= low if above else value < low):
             return field.fail(f"must be {'above' if above else 'at least'} {low:g}, not {shown(field.node)}")
+        return value
+
+    return read
+
+
+def at_most(reader: Callable[[Field], T | None], high: float) -> Callable[[Field], T | None]:
+    """Return a ``reader`` that refuses numbers above ``high``."""
+
+    def read(field: Field) -> T | None:
+        value = reader(field)
+        if isinstance(value, (int, float)) and value > high:
+            return field.fail(f"must be at most {high:.12g}, not {shown(field.node)}")
         return value
 
     return read

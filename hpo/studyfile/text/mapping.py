@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hpo.errors import Problem
-from hpo.studyfile.text.document import MAX_DEPTH, Node, unwritable
-from hpo.studyfile.text.report import ProblemReport
+from hpo.yamlfile.document import Node, unwritable
+from hpo.yamlfile.limits import MAX_DEPTH
+from hpo.yamlfile.report import ProblemReport
 
 STUDY = "study"
 """Name in problems, in place of the file."""

@@ -9,8 +9,8 @@ from typing import Any
 from hpo.errors import Problem
 from hpo.studyfile.keys import words
 from hpo.studyfile.schema import StudySpec
-from hpo.studyfile.text.document import OVERRIDE, Node, parse
-from hpo.studyfile.text.report import ProblemReport
+from hpo.yamlfile.document import OVERRIDE, Node, parse
+from hpo.yamlfile.report import ProblemReport
 
 _NAMED = words(StudySpec)
 

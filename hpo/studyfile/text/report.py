@@ -1,12 +1,10 @@
-"""The report of problems: every problem of a study file comes in one error."""
+"""What breaks a rule, and the nearest valid name."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import get_close_matches
-
-from hpo.errors import Problem, SpecError
 
 _SHORT_LIST = 12
 
@@ -21,29 +19,6 @@ class Finding:
     """The problem, its reason, and the way out."""
     also: tuple[str, ...] = ()
     """Further key paths that led to it. Where one of them has a problem of its own, this finding is void."""
-
-
-@dataclass
-class ProblemReport:
-    """Problems in the order in which they were found."""
-
-    problems: list[Problem] = field(default_factory=list)
-
-    def add(self, problem: Problem) -> None:
-        if problem not in self.problems:
-            self.problems.append(problem)
-
-    def touches(self, path: str) -> bool:
-        """Return whether ``path``, a path inside it, or a path around it has a problem already."""
-        return any(_within(problem.path, path) or _within(path, problem.path) for problem in self.problems)
-
-    def raise_if_any(self) -> None:
-        if self.problems:
-            raise SpecError(self.problems)
-
-
-def _within(inner: str, outer: str) -> bool:
-    return inner == outer or inner.startswith((f"{outer}.", f"{outer}["))
 
 
 def nearest(word: str, valid: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hpo import files
+from hpo.texts import in_figure
 from hpo.trial import wording
 from hpo.trial.operating_point import OperatingPoint, SweepResult
 
@@ -40,7 +41,7 @@ def write_plots(result: SweepResult, predictions: Predictions, path: Path) -> No
     _finish(recall, "recall (macro)", "precision (macro)", "Precision over recall, IoU 0.5")
     _draw_kinds(kinds, result)
     title = f"{result.images} images, {result.capture}: {wording.gain(result)}"
-    figure.suptitle("\n".join(textwrap.wrap(title, _TITLE)), fontsize=10)
+    figure.suptitle("\n".join(textwrap.wrap(in_figure(title), _TITLE)), fontsize=10)
     with files.written_aside(path) as aside:
         figure.savefig(aside, dpi=110, format="png")
 
@@ -97,7 +98,7 @@ def _draw_kinds(axes: Any, result: SweepResult) -> None:
     how = wording.measured(result.images)
     axes.set_yticks(places, labels, fontsize=8)
     axes.set(
-        xlabel=f"gain in {result.objective} over the defaults,\n{how}, with its 95% interval",
+        xlabel=f"gain in {in_figure(result.objective)} over the defaults,\n{how}, with its 95% interval",
         title="Gain by kind of suppression",
         ylim=(len(places) - 0.5, -0.5),
     )

@@ -10,6 +10,7 @@ import os
 import sys
 
 import cloudpickle
+import matplotlib as mpl
 import matplotlib.font_manager
 import requests
 import thop
@@ -24,6 +25,8 @@ import ultralytics.utils.events
 import hpo.training.ultralytics_internals.patches
 import hpo.training.ultralytics_internals.runs
 
+mpl.rcParams["text.parse_math"] = False
+"""Ultralytics' plots show names of classes, which may hold two dollar signs; its axes need no formula."""
 _FORKSERVER = os.getpid() if sys.argv[:1] == ["-c"] else None
 """Process id of the forkserver; None where another process imports this module."""
 

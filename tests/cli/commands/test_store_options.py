@@ -50,6 +50,14 @@ def test_a_password_as_an_argument_is_refused_with_the_way_out(shell: Shell) -> 
     assert CANARY not in said
 
 
+@pytest.mark.parametrize("name", ["password", "sslpassword"])
+def test_a_password_in_a_query_is_refused_as_an_argument_and_never_printed(shell: Shell, name: str) -> None:
+    url = f"postgresql://hpo@127.0.0.1:9/hpo?{name}={CANARY}"
+    assert "--env-file" in (said := shell.run("trials", "--storage", url, code=2))
+    shell.variables["HPO_STORAGE"] = url
+    assert CANARY not in said + shell.run("trials", code=4)
+
+
 DOCTOR = pytest.param([("doctor",)], marks=pytest.mark.long)  # it imports torch
 
 

@@ -6,9 +6,9 @@ import io
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from hpo.api.progress import Score
+from hpo.cli.console import PlainConsole
 from hpo.cli.pages.live import Lines
 from hpo.errors import StorageUnavailable
 from hpo.study.database.storage import open_storage
@@ -28,7 +28,7 @@ def test_trials_of_other_workers_and_a_new_budget_are_in_the_count(tmp_path: Pat
         printed = io.StringIO()
         mine = WorkerSession(storage, study, "mine", None)
         score = Score(lambda: snapshot.status(storage, study))
-        lines = Lines(Console(file=printed, width=200), study, score)
+        lines = Lines(PlainConsole(file=printed, width=200), study, score)
         request: TrialRequest = Requests(tmp_path / "data.yaml", tmp_path)()
         other = WorkerSession(storage, study, "other", None)
         train(other, admit_only(other))
@@ -61,7 +61,7 @@ def test_an_end_names_its_trial_unless_it_follows_its_start(tmp_path: Path) -> N
     with open_storage(f"sqlite:///{tmp_path / 'hpo.db'}", create=True) as storage:
         study = create_or_join(storage, study_spec(trials=6), IDENTITY, FACTS)
         printed = io.StringIO()
-        lines = Lines(Console(file=printed, width=200), study, Score(lambda: snapshot.status(storage, study)))
+        lines = Lines(PlainConsole(file=printed, width=200), study, Score(lambda: snapshot.status(storage, study)))
         request_for = Requests(tmp_path / "data.yaml", tmp_path)
         one, other, alone = (request_for() for _ in range(3))
         done = reaction(Reason.COMPLETE, retries_left=0)
@@ -73,3 +73,15 @@ def test_an_end_names_its_trial_unless_it_follows_its_start(tmp_path: Path) -> N
         lines.trial_ended(alone.number, ended(value=0.5), done)
     ends = [line.partition("complete")[0].strip() for line in printed.getvalue().splitlines() if "complete" in line]
     assert ends == [f"trial {one.number}", f"trial {other.number}", ""]
+
+
+def test_what_a_child_says_is_text_whatever_it_holds(tmp_path: Path) -> None:
+    with open_storage(f"sqlite:///{tmp_path / 'hpo.db'}", create=True) as storage:
+        study = create_or_join(storage, study_spec(trials=6), IDENTITY, FACTS)
+        printed = io.StringIO()
+        lines = Lines(PlainConsole(file=printed, width=200), study, Score(lambda: snapshot.status(storage, study)))
+        request = Requests(tmp_path / "data.yaml", tmp_path)()
+        lines.trial_started(request, resumed_from=0)
+        told = ended(Reason.CRASH, detail="ValueError: [/x] [bold]\x1b]0;mine\x07")
+        lines.trial_ended(request.number, told, reaction(Reason.CRASH, retries_left=0))
+    assert r"ValueError: [/x] [bold]\x1b]0;mine" in printed.getvalue()

@@ -19,7 +19,7 @@ from hpo.study.database import optuna_tables, schema
 from hpo.study.database.storage import SchemaConflict, Storage, open_storage
 from hpo.study.database.tables import OLDER_VERSIONS, SCHEMA_VERSION, VERSION_TABLE, metadata, version
 from hpo.study.session.worker_session import WorkerSession
-from hpo.study.studies import snapshot
+from hpo.study.studies import setup, snapshot
 from hpo.study.studies.lifecycle import create_or_join, load
 from tests import postgres
 from tests.soak.proxy import Proxy
@@ -86,7 +86,13 @@ def test_a_study_of_the_version_before_goes_on_after_the_upgrade(
     url = storage.url.render_as_string(hide_password=False)
     with pytest.raises(SchemaConflict, match=rf"0001.*needs {SCHEMA_VERSION}"):
         open_storage(url, create=False)
-    with open_storage(url, create=True) as upgraded:
+    with pytest.raises(SchemaConflict, match="hpo db upgrade"):  # nothing but a person's own command changes tables
+        open_storage(url, create=True)
+    done = setup.upgrade(url)
+    assert (done.copy is not None) == url.startswith("sqlite")
+    if done.copy is not None:
+        assert setup.is_older(f"sqlite:///{done.copy}")
+    with open_storage(url, create=False) as upgraded:
         study = load(upgraded, "digits")
         assert snapshot.status(upgraded, study).budget.counted == 2
         with WorkerSession(upgraded, study, "later", None) as later:

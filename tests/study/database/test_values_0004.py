@@ -63,7 +63,7 @@ def downgrade(storage: Storage, revision: str = "0003") -> None:
 
 
 def upgrade(storage: Storage) -> None:
-    open_storage(storage.url.render_as_string(hide_password=False), create=True).close()
+    open_storage(storage.url.render_as_string(hide_password=False), create=True, upgrade=True).close()
 
 
 def rows(storage: Storage, sql: str) -> Sequence[Any]:

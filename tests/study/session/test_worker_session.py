@@ -49,7 +49,7 @@ def test_a_trial_that_runs_keeps_the_search_open(session: WorkerSession) -> None
 def test_no_new_trial_starts_after_the_hours_but_what_waits_goes_on(
     storage: Storage, make_study: MakeStudy, clock: Clock
 ) -> None:
-    study = make_study(study_spec(trials=50, hours=2.0))
+    study = make_study(study_spec(trials=50, hours=2.0, lease_s=7200.0))
     with WorkerSession(storage, study, "a", None, clock=clock) as session:
         clock.pass_(hours=1.5)
         session.beat()
@@ -61,6 +61,37 @@ def test_no_new_trial_starts_after_the_hours_but_what_waits_goes_on(
         assert run(session)[0].ordinal == given_back.ordinal
         assert session.finished() == "hours spent"
         assert snapshot.status(storage, study).budget.hours_used == pytest.approx(2.1)
+
+
+@pytest.mark.parametrize("jump_h", [8.0, -10.0])
+def test_a_clock_that_jumps_ends_no_budget_of_hours_and_stops_no_count(
+    storage: Storage, make_study: MakeStudy, clock: Clock, jump_h: float
+) -> None:
+    study = make_study(study_spec(trials=50, hours=1.0, lease_s=60.0))
+    with WorkerSession(storage, study, "a", None, clock=clock) as session:
+        for _ in range(30):
+            clock.pass_(hours=0.01)
+            session.beat()
+        clock.pass_(hours=jump_h)
+        for _ in range(30):
+            clock.pass_(hours=0.01)
+            session.beat()
+        used = snapshot.status(storage, study).budget.hours_used
+        assert 0.59 <= round(used, 6) <= 0.6 + 60 / 3600  # within one sign of life and one lease
+        assert session.admit() is not None
+
+
+def test_the_hours_of_several_workers_count_once(storage: Storage, make_study: MakeStudy, clock: Clock) -> None:
+    study = make_study(study_spec(trials=50, hours=1.0, lease_s=60.0))
+    with (
+        WorkerSession(storage, study, "a", None, clock=clock) as one,
+        WorkerSession(storage, study, "b", None, clock=clock) as other,
+    ):
+        for _ in range(10):
+            for session in (one, other):
+                clock.pass_(hours=0.005)
+                session.beat()
+    assert snapshot.status(storage, study).budget.hours_used == pytest.approx(0.1)
 
 
 def test_what_is_asked_and_what_is_trained_are_stored(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from hpo.errors import SpecError
 from hpo.studyfile.loader import load_file
-from hpo.studyfile.text.document import MAX_BYTES, number, parse, scalar
-from hpo.studyfile.text.fields import plain
-from hpo.studyfile.text.report import ProblemReport
+from hpo.yamlfile.document import number, parse, plain, scalar
+from hpo.yamlfile.limits import MAX_BYTES
+from hpo.yamlfile.report import MOST, ProblemReport
 from tests.studyfile.conftest import MINIMAL, Studio
 
 
@@ -111,7 +112,7 @@ def test_a_document_that_is_no_mapping_is_refused(studio: Studio, text: str) -> 
 
 def test_a_missing_file_a_folder_and_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "bytes.yaml").write_bytes(b"name: \xff\xfe")
-    for path, message in (("none.yaml", "No such file"), (".", "directory"), ("bytes.yaml", "UTF-8")):
+    for path, message in (("none.yaml", "No such file"), (".", "is a folder"), ("bytes.yaml", "UTF-8")):
         with pytest.raises(SpecError, match=message):
             load_file(tmp_path / path)
 
@@ -137,3 +138,26 @@ def test_a_path_that_the_disk_refuses_is_no_file(studio: Studio, key: str, name:
     (studio.folder / "sub" / "loop.pt").symlink_to("loop.pt")
     said = {problem.path: problem.message for problem in studio.problems(f"{key}={name}")}
     assert "no such file" in said[key]
+
+
+@pytest.mark.parametrize("opening", ["[", "{a: ", "- ", "? ", "[? ", "{? [", "- ? "])
+def test_what_is_nested_too_deeply_is_refused_before_it_is_parsed(studio: Studio, opening: str) -> None:
+    assert "nested" in studio.problem(text=f"{MINIMAL}budget: {opening * 2000}").message
+
+
+@pytest.mark.parametrize("entries", ["a: {" + "x,\n" * 60_000, "-\n" * 60_000, "\n" * 60_000, "? " + "a: 1, " * 60_000])
+def test_more_entries_than_a_person_writes_are_refused_before_they_are_parsed(studio: Studio, entries: str) -> None:
+    assert "more than" in studio.problem(text=entries).message
+
+
+def test_what_is_no_regular_file_is_refused_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    for path in (tmp_path / "pipe.yaml", Path("/dev/zero"), Path("/dev/tty")):
+        with pytest.raises(SpecError, match=r"no regular file|can't be read"):
+            load_file(path)
+
+
+def test_after_a_hundred_problems_the_rest_is_not_looked_at(studio: Studio) -> None:
+    found = studio.problems(text=MINIMAL + "".join(f"wrong{number}: 1\n" for number in range(15_000)))
+    assert len(found) == MOST + 1
+    assert any("not looked at" in problem.message for problem in found)

@@ -9,23 +9,22 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from hpo.errors import Problem
-from hpo.studyfile.text.report import ProblemReport
 from hpo.trial.vocabulary import Scalar
+from hpo.yamlfile import limits
+from hpo.yamlfile.limits import MAX_DEPTH, MAX_VALUES
+from hpo.yamlfile.report import ProblemReport
 
-MAX_BYTES = 1 << 20
-MAX_VALUES = 20_000
-"""Largest number of values. Aliases count where they are used: a few nested ones reach billions."""
-MAX_DEPTH = 30
 OVERRIDE = "override"
 
 _TAG = "tag:yaml.org,2002:"
@@ -50,31 +49,31 @@ def read_document(path: Path, report: ProblemReport, *, shown_as: str | None = N
     """Return the document of a file, or None with the problems in ``report``."""
     file = shown_as or str(path)
     try:
-        if path.stat().st_size > MAX_BYTES:
-            report.add(Problem(file, 0, "", f"larger than {MAX_BYTES} bytes: this is no study file"))
-            return None
-        text = path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        report.add(Problem(file, 0, "", f"byte {error.start} is not UTF-8: save the file as UTF-8 text"))
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        report.add(Problem(file, 0, "", f"can't be read: {reason}"))
-    else:
-        return parse(text, file, report)
-    return None
+        text = limits.read_text(path)
+    except limits.Unreadable as error:
+        report.add(Problem(file, 0, "", str(error)))
+        return None
+    return parse(text, file, report)
 
 
 def parse(text: str, file: str, report: ProblemReport) -> Node | None:
     """Return the document as nodes; None where there is none or its syntax is broken (the problem is in ``report``)."""
+    if wrong := limits.refusal(text):
+        report.add(Problem(file, 0, "", wrong))
+        return None
     try:
-        root = YAML(typ="rt").compose(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", ReusedAnchorWarning)  # ruamel would print it, with the file's text
+            root = YAML(typ="rt").compose(text)
+    except ReusedAnchorWarning:
+        report.add(Problem(file, 0, "", "not YAML: an anchor (&name) is given twice: use another name"))
     except RecursionError:
         report.add(Problem(file, 0, "", "nested too deeply"))
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark and file != OVERRIDE else 0
         report.add(Problem(file, line, "", f"not YAML: {error.problem or error.context}"))
-    except (YAMLError, ValueError, IndexError, AttributeError, TypeError, AssertionError) as error:
+    except (YAMLError, ValueError, LookupError, AttributeError, TypeError, AssertionError) as error:
         # ruamel 0.19 fails on some broken texts with plain errors of its scanner rather than with its own
         report.add(Problem(file, 0, "", f"not YAML: {str(error).splitlines()[0] if str(error) else 'broken syntax'}"))
     else:
@@ -151,6 +150,15 @@ class _Builder:
                 continue
             entries[name] = self._node(value, line, inner)
         return entries
+
+
+def plain(node: Node) -> Any:
+    """Return the value without places."""
+    if isinstance(node.value, Mapping):
+        return {name: plain(child) for name, child in node.value.items()}
+    if isinstance(node.value, Sequence) and not isinstance(node.value, str):
+        return [plain(child) for child in node.value]
+    return node.value
 
 
 def joined(text: str) -> str:

@@ -1,0 +1,3 @@
+from tests.studyfile.conftest import studio
+
+__all__ = ["studio"]
