@@ -20,7 +20,7 @@ from hpo.errors import HpoError, UsageError
 from hpo.settings import adopt, password_in, read_env_file, use_storage
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -182,3 +182,17 @@ def bars(*, quiet: bool) -> Iterator[Progress]:
 
     with Progress(console=Console(stderr=True), transient=True, disable=quiet) as shown:
         yield shown
+
+
+@contextmanager
+def decoding(*, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar for the decoding of images, on a terminal; it gets the images done, and all."""
+    with bars(quiet=quiet) as shown:
+        tasks: list[TaskID] = []
+
+        def show(done: int, images: int) -> None:
+            if not tasks:
+                tasks.append(shown.add_task("decoding images", total=images))
+            shown.update(tasks[0], completed=done)
+
+        yield show

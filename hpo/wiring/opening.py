@@ -20,7 +20,6 @@ from hpo.wiring.projecting import checkpoint_store, projector
 from hpo.wiring.warming import warm_start
 
 if TYPE_CHECKING:
-    from hpo.dataset.summary import DatasetSummary
     from hpo.evidence.document import VerdictDocument
     from hpo.launchers.local import LocalWorkers
     from hpo.orchestration.patience import Patience
@@ -158,7 +157,7 @@ def opened(
 
     loaded = load(given, overrides, settings)
     spec = loaded.spec
-    dataset = describe(Path(spec.data), settings.cache)
+    dataset = describe(Path(spec.data), settings.cache, decode=True)
     launcher = machine.launcher(settings)  # its imports take seconds and run beside ours
     from hpo.study.database.storage import open_storage
     from hpo.study.records import Facts, Identity
@@ -176,7 +175,7 @@ def opened(
         if found.yaml is None:
             places.remember(settings.home, study.name, "model", Path(found.path))
             model.share_weights(settings, storage, study, Path(found.path))
-        workspace = _workspace(study, found.path, Path(spec.data), dataset, settings, slot_request)
+        workspace = _workspace(study, found.path, Path(spec.data), settings, slot_request)
         yield _local(storage, study, workspace, launcher, settings, slot_request)
 
 
@@ -207,9 +206,9 @@ def joined(
     launcher = machine.launcher(settings)
     study, source = begin(lambda: _stored(name, data, settings))
     _refuse_other_versions(study, allow=allow_versions)
-    dataset = same_data(study, source, settings, "on this machine with --data")
+    same_data(study, source, settings, "on this machine with --data")
     places.remember(settings.home, study.searched_name, "data", source)
-    workspace = _workspace(study, model.here(launcher, study, settings), source, dataset, settings, slot_request)
+    workspace = _workspace(study, model.here(launcher, study, settings), source, settings, slot_request)
     lease_s = study.spec.recovery.lease_s
     home = settings.home
     with begin(lambda: open_storage(settings.storage_url, create=False, lease_s=lease_s, home=home)) as storage:
@@ -238,9 +237,10 @@ def _refuse_other_versions(study: StudyRow, *, allow: bool) -> None:
         log.warning("study %s: other versions are allowed: %s", study.name, "; ".join(differ))
 
 
-def same_data(study: StudyRow, source: Path, settings: Settings, way_out: str) -> DatasetSummary:
-    """Return the dataset. Raises ``StudyConflict`` with its differences from the study's, and ``UsageError`` if there
-    is no data.
+def same_data(study: StudyRow, source: Path, settings: Settings, way_out: str) -> None:
+    """Raise ``StudyConflict`` with the differences of the data from the study's, and ``UsageError`` if there is none.
+
+    Nothing is decoded: what that found when the study was made is stored with it.
     """
     from hpo.dataset.description import describe
     from hpo.dataset.difference import differences
@@ -251,12 +251,9 @@ def same_data(study: StudyRow, source: Path, settings: Settings, way_out: str) -
     if dataset.fingerprint != study.identity.data_fingerprint:
         listed = differences(study.facts.dataset, dataset)
         raise StudyConflict(study.name, listed, "way out: the same images and labels, named with --data")
-    return dataset
 
 
-def _workspace(
-    study: StudyRow, model: str, source: Path, dataset: DatasetSummary, settings: Settings, slot_request: SlotRequest
-) -> Workspace:
+def _workspace(study: StudyRow, model: str, source: Path, settings: Settings, slot_request: SlotRequest) -> Workspace:
     from hpo.dataset.description import write_resolved
     from hpo.orchestration.workspace import Workspace
     from hpo.studyfile.planning import plan
@@ -266,9 +263,10 @@ def _workspace(
     data = folder / "data.yaml"
     write_resolved(source, data)
     devices = machine.slots(settings, slot_request)
-    counted = {"train_images": dataset.splits["train"].images, "most_labels": study.facts.most_labels}
-    baseline = plan.baseline(study.spec, nc=dataset.nc, **counted) if study.spec.baseline else None
-    return Workspace(folder, model, data, baseline, devices, settings.cache / "predictions")
+    dataset = study.facts.dataset
+    counted = {"train_images": dataset["splits"]["train"]["images"], "most_labels": study.facts.most_labels}
+    baseline = plan.baseline(study.spec, nc=len(dataset["names"]), **counted) if study.spec.baseline else None
+    return Workspace(folder, model, data, baseline, devices, settings.cache / "predictions", settings.cache)
 
 
 def _local(
