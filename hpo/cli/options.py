@@ -14,8 +14,9 @@ import click
 from click.shell_completion import CompletionItem
 
 from hpo import redaction
+from hpo.api.changing import accept_data
 from hpo.api.documents import plain
-from hpo.api.finding import stored
+from hpo.api.finding import stored, stored_study
 from hpo.errors import HpoError, UsageError
 from hpo.settings import adopt, password_in, read_env_file, use_storage
 
@@ -65,6 +66,12 @@ def data_of_file_option(command: Command) -> Command:
     """
     text = "The data.yaml, where it lies elsewhere than the study file says; it is remembered."
     return click.option("--data", type=_FILE, expose_value=False, callback=_note_data, help=text)(command)
+
+
+def named_data() -> Path | None:
+    """Return what the ``--data`` of a command with ``data_of_file_option`` names."""
+    found: Path | None = click.get_current_context().meta.get(_DATA)
+    return found
 
 
 def with_data(overrides: tuple[str, ...]) -> tuple[str, ...]:
@@ -142,6 +149,31 @@ def versions_option(command: Command) -> Command:
 
     option = click.option("--allow-versions", is_flag=True, expose_value=False, callback=note, help=_VERSIONS)
     return option(command)
+
+
+_ACCEPTED = "Where the data has changed: go on with it as it is now. The study's record, verdict and model card say so."
+_ACCEPT = "hpo.accept_data"
+
+
+def accept_data_option(command: Command) -> Command:
+    """Add ``--accept-data`` to a command that needs a study's data; it calls ``accept_data_if_asked``."""
+
+    def note(context: click.Context, _option: click.Parameter, value: object) -> None:
+        context.meta[_ACCEPT] = value
+
+    return click.option("--accept-data", is_flag=True, expose_value=False, callback=note, help=_ACCEPTED)(command)
+
+
+def accept_data_if_asked(study: str | None, data: Path | None) -> None:
+    """Let the stored ``study`` go on with its data as it is, where ``--accept-data`` was given.
+
+    ``data``: the data.yaml, where it is at no place that is known.
+    """
+    if not click.get_current_context().meta.get(_ACCEPT):
+        return
+    with stored_study(study) as (settings, storage, row):
+        told = accept_data(settings, storage, row, data)
+    click.echo(told or f"the data is that of study {row.name!r}: there is nothing to accept", err=True)
 
 
 def versions_allowed() -> bool:

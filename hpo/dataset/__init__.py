@@ -2,5 +2,5 @@
 
 The rules are those of Ultralytics, and tests compare the results; but neither it nor torch is imported. It may import
 only ``hpo.errors`` and ``hpo.trial``. Public: ``description`` (``describe``, ``write_resolved``), ``summary``,
-``difference``, ``boxes``, ``decoding``, ``findings``, ``repair`` and ``digits``, the demo set.
+``difference``, ``manifest``, ``boxes``, ``decoding``, ``findings``, ``repair`` and ``digits``, the demo set.
 """

@@ -54,6 +54,11 @@ class DataLook:
     contents: Contents
     decoded: dict[str, Decoded]
     """By absolute path; empty where nothing was decoded."""
+    source: Source
+
+    def place(self, path: str) -> str:
+        """Return a file's path below the data's root; its absolute path where it lies elsewhere."""
+        return place_of(self.source, path)
 
 
 def look_at(yaml: Path, cache: Path | None, *, decode: bool = True, progress: Progress = _silent) -> DataLook:
@@ -78,9 +83,11 @@ def look_at(yaml: Path, cache: Path | None, *, decode: bool = True, progress: Pr
         for image in listed
         if _why(image, decoded)
     )
-    fingerprint = _fingerprint(source, images, contents)
-    summary = DatasetSummary(str(yaml.absolute()), source.names, splits, fingerprint, in_train, left_out)
-    return DataLook(summary, images, contents, decoded)
+    parts = {split: _part(split, listed, contents) for split, listed in images.items()}
+    fingerprint = hashlib.sha256(json.dumps(source.names).encode() + b"".join(parts.values())).hexdigest()
+    of_splits = {split: hashlib.sha256(part).hexdigest() for split, part in parts.items()}
+    summary = DatasetSummary(str(yaml.absolute()), source.names, splits, fingerprint, in_train, left_out, of_splits)
+    return DataLook(summary, images, contents, decoded, source)
 
 
 def _listed(source: Source) -> tuple[dict[str, list[str]], list[Problem]]:
@@ -153,14 +160,13 @@ def _empty_splits(source: Source, images: dict[str, list[str]], splits: dict[str
     return problems
 
 
-def _fingerprint(source: Source, images: dict[str, list[str]], contents: Contents) -> str:
-    digest = hashlib.sha256(json.dumps(source.names).encode())
-    for split, listed in images.items():
-        digest.update(f"\n{split}\n".encode())
-        ends = (listed[0], listed[-1])  # the list is sorted: a prefix common to these two is common to all
-        common = os.path.commonpath([image.rpartition(os.sep)[0] for image in ends])
-        for image in listed:
-            label = contents.labels.get(label_of(image))
-            digest.update(os.fsencode(image.removeprefix(common)) + b"\0")
-            digest.update(contents.images[image] + (label[0] if label else b"-"))
-    return digest.hexdigest()
+def _part(split: str, listed: list[str], contents: Contents) -> bytes:
+    """Return what the fingerprint covers of a split."""
+    part = [f"\n{split}\n".encode()]
+    ends = (listed[0], listed[-1])  # the list is sorted: a prefix common to these two is common to all
+    common = os.path.commonpath([image.rpartition(os.sep)[0] for image in ends])
+    for image in listed:
+        label = contents.labels.get(label_of(image))
+        part.append(os.fsencode(image.removeprefix(common)) + b"\0")
+        part.append(contents.images[image] + (label[0] if label else b"-"))
+    return b"".join(part)

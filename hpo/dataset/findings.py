@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from hpo.dataset.boxes import place_of
 from hpo.dataset.decoding import Mark, Progress
 from hpo.dataset.description import DataLook, look_at
 from hpo.dataset.images import label_of
-from hpo.dataset.source import read
 from hpo.dataset.summary import DatasetSummary, LeftOut
 
 _MOST_NAMED = 10
@@ -79,16 +77,15 @@ class DataCheck:
 def check(yaml: Path, cache: Path | None, progress: Progress) -> DataCheck:
     """Read and decode the whole dataset. Raises SpecError as ``describe`` does."""
     look = look_at(yaml, cache, progress=progress)
-    source = read(yaml)
     found = [
         *(Finding(Kind.LEFT_OUT, each.split, each.file, each.why) for each in look.summary.left_out),
         *(
             finding
             for split, images in look.images.items()
             for image in dict.fromkeys(images)
-            for finding in _of_file(look, split, image, place_of(source, image))
+            for finding in _of_file(look, split, image, look.place(image))
         ),
-        *_repeats(look, {image: place_of(source, image) for images in look.images.values() for image in images}),
+        *_repeats(look, {image: look.place(image) for images in look.images.values() for image in images}),
     ]
     order = list(Kind)
     return DataCheck(look.summary, tuple(sorted(found, key=lambda each: (order.index(each.kind), each.split))))

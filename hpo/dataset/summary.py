@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,8 @@ class DatasetSummary:
     """Number of images of val that are in train, too, by path or content."""
     left_out: tuple[LeftOut, ...] = ()
     """Images that Ultralytics leaves out; the counts are without them."""
+    split_fingerprints: dict[str, str] = field(default_factory=dict)
+    """sha256 of each split alone, over the relative path and content of its images and labels."""
 
     @property
     def nc(self) -> int:

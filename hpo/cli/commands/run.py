@@ -7,11 +7,14 @@ from pathlib import Path
 import click
 
 from hpo.cli.options import (
+    accept_data_if_asked,
+    accept_data_option,
     again,
     data_of_file_option,
     device_option,
     file_arguments,
     json_option,
+    named_data,
     print_json,
     slots_option,
     store_options,
@@ -32,6 +35,7 @@ _WORKERS = "Worker processes on this machine, each on the next GPU in turn."
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help=_WORKERS)
 @slots_option
 @versions_option
+@accept_data_option
 @json_option
 def run(
     file: Path, overrides: tuple[str, ...], device: str, workers: int, slots_per_gpu: int | None, *, as_json: bool
@@ -48,6 +52,7 @@ def run(
     from hpo.cli.pages.summary import print_summary
     from hpo.orchestration.stop import StopRequest, on_signals
 
+    accept_data_if_asked(str(file), named_data())
     settings, stop = load_settings(), StopRequest()
     plan = SearchPlan(file, with_data(overrides), device, workers, slots_per_gpu, versions_allowed())
     done = search(plan, settings, stop, TerminalView(quiet=as_json), on_signals)
