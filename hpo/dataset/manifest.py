@@ -49,11 +49,12 @@ def listed(look: DataLook) -> dict[str, str]:
 
 def remember(folder: Path, look: DataLook) -> None:
     """Keep the list in a study's ``folder``, unless the same one is there; a failure is logged."""
+    if _read(folder).get("fingerprint") == look.summary.fingerprint:
+        return
     text = json.dumps({"fingerprint": look.summary.fingerprint, "files": listed(look)})
     try:
-        if _read(folder).get("fingerprint") != look.summary.fingerprint:
-            folder.mkdir(parents=True, exist_ok=True)
-            files.write_bytes(folder / _NAME, gzip.compress(text.encode(), 1))
+        folder.mkdir(parents=True, exist_ok=True)
+        files.write_bytes(folder / _NAME, gzip.compress(text.encode(), 1))
     except OSError as error:
         log.warning("data.files_not_kept", extra={"folder": str(folder), "error": str(error)})
 
