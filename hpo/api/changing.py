@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from hpo import urls
@@ -42,6 +43,29 @@ def _stage(storage: Storage, study: StudyRow) -> list[StudyRow]:
 
     stage = lifecycle.confirmation(storage, study.name)
     return [] if stage is None else [stage]
+
+
+def accept_data(settings: Settings, storage: Storage, study: StudyRow, data: Path | None = None) -> str | None:
+    """Let a study go on with its data as it is now, on record.
+
+    Args:
+        settings: Where the study's files lie.
+        storage: The open database.
+        study: The search.
+        data: Its data.yaml, where it is at no place that is known.
+
+    Returns:
+        What has changed; None where the data is the study's own.
+
+    Raises:
+        UsageError: The study is a confirmation, or the data has other classes.
+        StudyBusy: Workers are on it.
+        StudyConflict: Its confirmation has begun and has no verdict yet.
+    """
+    from hpo.study.studies import places
+    from hpo.wiring import accepting
+
+    return accepting.accept_data(storage, study, places.data(storage, study, data), settings, who())
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,9 @@ def confirm(plan: ConfirmPlan, settings: Settings, stop: StopRequest, view: View
     from hpo.wiring.opening import joined
 
     name = name_of(plan.study)
+    known = _stored(name, plan, settings)
+    if known is not None:
+        return known
     with joined(name, plan.data, settings, SlotRequest(plan.gpus, 1), allow_versions=plan.allow_versions) as search:
         status = search.status()
         if status.finished is None:
@@ -70,6 +73,17 @@ def confirm(plan: ConfirmPlan, settings: Settings, stop: StopRequest, view: View
         with obey(stop, lambda _signum: None):
             stages.confirm(stage, stop, view)
         return None if stop.soon else stages.verdict(stage, view)
+
+
+def _stored(name: str, plan: ConfirmPlan, settings: Settings) -> VerdictDocument | None:
+    """Return the verdict that is stored: to read it needs neither the data nor this machine's packages."""
+    from hpo.confirmation import stage
+    from hpo.study.database.storage import open_storage
+    from hpo.study.studies import lifecycle
+
+    with open_storage(settings.storage_url, create=False, home=settings.home) as storage:
+        search = lifecycle.load(storage, name)
+        return stage.known_verdict(storage, search, _asked_for(search.spec.confirm, plan))
 
 
 def _asked_for(named: Confirm | None, plan: ConfirmPlan) -> Confirm | None:

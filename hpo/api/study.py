@@ -259,6 +259,23 @@ class Study:
             raise done.outage
         return done.to_dict()
 
+    def accept_data(self, data: str | os.PathLike[str] | None = None) -> str | None:
+        """Let the study go on with its data as it is now; its record, verdict and model card say so.
+
+        Args:
+            data: The study's data.yaml, where it lies elsewhere on this machine.
+
+        Returns:
+            What has changed; None where the data is the study's own.
+
+        Raises:
+            UsageError: The data has other classes.
+            StudyBusy: Workers are on the study.
+            StudyConflict: Its confirmation has begun and has no verdict yet.
+        """
+        with stored_study(self.name) as (settings, storage, row):
+            return changing.accept_data(settings, storage, row, None if data is None else Path(data))
+
     def sync(self) -> dict[str, Any]:
         """Bring MLflow in line with the database; needed only after MLflow was away.
 

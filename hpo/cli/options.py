@@ -6,20 +6,25 @@ import json
 import math
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 from typing_extensions import override
 
 from hpo import redaction, urls
+from hpo.api.changing import accept_data
 from hpo.api.documents import finite, plain
-from hpo.api.finding import stored
+from hpo.api.finding import stored, stored_study
 from hpo.cli.terminal import say
 from hpo.errors import HpoError, UsageError
 from hpo.settings import adopt, read_env_file, use_storage
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -80,6 +85,12 @@ def data_of_file_option(command: Command) -> Command:
     """
     text = "The data.yaml, where it lies elsewhere than the study file says; it is remembered."
     return click.option("--data", type=_FILE, expose_value=False, callback=_note_data, help=text)(command)
+
+
+def named_data() -> Path | None:
+    """Return what the ``--data`` of a command with ``data_of_file_option`` names."""
+    found: Path | None = click.get_current_context().meta.get(_DATA)
+    return found
 
 
 def with_data(overrides: tuple[str, ...]) -> tuple[str, ...]:
@@ -159,6 +170,31 @@ def versions_option(command: Command) -> Command:
     return option(command)
 
 
+_ACCEPTED = "Where the data has changed: go on with it as it is now. The study's record, verdict and model card say so."
+_ACCEPT = "hpo.accept_data"
+
+
+def accept_data_option(command: Command) -> Command:
+    """Add ``--accept-data`` to a command that needs a study's data; it calls ``accept_data_if_asked``."""
+
+    def note(context: click.Context, _option: click.Parameter, value: object) -> None:
+        context.meta[_ACCEPT] = value
+
+    return click.option("--accept-data", is_flag=True, expose_value=False, callback=note, help=_ACCEPTED)(command)
+
+
+def accept_data_if_asked(study: str | None, data: Path | None) -> None:
+    """Let the stored ``study`` go on with its data as it is, where ``--accept-data`` was given.
+
+    ``data``: the data.yaml, where it is at no place that is known.
+    """
+    if not click.get_current_context().meta.get(_ACCEPT):
+        return
+    with stored_study(study) as (settings, storage, row):
+        told = accept_data(settings, storage, row, data)
+    say(told or f"the data is that of study {row.name!r}: there is nothing to accept", err=True)
+
+
 def versions_allowed() -> bool:
     """Return whether ``--allow-versions`` was given to the command that runs."""
     return bool(click.get_current_context().meta.get(_ALLOWED))
@@ -187,3 +223,19 @@ def again(command: str | None = None, *, of: str = "") -> str:
 
 def print_json(value: Any) -> None:
     say(json.dumps(finite(value), indent=2, default=plain, allow_nan=False))
+
+
+@contextmanager
+def decoding(*, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar for the decoding of images, on a terminal; it gets the images done, and all."""
+    from hpo.cli.console import bars
+
+    with bars(quiet=quiet) as shown:
+        tasks: list[TaskID] = []
+
+        def show(done: int, images: int) -> None:
+            if not tasks:
+                tasks.append(shown.add_task("decoding images", total=images))
+            shown.update(tasks[0], completed=done)
+
+        yield show

@@ -36,4 +36,4 @@ def stage_of(storage: Storage, search: StudyRow) -> Stage | None:
 def look(storage: Storage, stage: StudyRow, split: str, by: str) -> int:
     """Record a look at ``split`` before it is taken; return its number among the looks at this split of this data."""
     verdicts.note_look(storage, stage, by, Look(split))
-    return sum(each.split == split for each in verdicts.looks(storage, stage.identity.data_fingerprint))
+    return sum(each.split == split for each in verdicts.looks(storage, stage))

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from hpo.errors import StudyConflict, UsageError
+from hpo.evidence.document import VerdictDocument
 from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow, TrialRow
-from hpo.study.studies import lifecycle, snapshot
+from hpo.study.studies import lifecycle, snapshot, verdicts
 from hpo.studyfile.planning import plan
 from hpo.studyfile.schema import LONGEST_NAME, STAGE_SUFFIX, Budget, Confirm, Keep, Method, Search, StudySpec
 from hpo.studyfile.stage import PlannedRun, StagePlan
@@ -46,6 +47,18 @@ def begin(storage: Storage, search: StudyRow, wanted: Confirm | None = None) -> 
         log.warning("study %s has %d complete trials to confirm, not %d", search.name, len(best), chosen.top)
     spec, runs = staged(search, best, chosen)
     return lifecycle.create_or_join(storage, spec, search.identity, search.facts, runs)
+
+
+def known_verdict(storage: Storage, search: StudyRow, wanted: Confirm | None = None) -> VerdictDocument | None:
+    """Return the stored verdict on ``search``; None before it is reached. Neither the data nor a GPU is needed.
+
+    Raises ``StudyConflict`` as ``begin`` does.
+    """
+    stored = None if search.plan else lifecycle.confirmation(storage, search.name)
+    if stored is None:
+        return None
+    _refuse_another(stored, wanted)
+    return verdicts.stored(storage, stored)
 
 
 def candidates(trials: list[TrialRow], top: int) -> list[TrialRow]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -54,6 +54,7 @@ def reach(storage: Storage, stage: StudyRow, setup: MeasurementSetup) -> Verdict
     values = [row.value for row in snapshot.trials(storage, search) if row.value is not None and row.counts]
     measurement = Measurement(split, look, within_noise(values, found.verdict.sd))
     told = document(stage.spec, groups, found, measurement)
+    told = replace(told, sentence="; ".join([told.sentence, *stage.facts.data_notes]))
     verdicts.keep(storage, stage, setup.by, told)
     return told
 

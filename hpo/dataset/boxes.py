@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 from hpo.dataset.images import images_of, label_of
 from hpo.dataset.labels import box_around
-from hpo.dataset.source import read
+from hpo.dataset.source import Source, read
 
 MOST_IMAGES = 2000
 """Number of images of a split whose sizes are read, evenly spread."""
@@ -43,10 +44,13 @@ class BoxFacts:
     """Number of images whose sizes were read."""
 
 
-def box_facts(yaml: Path, split: str = "train") -> BoxFacts | None:
-    """Return the facts, or None if the split has no boxes. Raises SpecError as ``describe`` does for the data.yaml."""
+def box_facts(yaml: Path, split: str = "train", left_out: Collection[str] = ()) -> BoxFacts | None:
+    """Return the facts, or None if the split has no boxes. Raises SpecError as ``describe`` does for the data.yaml.
+
+    ``left_out``: files that Ultralytics leaves out (``DatasetSummary.left_out``); so in the functions below.
+    """
     source = read(yaml)
-    images, _ = images_of(source.splits[split])
+    images = _used(source, split, left_out)
     counts: Counter[int] = Counter()
     sizes: Counter[str] = Counter()
     sides: list[float] = []
@@ -68,17 +72,30 @@ def box_facts(yaml: Path, split: str = "train") -> BoxFacts | None:
     return BoxFacts(by_class, sizes["small"], sizes["medium"], sizes["large"], (low, middle, high), len(some))
 
 
-def objects(yaml: Path, split: str, areas: tuple[float, float] | None = None) -> Iterator[int]:
+def objects(
+    yaml: Path, split: str, areas: tuple[float, float] | None = None, left_out: Collection[str] = ()
+) -> Iterator[int]:
     """Yield the class of each label of the split.
 
     With ``areas`` only of those in this range, [low, high) in square pixels of the original image. The labels of an
     image that Pillow can't open are then yielded, too: their sizes are not known.
     """
-    for image in images_of(read(yaml).splits[split])[0]:
+    for image in _used(read(yaml), split, left_out):
         rows = _rows(image)
         if areas is not None and rows:
             rows = _within(areas, image, rows)
         yield from (cls for cls, *_ in rows)
+
+
+def _used(source: Source, split: str, left_out: Collection[str]) -> list[str]:
+    """Return the images of the split that a training uses."""
+    images, _ = images_of(source.splits[split])
+    return [image for image in images if place_of(source, image) not in left_out] if left_out else images
+
+
+def place_of(source: Source, image: str) -> str:
+    """Return the path below the data's root; the absolute path of an image that lies elsewhere."""
+    return image.removeprefix(f"{source.root}{os.sep}")
 
 
 def _within(areas: tuple[float, float], image: str, rows: list[_Row]) -> list[_Row]:
@@ -89,16 +106,16 @@ def _within(areas: tuple[float, float], image: str, rows: list[_Row]) -> list[_R
     return [row for row in rows if areas[0] <= row[3] * width * row[4] * height < areas[1]]
 
 
-def longest_side(yaml: Path, split: str = "train") -> int:
+def longest_side(yaml: Path, split: str = "train", left_out: Collection[str] = ()) -> int:
     """Return the median of the longer side in pixels, over at most 2,000 evenly spread images of the split."""
-    images, _ = images_of(read(yaml).splits[split])
+    images = _used(read(yaml), split, left_out)
     sides = sorted(max(_size(image)) for image in _spread(images, MOST_IMAGES))
     return sides[len(sides) // 2]
 
 
-def pictures(yaml: Path, count: int = 6, split: str = "train") -> tuple[str, ...]:
+def pictures(yaml: Path, count: int = 6, split: str = "train", left_out: Collection[str] = ()) -> tuple[str, ...]:
     """Return labelled images, evenly spread over the split, with their boxes drawn, as data URIs of JPEGs."""
-    images, _ = images_of(read(yaml).splits[split])
+    images = _used(read(yaml), split, left_out)
     return tuple(map(_picture, _spread([image for image in images if _rows(image)], count)))
 
 

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from hpo.dataset.hash_cache import CachedHash, HashCache
@@ -86,13 +86,14 @@ def _read_file(path: str, part: Contents, entry: CachedHash | None, nc: int | No
             if not isinstance(facts, LabelFacts):
                 part.problems += [Problem(path, line, "", message) for line, message in facts]
                 return
-            entry = entry._replace(boxes=facts.boxes, polygons=facts.polygons, top_class=facts.top_class)
+            entry = entry._replace(**asdict(facts))
         if time.time_ns() - status.st_mtime_ns > _RACY_NS:
             part.fresh[path] = entry
-    if entry.boxes is None or entry.polygons is None or entry.top_class is None:
-        part.images[path] = entry.sha256
+    numbers = [number for number in entry[3:] if number is not None]
+    if numbers:
+        part.labels[path] = entry.sha256, LabelFacts(*numbers)
     else:
-        part.labels[path] = entry.sha256, LabelFacts(entry.boxes, entry.polygons, entry.top_class)
+        part.images[path] = entry.sha256
 
 
 def _fits(entry: CachedHash, nc: int | None) -> bool:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 _TOLERANCE = 0.01
 """Distance by which coordinates may leave [0, 1]; Ultralytics accepts the same."""
+_ROUNDING = 1e-3
+"""Distance by which an edge may leave the image without a word: written with few digits, boxes at the edge do."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,10 @@ class LabelFacts:
     """Number of rows that are polygons; they are boxes too."""
     top_class: int
     """Largest class index, -1 if there is no row."""
+    repeated: int = 0
+    """Number of rows that Ultralytics drops, since they are there already."""
+    outside: int = 0
+    """Number of boxes that reach beyond the image; Ultralytics cuts them in a training."""
 
 
 WrongRow = tuple[int, str]
@@ -47,7 +53,15 @@ def parse(text: str, nc: int) -> LabelFacts | list[WrongRow]:
     if wrong:
         return wrong
     top_class = max((int(row[0]) for row in distinct), default=-1)
-    return LabelFacts(len(distinct), len(distinct) if polygons else 0, top_class)
+    boxes = [box_around(row[1:]) if polygons else row[1:] for row in distinct]
+    outside = sum(not _lies_inside(box) for box in boxes)
+    return LabelFacts(len(boxes), len(boxes) if polygons else 0, top_class, len(rows) - len(boxes), outside)
+
+
+def _lies_inside(box: Sequence[float]) -> bool:
+    x, y, width, height = box
+    edges = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+    return all(-_ROUNDING <= edge <= 1 + _ROUNDING for edge in edges)
 
 
 def _row(row: list[str], nc: int, *, polygons: bool) -> tuple[float, ...]:

@@ -32,6 +32,8 @@ class Workspace:
     """Device of each slot; a slot trains one trial at a time."""
     predictions: Path | None = None
     """Folder for the raw predictions of trained models; None keeps none."""
+    cache: Path | None = None
+    """Folder for what is kept of the data's files; None keeps nothing."""
     memory: MemoryAdmission | None = None
     """Decides by memory how many slots each device has; then ``devices`` names each device once. None: slots are fixed.
     """
@@ -65,6 +67,7 @@ class Workspace:
             operating_point=point,
             sweep=sweep_plan(spec, study.facts.most_labels) if spec.is_swept else None,
             predictions=self.prediction_folder(study),
+            cache=None if self.cache is None else str(self.cache),
             plots=spec.plots,
             best_value=best_value,
             checkpoint=None if start.checkpoint is None else str(start.checkpoint),

@@ -81,10 +81,10 @@ class FolderBuilder:
 
     def _looks(self, trained: Trained) -> int:
         """Record the look at the test split, once for these weights; return the number of looks on this data."""
-        sha256, fingerprint = files.digest(trained.weights), self.study.identity.data_fingerprint
-        if not any(each.weights == sha256 for each in verdicts.looks(self.storage, fingerprint)):
+        sha256 = files.digest(trained.weights)
+        if not any(each.weights == sha256 for each in verdicts.looks(self.storage, self.study)):
             verdicts.note_look(self.storage, self.study, self.by, Look("test", sha256))
-        return sum(each.split == "test" for each in verdicts.looks(self.storage, fingerprint))
+        return sum(each.split == "test" for each in verdicts.looks(self.storage, self.study))
 
 
 def _refuse_unlike(found: Measured, checked: dict[str, Any]) -> None:

@@ -158,6 +158,7 @@ class FinalTraining:
             operating_point=point,
             sweep=sweep_plan(spec, self._study.facts.most_labels) if swept else None,
             predictions=self._workspace.prediction_folder(self._study) if swept else None,
+            cache=None if self._workspace.cache is None else str(self._workspace.cache),
             checkpoint=None if saved is None else str(saved.path),
             known_epochs=0 if saved is None else saved.epoch,
             device=self._workspace.devices[0],

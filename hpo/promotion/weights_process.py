@@ -43,7 +43,8 @@ class WeightsProcess:
 
     def check(self, folder: Path) -> dict[str, Any]:
         """Return the result of ``hpo.training.measuring.verifying.verify``."""
-        return self.ask("check", {"folder": str(folder), "device": self.device}, "checking")
+        asked = {"folder": str(folder), "home": str(self.settings.home), "device": self.device}
+        return self.ask("check", asked, "checking")
 
     def export(self, weights: Path, form: str, imgsz: int, max_det: int) -> Path:
         """Export the weights; return the file, which lies beside ``weights``."""

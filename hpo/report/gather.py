@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from hpo.dataset.boxes import BoxFacts, box_facts, pictures
+from hpo.dataset.description import describe
+from hpo.dataset.summary import DatasetSummary
 from hpo.errors import HpoError, UsageError
 from hpo.report.facts import Report, cost, settings
 from hpo.study.database.storage import Storage
@@ -31,7 +33,7 @@ def gather(storage: Storage, study: StudyRow, *, data: Path | None = None, verdi
     if status.best is None:
         raise UsageError(f"study {study.name!r} has no complete trial yet; see: hpo status {study.name}")
     baseline = next((row for row in rows if row.baseline and row.state is TrialState.COMPLETE), None)
-    boxes, shown = _look_at_data(places.data(storage, study, data))
+    boxes, shown = _look_at_data(places.data(storage, study, data), study, storage.home)
     return Report(
         study=study,
         status=status,
@@ -48,12 +50,15 @@ def gather(storage: Storage, study: StudyRow, *, data: Path | None = None, verdi
     )
 
 
-def _look_at_data(yaml: Path) -> tuple[BoxFacts | None, tuple[str, ...]]:
-    """Return facts and pictures of the data; nothing if it is not on this machine: the report then says that it is
-    missing.
+def _look_at_data(yaml: Path, study: StudyRow, home: Path | None) -> tuple[BoxFacts | None, tuple[str, ...]]:
+    """Return facts and pictures of the data; nothing if it is not on this machine, or has changed: the report then says
+    that it is missing.
     """
+    left_out = DatasetSummary.files_left_out(study.facts.dataset)
     try:
-        return box_facts(yaml), pictures(yaml)
+        if describe(yaml, home and home / "cache").fingerprint != study.identity.data_fingerprint:
+            return None, ()
+        return box_facts(yaml, left_out=left_out), pictures(yaml, left_out=left_out)
     except (HpoError, OSError) as error:
         log.debug("the report shows no images: %s", error)
         return None, ()

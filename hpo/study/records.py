@@ -52,6 +52,10 @@ class Facts:
     warm: WarmStart = WarmStart()
     train_files: dict[str, str] | None = None
     """sha256 of each file of weights that an argument under ``train`` names; None in studies of older versions."""
+    data_changes: list[dict[str, Any]] = field(default_factory=list)
+    """Each time that a person let the study go on with other bytes of its data: at, by, before, after, changed, files,
+    and the earlier fingerprints of the splits.
+    """
 
     @property
     def binding_versions(self) -> dict[str, str]:
@@ -69,7 +73,17 @@ class Facts:
     @property
     def cautions(self) -> list[str]:
         """Return what values on val can't show; studies of older versions did not compare its images with train."""
-        return wording.cautions(self.val_images, int(self.dataset.get("in_train", 0)))
+        return [*wording.cautions(self.val_images, int(self.dataset.get("in_train", 0))), *self.data_notes]
+
+    @property
+    def data_notes(self) -> list[str]:
+        """Return a sentence for each change of the data within the study."""
+        return [wording.data_change(change["at"], change["by"], change["files"]) for change in self.data_changes]
+
+    def has_seen(self, split: str, fingerprint: str | None) -> bool:
+        """Return whether ``split`` has, or had within this study, the content with this fingerprint."""
+        states = [self.dataset.get("split_fingerprints", {}), *(change["splits"] for change in self.data_changes)]
+        return fingerprint is not None and any(state.get(split) == fingerprint for state in states)
 
     @property
     def val_images(self) -> int:

@@ -117,7 +117,7 @@ def _build(request: TrialRequest, paths: AttemptPaths, channel: Channel) -> Tria
         channel.memory(peak_mib(run.device))
         return channel.report(epoch)
 
-    patches.apply(patches.threads_per_trial(request.sharing))
+    patches.apply(patches.threads_per_trial(request.sharing), None if request.cache is None else Path(request.cache))
     family = family_to_train(request.model)
     run = RUNS[family](request, _arguments(request, paths, family), report)
     run.checkpoints.announce = lambda epoch: channel.send(Checkpointed(epoch))

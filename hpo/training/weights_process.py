@@ -55,7 +55,8 @@ def _predict(asked: dict[str, Any], progress: Progress) -> dict[str, Any]:
 def _check(asked: dict[str, Any], progress: Progress) -> dict[str, Any]:
     from hpo.training.measuring.verifying import verify
 
-    return verify(Path(asked["folder"]), asked["device"], progress)
+    settings = Settings(Path(asked["home"]), "", "", None)
+    return verify(Path(asked["folder"]), asked["device"], progress, settings.cache)
 
 
 def _export(asked: dict[str, Any], _progress: Progress) -> dict[str, Any]:

@@ -56,6 +56,10 @@ class TrialRequest:
     """
     predictions: PredictionFolder | None = None
     """Folder for the predictions that a sweep starts from; None keeps none."""
+    cache: str | None = None
+    """Absolute path of a folder for what is kept of the data's files: labels, repaired and decoded images; None keeps
+    nothing.
+    """
     plots: Literal["none", "best", "all"] = "none"
     best_value: float | None = None
     """Best value of the study so far; under ``plots: best`` a trial with a lower value draws no plots."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from hpo.trial.kinds import Axis
 from hpo.trial.operating_point import DEFAULT, OperatingPoint, Rated, SweepResult
@@ -54,6 +55,13 @@ def cautions(images: int, in_train: int) -> list[str]:
     one = "val is one image: nothing is measured on images that did not choose it; give val more of them"
     seen = f"{in_train} of {images} images of val are in train, too: values there say nothing about new images"
     return [*([one] if images == 1 else []), *([seen] if in_train else [])]
+
+
+def data_change(at: str, by: str, files: Sequence[Mapping[str, Any]]) -> str:
+    """Tell that a study went on with other data. ``at``: ISO 8601; ``files``: those that changed, with their path."""
+    named = ", ".join(str(file["path"]) for file in files[:3]) + (", ..." if len(files) > 3 else "")
+    what = f" ({named})" if files else ""
+    return f"the data was changed within the study{what}: {by} accepted it on {at[:10]}; earlier trials saw other bytes"
 
 
 def untrained(names: Sequence[str], labelled: Collection[int], trained: Collection[int] | None) -> list[str]:

@@ -46,7 +46,7 @@ def draft(file: Path, data: Path, wanted: Draft, settings: Settings) -> Drafted:
         raise UsageError(f"{file}: is there already, and is left as it is; name another file: hpo init other.yaml")
     if not data.is_file():
         raise UsageError(f"{data}: no such file; name the data.yaml of a dataset in YOLO format")
-    summary = describe(data, settings.cache)
+    summary = describe(data, settings.cache, decode=True)
     facts = _facts(data, summary)
     name = wanted.name or name_of(data.absolute().parent.name)
     model = _seen_from(file, Path(wanted.model)) if Path(wanted.model).is_file() else wanted.model
@@ -58,12 +58,13 @@ def draft(file: Path, data: Path, wanted: Draft, settings: Settings) -> Drafted:
 
 
 def _facts(data: Path, summary: DatasetSummary) -> DraftFacts:
-    boxes = box_facts(data)
+    left_out = {each.file for each in summary.left_out}
+    boxes = box_facts(data, left_out=left_out)
     return DraftFacts(
         images={split: part.images for split, part in summary.splits.items()},
         boxes={split: part.boxes for split, part in summary.splits.items()},
         names=summary.names,
-        longest_side_px=longest_side(data),
+        longest_side_px=longest_side(data, left_out=left_out),
         box_side=1.0 if boxes is None else boxes.sides[1],
     )
 

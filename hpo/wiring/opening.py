@@ -20,7 +20,7 @@ from hpo.wiring.projecting import checkpoint_store, projector
 from hpo.wiring.warming import warm_start
 
 if TYPE_CHECKING:
-    from hpo.dataset.summary import DatasetSummary
+    from hpo.dataset.description import DataLook
     from hpo.evidence.document import VerdictDocument
     from hpo.launchers.local import LocalWorkers
     from hpo.orchestration.patience import Patience
@@ -88,6 +88,8 @@ class LocalStudy:
         known = verdicts.stored(self.storage, self.study)
         if known is not None:
             return known
+        source = self.workspace.data
+        same_data(self.study, source, self.settings, "with --data")  # all runs are measured on what they were made for
         os.environ.update(environment.kernel_cache(self.settings.home))
         measuring = MeasurementSetup(self.settings, self.workspace.data, self.workspace.devices[0], by, progress)
         told = reach(self.storage, self.study, measuring)
@@ -154,11 +156,13 @@ def opened(
     given: Path | Mapping[str, Any], overrides: Sequence[str], settings: Settings, slot_request: SlotRequest = ONE_SLOT
 ) -> Iterator[LocalStudy]:
     """Check a study (its file or its mapping) against its data and model; then store it, or join the stored one."""
-    from hpo.dataset.description import describe
+    from hpo.dataset import manifest
+    from hpo.dataset.description import look_at
 
     loaded = load(given, overrides, settings)
     spec = loaded.spec
-    dataset = describe(Path(spec.data), settings.cache)
+    look = look_at(Path(spec.data), settings.cache, decode=True)
+    dataset = look.summary
     launcher = machine.launcher(settings)  # its imports take seconds and run beside ours
     from hpo.study.database.storage import open_storage
     from hpo.study.records import Facts, Identity
@@ -169,14 +173,17 @@ def opened(
     with open_storage(settings.storage_url, create=True, lease_s=spec.recovery.lease_s, home=settings.home) as storage:
         identity = Identity(dataset.fingerprint, found.sha256)
         stored = Facts(found.yaml, asdict(dataset), machine.versions(), train_files=model.train_files(spec))
-        if spec.warm_start and not lifecycle.is_stored(storage, spec.name):
+        if lifecycle.is_stored(storage, spec.name):
+            _refuse_other_data(lifecycle.load(storage, spec.name), look, settings)
+        elif spec.warm_start:
             stored = replace(stored, warm=warm_start(storage, spec, identity))
         study = lifecycle.create_or_join(storage, spec, identity, stored)
         places.remember(settings.home, study.name, "data", Path(spec.data))
+        manifest.remember(settings.study_folder(study.name), look)
         if found.yaml is None:
             places.remember(settings.home, study.name, "model", Path(found.path))
             model.share_weights(settings, storage, study, Path(found.path))
-        workspace = _workspace(study, found.path, Path(spec.data), dataset, settings, slot_request)
+        workspace = _workspace(study, found.path, Path(spec.data), settings, slot_request)
         yield _local(storage, study, workspace, launcher, settings, slot_request)
 
 
@@ -207,9 +214,9 @@ def joined(
     launcher = machine.launcher(settings)
     study, source = begin(lambda: _stored(name, data, settings))
     _refuse_other_versions(study, allow=allow_versions)
-    dataset = same_data(study, source, settings, "on this machine with --data")
+    same_data(study, source, settings, "on this machine with --data")
     places.remember(settings.home, study.searched_name, "data", source)
-    workspace = _workspace(study, model.here(launcher, study, settings), source, dataset, settings, slot_request)
+    workspace = _workspace(study, model.here(launcher, study, settings), source, settings, slot_request)
     lease_s = study.spec.recovery.lease_s
     home = settings.home
     with begin(lambda: open_storage(settings.storage_url, create=False, lease_s=lease_s, home=home)) as storage:
@@ -238,25 +245,34 @@ def _refuse_other_versions(study: StudyRow, *, allow: bool) -> None:
         log.warning("study %s: other versions are allowed: %s", study.name, "; ".join(differ))
 
 
-def same_data(study: StudyRow, source: Path, settings: Settings, way_out: str) -> DatasetSummary:
-    """Return the dataset. Raises ``StudyConflict`` with its differences from the study's, and ``UsageError`` if there
-    is no data.
+def same_data(study: StudyRow, source: Path, settings: Settings, way_out: str) -> None:
+    """Raise ``StudyConflict`` with the differences of the data from the study's, and ``UsageError`` if there is none.
+
+    Nothing is decoded: what that found when the study was made is stored with it.
     """
-    from hpo.dataset.description import describe
-    from hpo.dataset.difference import differences
+    from hpo.dataset.description import look_at
 
     if not source.exists():
         raise UsageError(f"{source}: no such file; name the data.yaml of study {study.name!r} {way_out}")
-    dataset = describe(source, settings.cache)
-    if dataset.fingerprint != study.identity.data_fingerprint:
-        listed = differences(study.facts.dataset, dataset)
-        raise StudyConflict(study.name, listed, "way out: the same images and labels, named with --data")
-    return dataset
+    _refuse_other_data(study, look_at(source, settings.cache), settings)
 
 
-def _workspace(
-    study: StudyRow, model: str, source: Path, dataset: DatasetSummary, settings: Settings, slot_request: SlotRequest
-) -> Workspace:
+def _refuse_other_data(study: StudyRow, look: DataLook, settings: Settings) -> None:
+    """Raise ``StudyConflict`` with what differs, file by file where this machine knows the study's files."""
+    from hpo.dataset import manifest
+    from hpo.dataset.difference import differences
+
+    folder, own = settings.study_folder(study.searched_name), study.identity.data_fingerprint
+    if look.summary.fingerprint == own:
+        manifest.remember(folder, look)
+        return
+    listed = [*differences(study.facts.dataset, look.summary), *manifest.told(manifest.changes(folder, own, look))]
+    way_out = "way out: the study's own images and labels, named with --data"
+    others = "" if study.plan else "; or go on with these, on record: the same command with --accept-data"
+    raise StudyConflict(study.name, listed, f"{way_out}{others}")
+
+
+def _workspace(study: StudyRow, model: str, source: Path, settings: Settings, slot_request: SlotRequest) -> Workspace:
     from hpo.dataset.description import write_resolved
     from hpo.orchestration.workspace import Workspace
     from hpo.studyfile.planning import plan
@@ -266,9 +282,10 @@ def _workspace(
     data = folder / "data.yaml"
     write_resolved(source, data)
     devices = machine.slots(settings, slot_request)
-    counted = {"train_images": dataset.splits["train"].images, "most_labels": study.facts.most_labels}
-    baseline = plan.baseline(study.spec, nc=dataset.nc, **counted) if study.spec.baseline else None
-    return Workspace(folder, model, data, baseline, devices, settings.cache / "predictions")
+    dataset = study.facts.dataset
+    counted = {"train_images": dataset["splits"]["train"]["images"], "most_labels": study.facts.most_labels}
+    baseline = plan.baseline(study.spec, nc=len(dataset["names"]), **counted) if study.spec.baseline else None
+    return Workspace(folder, model, data, baseline, devices, settings.cache / "predictions", settings.cache)
 
 
 def _local(

@@ -91,7 +91,7 @@ def promotion(
     places.remember(settings.home, study.searched_name, "data", source)
     launcher = machine.launcher(settings)
     here, path = settings.study_folder(study.name), model.here(launcher, study, settings)
-    workspace = Workspace(here, path, source, None, (device,), settings.cache / "predictions")
+    workspace = Workspace(here, path, source, None, (device,), settings.cache / "predictions", settings.cache)
     training = FinalTraining(study, choice, workspace, with_val=asked.with_val)
     builder = FolderBuilder(storage, study, workspace, weights_process(settings, study, device), by, machine.versions())
     return Promotion(asked, choice, training, launcher, builder)

@@ -68,7 +68,7 @@ def sweep(
 
     found, imgsz = predictions(request.split)
     check_labels(objective, found, request.split)
-    dataset = describe(request.data, settings.cache)
+    dataset = describe(request.data, settings.cache, decode=True)
     others = predictions("test")[0] if test and "test" in dataset.splits and request.split != "test" else None
     if others is not None:
         check_labels(replace(objective, constraints=()), others, "test")

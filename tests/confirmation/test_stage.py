@@ -178,6 +178,33 @@ def test_looks_at_a_split_are_counted_over_all_studies_on_its_data(storage: Stor
     assert verdicts.stored(storage, other) is None
 
 
+def test_a_look_is_at_a_split_whatever_the_training_data_is(storage: Storage, searched: Search) -> None:
+    """Other training images are no reason to count anew; an earlier state of the same study's data counts, too."""
+
+    def on(name: str, data: str, test: str) -> StudyRow:
+        row = searched(name=name)
+        dataset = {**row.facts.dataset, "split_fingerprints": {"test": test}}
+        change = {"before": row.identity.data_fingerprint, "after": data, "splits": {"test": "first"}, "files": []}
+        lifecycle.set_data(storage, row, dataset, {**change, "at": "2026-01-02", "by": "me"}, "me")
+        return stage.begin(storage, lifecycle.load(storage, name), Confirm(top=1, seeds=2))
+
+    one, alike, other = on("one", "a" * 64, "same"), on("alike", "b" * 64, "same"), on("other", "c" * 64, "different")
+    assert [record.look(storage, each, "test", "me") for each in (one, alike, other)] == [1, 2, 1]
+    earlier = on("earlier", "e" * 64, "first")
+    assert record.look(storage, earlier, "test", "me") == 4
+
+
+def test_a_stored_verdict_is_read_without_the_data(storage: Storage, searched: Search) -> None:
+    search = searched()
+    assert stage.known_verdict(storage, search) is None
+    begun = stage.begin(storage, search, Confirm(top=1, seeds=2))
+    assert stage.known_verdict(storage, search) is None
+    verdicts.keep(storage, begun, "me", verdict("beats"))
+    assert stage.known_verdict(storage, search) == verdict("beats")
+    with pytest.raises(StudyConflict, match="seeds: stored 2, asked 5"):
+        stage.known_verdict(storage, search, Confirm(top=1, seeds=5))
+
+
 def test_the_winner_is_the_candidate_of_the_largest_mean_on_val(storage: Storage, searched: Search) -> None:
     study = stage.begin(storage, searched(), Confirm(top=2, seeds=2))
     values = {0: 0.2, 3: 0.3, 1: 0.5, 4: 0.3, 2: 0.45, 5: 0.45}

@@ -137,7 +137,7 @@ def test_tables_that_an_upgrade_makes_are_open_to_the_worker_too(owner_url: str,
         row = lifecycle.load(storage, "digits")
         verdicts.note_look(storage, row, "w", Look("test"))
         verdicts.keep(storage, row, "w", verdict("beats"))
-        assert verdicts.looks(storage, row.identity.data_fingerprint) == [Look("test")]
+        assert verdicts.looks(storage, row) == [Look("test")]
         assert verdicts.stored(storage, row) == verdict("beats")
 
 

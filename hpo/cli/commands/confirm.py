@@ -6,7 +6,16 @@ from pathlib import Path
 
 import click
 
-from hpo.cli.options import complete_study, json_option, print_json, store_options, versions_allowed, worker_options
+from hpo.cli.options import (
+    accept_data_if_asked,
+    accept_data_option,
+    complete_study,
+    json_option,
+    print_json,
+    store_options,
+    versions_allowed,
+    worker_options,
+)
 from hpo.cli.terminal import say
 from hpo.settings import load_settings
 
@@ -16,6 +25,7 @@ from hpo.settings import load_settings
 @click.option("--top", type=click.IntRange(1, 1000), help="So many of the best trials (the study file's, or 3).")
 @click.option("--seeds", type=click.IntRange(2, 1000), help="Trainings of each (the study file's, or 3).")
 @worker_options
+@accept_data_option
 @store_options
 @json_option
 def confirm(study: str, top: int | None, seeds: int | None, data: Path | None, gpus: str, *, as_json: bool) -> None:
@@ -34,6 +44,7 @@ def confirm(study: str, top: int | None, seeds: int | None, data: Path | None, g
 
     settings, stop = load_settings(), StopRequest()
     study = name_of(study)
+    accept_data_if_asked(study, data)
     plan = ConfirmPlan(study, top, seeds, data, gpus, versions_allowed())
     told = confirmed(plan, settings, stop, TerminalView(quiet=as_json), on_signals)
     if told is None:

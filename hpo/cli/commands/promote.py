@@ -13,7 +13,17 @@ from typing_extensions import override
 
 from hpo.api.finding import stored_study
 from hpo.api.promoting import PromotePlan, Promoting, PromotionView, ShowEpochs, ShowImages
-from hpo.cli.options import MANY, again, data_option, device_option, json_option, print_json, study_argument
+from hpo.cli.options import (
+    MANY,
+    accept_data_if_asked,
+    accept_data_option,
+    again,
+    data_option,
+    device_option,
+    json_option,
+    print_json,
+    study_argument,
+)
 from hpo.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -33,6 +43,7 @@ _EXPORT = "Also in this format, checked against the .pt; may be given several ti
 @click.option("--register", metavar="NAME", help="Of the model in MLflow's registry; default: the study's name.")
 @click.option("--no-register", is_flag=True, help="Leave the registry alone.")
 @data_option
+@accept_data_option
 @device_option
 @json_option
 def promote(study: str | None, *, register: str | None, no_register: bool, as_json: bool, **options: Any) -> None:
@@ -48,6 +59,7 @@ def promote(study: str | None, *, register: str | None, no_register: bool, as_js
     from hpo.orchestration.stop import StopRequest, on_signals
     from hpo.promotion.training import Stopped
 
+    accept_data_if_asked(study, options["data"])
     with stored_study(study) as (settings, storage, row):
         name = None if no_register else register or row.name
         plan = PromotePlan(register=name, **options)

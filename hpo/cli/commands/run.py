@@ -8,11 +8,14 @@ import click
 
 from hpo.cli.options import (
     MOST_PROCESSES,
+    accept_data_if_asked,
+    accept_data_option,
     again,
     data_of_file_option,
     device_option,
     file_arguments,
     json_option,
+    named_data,
     print_json,
     slots_option,
     store_options,
@@ -34,6 +37,7 @@ _WORKERS = "Worker processes on this machine, each on the next GPU in turn."
 @click.option("--workers", type=click.IntRange(1, MOST_PROCESSES), default=1, show_default=True, help=_WORKERS)
 @slots_option
 @versions_option
+@accept_data_option
 @json_option
 def run(
     file: Path, overrides: tuple[str, ...], device: str, workers: int, slots_per_gpu: int | None, *, as_json: bool
@@ -50,6 +54,7 @@ def run(
     from hpo.cli.pages.summary import print_summary
     from hpo.orchestration.stop import StopRequest, on_signals
 
+    accept_data_if_asked(str(file), named_data())
     settings, stop = load_settings(), StopRequest()
     plan = SearchPlan(file, with_data(overrides), device, workers, slots_per_gpu, versions_allowed())
     done = search(plan, settings, stop, TerminalView(quiet=as_json), on_signals)

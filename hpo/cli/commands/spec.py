@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from hpo.cli.options import data_of_file_option, file_arguments, json_option, print_json, with_data
+from hpo.cli.options import data_of_file_option, decoding, file_arguments, json_option, print_json, with_data
 from hpo.cli.terminal import say
 from hpo.settings import load_settings
 from hpo.trial import wording
@@ -24,7 +24,7 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
 
     KEY=VALUE overrides a key of the file, as for `hpo run`. All problems come in one list, with exit code 2.
     """
-    from hpo.dataset.description import describe
+    from hpo.dataset import findings
     from hpo.studyfile.checks.model import without_effect
     from hpo.studyfile.planning import plan, rungs
     from hpo.studyfile.planning.sweep import sweep_plan
@@ -34,7 +34,9 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
     overrides, settings = with_data(overrides), load_settings()
     loaded = load(file, overrides, settings)
     spec = loaded.spec
-    dataset = describe(Path(spec.data), settings.cache)
+    with decoding(quiet=as_json) as show:
+        checked = findings.check(Path(spec.data), settings.cache, show)
+    dataset = checked.summary
     model = models.facts(spec.model)
     loaded.check_facts(dataset, model)
     images, most = dataset.splits["train"].images, dataset.splits["val"].most
@@ -52,6 +54,7 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
             "baseline": None if first is None else asdict(first),
             "sweep": sweep_plan(spec, most).to_dict() if spec.is_swept else None,
             "cautions": cautions,
+            "findings": [asdict(finding) for finding in checked.findings],
         }
         print_json(facts)
         return
@@ -60,6 +63,9 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
     print_study(spec, dataset, pruning, first)
     for line in without_effect(spec, model):
         say(f"\n{line}")
+    listed = [*findings.left_out(dataset.left_out), *findings.summed_up(checked.findings)]
+    if listed:
+        say("\n" + "\n".join([*listed, f"file by file: hpo data check {shlex.quote(spec.data)}"]))
     for caution in cautions:
         say(f"\n{caution} ({spec.data})")
     weights = settings.home / "weights" / spec.model

@@ -124,6 +124,27 @@ def set_weights(storage: Storage, study: StudyRow, location: str) -> None:
     _update(storage, study.id, facts=asdict(replace(study.facts, weights=location)))
 
 
+def set_data(storage: Storage, study: StudyRow, dataset: dict[str, Any], change: dict[str, Any], by: str) -> None:
+    """Let ``study`` go on with another ``dataset`` (a summary as a dict). ``change``: the record of it.
+
+    Raises ``StudyConflict`` if another process has changed it meanwhile.
+    """
+    facts = replace(study.facts, dataset=dataset, data_changes=[*study.facts.data_changes, change])
+    before, after = change["before"], change["after"]
+
+    def action(connection: Connection) -> bool:
+        mine = (tables.studies.c.id == study.id) & (tables.studies.c.data_fingerprint == before)
+        values = {"data_fingerprint": after, "facts": asdict(facts)}
+        if connection.execute(update(tables.studies).where(mine).values(values)).rowcount == 0:
+            return False
+        row = {"study_id": study.id, "at": tables.Now(), "by": by, "key": "data", "before": before, "after": after}
+        connection.execute(insert(tables.changes).values(row))
+        return True
+
+    if not storage.write(action):
+        raise StudyConflict(study.name, ["its data was changed by another process"], "way out: the same command again")
+
+
 def _update(storage: Storage, study_id: int, **values: Any) -> None:
     storage.execute(update(tables.studies).where(tables.studies.c.id == study_id).values(values))
 

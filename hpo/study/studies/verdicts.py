@@ -7,7 +7,7 @@ from sqlalchemy import insert, select
 from hpo.evidence.document import VerdictDocument
 from hpo.study.database import tables
 from hpo.study.database.storage import Storage
-from hpo.study.records import Look, StudyRow
+from hpo.study.records import Facts, Look, StudyRow
 
 
 def note_look(storage: Storage, study: StudyRow, by: str, look: Look) -> None:
@@ -16,12 +16,23 @@ def note_look(storage: Storage, study: StudyRow, by: str, look: Look) -> None:
     storage.execute(insert(tables.looks).values(row))
 
 
-def looks(storage: Storage, data_fingerprint: str) -> list[Look]:
-    """Return the looks of all studies at the data with this fingerprint, oldest first."""
+def looks(storage: Storage, study: StudyRow) -> list[Look]:
+    """Return the looks of all studies at splits with the content of this study's splits, oldest first.
+
+    Other training data is no reason to begin to count anew. Studies of older versions know the fingerprint of all data
+    alone.
+    """
     looks, studies = tables.looks, tables.studies
-    all_looks = select(looks.c.split, looks.c.weights).join(studies, studies.c.id == looks.c.study_id)
-    found = all_looks.where(studies.c.data_fingerprint == data_fingerprint).order_by(looks.c.id)
-    return storage.read(lambda connection: [Look(row.split, row.weights) for row in connection.execute(found)])
+    columns = (looks.c.split, looks.c.weights, studies.c.data_fingerprint, studies.c.facts)
+    found = select(*columns).join(studies, studies.c.id == looks.c.study_id).order_by(looks.c.id)
+    rows = storage.read(lambda connection: connection.execute(found).all())
+    own: dict[str, str] = study.facts.dataset.get("split_fingerprints", {})
+    return [
+        Look(row.split, row.weights)
+        for row in rows
+        if row.data_fingerprint == study.identity.data_fingerprint
+        or Facts.from_dict(row.facts).has_seen(row.split, own.get(row.split))
+    ]
 
 
 def keep(storage: Storage, stage: StudyRow, by: str, verdict: VerdictDocument) -> None:

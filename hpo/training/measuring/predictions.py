@@ -67,17 +67,21 @@ def captured(
         if found is not None:
             return found, imgsz
     os.environ.update(environment.prepare(settings.home))  # before Ultralytics is imported
-    return _inferred(wanted, dataset, cache, progress)
+    return _inferred(wanted, dataset, settings, progress, cache)
 
 
 def _inferred(
-    wanted: PredictionsRequest, dataset: DatasetSummary, cache: PredictionCache, progress: Progress | None
+    wanted: PredictionsRequest,
+    dataset: DatasetSummary,
+    settings: Settings,
+    progress: Progress | None,
+    cache: PredictionCache,
 ) -> tuple[Predictions, int]:
     from hpo.training.ultralytics_internals import patches
     from hpo.training.ultralytics_internals.capture import InferencePass, capture
     from hpo.training.ultralytics_internals.weights import check_channels, check_classes, load
 
-    patches.apply(patches.threads_per_trial())
+    patches.apply(patches.threads_per_trial(), settings.cache)
     weights = load(wanted.weights, trust=wanted.trust)
     check_classes(weights, dataset.names, wanted.data)
     check_channels(weights, int(source.read(wanted.data).other.get("channels") or 3), wanted.data)

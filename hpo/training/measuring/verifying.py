@@ -63,9 +63,12 @@ class _Folder:
         return Detector(self.weights, self.open_point, device=device, imgsz=self.imgsz, export=export)
 
 
-def verify(path: Path, device: str, progress: Progress) -> dict[str, Any]:
-    """Return {splits: {split: metrics}, exports: {format: {split: agreement}}}, for every split of metrics.json."""
-    patches.apply(patches.threads_per_trial())
+def verify(path: Path, device: str, progress: Progress, cache: Path | None = None) -> dict[str, Any]:
+    """Return {splits: {split: metrics}, exports: {format: {split: agreement}}}, for every split of metrics.json.
+
+    ``cache``: folder for what is kept of the data's files; None keeps nothing.
+    """
+    patches.apply(patches.threads_per_trial(), cache)
     folder = _Folder.of(path)
     own = folder.detector(device)
     splits: dict[str, Any] = {}

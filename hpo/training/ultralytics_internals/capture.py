@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import ultralytics.data.base
 from numpy.typing import NDArray
 from typing_extensions import override
 from ultralytics.cfg import get_cfg
@@ -28,7 +29,6 @@ from ultralytics.engine.predictor import BasePredictor
 from ultralytics.models.rtdetr import RTDETRPredictor
 from ultralytics.models.yolo.detect import DetectionPredictor
 from ultralytics.utils.checks import check_imgsz
-from ultralytics.utils.patches import imread
 
 from hpo.detection.predictions import MAX_CANDIDATES, ImagePredictions, Predictions, collect
 from hpo.errors import UsageError
@@ -162,7 +162,7 @@ def _inferred(predictor: BasePredictor, batch: list[_Waiting], folder: str) -> I
 
 
 def _read(file: str, flag: int) -> NDArray[np.uint8]:
-    image: NDArray[np.uint8] | None = imread(file, flags=flag)
+    image: NDArray[np.uint8] | None = ultralytics.data.base.imread(file, flags=flag)  # as a training reads it
     if image is None:
         raise UsageError(f"{file}: can't be read as an image; repair it or take it out of the data")
     return image

@@ -9,25 +9,24 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import ultralytics.data.build
-import ultralytics.data.dataset
 import ultralytics.engine.trainer
 import ultralytics.utils.nms
 import ultralytics.utils.torch_utils
-from ultralytics.utils import LOGGER
 
-from hpo import files
-from hpo.training.ultralytics_internals import local_paths
+from hpo.training.ultralytics_internals import local_paths, reading
 
 NO_TIME_LIMIT_S = 1e9
 
 
-def apply(threads: int) -> None:
-    """Apply the changes. ``threads``: torch's threads (Ultralytics takes all cores but one and ignores cgroups)."""
+def apply(threads: int, cache: Path | None = None) -> None:
+    """Apply the changes. ``threads``: torch's threads (Ultralytics takes all cores but one and ignores cgroups).
+
+    ``cache``: folder for what is kept of the data's files; None keeps nothing.
+    """
     local_paths.allow_any_folder()
+    reading.leave_data_alone(cache)
     ultralytics.utils.torch_utils.NUM_THREADS = threads
-    ultralytics.data.dataset.save_dataset_cache_file = save_label_cache
     ultralytics.engine.trainer.check_amp = amp_is_safe
     ultralytics.data.build.InfiniteDataLoader.__del__ = close_loader
     # NMS stops after 2 s + 0.05 s an image and silently drops the rest: a result must not depend on the clock.
@@ -50,16 +49,6 @@ def loaders_per_trial(sharing: int) -> int:
     ``sharing`` trials at a time share the cores. (Ultralytics validates with twice as many.)
     """
     return min(8, math.ceil(len(os.sched_getaffinity(0)) / sharing))
-
-
-def save_label_cache(prefix: str, path: Path, x: dict[str, Any], version: str) -> None:
-    """Rename the label cache into place: Ultralytics unlinks and rewrites it, and others may read a torn one."""
-    x["version"] = version
-    try:
-        with files.written_aside(path) as aside, aside.open("wb") as file:
-            np.save(file, np.array(x, dtype=object), allow_pickle=True)
-    except OSError as error:  # a read-only dataset is fine: the labels are scanned each time
-        LOGGER.warning(f"{prefix}label cache not written: {error}")
 
 
 def close_loader(loader: Any) -> None:

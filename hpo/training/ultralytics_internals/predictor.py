@@ -29,6 +29,7 @@ from hpo.training.ultralytics_internals.candidates import (
 from hpo.training.ultralytics_internals.capture import broken_weights_named, frame
 from hpo.training.ultralytics_internals.capture import device as resolved_device
 from hpo.training.ultralytics_internals.patches import NO_TIME_LIMIT_S
+from hpo.training.ultralytics_internals.reading import repaired_where_predicted
 from hpo.training.ultralytics_internals.weights import Weights
 from hpo.trial.families import Family
 from hpo.trial.kinds import Kind
@@ -162,7 +163,8 @@ class Detector:
             )
         self._predictor.args = get_cfg(overrides={**self._base, **kwargs})
         self._predictor.save_dir = Path(get_save_dir(self._predictor.args))
-        results: list[Results] = self._predictor(source=source, stream=False)
+        with repaired_where_predicted():
+            results: list[Results] = self._predictor(source=source, stream=False)
         return results
 
 

@@ -1,7 +1,8 @@
-"""`hpo data demo`: the place of the set, its content, and the next command."""
+"""`hpo data`: a check of a data set; the demo set's place, its content, and the next command."""
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 from hpo.cli.commands.data import data
 from hpo.errors import UsageError
 from tests.conftest import ROOT
+from tests.damaged import damage, jpegs
 
 
 @pytest.fixture
@@ -47,3 +49,19 @@ def test_outside_a_checkout_the_next_step_is_a_study_of_ones_own(runner: CliRunn
     shutil.rmtree("studies")
     result = runner.invoke(data, ["demo"], catch_exceptions=False)
     assert result.output.splitlines()[-1].startswith("next: hpo init --data data/digits/data.yaml --model ")
+
+
+def test_a_check_names_each_file_and_changes_none(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HPO_HOME", str(tmp_path / "home"))
+    jpegs(tiny, tmp_path / "set")
+    damaged = damage(tmp_path / "set")
+    before = damaged.digest()
+    told = CliRunner().invoke(data, ["check", str(damaged.data)], catch_exceptions=False).output
+    found = json.loads(CliRunner().invoke(data, ["check", str(damaged.data), "--json"], catch_exceptions=False).output)
+    assert damaged.digest() == before
+    assert not damaged.canary.exists()
+    kinds = [(each["kind"], Path(each["file"]).name) for each in found["findings"]]
+    expected = [("left out", name) for name in damaged.truncated] + [("repaired", name) for name in damaged.endless]
+    assert [each for each in kinds if each[0] in ("left out", "repaired")] == expected
+    assert all(name in told for name in (*damaged.truncated, *damaged.endless))
+    assert found["splits"]["train"]["images"] == 14

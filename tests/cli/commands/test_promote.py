@@ -183,7 +183,7 @@ def test_stock_ultralytics_takes_both_files(promoted: Promoted, tmp_path: Path) 
 def test_a_folder_with_other_weights_does_not_pass_the_check(promoted: Promoted, plain: Shell, tmp_path: Path) -> None:
     shutil.copytree(promoted.folder, tmp_path / "tampered")
     shutil.copyfile(next(plain.home.glob("studies/*/trials/*/weights/best.pt")), tmp_path / "tampered" / "best.pt")
-    request = json.dumps({"folder": str(tmp_path / "tampered"), "device": "cpu"})
+    request = json.dumps({"folder": str(tmp_path / "tampered"), "home": str(tmp_path / "home"), "device": "cpu"})
     command = [sys.executable, "-m", "hpo.training.weights_process", "check", request]
     done = subprocess.run(command, env=promoted.shell.environment, capture_output=True, text=True, check=True)
     found = json.loads(done.stdout.splitlines()[-1])["result"]

@@ -116,7 +116,7 @@ def test_a_peak_of_memory_leaves_what_was_trained(storage: Storage, old: StudyRo
 
 def test_looks_and_verdicts_leave_the_changes_in_their_order(storage: Storage, old: StudyRow) -> None:
     upgrade(storage)
-    assert verdicts.looks(storage, old.identity.data_fingerprint) == [Look("val"), Look("test"), Look("test", "a" * 64)]
+    assert verdicts.looks(storage, old) == [Look("val"), Look("test"), Look("test", "a" * 64)]
     assert verdicts.stored(storage, old) == verdict("beats")
     kept = [key for (key,) in rows(storage, "SELECT key FROM hpo_changes ORDER BY id")]
     assert kept == ["control", "register", "budget.trials"]

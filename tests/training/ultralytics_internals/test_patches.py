@@ -1,13 +1,10 @@
 from __future__ import annotations
 
 import csv
-import json
-import multiprocessing
 import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from hpo.launchers.forkserver import ForkserverLauncher
@@ -19,31 +16,6 @@ def test_the_environment_holds_a_font_and_turns_the_network_off(tmp_path: Path) 
     assert (Path(variables["YOLO_CONFIG_DIR"]) / "Ultralytics" / "Arial.ttf").stat().st_size > 100_000
     assert variables["YOLO_OFFLINE"] == "true"
     assert variables["YOLO_AUTOINSTALL"] == "false"
-
-
-def test_a_label_cache_is_whole_at_any_moment(launcher: ForkserverLauncher, tmp_path: Path) -> None:
-    """Four processes write one cache file again and again while each reads it: no torn file, none missing."""
-    path = tmp_path / "labels.cache"
-    answers = [launcher.call(_write_and_read, str(path), 120)]
-    context = multiprocessing.get_context("forkserver")
-    pipes = [context.Pipe() for _ in range(3)]
-    children = [context.Process(target=_write_and_read, args=(str(path), theirs, None)) for _, theirs in pipes]
-    for child in children:
-        child.start()
-    answers += [ours.recv_bytes().decode() for ours, _ in pipes]
-    for child in children:
-        child.join()
-    assert [json.loads(answer) for answer in answers] == [{"reads": 100}] * 4
-
-
-def _write_and_read(path: str, pipe: Any, _lifeline: Any) -> None:
-    from hpo.training.ultralytics_internals.patches import save_label_cache
-
-    reads = 0
-    for number in range(100):
-        save_label_cache("", Path(path), {"labels": list(range(2000)), "number": number}, "1.0")
-        reads += len(np.load(path, allow_pickle=True).item()["labels"]) == 2000
-    pipe.send_bytes(json.dumps({"reads": reads}).encode())
 
 
 def test_suppression_has_no_time_limit(launcher: ForkserverLauncher) -> None:
@@ -88,14 +60,6 @@ def test_results_are_read_as_polars_reads_them(tmp_path: Path) -> None:
         ours = columns(csv.DictReader(file))
     assert ours == polars.read_csv(table, infer_schema_length=None).to_dict(as_series=False)
     assert [type(column[0]) for column in ours.values()] == [int, float, float, int]
-
-
-def test_a_read_only_dataset_is_no_error(tmp_path: Path) -> None:
-    launched = tmp_path / "nowhere" / "labels.cache"
-    from hpo.training.ultralytics_internals.patches import save_label_cache
-
-    save_label_cache("", launched, {}, "1.0")
-    assert not launched.exists()
 
 
 @pytest.mark.parametrize(

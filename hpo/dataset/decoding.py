@@ -1,0 +1,177 @@
+"""What decoding an image finds: whether Ultralytics 8.4.190 trains on it, and what may surprise its owner.
+
+The rules are those of ``check_image`` (data/utils.py) and of ``imread`` (utils/patches.py).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from hpo.dataset.hash_cache import HashCache
+from hpo.dataset.images import IMAGE_SUFFIXES
+
+Progress = Callable[[int, int], None]
+"""Called with the number of images that are done, and the number of all."""
+_FEW = 512
+"""Number of images that are decoded sooner than processes are started for them."""
+_BATCH = 64
+_LEAST_PX = 10
+"""Ultralytics leaves out an image with a shorter side."""
+_SURE = frozenset({"JPEG", "MPO", "PNG", "BMP", "WEBP"})
+"""Formats that OpenCV reads wherever Pillow does."""
+_PILLOW_SUFFIXES = frozenset({".avif", ".heic", ".heif"})
+"""Ultralytics reads these with Pillow."""
+
+
+class Mark(StrEnum):
+    """What is unusual about an image that is used."""
+
+    REPAIRED = "repaired"
+    DAMAGED = "damaged"
+    ROTATED = "rotated"
+    SIXTEEN_BIT = "16-bit"
+    CMYK = "CMYK"
+    ANIMATED = "animated"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What decoding one image found."""
+
+    left_out: str = ""
+    """Why Ultralytics leaves the image out; empty where it is used."""
+    marks: tuple[Mark, ...] = ()
+
+    def to_json(self) -> str:
+        return json.dumps([self.left_out, *self.marks])
+
+    @staticmethod
+    def from_json(text: str) -> Decoded:
+        left_out, *marks = json.loads(text)
+        return Decoded(left_out, tuple(map(Mark, marks)))
+
+
+def decode_all(images: Mapping[str, bytes], cache: Path | None, progress: Progress) -> dict[str, Decoded]:
+    """Decode each image (path to sha256); what was decoded before, wherever it lay, is read from ``cache``."""
+    keys = {path: (sha256, Path(path).suffix.lower()) for path, sha256 in images.items()}
+    stored = HashCache(cache).load_decoded(keys.values()) if cache else {}
+    known = {key: Decoded.from_json(text) for key, text in stored.items()}
+    first = {key: path for path, key in keys.items() if key not in known}
+    found = dict(zip(first, _decoded(list(first.values()), progress), strict=True))
+    if cache:
+        HashCache(cache).save_decoded({key: each.to_json() for key, each in found.items()})
+    known |= found
+    return {path: known[key] for path, key in keys.items()}
+
+
+def _decoded(paths: Sequence[str], progress: Progress) -> list[Decoded]:
+    workers = len(os.sched_getaffinity(0))
+    if len(paths) <= _FEW or workers == 1:
+        return _counted(map(decode, paths), len(paths), progress)
+    with ProcessPoolExecutor(workers, get_context("forkserver"), _silence) as pool:
+        return _counted(pool.map(decode, paths, chunksize=_BATCH), len(paths), progress)
+
+
+def _counted(found: Iterable[Decoded], images: int, progress: Progress) -> list[Decoded]:
+    listed = []
+    for each in found:
+        listed.append(each)
+        if len(listed) % _BATCH == 0 or len(listed) == images:
+            progress(len(listed), images)
+    return listed
+
+
+def _silence() -> None:
+    """Drop what the decoders' libraries print of damaged images."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
+def decode(path: str) -> Decoded:
+    """Decode one image."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what is odd about an image, the marks tell
+        return _decode(Path(path).read_bytes(), Path(path).suffix.lower())
+
+
+def _decode(content: bytes, suffix: str) -> Decoded:
+    if not content:
+        return Decoded("the file is empty")
+    try:
+        form = _verified(content)
+    except Exception as error:  # noqa: BLE001  (whatever Pillow raises, Ultralytics leaves the image out)
+        return Decoded(_line(error))
+    marks, wrong = _loaded(content, form)
+    if Mark.REPAIRED in marks and wrong:
+        return Decoded(wrong)
+    if wrong or form not in _SURE:
+        read = not wrong if suffix in _PILLOW_SUFFIXES else _opencv_reads(content, suffix)
+        marks += () if read and not wrong else (Mark.DAMAGED if read else Mark.UNREADABLE,)
+    return Decoded("", marks)
+
+
+def _verified(content: bytes) -> str:
+    """Return the format of an image that Ultralytics accepts; raise an error for any other."""
+    with _opened(content) as image:
+        image.verify()
+        form, size = str(image.format), image.size
+    if min(size) < _LEAST_PX:
+        raise ValueError(f"it has {size[0]} x {size[1]} pixels, and the least is {_LEAST_PX} x {_LEAST_PX}")
+    if form.lower() not in IMAGE_SUFFIXES | {"jpeg2000"}:
+        raise ValueError(f"its format is {form}, whatever its name says")
+    return form
+
+
+def _loaded(content: bytes, form: str) -> tuple[tuple[Mark, ...], str]:
+    """Return what is unusual, and the error of a decoding."""
+    marks = [Mark.REPAIRED] if form == "JPEG" and not content.endswith(b"\xff\xd9") else []
+    error = ""
+    with _opened(content) as image:
+        try:
+            if image.getexif().get(0x0112, 1) in range(2, 9):
+                marks.append(Mark.ROTATED)
+            if form != "MPO" and getattr(image, "is_animated", False):
+                marks.append(Mark.ANIMATED)
+            if image.mode.startswith("I;16") or (form == "PNG" and content[24] == 16):
+                marks.append(Mark.SIXTEEN_BIT)
+            if image.mode == "CMYK":
+                marks.append(Mark.CMYK)
+            image.load()
+        except Exception as raised:  # noqa: BLE001  (whatever Pillow raises is said of the image)
+            error = _line(raised)
+    return tuple(marks), error
+
+
+def _opened(content: bytes) -> Any:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        return Image.open(io.BytesIO(content))
+    except (UnidentifiedImageError, ImportError):  # Ultralytics' own `open` wants pi_heif for what it can't identify
+        raise ValueError("it is no image") from None
+
+
+def _opencv_reads(content: bytes, suffix: str) -> bool:
+    import cv2
+    import numpy as np
+
+    held = np.frombuffer(content, np.uint8)
+    try:
+        several = suffix in {".tif", ".tiff"} and cv2.imdecodemulti(held, cv2.IMREAD_UNCHANGED)[0]
+        return bool(several) or cv2.imdecode(held, cv2.IMREAD_COLOR) is not None
+    except cv2.error:
+        return False
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
