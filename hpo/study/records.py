@@ -52,6 +52,8 @@ class Facts:
     warm: WarmStart = WarmStart()
     train_files: dict[str, str] | None = None
     """sha256 of each file of weights that an argument under ``train`` names; None in studies of older versions."""
+    trusted: dict[str, str] = field(default_factory=dict)
+    """sha256 of each file of weights that the study's creator trusted, by the path that was named."""
 
     @property
     def binding_versions(self) -> dict[str, str]:
