@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from ultralytics.nn import tasks
-from ultralytics.utils import torch_utils
 
 from hpo import files
 from hpo.errors import UsageError
@@ -25,19 +24,15 @@ def restrict(trusted: Collection[str] = ()) -> None:
     """Restrict this process, which is one of our own, from here on.
 
     It unpickles and evaluates nothing but the parts of a detector. Files whose sha256 is ``trusted`` are excepted.
-    ``strip_optimizer`` of Ultralytics ignores its own switch, and rewrites a best.pt that may be another machine's.
+    ``strip_optimizer`` of Ultralytics ignores all this; it reads what this process has written or has checked.
     """
     known = frozenset(trusted)
 
     def loaded(weight: Any, safe_only: bool | None = None) -> Any:  # noqa: ARG001, FBT001  (the signature of the original)
         return _STOCK(weight, safe_only=not (known and _is_trusted(Path(weight), known)))
 
-    def content(file: Any, **_options: Any) -> Any:
-        return _STOCK(file, safe_only=True)[0]
-
     tasks.SAFE_LOAD = True
     tasks.torch_safe_load = loaded
-    torch_utils.torch_load = content
 
 
 def check(file: Path) -> None:

@@ -73,7 +73,7 @@ PATCHES = (
     Patch(
         "weights rewritten at the end",
         "utils/torch_utils.py:strip_optimizer",
-        "its torch_load is replaced by safe loading: best.pt may come from a checkpoint of another machine",
+        "unpickles without restriction what the trial has written; a best.pt out of a checkpoint is checked before",
         "97350e80fb2b6176",
     ),
     Patch(
