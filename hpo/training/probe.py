@@ -56,13 +56,14 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
 
     safe_loading.restrict(asked["trusted"])
     path = None if asked["model"] is None else _weights(asked["model"], Path(asked["weights_folder"]))
+    loaded = {}
     for key, named in {**({"model": str(path)} if path else {}), **asked["train_files"]}.items():
         try:
-            load(Path(named))
+            loaded[key] = load(Path(named))
         except Exception as error:  # noqa: BLE001  (whatever Ultralytics raises on a broken file is the user's answer)
-            told = safe_loading.explained(Path(named), error, f"name it with --trust {named}")
+            told = safe_loading.explained(Path(named), error, f"name it with --trust {named} (in Python: trust=[...])")
             return {"at": key, "error": str(told).removeprefix(f"{path}: ")}
-    return {} if path is None else {"path": str(path), "sha256": files.digest(path), **facts(path)}
+    return {} if path is None else {"path": str(path), "sha256": files.digest(path), **facts(loaded["model"])}
 
 
 def _weights(model: str, folder: Path) -> Path:

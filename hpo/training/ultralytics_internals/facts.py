@@ -52,12 +52,10 @@ def load(weights: Path) -> Any:
     return load_checkpoint(str(weights))[0]
 
 
-def facts(weights: Path) -> dict[str, Any]:
-    """Return {task, module, family, channels}: the model's task, its last layer, and the channels of its images.
-
-    Raises what Ultralytics raises on a broken file.
+def facts(loaded: Any) -> dict[str, Any]:
+    """Return {task, module, family, channels} of what ``load`` returns: the model's task, its last layer, and the
+    channels of its images.
     """
-    loaded = load(weights)
     found = of_network(loaded)
     channels = int(loaded.yaml.get("channels") or 3)
     return {"task": guess_model_task(loaded), "module": found.module, "family": found.family, "channels": channels}
