@@ -71,6 +71,10 @@ class StudyConflict(HpoError):
         super().__init__(f"study {study!r} is already stored and differs:\n{listed}\n{way_out}")
 
 
+class OutsideStore(HpoError):
+    """A row names a file that is not among the study's own files in the artifact store; nothing was touched."""
+
+
 class StudyBusy(HpoError):
     """Workers are on the study right now."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from hpo import urls
 from hpo.api.finding import who
-from hpo.errors import HpoError, StorageUnavailable
+from hpo.errors import HpoError, OutsideStore, StorageUnavailable
 
 if TYPE_CHECKING:
     from hpo.promotion.registering import Registered
@@ -174,9 +174,13 @@ def _delete_uploads(settings: Settings, storage: Storage, study: StudyRow) -> Hp
     store = checkpoint_store(settings, study)
     if store is None:
         return None
+    left: HpoError | None = None
     try:
         for upload in uploads.named(storage, study):
-            store.delete(upload.location)
+            try:
+                store.delete(upload.location)
+            except OutsideStore as error:
+                left = error
     except HpoError as error:
         return error
-    return None
+    return left

@@ -47,6 +47,7 @@ def run(  # noqa: PLR0913  (as many arguments as the command has options)
     workers: int = 1,
     slots_per_gpu: int | None = 1,
     allow_versions: bool = False,
+    trust: Sequence[str | os.PathLike[str]] = (),
     wait: bool = True,
     on_trial: OnTrial | None = None,
     progress: bool | None = None,
@@ -65,6 +66,8 @@ def run(  # noqa: PLR0913  (as many arguments as the command has options)
         workers: Worker processes on this machine, from 1, each on the next GPU in turn; this process is one of them.
         slots_per_gpu: Trials at a time on each device, from 1; None for as many as memory allows.
         allow_versions: Train with other versions of Ultralytics, torch or hpo than the study was made with.
+        trust: Files of weights that may be unpickled without restriction, which can run any code of their author. A new
+            study records them with their content; other machines trust them then.
         wait: Return when the study has ended; False returns once it has begun, and it runs in a thread of its own.
         on_trial: Is called with each trial that has ended in this process, in the thread that ran it. Where it raises,
             the run stops as after Ctrl-C and raises the same error.
@@ -83,7 +86,7 @@ def run(  # noqa: PLR0913  (as many arguments as the command has options)
         KeyboardInterrupt: Ctrl-C; what ran was given back.
     """
     given = dict(study) if isinstance(study, Mapping) else Path(study)
-    plan = SearchPlan(given, _texts(overrides), device, workers, slots_per_gpu, allow_versions)
+    plan = SearchPlan(given, _texts(overrides), device, workers, slots_per_gpu, allow_versions, tuple(map(Path, trust)))
     shown = in_notebook() if progress is None else progress
     begun = StudyRun(plan, ProgressView() if shown else View(), on_trial)
     if wait:

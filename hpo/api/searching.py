@@ -40,6 +40,8 @@ class SearchPlan:
     """Trials at a time on each device, from 1; None: as many as memory allows."""
     allow_versions: bool = False
     """Whether to train with other versions of packages than the study was made with."""
+    trust: Sequence[Path] = ()
+    """Files of weights that may be unpickled without restriction."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,8 @@ def search(plan: SearchPlan, settings: Settings, stop: StopRequest, view: View, 
             "--slots-per-gpu auto: each of several workers would take all memory for its own: leave --workers out, or "
             "use one worker for all GPUs: hpo worker STUDY --gpus all --slots-per-gpu auto"
         )
-    with opened(plan.study, plan.overrides, settings, SlotRequest(plan.device, plan.slots)) as local:
+    slots = SlotRequest(plan.device, plan.slots)
+    with opened(plan.study, plan.overrides, settings, slots, plan.trust) as local:
         local.refuse_other_versions(allow=plan.allow_versions)
         view.opened(local, local.known_trials())
         with local.more_workers(plan.workers - 1, plan.device, plan.slots or 1) as others:

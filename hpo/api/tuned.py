@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hpo import files
 from hpo.api.finding import stored
 from hpo.errors import HpoError, UsageError
 from hpo.settings import without_secrets
@@ -124,9 +125,8 @@ def write_best(place: Tuned, iterations: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     weights = handover.weights_of(best)
     if weights is not None:
-        aside = folder / f".best.{os.getpid()}.pt"
-        shutil.copyfile(weights, aside)
-        aside.replace(folder / "best.pt")
+        with files.written_aside(folder / "best.pt") as aside:
+            shutil.copyfile(weights, aside)
     seconds = time.monotonic() - place.began
     said = f"{status.budget.counted}/{iterations} iterations complete ({seconds:.2f}s)"
     write_arguments(place.folder / FILE, "\n".join([said, *_title(place, best)]), _values(study, best))

@@ -200,6 +200,25 @@ def versions_allowed() -> bool:
     return bool(click.get_current_context().meta.get(_ALLOWED))
 
 
+_TRUST = "A file of weights that may run code of its author; the study records it, with its content. May be repeated."
+_TRUSTED = "hpo.trust"
+
+
+def trust_option(command: Command) -> Command:
+    """Add ``--trust FILE``; ``trusted`` returns its values."""
+
+    def note(context: click.Context, _option: click.Parameter, value: tuple[Path, ...]) -> None:
+        context.meta[_TRUSTED] = value
+
+    option = click.option("--trust", multiple=True, type=_FILE, expose_value=False, callback=note, help=_TRUST)
+    return option(command)
+
+
+def trusted() -> tuple[Path, ...]:
+    """Return the values of ``--trust`` of the command that runs."""
+    return tuple(click.get_current_context().meta.get(_TRUSTED, ()))
+
+
 def worker_options(command: Command) -> Command:
     """Add the options of every command that trains trials of a stored study: ``--data``, ``--gpus`` and
     ``--allow-versions``.

@@ -10,7 +10,6 @@ import importlib
 import os
 import pwd
 import shlex
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -20,6 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from hpo import files
 from hpo.errors import HpoError, UsageError
 from hpo.processes import end_with_parent
 from hpo.servers import Address, Starting, check_free
@@ -116,7 +116,7 @@ class Cluster:
             roles = ",".join(remote_roles)
             lines += [f"host all {roles} {address} scram-sha-256" for address in ("0.0.0.0/0", "::/0")]
         path = self.folder / "pg_hba.conf"
-        path.write_text("\n".join(lines) + "\n")
+        files.write_text(path, "\n".join(lines) + "\n")  # over a link that the server's user may have put there, too
         self._hand_over(path)
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes], at: Listening) -> None:
@@ -151,7 +151,10 @@ class Cluster:
 
     def _hand_over(self, path: Path) -> None:
         if self._user is not None:
-            shutil.chown(path, self._user, pwd.getpwnam(self._user).pw_gid)
+            entry = pwd.getpwnam(self._user)
+            os.chown(
+                path, entry.pw_uid, entry.pw_gid, follow_symlinks=False
+            )  # the folder is that user's: it may put links
 
 
 def run(what: str, command: list[str], **options: Any) -> str:

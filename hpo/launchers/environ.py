@@ -17,6 +17,9 @@ obeys: it gives its trials back at their next epoch. A mask is inherited over fo
 (torch sets one for SIGTERM in its loader processes). Such processes are therefore ended with SIGKILL.
 """
 
+SAFE = {"ULTRALYTICS_SAFE_LOAD": "1"}
+"""What Ultralytics reads at its import: it then unpickles and evaluates nothing but the parts of a detector."""
+
 
 def prepare_children() -> None:
     """Make multiprocessing start its helpers (forkserver, resource tracker) without this process's secrets, and deaf to
@@ -33,10 +36,10 @@ def _spawn(path: str | bytes, args: Sequence[str], passfds: Sequence[int]) -> in
     """Start a process like the function that this one replaces, and return its id.
 
     The process has the standard streams and ``passfds`` open, and no other descriptors (Python opens all others to be
-    closed at exec). A process that the user's program spawns itself keeps its signals.
+    closed at exec). A process that the user's program spawns itself keeps its signals, and Ultralytics as it is.
     """
-    executable = os.fsdecode(path)
+    executable, ours = os.fsdecode(path), not any("multiprocessing.spawn" in os.fsdecode(arg) for arg in args)
     keep = [(os.POSIX_SPAWN_DUP2, fd, fd) for fd in sorted(map(int, passfds))]  # onto itself: stays open at exec
-    blocked = () if any("multiprocessing.spawn" in os.fsdecode(arg) for arg in args) else BLOCKED
-    environment = without_secrets(os.environ)
+    blocked = BLOCKED if ours else ()
+    environment = without_secrets(os.environ) | (SAFE if ours else {})
     return os.posix_spawn(executable, list(args), environment, file_actions=keep, setsigmask=blocked)

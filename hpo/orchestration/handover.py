@@ -69,7 +69,7 @@ def save(spec: StudySpec, row: TrialRow, folder: Path, data: Path | None = None)
         write_arguments(out.predict, use, predict_arguments(out.weights, imgsz, point))
     if out.operating_point is not None:
         swept = None if row.sweep is None else {**row.sweep.to_dict(), "imgsz": imgsz}
-        out.operating_point.write_text(json.dumps(swept or document(point, imgsz, title, None), indent=2))
+        files.write_text(out.operating_point, json.dumps(swept or document(point, imgsz, title, None), indent=2))
     return out
 
 

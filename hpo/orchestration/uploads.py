@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpo.background import Job, Queue
-from hpo.errors import ClaimLost, HpoError, StorageUnavailable
+from hpo.errors import ClaimLost, HpoError, OutsideStore, StorageUnavailable
 from hpo.retry import Backoff
 from hpo.study.records import Proposal, Upload
 from hpo.study.session.worker_session import WorkerSession
@@ -145,7 +145,7 @@ class Uploads:
             raise
         attempt.epoch, attempt.stored = attempt.stored.epoch, None
         for upload in superseded:  # in the store first: while a row names an upload, anyone can delete it
-            self._store.delete(upload.location)
+            self._delete(upload.location)
         if superseded:
             self._session.uploads.forget(attempt.proposal.token, superseded)
         if attempt.urgent:
@@ -169,8 +169,15 @@ class Uploads:
         """Remove the uploads of all trials that ended for good, whoever trained them."""
         for ordinal, uploads in self._session.uploads.left().items():
             for folder in {upload.location.rpartition("/")[0] for upload in uploads}:
-                self._store.delete(folder)
+                self._delete(folder)
             self._session.uploads.clear(ordinal)
+
+    def _delete(self, location: str) -> None:
+        """Delete what a row names, unless it is none of the study's files: such a row must not keep the others."""
+        try:
+            self._store.delete(location)
+        except OutsideStore as error:
+            log.warning("an upload is not deleted: %s", error)
 
 
 def _closing_order(key: str) -> int | None:

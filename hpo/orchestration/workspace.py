@@ -75,6 +75,7 @@ class Workspace:
             device=device,
             token=proposal.token,
             sharing=sharing,
+            trusted=tuple(study.facts.trusted.values()),
         )
 
     def prediction_folder(self, study: StudyRow) -> PredictionFolder | None:

@@ -163,6 +163,7 @@ class FinalTraining:
             known_epochs=0 if saved is None else saved.epoch,
             device=self._workspace.devices[0],
             token=self.token,
+            trusted=tuple(self._study.facts.trusted.values()),
         )
 
     def _finished(self) -> Ended | None:

@@ -56,6 +56,8 @@ class Facts:
     """Each time that a person let the study go on with other bytes of its data: at, by, before, after, changed, files,
     and the earlier fingerprints of the splits.
     """
+    trusted: dict[str, str] = field(default_factory=dict)
+    """sha256 of each file of weights that the study's creator trusted, by the path that was named."""
 
     @property
     def binding_versions(self) -> dict[str, str]:

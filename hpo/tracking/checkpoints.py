@@ -1,6 +1,9 @@
 """Checkpoints and starting weights in MLflow's artifact store.
 
 They lie in the experiment's artifact location, in their own folders beside those of its runs. No run shows them.
+
+A location is relative to that place. It comes from a row that any worker of the study may write, so one that leads out
+of the place is refused.
 """
 
 from __future__ import annotations
@@ -13,8 +16,9 @@ from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
-from hpo.errors import HpoError
+from hpo.errors import HpoError, OutsideStore
 from hpo.settings import Settings
 from hpo.study.records import StudyRow
 from hpo.tracking import client, experiment
@@ -35,20 +39,34 @@ class MlflowStore:
         with self._reaching("store"):
             place = f"{self._base}/{folder}" if folder else self._base
             client.repository(place, self._settings.tracking_uri).log_artifact(str(file))
-            return f"{place}/{file.name}"
+            return f"{folder}/{file.name}" if folder else file.name
 
     def fetch(self, location: str, target: Path) -> None:
-        place, _, name = location.rpartition("/")
         with self._reaching(location), tempfile.TemporaryDirectory(dir=target.parent, prefix="checkpoint-") as aside:
+            place, name = self._own(location)
             found = client.repository(place, self._settings.tracking_uri).download_artifacts(name, aside)
             if not Path(found).is_file():
                 raise FileNotFoundError(location)
             shutil.move(found, target)
 
     def delete(self, location: str) -> None:
-        place, _, name = location.rpartition("/")
         with suppress(Missing), self._reaching(location):
+            place, name = self._own(location)
             client.repository(place, self._settings.tracking_uri).delete_artifacts(name)
+
+    def _own(self, location: str) -> tuple[str, str]:
+        """Return the folder and the name of a file of this store, or of a folder in it.
+
+        Rows of older versions hold the whole address. Raises OutsideStore.
+        """
+        inner = location.removeprefix(f"{self._base}/")
+        if not _stays_below(inner) or _leads_out(self._base, inner):
+            raise OutsideStore(
+                f"{location}: lies outside of {self._base}, where study {self._study.name!r} keeps its files, so it is "
+                "left alone; hpo writes no such row: see who else has the database's password"
+            )
+        folder, _, name = inner.rpartition("/")
+        return f"{self._base}/{folder}" if folder else self._base, name
 
     @cached_property  # two threads may both find it: they find the same
     def _base(self) -> str:
@@ -67,6 +85,24 @@ class MlflowStore:
                 if not _is_missing(error):
                     raise
                 raise Missing(f"{location}: is not there") from error
+
+
+def _stays_below(inner: str) -> bool:
+    """Return whether a path names something below the folder that it is appended to, however it is decoded."""
+    decoded = inner
+    while (once := unquote(decoded)) != decoded:
+        decoded = once
+    parts = decoded.split("/")
+    return not ({"", ".", ".."} & set(parts) or "\\" in decoded or ":" in parts[0]) and decoded.isprintable()
+
+
+def _leads_out(base: str, inner: str) -> bool:
+    """Return whether a link leads out of a base that is a folder of this machine."""
+    location = urlsplit(base)
+    if location.scheme not in ("", "file"):
+        return False
+    folder = Path(unquote(location.path))
+    return not (folder / inner).resolve().is_relative_to(folder.resolve())
 
 
 def _is_missing(error: Any) -> bool:

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import popen_fork
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from hpo import files, processes
 from hpo.training.memory import peak_mib
-from hpo.training.stops import classify
+from hpo.training.stops import UnusableCheckpoint, classify
+from hpo.trial import checkpoints
 from hpo.trial.families import Family
 from hpo.trial.messages import Answer, Checkpointed, Ended, EpochReport, Memory, Message, Progress, Started, encode
 from hpo.trial.paths import AttemptPaths
@@ -72,7 +73,11 @@ def main(request_json: str, pipe: Connection, lifeline: Connection) -> None:
     try:
         channel.send(Progress("load", 0, 0.0))
         run = _build(request, paths, channel)
-        run.train()
+        try:
+            run.train()
+        except UnusableCheckpoint as error:
+            run = _build(_without_checkpoint(request, error), paths, channel)
+            run.train()
         ended = _completed(run, channel)
         channel.memory(peak_mib(run.device))
     except BaseException as error:  # noqa: BLE001  (every end has a reason; SystemExit and MemoryError too)
@@ -110,13 +115,14 @@ def _is_drawn(request: TrialRequest, ended: Ended) -> bool:
 def _build(request: TrialRequest, paths: AttemptPaths, channel: Channel) -> TrialRun:
     if "torch._inductor" not in sys.modules:
         raise RuntimeError("the forkserver's preload failed: importing torch or ultralytics raised an ImportError")
-    from hpo.training.ultralytics_internals import patches
+    from hpo.training.ultralytics_internals import patches, safe_loading
     from hpo.training.ultralytics_internals.runs import RUNS, family_to_train
 
     def report(epoch: EpochReport) -> Answer:
         channel.memory(peak_mib(run.device))
         return channel.report(epoch)
 
+    safe_loading.restrict(request.trusted)
     patches.apply(patches.threads_per_trial(request.sharing), None if request.cache is None else Path(request.cache))
     family = family_to_train(request.model)
     run = RUNS[family](request, _arguments(request, paths, family), report)
@@ -124,6 +130,14 @@ def _build(request: TrialRequest, paths: AttemptPaths, channel: Channel) -> Tria
     run.add_callback("on_train_start", lambda _: channel.send(Started(_effective(run), run.resumed_from)))
     _follow_batches(run, channel)
     return run
+
+
+def _without_checkpoint(request: TrialRequest, error: UnusableCheckpoint) -> TrialRequest:
+    """Return the request for a training from epoch 1. The checkpoint is not offered to a later attempt again."""
+    print(f"{error}; starting at epoch 1", file=sys.stderr)  # noqa: T201  (the attempt's own log)
+    if request.checkpoint is not None:
+        checkpoints.reject(Path(request.checkpoint))
+    return replace(request, checkpoint=None)
 
 
 def _follow_batches(run: TrialRun, channel: Channel) -> None:

@@ -13,15 +13,19 @@ from hpo.errors import HpoError, UsageError
 
 
 def main(request: str, pipe: Connection, lifeline: Connection) -> None:
-    """Answer ``request``, JSON {model, weights_folder}, with JSON: the facts, or {error: one line}."""
+    """Answer ``request`` with JSON: the facts of the model, or {at: a key path of the study, error: one line}.
+
+    The request is JSON: {model (null for none), weights_folder}; it may have train_files, paths by the key that names
+    them, and trusted, the sha256 of files that may be unpickled without restriction.
+    """
     processes.end_with_pipe(lifeline)
-    asked = json.loads(request)
+    asked = {"train_files": {}, "trusted": [], **json.loads(request)}
     try:
-        answer = _facts(asked["model"], Path(asked["weights_folder"]))
+        answer = _answer(asked)
     except HpoError as error:
-        answer = {"error": str(error)}
+        answer = {"at": "model", "error": str(error)}
     except Exception as error:  # noqa: BLE001  (whatever Ultralytics raises on a broken model is the user's answer)
-        answer = {"error": f"{type(error).__name__}: {' '.join(str(error).split())}"[:600]}
+        answer = {"at": "model", "error": f"{type(error).__name__}: {' '.join(str(error).split())}"[:600]}
     pipe.send_bytes(json.dumps(answer).encode())
 
 
@@ -46,11 +50,20 @@ def free_memory(_request: str, pipe: Connection, lifeline: Connection) -> None:
     pipe.send_bytes(json.dumps(free).encode())
 
 
-def _facts(model: str, weights_folder: Path) -> dict[str, Any]:
-    from hpo.training.ultralytics_internals.facts import facts
+def _answer(asked: dict[str, Any]) -> dict[str, Any]:
+    from hpo.training.ultralytics_internals import safe_loading
+    from hpo.training.ultralytics_internals.facts import facts, load
 
-    path = _weights(model, weights_folder)
-    return {"path": str(path), "sha256": files.digest(path), **facts(path)}
+    safe_loading.restrict(asked["trusted"])
+    path = None if asked["model"] is None else _weights(asked["model"], Path(asked["weights_folder"]))
+    loaded = {}
+    for key, named in {**({"model": str(path)} if path else {}), **asked["train_files"]}.items():
+        try:
+            loaded[key] = load(Path(named))
+        except Exception as error:  # noqa: BLE001  (whatever Ultralytics raises on a broken file is the user's answer)
+            told = safe_loading.explained(Path(named), error, f"name it with --trust {named} (in Python: trust=[...])")
+            return {"at": key, "error": str(told).removeprefix(f"{path}: ")}
+    return {} if path is None else {"path": str(path), "sha256": files.digest(path), **facts(loaded["model"])}
 
 
 def _weights(model: str, folder: Path) -> Path:

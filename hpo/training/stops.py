@@ -17,6 +17,10 @@ class Stop(Exception):
         super().__init__(f"{reason}: {detail}" if detail else str(reason))
 
 
+class UnusableCheckpoint(Exception):
+    """A checkpoint can't be used: it is damaged, of another version, or holds what could run code."""
+
+
 _NO_MEMORY = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_INTERNAL_ERROR", "unable to find an engine")
 _NO_HOST_MEMORY = ("DefaultCPUAllocator", "could not create a primitive", "Cannot allocate memory")
 """Error texts of torch, of oneDNN (which says no more than that) and of the C library."""

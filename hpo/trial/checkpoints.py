@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -81,6 +82,12 @@ def found(folder: Path, owner: str) -> list[Saved]:
 def newest(folder: Path, owner: str) -> Saved | None:
     """Return the newest whole checkpoint of ``owner``."""
     return next((saved for saved in found(folder, owner) if saved.is_whole()), None)
+
+
+def reject(path: Path) -> None:
+    """Let the checkpoint ``path``, whose content can't be used, belong to nobody."""
+    with suppress(OSError):
+        path.with_suffix(".json").unlink(missing_ok=True)
 
 
 def remove(folder: Path) -> None:

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from hpo import files
+
 _BELOW_HOME = re.compile(r".*/(studies/[^/]+/trials/\d+-\d+)(/.*)?", re.DOTALL)
 
 
@@ -49,7 +51,7 @@ class AttemptPaths:
     def claim(self, token: str) -> None:
         """Write ``token`` into the folder, which then belongs to that attempt."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.owner.write_text(token)
+        files.write_text(self.owner, token)
 
     def belongs_to(self, token: str) -> bool:
         """Return whether the folder is on this machine and belongs to the attempt with this token."""

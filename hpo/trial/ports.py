@@ -164,7 +164,8 @@ class CheckpointStore(Protocol):
             folder: A path inside the store, with ``/``.
 
         Returns:
-            The location of the stored file, for ``fetch`` and ``delete``; it holds ``/`` as its separator.
+            The location of the stored file, for ``fetch`` and ``delete``: relative to the store, with ``/`` as its
+            separator.
 
         Raises:
             hpo.errors.StorageUnavailable: The store does not answer; the call may be tried again.
@@ -181,6 +182,7 @@ class CheckpointStore(Protocol):
 
         Raises:
             hpo.errors.StorageUnavailable: The store does not answer; the call may be tried again.
+            hpo.errors.OutsideStore: The location leads out of the store.
             hpo.errors.HpoError: Nothing lies at the location.
         """
         ...
@@ -192,6 +194,7 @@ class CheckpointStore(Protocol):
             location: What ``put`` has returned, or a folder of such locations.
 
         Raises:
+            hpo.errors.OutsideStore: The location leads out of the store.
             hpo.errors.StorageUnavailable: The store does not answer; the call may be tried again.
             hpo.errors.HpoError: The store refuses.
         """

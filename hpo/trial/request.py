@@ -73,6 +73,8 @@ class TrialRequest:
     """Lease token of the attempt; its checkpoints carry it."""
     sharing: int = 1
     """Number of trials, this one included, that the worker trains at a time: they share the CPU's cores."""
+    trusted: tuple[str, ...] = ()
+    """sha256 of each file of weights that the study's creator trusted: it may be unpickled without restriction."""
 
     def to_json(self) -> str:
         own = {
@@ -91,5 +93,6 @@ class TrialRequest:
             "operating_point": None if point is None else OperatingPoint.from_dict(point),
             "sweep": None if sweep is None else SweepPlan.from_dict(sweep),
             "predictions": None if kept is None else PredictionFolder(**kept),
+            "trusted": tuple(raw["trusted"]),
         }
         return TrialRequest(**{**raw, **own})

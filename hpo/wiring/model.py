@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,53 +33,87 @@ class Model:
     facts: ModelFacts
 
 
-def look_at(launcher: ForkserverLauncher, loaded: Loaded, settings: Settings) -> Model:
-    """Read the model: a YAML as text; weights are loaded in a separate process (after a download, if given by name)."""
+def look_at(launcher: ForkserverLauncher, loaded: Loaded, settings: Settings, trusted: Collection[str] = ()) -> Model:
+    """Read the model: a YAML as text; weights are loaded in a separate process (after a download, if given by name).
+
+    So are weights that the training arguments name. ``trusted`` holds the sha256 of files that may be unpickled without
+    restriction. Raises SpecError for weights that are refused.
+    """
     from hpo.studyfile.reading import models
 
-    spec = loaded.spec
+    spec, probe = loaded.spec, _Probe(launcher, settings, trusted)
     file, facts = models.yaml_file(spec.model), models.facts(spec.model)
     if file is None and facts is not None and facts.family is None:
         return Model(spec.model, None, files.digest(Path(spec.model)), facts)  # refused: Ultralytics need not load it
     if file is None or facts is None:
-        return _probe(launcher, loaded, settings)
+        return _weights(loaded, probe.ask(spec.model, _weights_under_train(spec)))
+    if others := _weights_under_train(spec):
+        _raise_refusal(loaded, probe.ask(None, others))
     text = file.read_text()
-    # the scale is a letter of the name: the same text is another model as yolov8n.yaml and as yolov8s.yaml
-    digest = hashlib.sha256(f"{Path(spec.model).name}\n{text}".encode()).hexdigest()
-    return Model(spec.model, text, digest, facts)
+    return Model(spec.model, text, _digest(spec.model, text), facts)
 
 
-def _probe(launcher: ForkserverLauncher, loaded: Loaded, settings: Settings) -> Model:
+def trusted(named: Iterable[Path]) -> dict[str, str]:
+    """Return the sha256 of each file that a person trusts, by its path. Raises UsageError."""
+    try:
+        return {str(file): files.digest(file) for file in named}
+    except OSError as error:
+        raise UsageError(
+            f"--trust {error.filename}: can't be read: {error.strerror}; name a file of weights"
+        ) from error
+
+
+def _digest(name: str, text: str) -> str:
+    """Return the identity of a YAML.
+
+    The scale is a letter of the name: the same text is another model as yolov8n.yaml and as yolov8s.yaml.
+    """
+    return hashlib.sha256(f"{Path(name).name}\n{text}".encode()).hexdigest()
+
+
+def _weights(loaded: Loaded, answer: dict[str, Any]) -> Model:
     from hpo.studyfile.checks.model import ModelFacts
-    from hpo.studyfile.text.report import Finding
     from hpo.trial.families import Family
 
-    answer = _ask_probe(launcher, loaded.spec.model, settings)
-    if "error" in answer:
-        raise SpecError(loaded.problems([Finding("model", f"{loaded.spec.model}: {answer['error']}")]))
+    _raise_refusal(loaded, answer)
     family = None if answer["family"] is None else Family(answer["family"])
     facts = ModelFacts(answer["task"], answer["module"], family, answer["channels"])
     return Model(answer["path"], None, answer["sha256"], facts)
 
 
-def _ask_probe(launcher: ForkserverLauncher, model: str, settings: Settings) -> dict[str, Any]:
-    from hpo.training import probe
+def _raise_refusal(loaded: Loaded, answer: dict[str, Any]) -> None:
+    from hpo.studyfile.text.report import Finding
 
-    request = json.dumps({"model": model, "weights_folder": str(settings.home / "weights")})
-    problem = f"model {model}: the process that looks at it gave no answer"
-    answer: dict[str, Any] = machine.ask(launcher, probe.main, request, problem)
-    return answer
+    if "error" in answer:
+        named = f"{loaded.spec.model}: " if answer["at"] == "model" else ""
+        raise SpecError(loaded.problems([Finding(answer["at"], f"{named}{answer['error']}")]))
+
+
+@dataclass(frozen=True)
+class _Probe:
+    """Asks a process of its own about weights."""
+
+    launcher: ForkserverLauncher
+    settings: Settings
+    trusted: Collection[str]
+    """sha256 of files that may be unpickled without restriction."""
+
+    def ask(self, model: str | None, train_files: Mapping[str, str]) -> dict[str, Any]:
+        """Return what ``hpo.training.probe.main`` says; ``train_files`` holds paths by the key that names them."""
+        from hpo.training import probe
+
+        given = {"train_files": dict(train_files), "trusted": sorted(self.trusted)}
+        request = json.dumps({"model": model, "weights_folder": str(self.settings.home / "weights"), **given})
+        problem = f"model {model}: the process that looks at it gave no answer"
+        answer: dict[str, Any] = machine.ask(self.launcher, probe.main, request, problem)
+        return answer
 
 
 def here(launcher: ForkserverLauncher, study: StudyRow, settings: Settings) -> str:
     """Return the study's model on this machine: its YAML as stored, or weights with the same content."""
     _refuse_other_train_files(study)
-    name = Path(study.spec.model).name
     if study.facts.model_yaml is not None:
-        placed = settings.study_folder(study.name) / "model" / name  # the name contains the scale
-        placed.parent.mkdir(parents=True, exist_ok=True)
-        files.write_text(placed, study.facts.model_yaml)
-        return str(placed)
+        return _yaml_here(study, study.facts.model_yaml, settings)
     from hpo.orchestration import starting_weights
     from hpo.study.studies import places
 
@@ -87,7 +122,7 @@ def here(launcher: ForkserverLauncher, study: StudyRow, settings: Settings) -> s
     found = starting_weights.obtain(store, study, settings.home / "weights", remembered)
     if found is not None:
         return str(found)
-    answer = _ask_probe(launcher, study.spec.model, settings)
+    answer = _Probe(launcher, settings, study.facts.trusted.values()).ask(study.spec.model, {})
     if "error" in answer:
         raise UsageError(f"study {study.name!r}: its weights can't be had on this machine: {answer['error']}")
     if answer["sha256"] != study.identity.model_sha256:
@@ -95,6 +130,25 @@ def here(launcher: ForkserverLauncher, study: StudyRow, settings: Settings) -> s
         differs = f"model (content of {answer['path']}): sha256 {answer['sha256'][:12]}, not {stored[:12]}"
         raise StudyConflict(study.name, [differs], "way out: the same weights at that place")
     return str(answer["path"])
+
+
+def _yaml_here(study: StudyRow, text: str, settings: Settings) -> str:
+    """Write the stored text of the model, which is whoever may write the study's row's, once it is found harmless.
+
+    Raises StudyConflict where it is not the text that the study was made with, and SpecError where it would run code.
+    """
+    from hpo.studyfile.reading import models
+
+    name, found = Path(study.spec.model).name, _digest(study.spec.model, text)  # the name contains the scale
+    if found != study.identity.model_sha256:
+        differs = f"model (its stored text): sha256 {found[:12]}, not {study.identity.model_sha256[:12]}"
+        way_out = "way out: someone has changed the study's row since it was made: make the study anew, by another name"
+        raise StudyConflict(study.name, [differs], way_out)
+    models.check_text(text, f"study {study.name}, {name}")
+    placed = settings.study_folder(study.name) / "model" / name
+    placed.parent.mkdir(parents=True, exist_ok=True)
+    files.write_text(placed, text)
+    return str(placed)
 
 
 def _refuse_other_train_files(study: StudyRow) -> None:
@@ -109,14 +163,20 @@ def _refuse_other_train_files(study: StudyRow) -> None:
 
 def train_files(spec: StudySpec) -> dict[str, str]:
     """Return the sha256 of each file of weights that the training arguments name and that is on this machine."""
-    from hpo.studyfile.reading.train_files import NAMES
-
-    named = {name: value for name, value in spec.train if name in NAMES and isinstance(value, str)}
+    named = _weights_under_train(spec)
     try:
-        return {name: files.digest(Path(value)) for name, value in named.items() if Path(value).is_absolute()}
+        return {key.removeprefix("train."): files.digest(Path(value)) for key, value in named.items()}
     except OSError as error:
         way_out = "put the file that the study names there on this machine"
         raise UsageError(f"train: {error.filename}: can't be read: {error.strerror}; {way_out}") from error
+
+
+def _weights_under_train(spec: StudySpec) -> dict[str, str]:
+    """Return the path of each file of weights that a training argument names, by the key of the study."""
+    from hpo.studyfile.reading.train_files import NAMES
+
+    named = {f"train.{name}": value for name, value in spec.train if name in NAMES and isinstance(value, str)}
+    return {key: value for key, value in named.items() if Path(value).is_absolute()}
 
 
 def share_weights(settings: Settings, storage: Storage, study: StudyRow, file: Path) -> None:

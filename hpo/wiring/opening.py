@@ -153,9 +153,16 @@ class LocalStudy:
 
 @contextmanager
 def opened(
-    given: Path | Mapping[str, Any], overrides: Sequence[str], settings: Settings, slot_request: SlotRequest = ONE_SLOT
+    given: Path | Mapping[str, Any],
+    overrides: Sequence[str],
+    settings: Settings,
+    slot_request: SlotRequest = ONE_SLOT,
+    trust: Sequence[Path] = (),
 ) -> Iterator[LocalStudy]:
-    """Check a study (its file or its mapping) against its data and model; then store it, or join the stored one."""
+    """Check a study (its file or its mapping) against its data and model; then store it, or join the stored one.
+
+    ``trust`` names files of weights that may be unpickled without restriction, here and wherever the study is trained.
+    """
     from hpo.dataset import manifest
     from hpo.dataset.description import look_at
 
@@ -168,11 +175,13 @@ def opened(
     from hpo.study.records import Facts, Identity
     from hpo.study.studies import lifecycle, places
 
-    found = model.look_at(launcher, loaded, settings)
+    trusted = model.trusted(trust)
+    found = model.look_at(launcher, loaded, settings, trusted.values())
     loaded.check_facts(dataset, found.facts)
     with open_storage(settings.storage_url, create=True, lease_s=spec.recovery.lease_s, home=settings.home) as storage:
         identity = Identity(dataset.fingerprint, found.sha256)
-        stored = Facts(found.yaml, asdict(dataset), machine.versions(), train_files=model.train_files(spec))
+        train_files = model.train_files(spec)
+        stored = Facts(found.yaml, asdict(dataset), machine.versions(), train_files=train_files, trusted=trusted)
         if lifecycle.is_stored(storage, spec.name):
             _refuse_other_data(lifecycle.load(storage, spec.name), look, settings)
         elif spec.warm_start:

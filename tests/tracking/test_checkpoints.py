@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pytest
 
-from hpo.errors import StorageUnavailable
+from hpo.errors import OutsideStore, StorageUnavailable
 from hpo.servers import Address
 from hpo.settings import Settings
 from hpo.tracking import client, ui
@@ -52,6 +54,56 @@ def test_what_was_put_is_fetched_and_deleted_in_any_order_twice(store: MlflowSto
     with pytest.raises(Missing):
         store.fetch(second, tmp_path / "gone.tmp")
     assert sorted(path.name for path in tmp_path.glob("*.tmp")) == ["here.tmp"]
+
+
+def test_a_location_is_relative_and_the_whole_address_of_an_older_version_still_works(
+    store: MlflowStore, file: Path, tmp_path: Path
+) -> None:
+    location = store.put(file, "00004")
+    assert location == f"00004/{file.name}"
+    store.fetch(f"{store._base}/{location}", tmp_path / "here.tmp")
+    assert (tmp_path / "here.tmp").read_bytes() == file.read_bytes()
+    store.delete(f"{store._base}/00004")
+    with pytest.raises(Missing):
+        store.fetch(location, tmp_path / "gone.tmp")
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "{folder}/kept",
+        "file://{folder}/kept",
+        "mlflow-artifacts:/1/checkpoints/kept",
+        "../kept",
+        "00004/../../kept",
+        "%2e%2e/kept",
+        "%252e%252e/kept",
+        "00004/..\\..\\kept",
+        "",
+        "/",
+        ".",
+        "00004/",
+        "link/kept",
+    ],
+)
+def test_a_row_that_names_another_place_is_neither_fetched_nor_deleted(
+    settings: Settings, file: Path, tmp_path: Path, location: str
+) -> None:
+    store, kept = MlflowStore(settings, make_study()), tmp_path / "mine" / "kept"
+    store.put(file, "00004")
+    base = Path(url2pathname(urlsplit(store._base).path))
+    kept.mkdir(parents=True)
+    (kept / "file").write_text("x")
+    (base.parent / "kept").mkdir()
+    (base / "link").symlink_to(tmp_path / "mine")
+    named = location.format(folder=tmp_path / "mine")
+    with pytest.raises(OutsideStore, match=r"lies outside of .* left alone"):
+        store.delete(named)
+    with pytest.raises(OutsideStore):
+        store.fetch(named, tmp_path / "here.tmp")
+    assert (kept / "file").exists()
+    assert (base.parent / "kept").is_dir()
+    assert (base / "00004" / file.name).is_file()
 
 
 @pytest.mark.long

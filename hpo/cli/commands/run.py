@@ -19,6 +19,8 @@ from hpo.cli.options import (
     print_json,
     slots_option,
     store_options,
+    trust_option,
+    trusted,
     versions_allowed,
     versions_option,
     with_data,
@@ -38,6 +40,7 @@ _WORKERS = "Worker processes on this machine, each on the next GPU in turn."
 @slots_option
 @versions_option
 @accept_data_option
+@trust_option
 @json_option
 def run(
     file: Path, overrides: tuple[str, ...], device: str, workers: int, slots_per_gpu: int | None, *, as_json: bool
@@ -56,7 +59,7 @@ def run(
 
     accept_data_if_asked(str(file), named_data())
     settings, stop = load_settings(), StopRequest()
-    plan = SearchPlan(file, with_data(overrides), device, workers, slots_per_gpu, versions_allowed())
+    plan = SearchPlan(file, with_data(overrides), device, workers, slots_per_gpu, versions_allowed(), trusted())
     done = search(plan, settings, stop, TerminalView(quiet=as_json), on_signals)
     if as_json:
         print_json(status_json(done.status, done.confirmation))
@@ -70,13 +73,14 @@ def run(
 @store_options
 @file_arguments
 @data_of_file_option
+@trust_option
 @json_option
 def create(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
     """Check FILE, initialise the database if it is empty, and store the study for later runs."""
     from hpo.cli.commands.stages import say_what_was_taken_over
     from hpo.wiring.opening import opened
 
-    with opened(file, with_data(overrides), load_settings()) as local:
+    with opened(file, with_data(overrides), load_settings(), trust=trusted()) as local:
         study = local.study
     if as_json:
         print_json({"study": study.name, "uuid": study.uuid, "created": study.created_at})

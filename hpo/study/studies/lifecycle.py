@@ -41,6 +41,7 @@ def create_or_join(
     asked = _as_stored(row, spec, identity, facts)
     alike = replace(asked, confirm=row.spec.confirm, final=row.spec.final)
     differences = [*_differences(row, (alike, plan), identity), *other_files(row, facts.train_files or {})]
+    differences += _newly_trusted(row, facts)
     if differences:
         raise StudyConflict(spec.name, differences, _way_out(row, identity))
     return row if alike == asked else _with_later_stages(storage, row, spec)
@@ -224,6 +225,13 @@ def other_files(stored: StudyRow, found: Mapping[str, str]) -> list[str]:
         for name, sha256 in found.items()
         if known.get(name, sha256) != sha256
     ]
+
+
+def _newly_trusted(stored: StudyRow, asked: Facts) -> list[str]:
+    """Return a line for each file that is trusted only now: the other machines go by what the study was made with."""
+    known = set(stored.facts.trusted.values())
+    new = [file for file, sha256 in asked.trusted.items() if sha256 not in known]
+    return [f"--trust {file}: the study was made without it, so no machine trusts it" for file in new]
 
 
 def _as_stored(row: StudyRow, spec: StudySpec, identity: Identity, facts: Facts) -> StudySpec:

@@ -7,13 +7,15 @@ import re
 from pathlib import Path
 
 from hpo.studyfile.arguments import arguments
+from hpo.studyfile.checks import layers
 from hpo.studyfile.checks.model import ModelFacts
 from hpo.studyfile.reading import pickled
-from hpo.studyfile.text.fields import Field, text
+from hpo.studyfile.text.fields import Field
+from hpo.studyfile.text.fields import text as read_text
 from hpo.studyfile.text.places import Folders, home_expanded, look_for, shipped
 from hpo.studyfile.text.report import nearest
 from hpo.trial.families import family_of
-from hpo.yamlfile.document import OVERRIDE, plain, read_document
+from hpo.yamlfile.document import OVERRIDE, Node, parse, plain, read_document
 from hpo.yamlfile.report import ProblemReport
 
 _TASKS = {
@@ -30,7 +32,7 @@ _SUFFIXES = (".pt", ".yaml", ".yml")
 
 def read_model(field: Field, folders: Folders) -> str | None:
     """Return the name as written, or the absolute path of the file that it means."""
-    name = text(field)
+    name = read_text(field)
     if name is None:
         return None
     task = _TASK_SUFFIX.search(Path(name).stem)
@@ -53,7 +55,7 @@ def _find(field: Field, name: str, folders: Folders) -> str | None:
     own = Path(os.path.realpath(folders.working / field.node.file))  # a study file may be named like its model
     found, tried = look_for(path, (*order, *(shipped("models") if plain_name else [])), but=own)
     if found is not None:
-        return str(found)
+        return str(found) if name.endswith(".pt") or _is_plain(found, field.report) else None
     if not plain_name:
         return field.fail(f"no such file (tried {', '.join(dict.fromkeys(str(candidate) for candidate in tried))})")
     if not name.endswith(".pt") and _in_package(name) is None:
@@ -63,6 +65,27 @@ def _find(field: Field, name: str, folders: Folders) -> str | None:
             f"{nearest(name, known)}"
         )
     return name
+
+
+def _is_plain(file: Path, report: ProblemReport) -> bool:
+    """Return whether a model's YAML describes a network and nothing else; ``report`` gets its problems."""
+    found = ProblemReport()
+    _check(read_document(file, found), found)
+    for problem in found.problems:
+        report.add(problem)
+    return not found.problems
+
+
+def check_text(text: str, shown_as: str) -> None:
+    """Raise SpecError with all problems where the text of a model's YAML describes more than a network."""
+    report = ProblemReport()
+    _check(parse(text, shown_as, report), report)
+    report.raise_if_any()
+
+
+def _check(node: Node | None, report: ProblemReport) -> None:
+    if node is not None:
+        layers.check(Field(node, "", report))
 
 
 def _package_models() -> Path:

@@ -6,25 +6,35 @@ and gradients are not accumulated over the end of an epoch.
 
 from __future__ import annotations
 
-import pickle
 import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from ultralytics.engine.trainer import BaseTrainer
-from ultralytics.utils import LOGGER
 from ultralytics.utils.torch_utils import unwrap_model
 
+from hpo import files
+from hpo.training.guard import DivergenceGuard
+from hpo.training.stops import UnusableCheckpoint, classify
+from hpo.training.ultralytics_internals import safe_loading
 from hpo.trial import checkpoints
+from hpo.trial.messages import EpochReport
+from hpo.trial.vocabulary import Reason
 
 SHARE = 0.02
 """Largest share of a training's time, roughly, that writing checkpoints takes."""
 FORMAT = 3
+_SAFE: list[Any] = [
+    *(np.zeros(1).__reduce__()[0], np.float64(0).__reduce__()[0], np.ndarray, np.dtype),
+    *(type(np.dtype(kind)) for kind in ("uint32", "int64", "float32", "float64")),
+]
+"""What NumPy's random state and its numbers need to be unpickled; no kind that can hold another object."""
 
 
 class Schedule:
@@ -46,12 +56,13 @@ class Schedule:
         self._cost_s = self._written_at - start
 
 
-def save(trainer: BaseTrainer, notes: dict[str, Any], folder: Path, owner: str) -> None:
-    """Save the newest checkpoint of ``folder``. ``notes``: plain values that the caller keeps.
+def save(trainer: BaseTrainer, kept: tuple[DivergenceGuard, list[EpochReport]], folder: Path, owner: str) -> None:
+    """Save the newest checkpoint of ``folder``, with what ``restore`` returns.
 
     best.pt is part of it: the file beside it may be of a later epoch when an attempt resumes from here.
     """
     criterion = getattr(unwrap_model(trainer.model), "criterion", None)
+    guard, reports = kept
     state = {
         "format": FORMAT,
         "epoch": trainer.epoch + 1,
@@ -66,41 +77,64 @@ def save(trainer: BaseTrainer, notes: dict[str, Any], folder: Path, owner: str) 
         "mosaic_buffer": list(getattr(trainer.train_loader.dataset, "buffer", [])),
         "random": _random_states(),
         "best": _bytes(trainer.best),
-        "notes": notes,
+        "notes": {"guard": asdict(guard), "reports": [asdict(report) for report in reports]},
     }
     checkpoints.write(folder, trainer.epoch + 1, owner, lambda file: torch.save(state, file))
 
 
-def restore(trainer: BaseTrainer, path: Path) -> dict[str, Any] | None:
-    """Set a freshly set up training to the state of ``path``, and return its notes.
+def restore(trainer: BaseTrainer, path: Path) -> tuple[DivergenceGuard, list[EpochReport]]:
+    """Set a freshly set up training to the state of ``path``; return its guard, and its reports from epoch 1 on.
 
-    None where it can't be read: the training then starts from epoch 1.
+    Raises ``UnusableCheckpoint`` where that is not possible, perhaps with half of the state set: make another training
+    then, in the same folder.
     """
     try:
-        # our own file, named by the database; its numpy and python random states are no plain tensors
-        state = torch.load(path, map_location=trainer.device, weights_only=False)
-        if state["format"] != FORMAT:
-            raise ValueError(f"format {state['format']}, not {FORMAT}")  # noqa: TRY301
-    except (OSError, RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
-        LOGGER.warning(f"checkpoint {path} can't be used ({error}); starting at epoch 1")
-        return None
+        return _restored(trainer, path)
+    except Exception as error:  # a file of another machine may hold anything
+        if classify(error)[0] is not Reason.CRASH:
+            raise  # memory or disk
+        for file in (trainer.csv, trainer.best):
+            file.unlink(missing_ok=True)
+        told = f"{type(error).__name__}: {' '.join(str(error).split())}"[:400]
+        raise UnusableCheckpoint(f"checkpoint {path} can't be used ({told})") from error
+
+
+def _restored(trainer: BaseTrainer, path: Path) -> tuple[DivergenceGuard, list[EpochReport]]:
+    with torch.serialization.safe_globals(_SAFE):
+        state = torch.load(path, map_location=trainer.device, weights_only=True)
+    if state["format"] != FORMAT:
+        raise ValueError(f"format {state['format']}, not {FORMAT}")
+    guard, reports = _guard(**state["notes"]["guard"]), [_report(**each) for each in state["notes"]["reports"]]
+    epochs = [report.epoch for report in reports]
+    if not 0 < state["epoch"] < trainer.epochs or epochs != list(range(1, state["epoch"] + 1)):
+        raise ValueError(f"epoch {state['epoch']} of {trainer.epochs}, with reports of {epochs}")
     unwrap_model(trainer.model).load_state_dict(state["model"])
     trainer.ema.ema.load_state_dict(state["ema"])
-    trainer.ema.updates = state["updates"]
+    trainer.ema.updates = int(state["updates"])
     _restore_criterion(trainer, state["criterion_updates"])
     trainer.optimizer.load_state_dict(state["optimizer"])
     trainer.scaler.load_state_dict(state["scaler"])
-    trainer.best_fitness = state["best_fitness"]
+    best = state["best_fitness"]
+    trainer.best_fitness = None if best is None else float(best)
     trainer.csv.write_text(state["results"])
     trainer.start_epoch = state["epoch"]
     if state["best"] is not None:
-        trainer.best.write_bytes(state["best"].cpu().numpy().tobytes())
+        files.write_bytes(trainer.best, state["best"].cpu().numpy().tobytes())
+        safe_loading.check(trainer.best)
     _advance_loader(trainer, state["epoch"])
     for index in state["mosaic_buffer"]:  # mosaic takes three images from the last ones loaded: load the same, in order
         trainer.train_loader.dataset.load_image(index)
     _restore_random(state["random"])
-    notes: dict[str, Any] = state["notes"]
-    return notes
+    return guard, reports
+
+
+def _guard(first_cls_loss: Any, was_alive: Any, dead_epochs: Any) -> DivergenceGuard:
+    return DivergenceGuard(None if first_cls_loss is None else float(first_cls_loss), bool(was_alive), int(dead_epochs))
+
+
+def _report(epoch: Any, objective: Any, metrics: Any, seconds: Any, recorded_at: Any) -> EpochReport:
+    numbers = {str(name): float(value) for name, value in metrics.items()}
+    return EpochReport(int(epoch), float(objective), numbers, float(seconds), float(recorded_at))
 
 
 def _bytes(file: Path) -> torch.Tensor | None:

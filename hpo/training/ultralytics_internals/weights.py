@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -15,18 +13,15 @@ from ultralytics.nn import tasks
 
 from hpo import files
 from hpo.errors import UsageError
-from hpo.training.ultralytics_internals import local_paths
+from hpo.training.ultralytics_internals import local_paths, safe_loading
 from hpo.training.ultralytics_internals.facts import NetworkFacts, of_network
 from hpo.trial.classes import trained
 from hpo.trial.families import Family
 
 _MOST_DIFFERENCES = 10
-_REFUSED = re.compile(r"GLOBAL (\S+)|but got (\S+)")
-"""Pattern of what torch's restricted unpickler will not call or make (torch 2.15, _weights_only_unpickler.py)."""
 _OF_YOLOV5 = b"cmodels.yolo\n"
 """The pickle's instruction that takes a class of the repository's module."""
-_UNKNOWN = "references types outside the supported Ultralytics checkpoint format"
-"""Error text of ultralytics 8.4.190, nn/tasks.py torch_safe_load."""
+_TRUST = "load it with --trust (in Python: trust=True)"
 
 
 @dataclass(frozen=True)
@@ -117,14 +112,14 @@ def _model(path: Path, *, trust: bool) -> Any:
     if path.suffix != ".pt":
         raise UsageError(f"{path}: weights are read from a .pt file of Ultralytics; exported models can't be swept")
     if not zipfile.is_zipfile(path):
-        raise _damaged(path)
+        raise safe_loading.damaged(path)
     _refuse_yolov5(path)
     try:
         local_paths.allow_any_folder()
-        with _safe_loading(on=not trust):
+        with safe_loading.in_block(on=not trust):
             model, _ = tasks.load_checkpoint(str(path))
     except Exception as error:  # whatever Ultralytics raises on a broken file is the user's answer
-        raise _explained(path, error) from error
+        raise safe_loading.explained(path, error, _TRUST) from error
     return model
 
 
@@ -134,48 +129,12 @@ def _refuse_yolov5(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             pickles = [archive.read(name) for name in archive.namelist() if name.endswith("/data.pkl")]
     except (OSError, zipfile.BadZipFile) as error:
-        raise _damaged(path) from error
+        raise safe_loading.damaged(path) from error
     if any(_OF_YOLOV5 in pickled for pickled in pickles):
         raise UsageError(
             f"{path}: is of the yolov5 repository (its pickle names models.yolo), whose code it needs; train anew with "
             "Ultralytics, whose own weights are called yolov5nu.pt, yolov5su.pt, ..."
         )
-
-
-@contextmanager
-def _safe_loading(*, on: bool) -> Iterator[None]:
-    """Set safe loading in the block.
-
-    ``load_checkpoint`` has no argument for it, and the environment's ULTRALYTICS_SAFE_LOAD is read at import.
-    """
-    before = tasks.SAFE_LOAD
-    tasks.SAFE_LOAD = on
-    try:
-        yield
-    finally:
-        tasks.SAFE_LOAD = before
-
-
-def _explained(path: Path, error: Exception) -> UsageError:
-    """Explain an error of Ultralytics or torch to the person who named the file."""
-    text, cause = " ".join(str(error).split()), " ".join(str(error.__cause__ or "").split())
-    if _UNKNOWN in text and not cause:
-        return UsageError(f"{path}: holds no model; name the best.pt or last.pt of a detection training")
-    refused = _REFUSED.search(cause) if _UNKNOWN in text else None
-    if refused:
-        return UsageError(
-            f"{path}: not loaded, because it could run code: it refers to {refused[1] or refused[2]}, which is no part "
-            "of a detector. If you trust whoever made the file, load it with --trust (in Python: trust=True)"
-        )
-    if "TorchScript archive" in text:
-        return UsageError(f"{path}: is an export (TorchScript); name the .pt file that it was made from")
-    if cause:
-        return _damaged(path)
-    return UsageError(f"{path}: can't be loaded as weights of Ultralytics: {type(error).__name__}: {text[:300]}")
-
-
-def _damaged(path: Path) -> UsageError:
-    return UsageError(f"{path}: is empty, cut off or no file of weights; copy it again from where it was made")
 
 
 def _family(path: Path, model: Any) -> Family:

@@ -6,7 +6,6 @@ import csv
 import time
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -202,12 +201,10 @@ class TrialRun(DetectionTrainer):
     @override
     def resume_training(self, ckpt: Any) -> None:
         saved = self.request.checkpoint
-        notes = None if saved is None else checkpoint.restore(self, Path(saved))
-        if notes is None:
+        if saved is None:
             return
+        self.guard, self.reports = checkpoint.restore(self, Path(saved))
         self.resumed_from = self.start_epoch
-        self.guard = DivergenceGuard(**notes["guard"])
-        self.reports = [EpochReport(**report) for report in notes["reports"]]
         for report in self.reports[self.request.known_epochs :]:
             if self.report(report) is Answer.PRUNE:  # a wish to give back is repeated after the next epoch
                 raise Stop(Reason.PRUNED)
@@ -231,8 +228,7 @@ class TrialRun(DetectionTrainer):
 
     def save_checkpoint(self) -> None:
         with self.checkpoints.timed():
-            notes = {"guard": asdict(self.guard), "reports": [asdict(report) for report in self.reports]}
-            checkpoint.save(self, notes, self.paths.checkpoints, self.request.token)
+            checkpoint.save(self, (self.guard, self.reports), self.paths.checkpoints, self.request.token)
         self.checkpoints.announce(self.epoch + 1)
 
     def obey(self, answer: Answer) -> None:

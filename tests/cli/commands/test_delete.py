@@ -53,6 +53,25 @@ def test_uploaded_checkpoints_go_with_their_study(shell: Shell, study: Study, mo
 
 
 @pytest.mark.long
+def test_a_row_that_names_another_file_deletes_nothing_but_the_study(
+    shell: Shell, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shell.folder)  # MLflow's files lie in the folder where its store was made
+    shell.variables["MLFLOW_TRACKING_URI"] = f"sqlite:///{shell.folder / 'mlflow.db'}"
+    shell.run("create", study(), "baseline=false")
+    mine = shell.folder / "mine" / "thesis.txt"
+    mine.parent.mkdir()
+    mine.write_text("precious")
+    give_back(shell, lambda: str(mine))
+    process = shell.start("delete", "small", "--yes")
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    assert "deleted 'small': 1 trials" in out
+    assert f"{mine}: lies outside of" in err
+    assert mine.read_text() == "precious"
+
+
+@pytest.mark.long
 def test_a_store_that_is_away_keeps_them_and_it_is_said(shell: Shell, study: Study) -> None:
     shell.variables["MLFLOW_TRACKING_URI"] = "http://127.0.0.1:9"
     shell.run("create", study(), "baseline=false")

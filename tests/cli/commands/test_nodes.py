@@ -164,9 +164,11 @@ def stored_weights(node: Shell) -> str:
 
 
 def damage(mlflow: str, location: str) -> None:
+    from mlflow import MlflowClient
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-    place, _, name = location.rpartition("/")
+    root = MlflowClient(tracking_uri=mlflow).get_experiment_by_name("small").artifact_location
+    place, _, name = f"{root}/weights/{location}".rpartition("/")
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / name).write_bytes(b"other weights")
         get_artifact_repository(place, tracking_uri=mlflow).log_artifact(str(Path(folder) / name))

@@ -12,6 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from hpo.cli.commands.spec import schema, validate
+from hpo.errors import SpecError
+from tests.conftest import SMALLEST_MODEL
 
 STUDY = """\
 name: demo
@@ -37,6 +39,15 @@ def study(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def _hpo(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "hpo", *arguments], capture_output=True, text=True, check=False)
+
+
+def test_a_model_that_ultralytics_would_run_as_code_is_refused_with_its_line(study: Path) -> None:
+    model = study.with_name("mine.yaml")
+    model.write_text(f"{SMALLEST_MODEL.read_text()}\nactivation: __import__('os').system('touch {study}.canary')\n")
+    with pytest.raises(SpecError, match=rf"{model}:\d+: activation: .* is no activation") as refused:
+        CliRunner().invoke(validate, [str(study), f"model={model}"], catch_exceptions=False)
+    assert refused.value.exit_code == 2
+    assert not Path(f"{study}.canary").exists()
 
 
 def test_validate_shows_what_would_be_searched_trained_and_stopped(study: Path) -> None:

@@ -50,6 +50,17 @@ def test_another_specification_is_refused_with_its_differences(make_study: MakeS
     assert caught.value.exit_code == 3
 
 
+def test_trust_is_given_when_a_study_is_made_and_not_later(storage: Storage) -> None:
+    trusted = dataclasses.replace(FACTS, trusted={"/mine.pt": "5" * 64})
+    lifecycle.create_or_join(storage, study_spec(), IDENTITY, trusted)
+    moved = dataclasses.replace(FACTS, trusted={"/moved/mine.pt": "5" * 64})
+    assert lifecycle.create_or_join(storage, study_spec(), IDENTITY, moved).facts.trusted == trusted.trusted
+    assert lifecycle.create_or_join(storage, study_spec(), IDENTITY, FACTS).facts.trusted == trusted.trusted
+    more = dataclasses.replace(FACTS, trusted={"/other.pt": "6" * 64})
+    with pytest.raises(StudyConflict, match=r"--trust /other\.pt: the study was made without it"):
+        lifecycle.create_or_join(storage, study_spec(), IDENTITY, more)
+
+
 def test_data_and_a_model_with_the_same_content_may_lie_anywhere(make_study: MakeStudy) -> None:
     made = make_study(study_spec())
     assert make_study(dataclasses.replace(study_spec(), data="/elsewhere/data.yaml", model="/elsewhere/n.yaml")) == made

@@ -126,8 +126,27 @@ PATCHES = (
     Patch(
         "safe loading",
         "nn/tasks.py:torch_safe_load",
-        "reads SAFE_LOAD, which is on unless the user trusts the file; its texts are explained",
+        "reads SAFE_LOAD, which is on unless the user trusts the file; its texts are explained; in a trial, replaced: "
+        "files are trusted by their content",
         "d8c613c925d949bb",
+    ),
+    Patch(
+        "safe classes",
+        "nn/tasks.py:_SafeLoad",
+        "decides what weights may hold, and how an activation is read without eval",
+        "cc3609f2f19c758b",
+    ),
+    Patch(
+        "weights rewritten at the end",
+        "utils/torch_utils.py:strip_optimizer",
+        "unpickles without restriction what the trial has written; a best.pt out of a checkpoint is checked before",
+        "97350e80fb2b6176",
+    ),
+    Patch(
+        "building a model",
+        "nn/tasks.py:parse_model",
+        "what it evaluates and looks up in a YAML is checked before (hpo/studyfile/checks/layers.py)",
+        "b5fa01c74077f5b3",
     ),
     Patch(
         "paths of weights",

@@ -1,0 +1,34 @@
+"""Hostile weights through the command line: refused in words, or trusted by their content on every node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Shell
+from tests.training.test_trust import hostile
+
+Study = Callable[..., Path]
+QUICK = ("budget.trials=1", "train.epochs=1", "train.close_mosaic=0", "train.warmup_epochs=0")
+
+
+@pytest.mark.long
+def test_hostile_weights_are_refused_and_trained_only_where_the_creator_trusts_them(shell: Shell, study: Study) -> None:
+    weights, seen = hostile(shell.folder), shell.folder / "seen"
+    said = shell.run("run", study(), *QUICK, f"model={weights}", code=2)
+    assert "model: " in said
+    assert "could run code: it refers to posix.system" in said
+    said = shell.run("run", study(), *QUICK, f"train.pretrained={weights}", code=2)
+    assert "train.pretrained: " in said
+    assert not seen.exists()
+    assert not (shell.home / "hpo.db").exists()
+
+    shell.run("create", study(), *QUICK, f"model={weights}", "--trust", weights)
+    assert seen.exists()
+    seen.unlink()
+    shell.run("run", study(), *QUICK, f"model={weights}", code=2)  # it is said each time
+    assert not seen.exists()
+    shell.run("worker", "small", "--gpus", "cpu")
+    assert seen.exists()
