@@ -219,7 +219,7 @@ def bars(*, quiet: bool) -> Iterator[Progress]:
 @contextmanager
 def decoding(*, quiet: bool) -> Iterator[Callable[[int, int], None]]:
     """Show a bar for the decoding of images, on a terminal; it gets the images done, and all."""
-    with bars(quiet=quiet) as shown:
+    with bars(quiet=quiet or not sys.stderr.isatty()) as shown:
         tasks: list[TaskID] = []
 
         def show(done: int, images: int) -> None:
