@@ -34,7 +34,7 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 
 def copy_of(data: Path, folder: Path) -> Path:
     """Return the data.yaml of a copy of the shared dataset in ``folder``; a test may change this copy."""
-    # no label caches: trainings that run at the same time write and rename them
+    # no label caches: plain trainings of other tests write and rename them at the same time
     shutil.copytree(data.parent, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.cache*"))
     copied = folder / data.name
     copied.write_text(data.read_text().replace(str(data.parent), str(folder)))

@@ -249,7 +249,7 @@ def decoding(*, quiet: bool) -> Iterator[Callable[[int, int], None]]:
     """Show a bar for the decoding of images, on a terminal; it gets the images done, and all."""
     from hpo.cli.console import bars
 
-    with bars(quiet=quiet) as shown:
+    with bars(quiet=quiet or not sys.stderr.isatty()) as shown:
         tasks: list[TaskID] = []
 
         def show(done: int, images: int) -> None:

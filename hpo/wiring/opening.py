@@ -277,7 +277,7 @@ def _refuse_other_data(study: StudyRow, look: DataLook, settings: Settings) -> N
         return
     listed = [*differences(study.facts.dataset, look.summary), *manifest.told(manifest.changes(folder, own, look))]
     way_out = "way out: the study's own images and labels, named with --data"
-    others = "" if study.plan else "; or go on with these, on record: the same command with --accept-data"
+    others = "" if study.plan else "; or go on with these, on record: --accept-data of hpo run, confirm or promote"
     raise StudyConflict(study.name, listed, f"{way_out}{others}")
 
 
