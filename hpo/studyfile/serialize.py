@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from typing import Any
+from typing import Any, Protocol
 
 from ruamel.yaml import YAML
 
@@ -45,13 +45,24 @@ def digest(spec: StudySpec, plan: StagePlan = ()) -> str:
     return hashlib.sha256(to_json(spec, plan).encode()).hexdigest()
 
 
-def differences(stored: StudySpec, asked: StudySpec) -> list[str]:
-    """Return ``train.epochs: stored 10, asked 20``, one line for each key that differs, sorted by key."""
+class Compared(Protocol):
+    """The choice of the keys that are compared."""
+
+    def __call__(self, key: str, *, in_both: bool) -> bool:
+        """Return whether to compare ``key``; ``in_both``: whether both studies have it."""
+
+
+def differences(stored: StudySpec, asked: StudySpec, compared: Compared | None = None) -> list[str]:
+    """Return ``train.epochs: stored 10, asked 20``, one line for each key that differs, sorted by key.
+
+    ``compared`` chooses the keys; None compares all.
+    """
     before, after = _leaves(stored), _leaves(asked)
     return [
         f"{key}: stored {_shown(before, key)}, asked {_shown(after, key)}"
         for key in sorted({*before, *after})
-        if before.get(key) != after.get(key) or (key in before) != (key in after)
+        if (before.get(key) != after.get(key) or (key in before) != (key in after))
+        and (compared is None or compared(key, in_both=key in before and key in after))
     ]
 
 

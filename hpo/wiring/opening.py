@@ -156,27 +156,40 @@ def opened(
     """Check a study (its file or its mapping) against its data and model; then store it, or join the stored one."""
     from hpo.dataset.description import describe
 
-    loaded = load(given, overrides, settings)
+    asked = load(given, overrides, settings)
+    dataset = describe(Path(asked.spec.data), settings.cache)
+    loaded = asked.resolved(dataset)
     spec = loaded.spec
-    dataset = describe(Path(spec.data), settings.cache)
     launcher = machine.launcher(settings)  # its imports take seconds and run beside ours
     from hpo.study.database.storage import open_storage
     from hpo.study.records import Facts, Identity
     from hpo.study.studies import lifecycle, places
+    from hpo.studyfile.planning.baseline import trial_0
 
     found = model.look_at(launcher, loaded, settings)
     loaded.check_facts(dataset, found.facts)
     with open_storage(settings.storage_url, create=True, lease_s=spec.recovery.lease_s, home=settings.home) as storage:
         identity = Identity(dataset.fingerprint, found.sha256)
-        stored = Facts(found.yaml, asdict(dataset), machine.versions(), train_files=model.train_files(spec))
-        if spec.warm_start and not lifecycle.is_stored(storage, spec.name):
+        first = trial_0(asked.spec, nc=dataset.nc, train_images=dataset.splits["train"].images)
+        stored = Facts(
+            found.yaml,
+            asdict(dataset),
+            machine.versions(),
+            train_files=model.train_files(spec),
+            baseline=first,
+            said=list(loaded.said),
+        )
+        before = lifecycle.find(storage, spec.name)
+        if spec.warm_start and before is None:
             stored = replace(stored, warm=warm_start(storage, spec, identity))
-        study = lifecycle.create_or_join(storage, spec, identity, stored)
+        # an older version stored what its file said, and left the optimizer to each trial
+        same_kind = asked.spec if before is not None and before.facts.said is None else spec
+        study = lifecycle.create_or_join(storage, same_kind, identity, stored)
         places.remember(settings.home, study.name, "data", Path(spec.data))
         if found.yaml is None:
             places.remember(settings.home, study.name, "model", Path(found.path))
             model.share_weights(settings, storage, study, Path(found.path))
-        workspace = _workspace(study, found.path, Path(spec.data), dataset, settings, slot_request)
+        workspace = _workspace(study, found.path, Path(spec.data), settings, slot_request)
         yield _local(storage, study, workspace, launcher, settings, slot_request)
 
 
@@ -207,9 +220,9 @@ def joined(
     launcher = machine.launcher(settings)
     study, source = begin(lambda: _stored(name, data, settings))
     _refuse_other_versions(study, allow=allow_versions)
-    dataset = same_data(study, source, settings, "on this machine with --data")
+    same_data(study, source, settings, "on this machine with --data")
     places.remember(settings.home, study.searched_name, "data", source)
-    workspace = _workspace(study, model.here(launcher, study, settings), source, dataset, settings, slot_request)
+    workspace = _workspace(study, model.here(launcher, study, settings), source, settings, slot_request)
     lease_s = study.spec.recovery.lease_s
     home = settings.home
     with begin(lambda: open_storage(settings.storage_url, create=False, lease_s=lease_s, home=home)) as storage:
@@ -254,20 +267,17 @@ def same_data(study: StudyRow, source: Path, settings: Settings, way_out: str) -
     return dataset
 
 
-def _workspace(
-    study: StudyRow, model: str, source: Path, dataset: DatasetSummary, settings: Settings, slot_request: SlotRequest
-) -> Workspace:
+def _workspace(study: StudyRow, model: str, source: Path, settings: Settings, slot_request: SlotRequest) -> Workspace:
     from hpo.dataset.description import write_resolved
     from hpo.orchestration.workspace import Workspace
-    from hpo.studyfile.planning import plan
+    from hpo.study.studies import baselines
 
     folder = settings.study_folder(study.name)
     folder.mkdir(parents=True, exist_ok=True)
     data = folder / "data.yaml"
     write_resolved(source, data)
     devices = machine.slots(settings, slot_request)
-    counted = {"train_images": dataset.splits["train"].images, "most_labels": study.facts.most_labels}
-    baseline = plan.baseline(study.spec, nc=dataset.nc, **counted) if study.spec.baseline else None
+    baseline = baselines.of(study) if study.spec.baseline else None
     return Workspace(folder, model, data, baseline, devices, settings.cache / "predictions")
 
 

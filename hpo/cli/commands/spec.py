@@ -25,20 +25,24 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
     """
     from hpo.dataset.description import describe
     from hpo.studyfile.checks.model import without_effect
-    from hpo.studyfile.planning import plan, rungs
+    from hpo.studyfile.planning import baseline, plan, rungs
+    from hpo.studyfile.planning.steps import steps
     from hpo.studyfile.planning.sweep import sweep_plan
     from hpo.studyfile.reading import models
     from hpo.wiring.loading import load
 
     overrides, settings = with_data(overrides), load_settings()
-    loaded = load(file, overrides, settings)
+    asked = load(file, overrides, settings)
+    dataset = describe(Path(asked.spec.data), settings.cache)
+    loaded = asked.resolved(dataset)
     spec = loaded.spec
-    dataset = describe(Path(spec.data), settings.cache)
     model = models.facts(spec.model)
     loaded.check_facts(dataset, model)
     images, most = dataset.splits["train"].images, dataset.splits["val"].most
-    first = plan.baseline(spec, nc=dataset.nc, train_images=images, most_labels=most) if spec.baseline else None
+    first = plan.baseline(asked.spec, nc=dataset.nc, train_images=images, most_labels=most) if spec.baseline else None
+    taken = baseline.taken(asked.spec)
     pruning = rungs.plan(spec)
+    counted = steps(spec, first, images)
     cautions = wording.cautions(dataset.splits["val"].images, dataset.in_train)
     if as_json:
         from hpo.studyfile import serialize
@@ -48,19 +52,22 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
             "sha256": serialize.digest(spec),
             "dataset": asdict(dataset),
             "pruning": {"first": pruning.first, "rungs": pruning.rungs, "silent": sorted(pruning.silent)},
-            "baseline": None if first is None else asdict(first),
+            "baseline": None if first is None else {**asdict(first), **asdict(taken)},
             "sweep": sweep_plan(spec, most).to_dict() if spec.is_swept else None,
+            "steps": {**asdict(counted), "cautions": counted.cautions},
             "cautions": cautions,
         }
         print_json(facts)
         return
-    from hpo.cli.pages.spec_page import print_study
+    from hpo.cli.pages.spec_page import Trainings, print_study
 
-    print_study(spec, dataset, pruning, first)
+    print_study(spec, dataset, pruning, Trainings(first, taken, counted))
     for line in without_effect(spec, model):
         click.echo(f"\n{line}")
     for caution in cautions:
         click.echo(f"\n{caution} ({spec.data})")
+    for caution in counted.cautions:
+        click.echo(f"\n{caution}")
     weights = settings.home / "weights" / spec.model
     if spec.model.endswith(".pt") and not Path(spec.model).is_absolute() and not weights.is_file():
         click.echo(f"\n{spec.model} is not on this machine: it will be downloaded by `hpo run`, to {weights}")
