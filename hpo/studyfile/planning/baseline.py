@@ -33,13 +33,14 @@ class Taken:
 
 
 def taken(spec: StudySpec) -> Taken:
-    """Return which arguments of the study the baseline keeps, and which it drops.
+    """Return which arguments of the study the baseline keeps, by ``KEPT`` or by its recipe, and which it drops.
 
     ``spec``: the study as its file has it; what ``resolved`` adds is not the file's.
     """
-    names = sorted({*fixed(spec)} - set(POSTPROCESSING_NAMES))
-    kept = tuple(name for name in names if name in KEPT)
-    return Taken(kept, tuple(name for name in names if name not in KEPT))
+    own, recipe = fixed(spec), dict(spec.recipe)
+    names = sorted({*own} - set(POSTPROCESSING_NAMES))
+    kept = tuple(name for name in names if (recipe[name] == own[name] if name in recipe else name in KEPT))
+    return Taken(kept, tuple(name for name in names if name not in kept))
 
 
 def trial_0(spec: StudySpec, *, nc: int, train_images: int) -> dict[str, Any]:

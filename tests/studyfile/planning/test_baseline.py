@@ -51,6 +51,10 @@ def test_a_recipe_adds_to_the_baseline_and_is_named_yours(studio: Studio) -> Non
     assert baseline.trial_0(spec, **SMALL) == {**expected, **added}
     assert (plain.baseline_name, spec.baseline_name) == ("plain Ultralytics", "your recipe")
     assert spec.baseline
+    assert baseline.taken(plain) == baseline.Taken(("batch", "epochs"), ("nbs",))
+    assert baseline.taken(spec) == baseline.Taken(("batch", "epochs", "nbs"), ())
+    other = studio.load("baseline={train: {nbs: 16}}", text=CORE)
+    assert baseline.taken(other) == baseline.taken(plain)
 
 
 def test_an_unnamed_optimizer_is_the_one_that_ultralytics_resolves_for_the_baseline(studio: Studio) -> None:
