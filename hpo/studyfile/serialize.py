@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from typing import Any, Protocol
+from collections.abc import Callable, Container
+from typing import Any
 
 from ruamel.yaml import YAML
 
@@ -45,11 +46,8 @@ def digest(spec: StudySpec, plan: StagePlan = ()) -> str:
     return hashlib.sha256(to_json(spec, plan).encode()).hexdigest()
 
 
-class Compared(Protocol):
-    """The choice of the keys that are compared."""
-
-    def __call__(self, key: str, *, in_both: bool) -> bool:
-        """Return whether to compare ``key``; ``in_both``: whether both studies have it."""
+Compared = Callable[[str, Container[str]], bool]
+"""Chooses the keys that are compared; it is given a key, and the keys that both studies have."""
 
 
 def differences(stored: StudySpec, asked: StudySpec, compared: Compared | None = None) -> list[str]:
@@ -58,11 +56,12 @@ def differences(stored: StudySpec, asked: StudySpec, compared: Compared | None =
     ``compared`` chooses the keys; None compares all.
     """
     before, after = _leaves(stored), _leaves(asked)
+    shared = before.keys() & after.keys()
     return [
         f"{key}: stored {_shown(before, key)}, asked {_shown(after, key)}"
         for key in sorted({*before, *after})
         if (before.get(key) != after.get(key) or (key in before) != (key in after))
-        and (compared is None or compared(key, in_both=key in before and key in after))
+        and (compared is None or compared(key, shared))
     ]
 
 

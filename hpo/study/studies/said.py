@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from hpo.studyfile import serialize
@@ -31,14 +31,14 @@ class Said:
             return []
         return [f"space (parts): stored {_listed(before)}, asked {_listed(_parts(self.now))}"]
 
-    def _is_compared(self, key: str, *, in_both: bool) -> bool:
+    def _is_compared(self, key: str, shared: Container[str]) -> bool:
         if any(_covers(said, key) for said in self.now):
             return True
         if not key.startswith(_WHOLE):
             return False
         if self.before is not None:
             return any(_covers(said, key) for said in self.before)
-        return key.startswith("train.") or not in_both  # both have it, and the file does not say it: from a part
+        return key.startswith("train.") or key not in shared  # both have it, and the file does not say it: from a part
 
 
 def _covers(said: str, key: str) -> bool:
