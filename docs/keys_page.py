@@ -33,7 +33,7 @@ def rewritten(page: str) -> str:
 def _all(cls: type[Any], above: str = "") -> Iterator[tuple[str, KeyField]]:
     for each in keys_of(cls):
         outer = f"{each.key.within}." if each.key.within else ""
-        yield f"{above}{outer}{each.name}", each
+        yield f"{above}{outer}{each.called}", each
         if isinstance(each.shape, Block):
             yield from _all(each.shape.cls, f"{above}{each.name}.")
 
@@ -65,7 +65,7 @@ def _form(form: Form) -> str:  # noqa: C901, PLR0911  (a line a form)
             return "a path"
         case "model":
             return "a name or a path"
-        case "train":
+        case "train" | "recipe":
             return "a mapping"
         case "space":
             return "parts and [ranges](#ranges)"

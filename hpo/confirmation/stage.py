@@ -10,8 +10,7 @@ from hpo.errors import StudyConflict, UsageError
 from hpo.evidence.document import VerdictDocument
 from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow, TrialRow
-from hpo.study.studies import lifecycle, snapshot, verdicts
-from hpo.studyfile.planning import plan
+from hpo.study.studies import baselines, lifecycle, snapshot, verdicts
 from hpo.studyfile.schema import LONGEST_NAME, STAGE_SUFFIX, Budget, Confirm, Keep, Method, Search, StudySpec
 from hpo.studyfile.stage import PlannedRun, StagePlan
 
@@ -46,7 +45,8 @@ def begin(storage: Storage, search: StudyRow, wanted: Confirm | None = None) -> 
     if len(best) < chosen.top:
         log.warning("study %s has %d complete trials to confirm, not %d", search.name, len(best), chosen.top)
     spec, runs = staged(search, best, chosen)
-    return lifecycle.create_or_join(storage, spec, search.identity, search.facts, runs)
+    facts = replace(search.facts, said=None)  # the whole stage is compared: no file has written it
+    return lifecycle.create_or_join(storage, spec, search.identity, facts, runs)
 
 
 def known_verdict(storage: Storage, search: StudyRow, wanted: Confirm | None = None) -> VerdictDocument | None:
@@ -68,10 +68,7 @@ def candidates(trials: list[TrialRow], top: int) -> list[TrialRow]:
 
 def staged(search: StudyRow, best: list[TrialRow], chosen: Confirm) -> tuple[StudySpec, StagePlan]:
     """Return the stage as a study, and its plan, seed by seed. Nothing is pruned, and all weights are kept."""
-    dataset = search.facts.dataset
-    images = dataset["splits"]["train"]["images"]
-    most = search.facts.most_labels
-    baseline = plan.baseline(search.spec, nc=len(dataset["names"]), train_images=images, most_labels=most)
+    baseline = baselines.of(search)
     once = [
         PlannedRun(None, _pairs(baseline.params), _pairs(baseline.train), baseline.operating_point),
         *(PlannedRun(row.number, _pairs(row.params), _pairs(row.train), _point(row)) for row in best),

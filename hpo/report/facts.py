@@ -90,7 +90,7 @@ def settings(spec: StudySpec, winner: TrialRow, baseline: TrialRow | None) -> tu
 
     Without a trained baseline the comparison is with Ultralytics' defaults.
     """
-    default = {**arguments.defaults(), **spec.train_args, **(baseline.train if baseline is not None else {})}
+    default = {**arguments.defaults(), **(spec.train_args if baseline is None else baseline.train)}
     searched = set(spec.searched.names)
     others = {name for name in set(winner.train) & set(default) if winner.train[name] != default[name]} - searched
     ordered = [*sorted(searched), *sorted(others)]

@@ -58,6 +58,13 @@ class Facts:
     """
     trusted: dict[str, str] = field(default_factory=dict)
     """sha256 of each file of weights that the study's creator trusted, by the path that was named."""
+    baseline: dict[str, Any] | None = None
+    """Complete training arguments of the baseline, resolved when the study was made; None in studies of older versions.
+    """
+    said: list[str] | None = None
+    """Keys that the study file itself wrote; the rest of the spec is from defaults, parts of the space and the data.
+    None in studies of older versions and in confirmation stages.
+    """
 
     @property
     def binding_versions(self) -> dict[str, str]:

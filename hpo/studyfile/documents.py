@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from hpo.studyfile.keys import Block, Flag, Form, KeyField, OneOf, Own, Real, Whole, keys_of
 from hpo.studyfile.schema import Method
-from hpo.studyfile.space import Choices, Condition, Dimension, Domain, FloatRange, IntRange, Space
+from hpo.studyfile.space import FOLLOWING, Choices, Condition, Dimension, Domain, FloatRange, IntRange, Space
 from hpo.trial.kinds import Kind
 from hpo.trial.objective import parse
 
@@ -70,7 +70,7 @@ def _value(each: KeyField, raw: Any) -> Any:
 def _folded(plain: Document, keys: Iterable[KeyField]) -> Document:
     """Fold keys into a long form, such as ``postprocess: {mode: swept, kinds: [soft]}``."""
     for each in keys:
-        inner = {other.name: plain.pop(other.name) for other in keys if _is_in(other, each) and other.name in plain}
+        inner = {other.called: plain.pop(other.name) for other in keys if _is_in(other, each) and other.name in plain}
         if inner:
             plain[each.name] = {each.key.word or each.name: plain[each.name], **inner}
     return plain
@@ -80,9 +80,10 @@ def _unfolded(raw: Document, keys: Iterable[KeyField]) -> Document:
     plain = dict(raw)
     for each in keys:
         long = plain.get(each.name)
-        if isinstance(long, dict) and any(_is_in(other, each) for other in keys):
-            word = each.key.word or each.name
-            plain.update({(each.name if name == word else name): value for name, value in long.items()})
+        inner = {other.called: other.name for other in keys if _is_in(other, each)}
+        if isinstance(long, dict) and inner:
+            inner[each.key.word or each.name] = each.name
+            plain.update({inner.get(str(name), str(name)): value for name, value in long.items()})
     return plain
 
 
@@ -97,7 +98,7 @@ def space_entries(space: Space) -> Document:
 
 
 def _entry(dimension: Dimension) -> Document:
-    domain = _domain_document(dimension.domain)
+    domain = {"follows": FOLLOWING} if dimension.follows_optimizer else _domain_document(dimension.domain)
     said = {key: value for key, value in domain.items() if key != "kind" and value is not None and value is not False}
     when = {condition.parent: list(condition.values) for condition in dimension.when}
     return {**said, "when": when} if when else said
@@ -109,7 +110,8 @@ def _space_document(space: Space) -> Document:
 
 def _dimension_document(dimension: Dimension) -> Document:
     when = [{"parent": condition.parent, "values": list(condition.values)} for condition in dimension.when]
-    return {"name": dimension.name, "when": when, **_domain_document(dimension.domain)}
+    follows = {"follows": FOLLOWING} if dimension.follows_optimizer else {}
+    return {"name": dimension.name, "when": when, **follows, **_domain_document(dimension.domain)}
 
 
 def _domain_document(domain: Domain) -> Document:
@@ -128,7 +130,7 @@ def _space(raw: Document) -> Space:
 
 def _dimension(raw: Document) -> Dimension:
     when = tuple(Condition(condition["parent"], tuple(condition["values"])) for condition in raw["when"])
-    return Dimension(raw["name"], _domain(raw), when)
+    return Dimension(raw["name"], _domain(raw), when, follows_optimizer="follows" in raw)
 
 
 def _domain(raw: Document) -> Domain:
@@ -167,7 +169,7 @@ _FORMS: dict[Form, _Codec] = {
     **dict.fromkeys(("name", "data", "model"), _PLAIN),
     "names": _Codec(list, tuple),
     "kinds": _Codec(lambda value: [kind.value for kind in value], lambda raw: tuple(Kind(kind) for kind in raw)),
-    "train": _Codec(dict, pairs),
+    **dict.fromkeys(("train", "recipe"), _Codec(dict, pairs)),
     "space": _Codec(_space_document, _space),
     "objective": _Codec(lambda value: {"metric": str(value), "goal": "maximize"}, lambda raw: parse(raw["metric"])),
     **dict.fromkeys(("sampler", "pruner"), _METHOD),

@@ -118,8 +118,7 @@ def _train(draft: Draft, facts: DraftFacts) -> list[str]:
 def _space() -> list[str]:
     return [
         "space:                # what the search may choose; `yolov8-core` and other parts are in configs/spaces",
-        "  optimizer: {choices: [AdamW, SGD]}",
-        "  lr0: {low: 5e-4, high: 2e-2, log: true}",
+        "  lr0: {follows: optimizer}   # a decade to either side of what Ultralytics' rule chooses for this data",
         "  weight_decay: {low: 1e-5, high: 1e-3, log: true}",
         "  mosaic: {low: 0.0, high: 1.0}",
         "",

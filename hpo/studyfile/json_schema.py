@@ -19,6 +19,7 @@ from hpo.studyfile.methods.samplers import SAMPLERS
 from hpo.studyfile.reading.forms import KINDS
 from hpo.studyfile.reading.ranges import DISTRIBUTIONS, RANGE_KEYS
 from hpo.studyfile.schema import NAME, StudySpec
+from hpo.studyfile.space import FOLLOWING
 from hpo.trial.objective import GRAMMAR
 from hpo.trial.vocabulary import Metric
 
@@ -49,7 +50,7 @@ def _block(cls: type[Any]) -> Schema:
 
 def _key(each: KeyField, keys: tuple[KeyField, ...]) -> Schema:
     """Return the values that a key takes, and the text that an editor shows."""
-    inner = {other.name: _key(other, keys) for other in keys if other.key.within == each.name}
+    inner = {other.called: _key(other, keys) for other in keys if other.key.within == each.name}
     shape = _shape(each)
     if inner:
         word = {**shape, "description": each.key.doc, "examples": [each.example]}
@@ -78,13 +79,14 @@ def _shape(each: KeyField) -> Schema:
 
 @cache
 def _forms() -> dict[Form, Schema]:
+    train = _closed({name: _argument(name) for name in sorted(arguments.trainable())})
     metric, part = _objective(), {"anyOf": [{"type": "string", "description": "a file of configs/spaces"}, _space()]}
     return {
         "name": _NAME,
         "names": {"type": "array", "items": _NAME},
         "data": {"type": "string"},
         "model": {"type": "string", "pattern": r"\.(pt|yaml|yml)$"},
-        "train": _closed({name: _argument(name) for name in sorted(arguments.trainable())}),
+        **dict.fromkeys(("train", "recipe"), train),
         "space": {"anyOf": [{"type": "string"}, _space(), {"type": "array", "items": part}]},
         "objective": {"anyOf": [metric, _closed({"metric": metric, "goal": _GOAL}, ["metric"])]},
         "sampler": _method(SAMPLERS),
@@ -147,6 +149,8 @@ def _range() -> Schema:
         "value": _SCALAR,
         "distribution": {"enum": list(DISTRIBUTIONS)},
         "when": when,
+        "follows": {"enum": [FOLLOWING]},
+        "sampled": {"type": "array", "items": _NUMBER, "minItems": 2, "maxItems": 2},
     }
     keys = {
         name: {**shapes[name], "description": doc, "examples": [example]} for name, (doc, example) in RANGE_KEYS.items()

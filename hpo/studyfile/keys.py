@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 T = TypeVar("T")
 
 Form = Literal[
-    "name", "names", "data", "model", "train", "space", "objective", "sampler", "pruner", "proposals", "kinds"
+    "name", "names", "data", "model", "train", "space", "objective", "sampler", "pruner", "proposals", "kinds", "recipe"
 ]
 """Values with their own reading, writing and description."""
 
@@ -44,6 +44,8 @@ class Key(NamedTuple):
     """Name of the word in the key's long form, where the key may be written as one word."""
     within: str | None = None
     """Name of the key with a long form that this one belongs to."""
+    called: str = ""
+    """Name of the key in a study file, where it is not that of the field."""
     otherwise: str = ""
     """Effect where the key is not written, in words; empty where the field's default shows it."""
     required: bool = False
@@ -118,6 +120,11 @@ class KeyField(NamedTuple):
     required: bool
     default: Any
     """Default of the field; None for a required one."""
+
+    @property
+    def called(self) -> str:
+        """Return the key's name in a study file."""
+        return self.key.called or self.name
 
     @property
     def example(self) -> Any:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hpo.errors import Problem, SpecError
 from hpo.studyfile.checks import rules
 from hpo.studyfile.checks.model import ModelFacts
+from hpo.studyfile.planning import baseline
 from hpo.studyfile.reading.reader import StudyReader
 from hpo.studyfile.schema import StudySpec
 from hpo.studyfile.text.fields import Field
@@ -30,6 +31,13 @@ class Loaded:
     file: str
     places: Mapping[str, Node]
     """Nodes by key path; names of the space point to their definition, also in a part."""
+    said: tuple[str, ...] = ()
+    """Keys that the file itself writes, and not a default or a part: ``train.epochs``, ``space[yolov8-core]``."""
+
+    def resolved(self, dataset: rules.DatasetFacts) -> Loaded:
+        """Return the study with what its data decides: the optimizer, and the range that follows it."""
+        spec = baseline.resolved(self.spec, nc=len(dataset.names), train_images=dataset.splits["train"].images)
+        return replace(self, spec=spec)
 
     def problems(self, findings: Iterable[Finding]) -> list[Problem]:
         """Return the problems for ``findings`` (of ``rules.check_facts``), with file and line."""
@@ -65,7 +73,7 @@ def load(study: Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Load
         if not any(report.touches(key) for key in (finding.path, *finding.also)):
             report.add(_placed(finding, reader.places, str(path)))
     report.raise_if_any()
-    return Loaded(spec, str(path), reader.places)
+    return Loaded(spec, str(path), reader.places, reader.said)
 
 
 def name_in(study: Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> str | None:

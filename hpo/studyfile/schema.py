@@ -205,7 +205,20 @@ class StudySpec:
     )
     search: Search = key(Search(), "How trials are proposed and stopped.")
     budget: Budget = key(Budget(), "How long the search goes on.")
-    baseline: bool = key(default=True, doc="Whether trial 0 is plain Ultralytics; it counts.", example=True)
+    baseline: bool = key(
+        default=True, doc="Whether trial 0 is what plain `yolo train` gives; it counts.", example=True, word="trained"
+    )
+    recipe: tuple[tuple[str, Any], ...] = key(
+        (),
+        "Training arguments of the baseline besides Ultralytics' defaults: your own recipe, for others to beat.",
+        {"optimizer": "SGD", "lr0": 0.02},
+        form="recipe",
+        within="baseline",
+        called="train",
+        otherwise="none",
+        stored="given",
+    )
+    """Arguments, sorted by name."""
     postprocess: Postprocess = key(
         Postprocess.NONE,
         "Where suppression and confidence come from: swept after each training, sampled with the rest, or none: "
@@ -254,6 +267,11 @@ class StudySpec:
     @property
     def train_args(self) -> dict[str, Any]:
         return dict(self.train)
+
+    @property
+    def baseline_name(self) -> str:
+        """Return what the baseline is, for people."""
+        return "your recipe" if self.recipe else "plain Ultralytics"
 
     @property
     def searched(self) -> Space:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from collections.abc import Callable, Container
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -45,13 +46,22 @@ def digest(spec: StudySpec, plan: StagePlan = ()) -> str:
     return hashlib.sha256(to_json(spec, plan).encode()).hexdigest()
 
 
-def differences(stored: StudySpec, asked: StudySpec) -> list[str]:
-    """Return ``train.epochs: stored 10, asked 20``, one line for each key that differs, sorted by key."""
+Compared = Callable[[str, Container[str]], bool]
+"""Chooses the keys that are compared; it is given a key, and the keys that both studies have."""
+
+
+def differences(stored: StudySpec, asked: StudySpec, compared: Compared | None = None) -> list[str]:
+    """Return ``train.epochs: stored 10, asked 20``, one line for each key that differs, sorted by key.
+
+    ``compared`` chooses the keys; None compares all.
+    """
     before, after = _leaves(stored), _leaves(asked)
+    shared = before.keys() & after.keys()
     return [
         f"{key}: stored {_shown(before, key)}, asked {_shown(after, key)}"
         for key in sorted({*before, *after})
-        if before.get(key) != after.get(key) or (key in before) != (key in after)
+        if (before.get(key) != after.get(key) or (key in before) != (key in after))
+        and (compared is None or compared(key, shared))
     ]
 
 

@@ -40,6 +40,8 @@ class Choices:
 
 
 Domain = FloatRange | IntRange | Choices
+FOLLOWING = "optimizer"
+"""What a range may follow, as a study file writes it (``follows: optimizer``)."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,9 @@ class Dimension:
     domain: Domain
     when: tuple[Condition, ...] = ()
     """Conditions that must all hold."""
+    follows_optimizer: bool = False
+    """Whether the range is to fit an optimizer that the data decides; ``planning.optimizer`` then replaces the domain.
+    """
 
 
 @dataclass(frozen=True)

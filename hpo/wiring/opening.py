@@ -166,27 +166,39 @@ def opened(
     from hpo.dataset import manifest
     from hpo.dataset.description import look_at
 
-    loaded = load(given, overrides, settings)
-    spec = loaded.spec
-    look = look_at(Path(spec.data), settings.cache, decode=True)
+    asked = load(given, overrides, settings)
+    look = look_at(Path(asked.spec.data), settings.cache, decode=True)
     dataset = look.summary
+    loaded = asked.resolved(dataset)
+    spec = loaded.spec
     launcher = machine.launcher(settings)  # its imports take seconds and run beside ours
     from hpo.study.database.storage import open_storage
     from hpo.study.records import Facts, Identity
     from hpo.study.studies import lifecycle, places
+    from hpo.studyfile.planning.baseline import trial_0
 
     trusted = model.trusted(trust)
     found = model.look_at(launcher, loaded, settings, trusted.values())
     loaded.check_facts(dataset, found.facts)
     with open_storage(settings.storage_url, create=True, lease_s=spec.recovery.lease_s, home=settings.home) as storage:
         identity = Identity(dataset.fingerprint, found.sha256)
-        train_files = model.train_files(spec)
-        stored = Facts(found.yaml, asdict(dataset), machine.versions(), train_files=train_files, trusted=trusted)
-        if lifecycle.is_stored(storage, spec.name):
-            _refuse_other_data(lifecycle.load(storage, spec.name), look, settings)
+        stored = Facts(
+            found.yaml,
+            asdict(dataset),
+            machine.versions(),
+            train_files=model.train_files(spec),
+            trusted=trusted,
+            baseline=trial_0(asked.spec, nc=dataset.nc, train_images=dataset.splits["train"].images),
+            said=list(loaded.said),
+        )
+        before = lifecycle.find(storage, spec.name)
+        if before is not None:
+            _refuse_other_data(before, look, settings)
         elif spec.warm_start:
             stored = replace(stored, warm=warm_start(storage, spec, identity))
-        study = lifecycle.create_or_join(storage, spec, identity, stored)
+        # an older version stored what its file said, and left the optimizer to each trial
+        same_kind = asked.spec if before is not None and before.facts.said is None else spec
+        study = lifecycle.create_or_join(storage, same_kind, identity, stored)
         places.remember(settings.home, study.name, "data", Path(spec.data))
         manifest.remember(settings.study_folder(study.name), look)
         if found.yaml is None:
@@ -284,16 +296,14 @@ def _refuse_other_data(study: StudyRow, look: DataLook, settings: Settings) -> N
 def _workspace(study: StudyRow, model: str, source: Path, settings: Settings, slot_request: SlotRequest) -> Workspace:
     from hpo.dataset.description import write_resolved
     from hpo.orchestration.workspace import Workspace
-    from hpo.studyfile.planning import plan
+    from hpo.study.studies import baselines
 
     folder = settings.study_folder(study.name)
     folder.mkdir(parents=True, exist_ok=True)
     data = folder / "data.yaml"
     write_resolved(source, data)
     devices = machine.slots(settings, slot_request)
-    dataset = study.facts.dataset
-    counted = {"train_images": dataset["splits"]["train"]["images"], "most_labels": study.facts.most_labels}
-    baseline = plan.baseline(study.spec, nc=len(dataset["names"]), **counted) if study.spec.baseline else None
+    baseline = baselines.of(study) if study.spec.baseline else None
     return Workspace(folder, model, data, baseline, devices, settings.cache / "predictions", settings.cache)
 
 

@@ -40,6 +40,7 @@ objective: map50
 plots: none
 search: {{seed: 3, sampler: {{name: tpe, n_startup_trials: 2}}, pruner: none}}
 budget: {{trials: 4}}
+baseline: {{train: {{optimizer: AdamW, nbs: 8, warmup_epochs: 1, close_mosaic: 1}}}}  # plain, it learns nothing
 {more}"""
 
 

@@ -69,6 +69,8 @@ def _form(form: Form) -> st.SearchStrategy[Any]:  # noqa: C901, PLR0911  (a line
         case "train":
             gains = st.dictionaries(st.sampled_from(["box", "dfl"]), st.floats(0.1, 20))
             return gains.map(lambda values: tuple(sorted({**values, "epochs": 12}.items())))
+        case "recipe":
+            return st.just(()) | st.just((("lr0", 0.02), ("optimizer", "SGD")))
         case "space":
             return spaces()
         case "objective":

@@ -31,26 +31,38 @@ CASES = {
         "drop one of the two",
         study("single_cls: true", "mosaic: [0, 1]"),
     ),
-    "lr0 is sampled with optimizer auto": Case(
-        study("epochs: 20", "lr0: [0.001, 0.1]"),
-        "space.lr0",
-        "`optimizer: auto`",
-        study("epochs: 20, optimizer: SGD", "lr0: [0.001, 0.1]"),
+    "the baseline's recipe gives lr0 without an optimizer": Case(
+        study("", "mosaic: [0, 1]", "baseline: {train: {lr0: 0.02}}\n"),
+        "baseline.train.lr0",
+        "name the recipe's optimizer",
+        study("", "mosaic: [0, 1]", "baseline: {train: {lr0: 0.02, optimizer: SGD}}\n"),
     ),
-    "momentum is sampled with optimizer auto": Case(
-        study("optimizer: AUTO", "momentum: [0.8, 0.9]"),
-        "space.momentum",
-        "train: {optimizer: AdamW}",
-        study("", "momentum: [0.8, 0.9], optimizer: {choices: [SGD, AdamW]}"),
-    ),
-    "lr0 is given with optimizer auto": Case(
-        study("lr0: 0.01", "mosaic: [0, 1]"), "train.lr0", "ignores it", study("", "mosaic: [0, 1]")
-    ),
-    "the bias warms up from a rate that optimizer auto replaces": Case(
-        study("", "warmup_bias_lr: [0, 0.1]"),
-        "space.warmup_bias_lr",
+    "the baseline's recipe warms biases up from a rate that optimizer auto replaces": Case(
+        study("", "mosaic: [0, 1]", "baseline: {train: {optimizer: auto, warmup_bias_lr: 0.01}}\n"),
+        "baseline.train.warmup_bias_lr",
         "ignores it",
-        study("optimizer: SGD", "warmup_bias_lr: [0, 0.1]"),
+        study("", "mosaic: [0, 1]", "baseline: {train: {optimizer: auto, warmup_epochs: 1}}\n"),
+    ),
+    "the baseline's recipe has another length": Case(
+        study("", "mosaic: [0, 1]", "baseline: {train: {epochs: 9}}\n"),
+        "baseline.train.epochs",
+        "the same in every trial",
+        study("epochs: 9", "mosaic: [0, 1]", "baseline: {train: {nbs: 8}}\n"),
+    ),
+    "a range follows the optimizer, and has bounds of its own": Case(
+        study("", "lr0: {follows: optimizer, low: 1e-3}"),
+        "space.lr0",
+        "drop `low`",
+        study("", "lr0: {follows: optimizer}"),
+    ),
+    "another range than that of lr0 follows the optimizer": Case(
+        study("", "lrf: {follows: optimizer}"), "space.lrf", "for lr0 only", study("", "lrf: [0.01, 1]")
+    ),
+    "a range follows something else": Case(
+        study("", "lr0: {follows: batch}"),
+        "space.lr0.follows",
+        "must be optimizer",
+        study("", "lr0: {follows: optimizer}"),
     ),
     "auto is one of the optimizers to choose from": Case(
         study("", "optimizer: {choices: [SGD, auto]}"),
@@ -150,12 +162,6 @@ CASES = {
         "space.warmup_momentum",
         "when: {optimizer: SGD}",
         study("", "optimizer: {choices: [SGD, AdamW]}, warmup_momentum: {low: 0, high: 0.9, when: {optimizer: SGD}}"),
-    ),
-    "warmup_momentum under optimizer auto": Case(
-        study("", "warmup_momentum: [0, 0.9]"),
-        "space.warmup_momentum",
-        "auto",
-        study("optimizer: MuSGD", "warmup_momentum: [0, 0.9]"),
     ),
     "warm-up may last longer than the training": Case(
         study("epochs: 5", "warmup_epochs: [0, 5]"),

@@ -22,7 +22,7 @@ from tests.studyfile.conftest import Studio
 
 def _all(cls: type[Any], above: str = "") -> Iterator[tuple[str, KeyField]]:
     for each in keys_of(cls):
-        yield f"{above}{each.key.within + '.' if each.key.within else ''}{each.name}", each
+        yield f"{above}{each.key.within + '.' if each.key.within else ''}{each.called}", each
         if isinstance(each.shape, Block):
             yield from _all(each.shape.cls, f"{above}{each.name}.")
 

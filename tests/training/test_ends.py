@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hpo.launchers.forkserver import Entry, ForkserverLauncher
-from hpo.training.guard import DEAD_EPOCHS, DivergenceGuard
+from hpo.training.guard import DEAD_EPOCHS, MAP50, DivergenceGuard
 from hpo.training.stops import Stop, classify
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.vocabulary import Reason
@@ -72,16 +73,29 @@ def test_a_class_loss_over_ten_times_the_first_epochs_is_divergence() -> None:
 
 def test_zero_from_the_start_is_never_divergence() -> None:
     guard = DivergenceGuard()
-    assert all(guard.epoch(HEALTHY, 0.0) is None for _ in range(50))
+    assert all(guard.epoch(HEALTHY | {MAP50: 0.0}, 0.0) is None for _ in range(50))
 
 
-def test_falling_to_zero_for_three_epochs_after_having_learned_is_divergence() -> None:
+def test_a_map_of_zero_for_three_epochs_after_having_learned_is_divergence() -> None:
     guard = DivergenceGuard()
-    assert guard.epoch(HEALTHY, 0.051) is None
-    assert [guard.epoch(HEALTHY, 0.0) is None for _ in range(DEAD_EPOCHS)] == [True, True, False]
+    assert guard.epoch(HEALTHY | {MAP50: 0.051}, 0.0) is None
+    died = [guard.epoch(HEALTHY | {MAP50: 0.0}, 0.0) is None for _ in range(DEAD_EPOCHS)]
+    assert died == [True, True, False]
 
 
 def test_a_recovery_in_between_starts_the_count_again() -> None:
     guard = DivergenceGuard()
-    for objective in (0.2, 0.0, 0.0, 0.1, 0.0, 0.0):
-        assert guard.epoch(HEALTHY, objective) is None
+    for map50 in (0.2, 0.0, 0.0, 0.1, 0.0, 0.0):
+        assert guard.epoch(HEALTHY | {MAP50: map50}, 0.0) is None
+
+
+def test_an_objective_that_falls_to_zero_at_its_operating_point_is_no_divergence() -> None:
+    guard = DivergenceGuard()
+    assert guard.epoch(HEALTHY | {MAP50: 0.3}, 0.2) is None
+    assert all(guard.epoch(HEALTHY | {MAP50: 0.3}, 0.0) is None for _ in range(2 * DEAD_EPOCHS))
+    notes = DivergenceGuard(**asdict(guard))  # as a checkpoint holds it
+    assert notes.epoch(HEALTHY | {MAP50: 0.3}, 0.0) is None
+
+
+def test_an_objective_that_is_not_finite_is_divergence() -> None:
+    assert "the objective is not finite" in (DivergenceGuard().epoch(HEALTHY | {MAP50: 0.3}, float("nan")) or "")

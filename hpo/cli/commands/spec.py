@@ -26,22 +26,26 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
     """
     from hpo.dataset import findings
     from hpo.studyfile.checks.model import without_effect
-    from hpo.studyfile.planning import plan, rungs
+    from hpo.studyfile.planning import baseline, plan, rungs
+    from hpo.studyfile.planning.steps import steps
     from hpo.studyfile.planning.sweep import sweep_plan
     from hpo.studyfile.reading import models
     from hpo.wiring.loading import load
 
     overrides, settings = with_data(overrides), load_settings()
-    loaded = load(file, overrides, settings)
-    spec = loaded.spec
+    asked = load(file, overrides, settings)
     with decoding(quiet=as_json) as show:
-        checked = findings.check(Path(spec.data), settings.cache, show)
+        checked = findings.check(Path(asked.spec.data), settings.cache, show)
     dataset = checked.summary
+    loaded = asked.resolved(dataset)
+    spec = loaded.spec
     model = models.facts(spec.model)
     loaded.check_facts(dataset, model)
     images, most = dataset.splits["train"].images, dataset.splits["val"].most
-    first = plan.baseline(spec, nc=dataset.nc, train_images=images, most_labels=most) if spec.baseline else None
+    first = plan.baseline(asked.spec, nc=dataset.nc, train_images=images, most_labels=most) if spec.baseline else None
+    taken = baseline.taken(asked.spec)
     pruning = rungs.plan(spec)
+    counted = steps(spec, first, images)
     cautions = wording.cautions(dataset.splits["val"].images, dataset.in_train)
     if as_json:
         from hpo.studyfile import serialize
@@ -51,16 +55,17 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
             "sha256": serialize.digest(spec),
             "dataset": asdict(dataset),
             "pruning": {"first": pruning.first, "rungs": pruning.rungs, "silent": sorted(pruning.silent)},
-            "baseline": None if first is None else asdict(first),
+            "baseline": None if first is None else {**asdict(first), **asdict(taken)},
             "sweep": sweep_plan(spec, most).to_dict() if spec.is_swept else None,
+            "steps": {**asdict(counted), "cautions": counted.cautions},
             "cautions": cautions,
             "findings": [asdict(finding) for finding in checked.findings],
         }
         print_json(facts)
         return
-    from hpo.cli.pages.spec_page import print_study
+    from hpo.cli.pages.spec_page import Trainings, print_study
 
-    print_study(spec, dataset, pruning, first)
+    print_study(spec, dataset, pruning, Trainings(first, taken, counted))
     for line in without_effect(spec, model):
         say(f"\n{line}")
     listed = [*findings.left_out(dataset.left_out), *findings.summed_up(checked.findings)]
@@ -68,6 +73,8 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
         say("\n" + "\n".join([*listed, f"file by file: hpo data check {shlex.quote(spec.data)}"]))
     for caution in cautions:
         say(f"\n{caution} ({spec.data})")
+    for caution in counted.cautions:
+        say(f"\n{caution}")
     weights = settings.home / "weights" / spec.model
     if spec.model.endswith(".pt") and not Path(spec.model).is_absolute() and not weights.is_file():
         say(f"\n{spec.model} is not on this machine: it will be downloaded by `hpo run`, to {weights}")

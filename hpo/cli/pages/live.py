@@ -68,7 +68,8 @@ class Lines(NoWatcher):
         self.started_at[request.number] = time.monotonic()
         self._just_started = request.number
         again = f" (attempt {request.attempt}, from epoch {resumed_from + 1})" if request.attempt > 1 else ""
-        what = "baseline: plain Ultralytics" if self.is_baseline(request) else settings_text(self.study, request)
+        first = f"baseline: {self.study.spec.baseline_name}"
+        what = first if self.is_baseline(request) else settings_text(self.study, request)
         planned = self.study.plan
         if planned:
             repeats = planned[request.ordinal].of

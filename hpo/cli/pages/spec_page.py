@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from rich.table import Table
@@ -10,8 +11,10 @@ from hpo.cli.console import console
 from hpo.dataset.summary import DatasetSummary
 from hpo.studyfile.methods.pruners import PRUNERS
 from hpo.studyfile.methods.rows import Never
+from hpo.studyfile.planning.baseline import Taken
 from hpo.studyfile.planning.plan import BaselinePlan, operating_point, search_args
 from hpo.studyfile.planning.rungs import PruningPlan
+from hpo.studyfile.planning.steps import Steps
 from hpo.studyfile.planning.sweep import sweep_plan
 from hpo.studyfile.reading.proposals import describe
 from hpo.studyfile.schema import POSTPROCESSING_NAMES, Method, StudySpec
@@ -21,7 +24,17 @@ from hpo.trial.operating_point import SweepPlan
 _MOST_RUNGS = 8
 
 
-def print_study(spec: StudySpec, dataset: DatasetSummary, pruning: PruningPlan, baseline: BaselinePlan | None) -> None:
+@dataclass(frozen=True)
+class Trainings:
+    """The baseline, and how much every training learns."""
+
+    baseline: BaselinePlan | None
+    taken: Taken
+    steps: Steps
+
+
+def print_study(spec: StudySpec, dataset: DatasetSummary, pruning: PruningPlan, trainings: Trainings) -> None:
+    baseline = trainings.baseline
     out = console()
     page = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     page.add_column(style="bold", no_wrap=True)
@@ -37,7 +50,8 @@ def print_study(spec: StudySpec, dataset: DatasetSummary, pruning: PruningPlan, 
         ("sampler", f"{_method(spec.search.sampler)}, seed {spec.search.seed}{_enqueued(spec)}"),
         *([("warm start", f"from {earlier}, looked at when the study is made")] if spec.warm_start else []),
         ("pruner", f"{_method(spec.search.pruner)}: {_rungs(spec, pruning)}"),
-        ("baseline", "none" if baseline is None else _baseline(spec, baseline)),
+        ("baseline", "none" if baseline is None else _baseline(spec, baseline, trainings.taken)),
+        ("optimizer steps", _steps(trainings.steps)),
         ("confirmed", _confirmed(spec)),
         ("kept", f"best.pt of the {spec.keep.weights} best trials{caches}; plots: {spec.plots}"),
         ("after a death", f"{spec.recovery.retries} retries; hung after {spec.recovery.hung_s:g} s without progress"),
@@ -137,13 +151,22 @@ def _rungs(spec: StudySpec, pruning: PruningPlan) -> str:
     return f"may stop a trial after epoch {listed}{rest} (never after {silent}{own})"
 
 
-def _baseline(spec: StudySpec, baseline: BaselinePlan) -> str:
+def _baseline(spec: StudySpec, baseline: BaselinePlan, taken: Taken) -> str:
     trained = "  ".join(f"{name}={_value(value)}" for name, value in baseline.train.items())
     point = baseline.operating_point
     at = f"  at iou={point.iou:g} conf={point.conf:g}" if point is not None else ""
     apart = "measured there, the others at their best" if spec.is_swept else "outside the space"
     learns = "the sampler learns from it" if baseline.in_space else f"{apart}: the sampler does not see it"
-    return f"trial 0, plain Ultralytics: {trained}{at}\n({learns})"
+    kept = f"of the study's arguments it keeps {', '.join(taken.kept) or 'none'}"
+    dropped = f"; {', '.join(taken.dropped)}: the study's own choice, and a part of the gain" if taken.dropped else ""
+    return f"trial 0, {spec.baseline_name}: {trained}{at}\n{kept}{dropped}\n({learns})"
+
+
+def _steps(steps: Steps) -> str:
+    low, high = steps.trials
+    first = "" if steps.baseline is None else f", {steps.baseline} in the baseline"
+    counted = "counted as Ultralytics accumulates (nbs / batch, rising in warm-up)"
+    return f"{low if low == high else f'{low} to {high}'} in a trial{first}; {counted}"
 
 
 def _space(spec: StudySpec) -> Table:

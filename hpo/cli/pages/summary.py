@@ -60,7 +60,7 @@ def trials_table(spec: StudySpec, rows: list[TrialRow]) -> None:
     hidden = spec.searched.names[MAX_PARAMS:]
     gain = ". gain: of iou and conf over Ultralytics' defaults, ? not proven" if found else ""
     rest = f". Not shown: {', '.join(hidden)}" if hidden else ""
-    out.print(f"* best, b baseline (plain Ultralytics). One in full: hpo trial N{gain}{rest}", style="dim")
+    out.print(f"* best, b baseline ({spec.baseline_name}). One in full: hpo trial N{gain}{rest}", style="dim")
 
 
 def runs_table(stage: StudyRow, rows: list[TrialRow]) -> None:

@@ -23,7 +23,7 @@ from hpo.study.database.rows import of_trial
 from hpo.study.optuna_internals import optuna_rows
 from hpo.study.optuna_internals.attributes import CLAIM, COMPLETED_RUNG, REASON, RETRY_OF
 from hpo.study.records import EpochRow
-from hpo.study.session import failing
+from hpo.study.session import blind, failing
 from hpo.study.session.admission import FRESH_TRIAL
 from hpo.study.session.context import SessionContext
 from hpo.trial import vocabulary
@@ -120,6 +120,8 @@ def _record(context: SessionContext, connection: Connection, token: str, ended: 
         outcome |= _swept(ended)
     connection.execute(update(tables.trials).where(_trial(claim)).values(outcome))
     _tell(connection, claim, ended, reaction)
+    if ended.reason is Reason.COMPLETE:
+        blind.judge(context, connection)
     if reaction.counts:
         release(connection, token, open=False)
     return reaction

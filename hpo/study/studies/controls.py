@@ -68,10 +68,12 @@ def set_budget(storage: Storage, study: StudyRow, by: str, *, trials: int | None
 
 def refuse_if_stopped(storage: Storage, study: StudyRow) -> None:
     """Raise ``StudyStopped`` where the study is stopped; a paused study is waited for."""
-    wanted = storage.read(lambda connection: control(connection, study.id))
-    if wanted.sends_away:
-        said = {Control.STOP: "stopped", Control.CANCEL: "cancelled"}[wanted]
-        raise StudyStopped(f"study {study.name!r} was {said}; let it go on: hpo resume {study.name}")
+    rows = select(tables.studies.c.control, tables.studies.c.control_reason).where(tables.studies.c.id == study.id)
+    wanted, reason = storage.read(lambda connection: connection.execute(rows).one())
+    if Control(wanted).sends_away:
+        said = {Control.STOP: "stopped", Control.CANCEL: "cancelled"}[Control(wanted)]
+        because = f" by itself: {reason}" if reason else f"; let it go on: hpo resume {study.name}"
+        raise StudyStopped(f"study {study.name!r} was {said}{because}")
 
 
 def _note(connection: Connection, study: StudyRow, by: str, change: tuple[str, Any, Any]) -> None:

@@ -20,6 +20,7 @@ from hpo.study.database.rows import value_of
 from hpo.study.database.storage import Storage
 from hpo.study.records import Facts, Identity, StudyRow
 from hpo.study.studies.progress import Control
+from hpo.study.studies.said import Said
 from hpo.studyfile import serialize
 from hpo.studyfile.reading.train_files import NAMES, same_file
 from hpo.studyfile.schema import STAGE_SUFFIX, StudySpec
@@ -34,13 +35,15 @@ def create_or_join(
     ``plan``: the trainings of a confirmation stage.
 
     Raises ``StudyConflict`` when the stored one has another specification, other data or another model; content
-    decides, not where it lies. ``confirm`` and ``final`` may differ, since they change nothing in the search: the new
-    values are stored.
+    decides, not where it lies. Of the specification only what the study file itself says is compared (``facts.said``):
+    defaults and parts of the space stay as they were when the study was made. ``confirm`` and ``final`` may differ,
+    since they change nothing in the search: the new values are stored.
     """
-    row = _find(storage, spec.name) or _create(storage, (spec, plan), identity, facts)
+    row = find(storage, spec.name) or _create(storage, (spec, plan), identity, facts)
     asked = _as_stored(row, spec, identity, facts)
     alike = replace(asked, confirm=row.spec.confirm, final=row.spec.final)
-    differences = [*_differences(row, (alike, plan), identity), *other_files(row, facts.train_files or {})]
+    said = None if facts.said is None else Said(facts.said, row.facts.said)
+    differences = [*_differences(row, (alike, plan), identity, said), *other_files(row, facts.train_files or {})]
     differences += _newly_trusted(row, facts)
     if differences:
         raise StudyConflict(spec.name, differences, _way_out(row, identity))
@@ -65,14 +68,14 @@ def _with_later_stages(storage: Storage, row: StudyRow, spec: StudySpec) -> Stud
 
 def load(storage: Storage, name: str) -> StudyRow:
     """Return the study. Raises ``UsageError``, with the nearest names, when there is none of this name."""
-    row = _find(storage, name)
+    row = find(storage, name)
     if row is None:
         raise _unknown(storage, name)
     return row
 
 
 def is_stored(storage: Storage, name: str) -> bool:
-    return _find(storage, name) is not None
+    return find(storage, name) is not None
 
 
 def names(storage: Storage) -> list[str]:
@@ -90,7 +93,7 @@ def delete(storage: Storage, name: str) -> None:
     """
     study, stage = load(storage, name), confirmation(storage, name)
     ids = [study.id, *([] if stage is None else [stage.id])]
-    search = _find(storage, study.searched_name) if study.plan else None
+    search = find(storage, study.searched_name) if study.plan else None
 
     def action(connection: Connection) -> None:
         if search is not None:
@@ -104,7 +107,7 @@ def delete(storage: Storage, name: str) -> None:
 
 def confirmation(storage: Storage, name: str) -> StudyRow | None:
     """Return the confirmation stage of the search ``name``; None before it has begun."""
-    return _find(storage, f"{name}{STAGE_SUFFIX}")
+    return find(storage, f"{name}{STAGE_SUFFIX}")
 
 
 def _delete(connection: Connection, study_id: int) -> None:
@@ -150,7 +153,8 @@ def _update(storage: Storage, study_id: int, **values: Any) -> None:
     storage.execute(update(tables.studies).where(tables.studies.c.id == study_id).values(values))
 
 
-def _find(storage: Storage, name: str) -> StudyRow | None:
+def find(storage: Storage, name: str) -> StudyRow | None:
+    """Return the study; None where there is none of this name."""
     statement = select(tables.studies).where(tables.studies.c.name == name)
     return storage.read(lambda connection: _study_row(connection.execute(statement).one_or_none()), study=name)
 
@@ -180,7 +184,7 @@ def _create(storage: Storage, asked: tuple[StudySpec, StagePlan], identity: Iden
     try:
         storage.execute(statement)
     except IntegrityError:
-        if _find(storage, spec.name) is None:
+        if find(storage, spec.name) is None:
             raise
         # another process made it in between: the caller compares
     return load(storage, spec.name)
@@ -193,7 +197,7 @@ def _create_in_optuna(storage: Storage, name: str, attributes: dict[str, str]) -
     study = storage.call_optuna(
         lambda rdb: optuna.create_study(storage=rdb, study_name=name, direction="maximize", load_if_exists=True)
     )
-    if study.get_trials(deepcopy=False) and _find(storage, name) is None:
+    if study.get_trials(deepcopy=False) and find(storage, name) is None:
         difference = "made by Optuna alone, with trials of its own"
         raise StudyConflict(name, [difference], "way out: another `name:` in the study file")
     for key, value in attributes.items():
@@ -203,11 +207,15 @@ def _create_in_optuna(storage: Storage, name: str, attributes: dict[str, str]) -
     return storage.read(lambda connection: int(connection.execute(statement).scalar_one()))
 
 
-def _differences(stored: StudyRow, asked: tuple[StudySpec, StagePlan], identity: Identity) -> list[str]:
+def _differences(
+    stored: StudyRow, asked: tuple[StudySpec, StagePlan], identity: Identity, said: Said | None
+) -> list[str]:
     differences: list[str] = []
     digest = serialize.digest(*asked)
     # of the spec as it is read today: one that an older version stored lacks keys that have a default now
-    if digest != serialize.digest(stored.spec, stored.plan):
+    if said is not None:
+        differences += said.differences(stored.spec, asked[0])
+    elif digest != serialize.digest(stored.spec, stored.plan):
         listed = serialize.differences(stored.spec, asked[0])
         differences += listed or [f"spec: stored sha256 {stored.spec_sha256}, asked {digest}"]
     names = ("data (content of its images and labels)", "model (content of its file)")

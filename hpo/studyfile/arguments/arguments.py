@@ -27,11 +27,16 @@ class OptimizerRow:
 
     momentum: bool = False
     """Whether its parameter groups have ``momentum``, which warm-up ramps; Adam and its relatives have ``betas``."""
+    lr0: tuple[float, float] = (1e-4, 1e-2)
+    """Learning rates that are worth a search, smallest and largest."""
 
+
+_OF_GRADIENTS = (1e-3, 1e-1)
+"""Learning rates of an optimizer whose steps are as long as the gradients; Adam and its relatives normalize them."""
 
 OPTIMIZERS = {
-    "SGD": OptimizerRow(momentum=True),
-    "MuSGD": OptimizerRow(momentum=True),
+    "SGD": OptimizerRow(momentum=True, lr0=_OF_GRADIENTS),
+    "MuSGD": OptimizerRow(momentum=True, lr0=_OF_GRADIENTS),
     "Adam": OptimizerRow(),
     "Adamax": OptimizerRow(),
     "AdamW": OptimizerRow(),

@@ -14,7 +14,6 @@ from hpo.trial.vocabulary import Scalar
 Rule = Callable[[StudySpec], Iterator[Finding]]
 
 _OPTIMIZER_KEYS = ("train.optimizer", "space.optimizer")
-_NAME_ONE = "name one: `train: {optimizer: AdamW}` or `space: {optimizer: {choices: [SGD, AdamW]}}`"
 
 
 def sampled(spec: StudySpec, names: Iterable[str], why: str, also: tuple[str, ...] = ()) -> Iterator[Finding]:
@@ -22,18 +21,22 @@ def sampled(spec: StudySpec, names: Iterable[str], why: str, also: tuple[str, ..
     return (Finding(f"space.{name}", why, also) for name in names if name in spec.space.names)
 
 
-def _auto_ignores(spec: StudySpec) -> Iterator[Finding]:
-    """Refuse what ``optimizer: auto`` replaces: lr0, momentum and warmup_bias_lr."""
-    if "auto" not in (possible(spec, "optimizer") or ()):
-        return
-    if spec.space.get("optimizer") is not None:
+def _auto_is_no_choice(spec: StudySpec) -> Iterator[Finding]:
+    """Refuse ``auto`` among optimizers to choose from."""
+    if spec.space.get("optimizer") is not None and "auto" in (possible(spec, "optimizer") or ()):
         yield Finding("space.optimizer", f"auto is a rule, not an optimizer: list {', '.join(arguments.OPTIMIZERS)}")
+
+
+def _recipe_acts(spec: StudySpec) -> Iterator[Finding]:
+    """Refuse what ``optimizer: auto`` replaces in the baseline: lr0, momentum and warmup_bias_lr."""
+    recipe = dict(spec.recipe)
+    if recipe.get("optimizer", "auto") != "auto":
         return
     for name in ("lr0", "momentum", "warmup_bias_lr"):
-        if name in spec.space.names or name in fixed(spec):
-            what = "sampled" if name in spec.space.names else "given"
-            why = f"with `optimizer: auto` (Ultralytics' default), which ignores it and uses its own; {_NAME_ONE}"
-            yield Finding(place(spec, name), f"{what} {why}", _OPTIMIZER_KEYS)
+        if name in recipe:
+            why = "does nothing with `optimizer: auto` (Ultralytics' default), which ignores it and uses its own"
+            way_out = "name the recipe's optimizer, `baseline: {train: {optimizer: SGD}}`, or drop it"
+            yield Finding(f"baseline.train.{name}", f"{why}; {way_out}", ("baseline.train.optimizer",))
 
 
 def _mosaic_never_on(spec: StudySpec) -> Iterator[Finding]:
@@ -91,12 +94,16 @@ def _closing_nothing(spec: StudySpec) -> Iterator[Finding]:
         yield from sampled(spec, ["close_mosaic"], why, also)
 
 
-def _warmup_momentum(spec: StudySpec) -> Iterator[Finding]:
-    """Refuse a warm-up momentum without effect: warm-up leaves the betas of Adam and its relatives alone."""
+def warmup_momentum(spec: StudySpec) -> Iterator[Finding]:
+    """Refuse a warm-up momentum without effect: warm-up leaves the betas of Adam and its relatives alone.
+
+    Which optimizer ``auto`` stands for only the data tells.
+    """
     dimension = spec.space.get("warmup_momentum")
     if dimension is None:
         return
-    without = [str(name) for name in _where_active(spec, dimension, "optimizer") if name not in arguments.WITH_MOMENTUM]
+    allowed = (*arguments.WITH_MOMENTUM, "auto")
+    without = [str(name) for name in _where_active(spec, dimension, "optimizer") if name not in allowed]
     if without:
         only = f"does nothing with the optimizer {', '.join(without)}, only with {', '.join(arguments.WITH_MOMENTUM)}"
         way_out = "write `when: {optimizer: SGD}`, fix such an optimizer, or remove it"
@@ -144,13 +151,14 @@ def _classes_stay(spec: StudySpec) -> Iterator[Finding]:
 
 INERT_RULES: tuple[Rule, ...] = (
     _classes_stay,
-    _auto_ignores,
+    _auto_is_no_choice,
+    _recipe_acts,
     _mosaic_never_on,
     _rect_switches_off,
     _inert,
     _nothing_to_start_from,
     _closing_nothing,
-    _warmup_momentum,
+    warmup_momentum,
     _warmup_too_long,
     _warmup_of_nothing,
 )

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from hpo.studyfile.checks.inert import INERT_RULES, Rule, sampled
+from hpo.studyfile.checks.inert import INERT_RULES, Rule, sampled, warmup_momentum
 from hpo.studyfile.checks.model import ModelFacts, model_fits
 from hpo.studyfile.methods.samplers import SAMPLERS
 from hpo.studyfile.planning import grid, sweep
+from hpo.studyfile.planning.baseline import resolved
 from hpo.studyfile.planning.extent import extremes, fixed, place, possible, trained_classes
 from hpo.studyfile.schema import LONGEST_NAME, POSTPROCESSING_NAMES, STAGE_SUFFIX, StudySpec
-from hpo.studyfile.space import FloatRange
+from hpo.studyfile.space import FloatRange, contains
 from hpo.studyfile.text.report import Finding, nearest
 from hpo.trial.objective import PLAIN_METRICS
 from hpo.trial.vocabulary import Postprocess
@@ -214,9 +215,23 @@ def check_facts(spec: StudySpec, dataset: DatasetFacts, model: ModelFacts | None
 
     The reader of a dataset checks that every split has images and labels (``hpo.dataset.description``).
     """
-    found = [*_copy_paste_has_polygons(spec, dataset), *_single_image(spec, dataset)]
+    spec = resolved(spec, nc=len(dataset.names), train_images=dataset.splits["train"].images)
+    found = [*warmup_momentum(spec), *_proposals_fit(spec)]
+    found += [*_copy_paste_has_polygons(spec, dataset), *_single_image(spec, dataset)]
     found += list(_classes_exist(spec, dataset)) or list(_val_can_answer(spec, dataset))
     return found if model is None else [*found, *model_fits(spec, model, lambda: dataset.channels)]
+
+
+def _proposals_fit(spec: StudySpec) -> Iterator[Finding]:
+    """Refuse a proposal outside a range that follows the optimizer of the data."""
+    for position, proposal in enumerate(spec.search.enqueue):
+        for name, value in proposal:
+            dimension = spec.searched.get(name)
+            if dimension is not None and not contains(dimension.domain, value):
+                low, high = extremes(spec, name)
+                why = f"{value} lies outside the space: {low:g} to {high:g}, which follows the optimizer that "
+                why += f"Ultralytics chooses for this data; stay within it, or give {name} a range of its own"
+                yield Finding(f"search.enqueue[{position}].{name}", why, (f"space.{name}",))
 
 
 def _copy_paste_has_polygons(spec: StudySpec, dataset: DatasetFacts) -> Iterator[Finding]:

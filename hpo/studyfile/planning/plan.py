@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from hpo.studyfile.arguments import arguments
+from hpo.studyfile.planning.baseline import resolved, stated, trial_0
+from hpo.studyfile.planning.optimizer import resolve_optimizer
 from hpo.studyfile.planning.sweep import sweep_plan
 from hpo.studyfile.schema import POSTPROCESSING_NAMES, StudySpec
 from hpo.studyfile.space import FloatRange, contains, is_active
@@ -15,14 +16,10 @@ from hpo.trial.kinds import Kind
 from hpo.trial.operating_point import DEFAULT, OperatingPoint, SweepPlan
 from hpo.trial.vocabulary import Postprocess, Scalar
 
-_AUTO_ITERATIONS = 10_000
-_STATED = ("epochs", "batch", "imgsz", "seed", "optimizer")
-"""Arguments that every plan names, given or not: others depend on them, or a reader looks for them first."""
-
 
 @dataclass(frozen=True)
 class BaselinePlan:
-    """Trial 0: what ``yolo train`` would train with the study's ``train`` block."""
+    """Trial 0: what plain ``yolo train`` would train, or the study's own recipe for it."""
 
     train: dict[str, Any]
     """Complete Ultralytics training arguments, the optimizer resolved."""
@@ -44,7 +41,7 @@ def search_args(spec: StudySpec, params: Mapping[str, Scalar]) -> dict[str, Any]
     """
     chosen = {**dict(spec.space.fixed), **params}
     args = {
-        **_stated(),
+        **stated(),
         **spec.train_args,
         **{name: value for name, value in chosen.items() if name not in POSTPROCESSING_NAMES},
     }
@@ -54,15 +51,15 @@ def search_args(spec: StudySpec, params: Mapping[str, Scalar]) -> dict[str, Any]
 
 
 def asked(
-    spec: StudySpec, trial_0: BaselinePlan | None, params: Mapping[str, Scalar], *, is_baseline: bool
+    spec: StudySpec, first: BaselinePlan | None, params: Mapping[str, Scalar], *, is_baseline: bool
 ) -> tuple[dict[str, Any], OperatingPoint | None]:
     """Return what a trial of a search trains, and the setting that it is measured at.
 
-    ``trial_0``: the search's baseline where it has one.
+    ``first``: the search's baseline where it has one.
     """
     if is_baseline:
-        assert trial_0 is not None  # noqa: S101  (a session proposes one only where it was given one)
-        return trial_0.train, trial_0.operating_point
+        assert first is not None  # noqa: S101  (a session proposes one only where it was given one)
+        return first.train, first.operating_point
     return search_args(spec, params), operating_point(spec, params)
 
 
@@ -85,23 +82,31 @@ _PREDICTION: dict[str, Any] = {name: getattr(DEFAULT, name) for name in POSTPROC
 
 
 def baseline(spec: StudySpec, *, nc: int, train_images: int, most_labels: int = 0) -> BaselinePlan:
-    """Return trial 0 for a dataset of ``nc`` classes and ``train_images`` training images.
+    """Return trial 0 of a new study on a dataset of ``nc`` classes and ``train_images`` training images.
 
     ``most_labels``: labels of the image of val that has the most.
+    """
+    facts = {"nc": nc, "train_images": train_images}
+    return planned(resolved(spec, **facts), trial_0(spec, **facts), **facts, most_labels=most_labels)
+
+
+def planned(
+    spec: StudySpec, train: Mapping[str, Any], *, nc: int, train_images: int, most_labels: int = 0
+) -> BaselinePlan:
+    """Return trial 0 of a study with the baseline's arguments ``train``.
 
     Ultralytics counts only images that it can read and that have sound labels. Where broken ones bring the count across
     a multiple of the batch, its rule may use a number of iterations that differs by one step an epoch.
     """
-    given = {**_stated(), "nbs": 64, "close_mosaic": 10, **spec.train_args}
-    train = dict(sorted(resolve_optimizer(given, nc=nc, train_images=train_images).items()))
     point = None if spec.postprocess is Postprocess.NONE else DEFAULT
     params = _params(spec, {**arguments.defaults(), **train, **_PREDICTION})
+    # a study of an older version may leave its trials' optimizer to Ultralytics
     asked = resolve_optimizer(search_args(spec, params), nc=nc, train_images=train_images)
     searched = (each for each in spec.space.dimensions if each.name in params)
     inside = all(contains(each.domain, params[each.name]) for each in searched)
     same = {**arguments.defaults(), **asked} == {**arguments.defaults(), **train}
     alike = _measured_alike(spec, params, point, most_labels)
-    return BaselinePlan(train, params, inside and same and alike, point)
+    return BaselinePlan(dict(train), params, inside and same and alike, point)
 
 
 def _measured_alike(
@@ -112,30 +117,6 @@ def _measured_alike(
         return operating_point(spec, params) == point
     only = SweepPlan(kinds=(Kind.HARD,), ious=(0.7,), conf=(DEFAULT.conf, DEFAULT.conf), max_dets=(DEFAULT.max_det,))
     return sweep_plan(spec, most_labels) == only
-
-
-def resolve_optimizer(args: Mapping[str, Any], *, nc: int, train_images: int) -> dict[str, Any]:
-    """Replace ``optimizer: auto`` by what Ultralytics 8.4.190 makes of it (engine/trainer.py, build_optimizer).
-
-    More than 10,000 iterations: MuSGD with lr0 0.01; otherwise AdamW with lr0 by the number of classes. Both start with
-    momentum (beta1) 0.9, and the bias warms up from 0. For MuSGD warm-up then ramps the momentum to the argument
-    ``momentum``. `auto` leaves that argument alone, so it is the value it trains with; without warm-up it stays at 0.9.
-    """
-    if args["optimizer"] != "auto":
-        return dict(args)
-    classes = 1 if args.get("single_cls") else nc
-    iterations = math.ceil(train_images / max(args["batch"], args["nbs"])) * args["epochs"]
-    full = {**arguments.defaults(), **args}
-    if iterations > _AUTO_ITERATIONS:
-        warms_up = min(full["warmup_epochs"], args["epochs"] - 1) > 0
-        chosen = {"optimizer": "MuSGD", "lr0": 0.01, "momentum": full["momentum"] if warms_up else 0.9}
-    else:
-        chosen = {"optimizer": "AdamW", "lr0": round(0.002 * 5 / (4 + classes), 6), "momentum": 0.9}
-    return {**args, **chosen, "warmup_bias_lr": 0.0}
-
-
-def _stated() -> dict[str, Any]:
-    return {name: arguments.defaults()[name] for name in _STATED}
 
 
 def _params(spec: StudySpec, values: Mapping[str, Any]) -> dict[str, Scalar]:

@@ -35,6 +35,11 @@ def sweep_plan(spec: StudySpec, most_labels: int = 0) -> SweepPlan:
     )
 
 
+def conf_bounds(spec: StudySpec) -> tuple[float, float] | None:
+    """Return the smallest and the largest confidence that the space allows; None where it does not bound it."""
+    return _conf(_domain(spec, "conf"))
+
+
 def check(spec: StudySpec) -> Iterator[Finding]:
     """Find what no sweep could honour in the space."""
     if not spec.is_swept:

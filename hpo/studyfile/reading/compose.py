@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hpo.studyfile.arguments import arguments
+from hpo.studyfile.planning.fitting import fitted
 from hpo.studyfile.reading.ranges import Fixed, SpaceEntry, read_entry
 from hpo.studyfile.schema import POSTPROCESSING_NAMES
 from hpo.studyfile.space import Choices, Condition, Dimension, Space
@@ -30,6 +31,8 @@ class SpaceContext:
     epochs: int
     train: Mapping[str, Any]
     """Fixed training arguments: a condition may name one as its parent."""
+    sampled: bool = False
+    """Whether the file says ``postprocess: sampled``."""
 
 
 def compose(field: Field, context: SpaceContext, fields: dict[str, Field]) -> Space:
@@ -37,7 +40,7 @@ def compose(field: Field, context: SpaceContext, fields: dict[str, Field]) -> Sp
     placed: dict[str, SpaceEntry] = {}
     for layer, part in _layers(field, context):
         for name, child in (layer.entries or {}).items():
-            entry = _entry(child, name, context.epochs)
+            entry = _entry(child, name, context)
             fields[f"space.{name}"] = child
             if entry is not None:
                 placed[name] = replace(entry, part=part)
@@ -46,13 +49,13 @@ def compose(field: Field, context: SpaceContext, fields: dict[str, Field]) -> Sp
     return _resolve(_ordered(placed), context)
 
 
-def _entry(field: Field, name: str, epochs: int) -> SpaceEntry | None:
+def _entry(field: Field, name: str, context: SpaceContext) -> SpaceEntry | None:
     refused = None if name in POSTPROCESSING_NAMES else arguments.refusal(name)
     if name in _WHY:
         refused = f"is the same in every trial: write it under `train` ({_WHY[name]})"
     if refused is not None:
         return field.fail(refused)
-    return read_entry(field, name, epochs)
+    return read_entry(field, name, context.epochs, sampled=context.sampled)
 
 
 _WHY = {
@@ -127,8 +130,8 @@ def _resolve(ordered: list[SpaceEntry], context: SpaceContext) -> Space:
         if when is None:
             known.dropped.add(entry.name)
         else:
-            known.dimensions[entry.name] = Dimension(entry.name, entry.content, when)
-    return Space(tuple(known.dimensions.values()), tuple(sorted(fixed.items())))
+            known.dimensions[entry.name] = Dimension(entry.name, entry.content, when, entry.follows_optimizer)
+    return fitted(Space(tuple(known.dimensions.values()), tuple(sorted(fixed.items()))), context.train)
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,17 @@ def train(place: Field, folders: Folders) -> tuple[tuple[str, Any], ...]:
     return tuple(sorted(read.items()))
 
 
+_SHARED = ("epochs", "seed", "classes", "single_cls", *train_files.NAMES)
+
+
+def recipe(place: Field, folders: Folders) -> tuple[tuple[str, Any], ...]:
+    """Read the baseline's own training arguments."""
+    for argument, child in (place.entries or {}).items():
+        if argument in _SHARED:
+            child.fail("is the same in every trial and in the baseline: write it under `train`")
+    return train(place, folders)
+
+
 def objective(place: Field) -> Objective | None:
     if place.items is not None:
         return place.fail("one objective is supported so far: name one metric")

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from hpo.studyfile.arguments import arguments
 from hpo.studyfile.arguments.values import BadValue, coerce
-from hpo.studyfile.space import Choices, Domain, FloatRange, IntRange
+from hpo.studyfile.space import FOLLOWING, Choices, Domain, FloatRange, IntRange
 from hpo.studyfile.text import fields
 from hpo.studyfile.text.fields import Field, shown
 from hpo.studyfile.text.report import nearest
@@ -34,8 +34,12 @@ RANGE_KEYS: dict[str, tuple[str, Any]] = {
     "values": ("As in W&B: `choices`.", [8, 16]),
     "value": ("The same value in every trial.", 0.5),
     "when": ("Sampled only where another name has one of these values.", {"optimizer": ["SGD", "MuSGD"]}),
+    "follows": ("For `lr0`: the range that fits the optimizer.", "optimizer"),
+    "sampled": ("Other bounds, [low, high], under `postprocess: sampled`.", [0.1, 0.5]),
 }
 """Keys of a range: description, and an example."""
+UNKNOWN_OPTIMIZER = FloatRange(1e-4, 1e-1, log=True)
+"""Range of ``lr0`` until the optimizer is known: what any optimizer takes."""
 _SAME = {"min": "low", "max": "high", "values": "choices"}
 DISTRIBUTIONS = {
     "uniform": "low",
@@ -60,25 +64,29 @@ class SpaceEntry:
     content: Domain | Fixed
     when: tuple[tuple[str, tuple[Scalar, ...]], ...]
     field: Field
+    follows_optimizer: bool = False
     part: str | None = None
     """Name of the part that it comes from; None for the study file itself."""
 
 
-def read_entry(field: Field, name: str, epochs: int) -> SpaceEntry | None:
+def read_entry(field: Field, name: str, epochs: int, *, sampled: bool = False) -> SpaceEntry | None:
     """Read one entry; return None after a problem was reported.
 
-    ``epochs`` resolves bounds such as ``high: {epochs: 0.3}``.
+    ``epochs`` resolves bounds such as ``high: {epochs: 0.3}``. ``sampled``: whether the bounds are those for
+    ``postprocess: sampled``, where the entry has some.
     """
     before = len(field.report.problems)
     entries = field.entries
     if entries is not None:
+        other = _from_list(entries["sampled"], name) if "sampled" in entries else None
         content = _from_mapping(field, entries, name, epochs)
+        content = other if sampled and other is not None else content
     else:
         content = _from_list(field, name) if field.items is not None else Fixed(_value(field, name))
     when = _conditions(entries["when"]) if entries and "when" in entries else ()
     if content is None or len(field.report.problems) > before:
         return None
-    return SpaceEntry(name, content, when, field)
+    return SpaceEntry(name, content, when, field, follows_optimizer=bool(entries) and "follows" in (entries or {}))
 
 
 def _value(field: Field, name: str) -> Any:
@@ -94,7 +102,9 @@ def _value(field: Field, name: str) -> Any:
 
 def _from_list(field: Field, name: str) -> Domain | None:
     """Read ``[1e-5, 1e-2]``: smallest and largest, as Ultralytics' own tuner writes a range."""
-    items = field.items or []
+    if field.items is None:
+        return field.fail(f"must be a range [low, high], not {shown(field.node)}")
+    items = field.items
     if any(numeric(item.node.value) is None for item in items) or len(items) not in {2, 3}:
         listed = shown(field.node)
         return field.fail(f"a list is a range [low, high]; one of several values is written {{choices: {listed}}}")
@@ -115,8 +125,10 @@ def _from_mapping(field: Field, entries: Mapping[str, Field], name: str, epochs:
             child.fail(f"unknown key{nearest(key, ('low', 'high', 'log', 'step', 'choices', 'value', 'when'))}")
         elif meant in given:
             child.fail(f"says the same as `{meant}`: keep one")
-        elif key != "when" and child.node.value is not None:
+        elif key not in {"when", "sampled"} and child.node.value is not None:
             given[meant] = child
+    if "follows" in given:
+        return _following(field, given, name)
     log = _distribution(given, name)
     if "choices" in given or "value" in given:
         if len(given) > 1:
@@ -127,6 +139,18 @@ def _from_mapping(field: Field, entries: Mapping[str, Field], name: str, epochs:
     if missing:
         return field.fail(f"{missing[0]}: a range is {{low: ..., high: ...}}, a list of values {{choices: [...]}}")
     return _read_range(field, given, name, epochs, log=log)
+
+
+def _following(field: Field, given: Mapping[str, Field], name: str) -> Domain | None:
+    """Read ``{follows: optimizer}``; the optimizer gives the range later."""
+    if name != "lr0":
+        return field.fail(f"`follows` is for lr0 only: give {name} `low` and `high`, or choices")
+    if given["follows"].node.value != FOLLOWING:
+        return given["follows"].fail(f"must be {FOLLOWING}, not {shown(given['follows'].node)}")
+    if len(given) > 1:
+        others = ", ".join(f"`{key}`" for key in given if key != "follows")
+        return field.fail(f"the optimizer gives the whole range: drop {others}, or `follows`")
+    return UNKNOWN_OPTIMIZER
 
 
 def _distribution(given: dict[str, Field], name: str) -> bool:

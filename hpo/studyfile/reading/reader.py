@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,8 @@ class StudyReader:
     file: Path
     places: dict[str, Node] = field(default_factory=dict)
     """Nodes by key path; names of the space point to their definition, also in a part."""
+    said: tuple[str, ...] = ()
+    """Keys that the file itself writes; see ``said``."""
     _later: dict[Form, Field] = field(default_factory=dict)
     """Fields that are read after the keys that they depend on."""
 
@@ -44,6 +46,7 @@ class StudyReader:
             "data": lambda place: forms.data(place, self.folders),
             "model": lambda place: read_model(place, self.folders),
             "train": lambda place: forms.train(place, self.folders),
+            "recipe": lambda place: forms.recipe(place, self.folders),
             "objective": forms.objective,
             "sampler": methods.sampler,
             "pruner": methods.pruner,
@@ -55,9 +58,11 @@ class StudyReader:
     def read(self, root: Field) -> StudySpec:
         """Return the study from what is readable; it is meaningful only if no problem was reported."""
         self._remember(root)
+        self.said = tuple(said(root))
         given = fields.mapping(root, self.readers(), REQUIRED)
-        space = self._space(dict(given.get("train", ())))
+        space = self._space(given)
         settings = {"postprocess": _usual_postprocess(space, given), **given.pop("postprocess", {})}
+        settings |= given.pop("baseline", {})
         spec = StudySpec(**{"name": "", "data": "", "model": "", **given, **settings, "space": space})
         proposals = self._later.get("proposals")
         if proposals is None:
@@ -77,15 +82,33 @@ class StudyReader:
         for child in (*(place.entries or {}).values(), *(place.items or [])):
             self._remember(child)
 
-    def _space(self, train: Mapping[str, Any]) -> Space:
+    def _space(self, given: Mapping[str, Any]) -> Space:
         place = self._later.get("space")
         if place is None:
             return Space()
-        context = SpaceContext(self.folders, self.file, int(train.get("epochs", arguments.defaults()["epochs"])), train)
+        train = dict(given.get("train", ()))
+        epochs = int(train.get("epochs", arguments.defaults()["epochs"]))
+        sampled = given.get("postprocess", {}).get("postprocess") is Postprocess.SAMPLED
+        context = SpaceContext(self.folders, self.file, epochs, train, sampled)
         named: dict[str, Field] = {}
         space = compose(place, context, named)
         self.places.update({path: child.node for path, child in named.items()})
         return space
+
+
+def said(root: Field) -> Iterator[str]:
+    """Yield the keys that a file writes, such as ``train.epochs`` and ``search.seed``; a part of the space is
+    ``space[NAME]``.
+    """
+    for name, child in (root.entries or {}).items():
+        layers = [child] if child.items is None or name != "space" else child.items
+        for layer in layers:
+            if layer.entries is not None:
+                null_too = name in {"train", "space"}
+                written = (key for key, value in layer.entries.items() if null_too or value.node.value is not None)
+                yield from (f"{name}.{inner}" for inner in written)
+            elif layer.node.value is not None:
+                yield f"{name}[{layer.node.value}]" if name == "space" else name
 
 
 def _usual_postprocess(space: Space, given: Mapping[str, Any]) -> Postprocess:

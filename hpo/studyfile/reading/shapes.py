@@ -15,7 +15,7 @@ Forms = Mapping[Form, Reader]
 
 def readers(keys: tuple[KeyField, ...], forms: Forms) -> dict[str, Reader]:
     """Return one reader for each key, by name."""
-    return {each.name: reader(each, forms) for each in keys}
+    return {each.called: reader(each, forms) for each in keys}
 
 
 def reader(each: KeyField, forms: Forms) -> Reader:
@@ -64,12 +64,13 @@ def _below(whole: Callable[[Field], int | None], limit: Limit | None) -> Reader:
 def long_form(outer: KeyField, inner: tuple[KeyField, ...], forms: Forms) -> Callable[[Field], Mapping[str, Any]]:
     """Read ``swept`` or ``{mode: swept, kinds: [soft]}``: the values by name, the word under the outer key's own."""
     word, named = reader(outer, forms), outer.key.word or outer.name
+    names = {named: outer.name, **{each.called: each.name for each in inner}}
 
     def read(place: Field) -> dict[str, Any]:
         if place.entries is None:
             said = word(place)
             return {} if said is None else {outer.name: said}
         given = fields.mapping(place, {named: word, **readers(inner, forms)})
-        return {outer.name if name == named else name: value for name, value in given.items()}
+        return {names[name]: value for name, value in given.items()}
 
     return read

@@ -175,11 +175,11 @@ class TrialRun(DetectionTrainer):
     @override
     def _handle_nan_recovery(self, epoch: int) -> bool:
         """Stop a diverged training. Ultralytics would retry the last epoch, which is not the sampled training."""
-        losses = {name: float(value) for name, value in self.label_loss_items(self.tloss).items()}
-        losses |= {name: float(value) for name, value in self.metrics.items()}
+        values = {name: float(value) for name, value in self.label_loss_items(self.tloss).items()}
+        values |= {name: float(value) for name, value in self.metrics.items()}
         if self.loss is not None and not bool(self.loss.isfinite()):
-            losses["loss"] = float(self.loss)
-        diverged = self.guard.epoch(losses, float(self.fitness))
+            values["loss"] = float(self.loss)
+        diverged = self.guard.epoch(values, float(self.fitness))
         if diverged:
             raise Stop(Reason.DIVERGED, f"epoch {epoch + 1}: {diverged}")
         return False

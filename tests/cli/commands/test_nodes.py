@@ -26,7 +26,7 @@ from tests.training.support import untrained
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 EPOCHS = 30
-MORE = "baseline: false\nrecovery: {lease_s: 2, grace_s: 60, checkpoint_every_s: 1}\n"
+MORE = "recovery: {lease_s: 2, grace_s: 60, checkpoint_every_s: 1}\n"
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_a_trial_started_on_one_node_is_finished_on_another(
     nodes: tuple[Shell, Shell, Shell], mlflow: str, study: Study, how: signal.Signals
 ) -> None:
     head, first, second = nodes
-    head.run("create", study(more=MORE), "budget.trials=1", f"train.epochs={EPOCHS}")
+    head.run("create", study(more=MORE), "baseline=false", "budget.trials=1", f"train.epochs={EPOCHS}")
     started = join(first)
     wait_for(lambda: any(row.uploads and row.uploads[-1]["epoch"] >= 3 for row in attempts(head)), started)
     if how is signal.SIGKILL:
@@ -139,7 +139,7 @@ def test_starting_weights_come_from_the_store_and_are_verified(
     head, first, second = nodes
     weights = untrained(head.folder / "start.pt", ["zero", "one", "four", "seven"])
     quick = ("budget.trials=1", "train.epochs=1", "train.close_mosaic=0", "train.warmup_epochs=0", f"model={weights}")
-    head.run("create", study(name="small", more=MORE), *quick)
+    head.run("create", study(name="small", more=MORE), "baseline=false", *quick)
     weights.unlink()
     said = first.run("worker", "small", "--data", first.folder / "data" / "data.yaml", "--gpus", "cpu")
     assert "finished, 1 of 1 trials" in said

@@ -43,8 +43,8 @@ def test_the_quick_start_learns_prunes_and_finds_trials_that_differ(ran: Shell) 
         point = trial["operating_point"]
         assert (point is None) == (trial["state"] == "PRUNED")
         if trial["sweep"] is not None:
-            assert 0.1 <= point["conf"] <= 0.5
-            assert 0.4 <= point["iou"] <= 0.7
+            assert 0.001 <= point["conf"] <= 1.0
+            assert 0.1 <= point["iou"] <= 0.9
     assert any(trial["sweep"] for trial in trials)
 
 
@@ -64,7 +64,7 @@ def test_its_verdict_is_what_its_interval_says(ran: Shell, verdict: dict[str, An
     assert verdict["winner"] == best["number"]
     assert (verdict["seeds"], verdict["split"], verdict["look"]) == (3, "test", 1)
     assert verdict["low"] < verdict["difference"] < verdict["high"]
-    assert verdict["difference"] > 0.05  # Ultralytics' defaults are for trainings a hundred times as long
+    assert verdict["difference"] > 0.05  # over the recipe of its baseline
     assert verdict["claim"] == ("beats" if verdict["low"] > 0 else "no difference")
 
 

@@ -56,7 +56,9 @@ def test_validate_shows_what_would_be_searched_trained_and_stopped(study: Path) 
     for part in (
         "48 images",
         "background",
-        "1e-05 to 0.1, log",
+        "0.0001 to 0.1, log",
+        "of the study's arguments it keeps batch, epochs",
+        "120 in a trial, 18 in the baseline",
         "optimizer is SGD or MuSGD",
         "tpe, seed 0",
         "may stop a trial after epoch 6, 7, 8",
@@ -77,7 +79,21 @@ def test_validate_as_json_holds_the_facts(study: Path) -> None:
     assert facts["pruning"]["first"] == 6
     assert facts["baseline"]["train"]["optimizer"] == "AdamW"
     assert facts["baseline"]["in_space"] is False
+    assert (facts["baseline"]["kept"], facts["baseline"]["dropped"]) == (["batch", "epochs"], [])
+    assert facts["steps"]["trials"] == [120, 120]
+    assert "the baseline" in facts["steps"]["cautions"][0]
     assert len(facts["sha256"]) == 64
+
+
+def test_validate_tells_what_the_baseline_drops_and_names_a_recipe(study: Path) -> None:
+    own = ["train={epochs: 20, batch: 8, nbs: 8, fliplr: 0.0}", "space={lr0: {follows: optimizer}}"]
+    said = CliRunner().invoke(validate, [str(study), *own], catch_exceptions=False).output
+    assert "fliplr, nbs: the study's own choice, and a part of the gain" in said
+    assert "0.000125 to 0.0125, log" in said  # of four classes: a decade to either side of 0.00125
+    recipe = "baseline={train: {nbs: 8, fliplr: 0.0}}"
+    said = CliRunner().invoke(validate, [str(study), *own, recipe], catch_exceptions=False).output
+    assert "trial 0, your recipe: " in said
+    assert "120 in a trial, 120 in the baseline" in said
 
 
 def test_validate_says_when_a_training_is_too_short_to_stop(study: Path) -> None:

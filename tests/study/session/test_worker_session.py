@@ -241,7 +241,7 @@ def test_the_pruner_stops_what_lags_behind_and_never_the_baseline(storage: Stora
                 session.report(proposal.token, epoch_report(epoch, 0.05 * epoch * (1 + good))) for epoch in range(1, 11)
             ]
             asked[proposal.ordinal] = answers
-            session.end(proposal.token, ended(value=0.5))
+            session.end(proposal.token, ended(value=0.5 + proposal.ordinal / 100))
     assert not any(any(answers) for ordinal, answers in asked.items() if ordinal < 8)
     assert asked[8] == [False] * 3 + [True] * 6 + [False]  # from epoch 4 on, and not at the last one
 

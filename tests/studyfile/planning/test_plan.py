@@ -76,7 +76,7 @@ def test_a_swept_trial_has_no_operating_point_before_it_was_swept(studio: Studio
 # the baseline
 
 
-def test_the_baseline_is_plain_ultralytics_with_the_train_block(studio: Studio) -> None:
+def test_the_baseline_is_plain_ultralytics_on_the_studys_task(studio: Studio) -> None:
     spec = studio.load(text=HEAD + "train: {epochs: 12, imgsz: 96, batch: 8}\nspace: {mosaic: [0, 1]}\n")
     planned = plan.baseline(spec, nc=3, train_images=205)
     assert planned.train == {
@@ -95,28 +95,17 @@ def test_the_baseline_is_plain_ultralytics_with_the_train_block(studio: Studio) 
     assert planned.operating_point is None
 
 
-def test_the_baseline_keeps_what_train_names(studio: Studio) -> None:
-    spec = studio.load("train={epochs: 12, nbs: 8, close_mosaic: 2, optimizer: SGD, momentum: 0.9}")
-    assert plan.baseline(spec, nc=3, train_images=205).train == {
-        "batch": 16,
-        "close_mosaic": 2,
-        "epochs": 12,
-        "imgsz": 640,
-        "momentum": 0.9,
-        "nbs": 8,
-        "optimizer": "SGD",
-        "seed": 0,
-    }
-
-
 def test_the_baseline_is_measured_where_prediction_is(studio: Studio) -> None:
     spec = studio.load("space=[yolov8-core, nms]", "objective=f1", "postprocess=sampled")
     planned = plan.baseline(spec, nc=3, train_images=205)
     assert planned.operating_point == OperatingPoint(iou=0.7, conf=0.25)
-    assert planned.params == {"lr0": 0.01, "weight_decay": 0.0005, "mosaic": 1.0, "iou": 0.7, "conf": 0.25}
+    assert planned.params == {"lr0": 0.001429, "weight_decay": 0.0005, "mosaic": 1.0, "iou": 0.7, "conf": 0.25}
 
 
-SAME = "train: {epochs: 12, nbs: 64, close_mosaic: 10, optimizer: SGD}\nspace: {lr0: [1e-4, 1e-1]}\n"
+SAME = (
+    "train: {epochs: 12, nbs: 64, close_mosaic: 10, optimizer: SGD}\nspace: {lr0: [1e-4, 1e-1]}\n"
+    "baseline: {train: {optimizer: SGD}}\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -130,6 +119,9 @@ SAME = "train: {epochs: 12, nbs: 64, close_mosaic: 10, optimizer: SGD}\nspace: {
         ("train={epochs: 12, batch: 64, close_mosaic: 10, optimizer: SGD}", True),  # nbs follows to 64
         ("space.mosaic=0.5", False),  # fixed at another value
         ("space.mosaic=1.0", True),
+        ("baseline={train: {optimizer: SGD, nbs: 32}}", False),
+        ("baseline={train: {optimizer: SGD, momentum: 0.8}}", False),
+        ("baseline=true", False),  # plain Ultralytics' optimizer is not the study's
         ("space.optimizer={choices: [SGD, AdamW]}", None),
         ("space.warmup_momentum=[0.5, 0.9]", True),
         ("space.warmup_momentum=[0.5, 0.7]", False),
@@ -138,7 +130,7 @@ SAME = "train: {epochs: 12, nbs: 64, close_mosaic: 10, optimizer: SGD}\nspace: {
 def test_the_sampler_learns_from_the_baseline_only_where_it_is_a_trial_of_the_search(
     studio: Studio, change: str, inside: bool | None
 ) -> None:
-    text = HEAD + (SAME if inside is not None else SAME.replace(", optimizer: SGD", ""))
+    text = HEAD + (SAME if inside is not None else SAME.replace(", optimizer: SGD", "").partition("baseline")[0])
     planned = plan.baseline(studio.load(change, text=text), nc=3, train_images=205)
     assert planned.in_space == bool(inside)
 
@@ -160,7 +152,7 @@ def test_the_baseline_of_a_swept_study_is_plain_ultralytics_and_teaches_only_whe
     swept = studio.load("space=[yolov8-core, nms]", "objective=f1")
     planned = plan.baseline(swept, nc=3, train_images=205)
     assert planned.operating_point == DEFAULT
-    assert planned.params == {"lr0": 0.01, "weight_decay": 0.0005, "mosaic": 1.0}
+    assert planned.params == {"lr0": 0.001429, "weight_decay": 0.0005, "mosaic": 1.0}
     assert not planned.in_space
     assert not _in_space(studio, "space.iou=[0.4, 0.7]")
     only_default = ("space.iou=0.7", "space.conf=0.25", "space.max_det=300", "space.agnostic_nms=false", "objective=f1")
@@ -217,16 +209,13 @@ def test_auto_is_resolved_as_ultralytics_resolves_it(
     studio: Studio, images: int, nc: int, train: dict[str, Any]
 ) -> None:
     torch.manual_seed(0)
-    spec = studio.load(text=f"{HEAD}train: {json.dumps(train)}\nspace: {{mosaic: [0, 1]}}\n")
+    own = {name: train[name] for name in ("nbs", "warmup_epochs") if name in train}
+    rest = {name: value for name, value in train.items() if name not in own}
+    blocks = f"train: {json.dumps(rest)}\nbaseline: {{train: {json.dumps(own)}}}\n"
+    spec = studio.load(text=f"{HEAD}{blocks}space: {{mosaic: [0, 1]}}\n")
     planned = plan.baseline(spec, nc=nc, train_images=images).train
     found = (planned["optimizer"], planned["lr0"], planned["momentum"], planned["warmup_bias_lr"])
     assert found == _ultralytics({"batch": 16, "nbs": 64, "warmup_epochs": 3.0, **train}, nc, images)
-
-
-def test_a_search_under_auto_leaves_the_choice_to_ultralytics(studio: Studio) -> None:
-    spec = studio.load(text=HEAD + "train: {nbs: 64}\nspace: {mosaic: [0, 1]}\n")
-    assert plan.search_args(spec, {"mosaic": 1.0})["optimizer"] == "auto"
-    assert plan.baseline(spec, nc=3, train_images=205).in_space
 
 
 def test_every_value_is_a_plain_python_value(studio: Studio) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from hpo.studyfile.arguments import arguments
@@ -86,12 +84,35 @@ def test_core_is_what_it_says() -> None:
 def test_core_and_nms_hold_the_promised_ranges(studio: Studio) -> None:
     space = studio.load("objective=f1", text=BARE + "space: [yolov8-core, nms]\n").space
     assert {dimension.name: dimension.domain for dimension in space.dimensions} == {
-        "lr0": FloatRange(1e-4, 1e-1, log=True),
+        "lr0": FloatRange(1e-3, 1e-1, log=True),  # of SGD
         "weight_decay": FloatRange(1e-5, 1e-3, log=True),
         "mosaic": FloatRange(0.0, 1.0),
-        "iou": FloatRange(0.4, 0.7),
-        "conf": FloatRange(0.1, 0.5),
+        "iou": FloatRange(0.1, 0.9),
+        "conf": FloatRange(0.001, 1.0),
     }
+
+
+def test_a_sampled_nms_has_narrower_bounds_than_a_swept_one_and_the_users_own_are_honoured(studio: Studio) -> None:
+    text = BARE + "space: [yolov8-core, nms]\n"
+    sampled = studio.load("objective=f1", "postprocess=sampled", text=text).space
+    assert sampled.get("iou").domain == FloatRange(0.4, 0.7)  # type: ignore[union-attr]
+    assert sampled.get("conf").domain == FloatRange(0.1, 0.5)  # type: ignore[union-attr]
+    own = studio.load("objective=f1", text=BARE + "space: [yolov8-core, nms, {conf: [0.2, 0.3]}]\n").space
+    assert own.get("conf").domain == FloatRange(0.2, 0.3)  # type: ignore[union-attr]
+    assert own.get("iou").domain == FloatRange(0.1, 0.9)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "low", "high"),
+    [("AdamW", 1e-4, 1e-2), ("SGD", 1e-3, 1e-1), ("MuSGD", 1e-3, 1e-1), ("{choices: [SGD, AdamW]}", 1e-4, 1e-1)],
+)
+def test_the_learning_rates_of_core_are_those_of_the_named_optimizer(
+    studio: Studio, optimizer: str, low: float, high: float
+) -> None:
+    text = BARE.replace(", optimizer: SGD", "") + f"space: [yolov8-core, {{optimizer: {optimizer}}}]\n"
+    dimension = studio.load(text=text).space.get("lr0")
+    assert dimension is not None
+    assert (dimension.domain, dimension.follows_optimizer) == (FloatRange(low, high, log=True), False)
 
 
 def test_schedule_holds_the_promised_ranges(studio: Studio) -> None:
@@ -131,8 +152,7 @@ def test_full_drops_what_only_sgd_has_once_the_optimizer_is_fixed(studio: Studio
     assert few.get("warmup_momentum").when[0].values == ("RMSprop",)  # type: ignore[union-attr]
 
 
-def test_core_without_an_optimizer_is_refused_with_the_way_out(studio: Studio) -> None:
-    problem = studio.problem(text=BARE.replace(", optimizer: SGD", "") + "space: yolov8-core\n")
-    assert problem.path == "space.lr0"
-    assert Path(problem.file).name == "yolov8-core.yaml"
-    assert "train: {optimizer: AdamW}" in problem.message
+def test_core_without_an_optimizer_waits_for_the_data_to_name_one(studio: Studio) -> None:
+    dimension = studio.load(text=BARE.replace(", optimizer: SGD", "") + "space: yolov8-core\n").space.get("lr0")
+    assert dimension is not None
+    assert dimension.follows_optimizer
