@@ -31,7 +31,7 @@ def describe(yaml: Path, cache: Path | None = None) -> DatasetSummary:
     """
     source = read(yaml)
     images: dict[str, list[str]] = {}
-    problems: list[Problem] = []
+    problems: list[Problem] = _wrong_channels(source)
     for split, entries in source.splits.items():
         images[split], wrong = images_of(entries)
         problems += wrong
@@ -46,7 +46,8 @@ def describe(yaml: Path, cache: Path | None = None) -> DatasetSummary:
     known = {contents.images[image] for image in images["train"]}
     in_train = sum(contents.images[image] in known for image in images["val"])
     fingerprint = _fingerprint(source, images, contents)
-    return DatasetSummary(str(yaml.absolute()), source.names, splits, fingerprint, in_train)
+    channels = int(source.other.get("channels") or 3)
+    return DatasetSummary(str(yaml.absolute()), source.names, splits, fingerprint, in_train, channels)
 
 
 def write_resolved(yaml: Path, to: Path, *, val_too: bool = False) -> None:
@@ -73,6 +74,14 @@ def _summary(images: list[str], contents: Contents) -> SplitSummary:
     boxes, polygons = sum(fact.boxes for fact in facts), sum(fact.polygons for fact in facts)
     most = max((fact.boxes for fact in facts), default=0)
     return SplitSummary(len(images), labelled, len(images) - labelled, boxes, polygons, most)
+
+
+def _wrong_channels(source: Source) -> list[Problem]:
+    channels = source.other.get("channels") or 3
+    if isinstance(channels, int) and channels > 0:
+        return []
+    told = f"is a whole number from 1, not {channels!r}: 3 for colours, 1 for grey"
+    return [Problem(str(source.file), 0, "channels", told)]
 
 
 def _limited(yaml: Path, problems: list[Problem]) -> list[Problem]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpo.dataset import boxes, source
+from hpo.dataset import boxes
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,12 @@ class DatasetSummary:
     """sha256 over names, and over the relative path and content of every image and label file of all splits."""
     in_train: int = 0
     """Number of images of val that are in train, too, by path or content."""
+    channels: int = 3
+    """Channels that Ultralytics reads of each image: key ``channels`` of the data.yaml, no part of the content."""
 
     @property
     def nc(self) -> int:
         return len(self.names)
-
-    @property
-    def channels(self) -> int:
-        """Read the data.yaml again, and return the channels of its images, as Ultralytics reads them."""
-        return int(source.read(Path(self.yaml)).other.get("channels") or 3)
 
     def objects(self, split: str, areas: tuple[float, float] | None = None) -> Iterator[int]:
         """Read the label files again, and yield what ``boxes.objects`` does."""

@@ -173,10 +173,12 @@ def opened(
             stored = replace(stored, warm=warm_start(storage, spec, identity))
         study = lifecycle.create_or_join(storage, spec, identity, stored)
         places.remember(settings.home, study.name, "data", Path(spec.data))
-        if found.yaml is None:
+        if Path(found.path).is_absolute():
             places.remember(settings.home, study.name, "model", Path(found.path))
+        if found.yaml is None:
             model.share_weights(settings, storage, study, Path(found.path))
         workspace = _workspace(study, found.path, Path(spec.data), dataset, settings, slot_request)
+        workspace = replace(workspace, train_files=model.remember_files(settings, study, spec))
         yield _local(storage, study, workspace, launcher, settings, slot_request)
 
 
@@ -209,7 +211,9 @@ def joined(
     _refuse_other_versions(study, allow=allow_versions)
     dataset = same_data(study, source, settings, "on this machine with --data")
     places.remember(settings.home, study.searched_name, "data", source)
+    train_files = model.train_files_here(study, settings)
     workspace = _workspace(study, model.here(launcher, study, settings), source, dataset, settings, slot_request)
+    workspace = replace(workspace, train_files=train_files)
     lease_s = study.spec.recovery.lease_s
     home = settings.home
     with begin(lambda: open_storage(settings.storage_url, create=False, lease_s=lease_s, home=home)) as storage:
@@ -244,6 +248,7 @@ def same_data(study: StudyRow, source: Path, settings: Settings, way_out: str) -
     """
     from hpo.dataset.description import describe
     from hpo.dataset.difference import differences
+    from hpo.study.studies import lifecycle
 
     if not source.exists():
         raise UsageError(f"{source}: no such file; name the data.yaml of study {study.name!r} {way_out}")
@@ -251,6 +256,10 @@ def same_data(study: StudyRow, source: Path, settings: Settings, way_out: str) -
     if dataset.fingerprint != study.identity.data_fingerprint:
         listed = differences(study.facts.dataset, dataset)
         raise StudyConflict(study.name, listed, "way out: the same images and labels, named with --data")
+    read_otherwise = lifecycle.other_channels(study, dataset.channels)
+    if read_otherwise:
+        way_out = f"way out: the same `channels` in {source}, or the study's own data.yaml with --data"
+        raise StudyConflict(study.name, read_otherwise, way_out)
     return dataset
 
 
