@@ -6,7 +6,16 @@ import pytest
 from sqlalchemy import URL, make_url
 
 from hpo.errors import UsageError
-from hpo.settings import adopt, load_settings, password_in, read_env_file, sqlite_path, use_storage
+from hpo.settings import (
+    adopt,
+    adopt_file,
+    load_settings,
+    password_in,
+    read_env_file,
+    sqlite_path,
+    storage_urls_now,
+    use_storage,
+)
 from hpo.study.database.storage import shown
 
 
@@ -113,6 +122,29 @@ def test_contradictions_are_errors_that_show_no_secret(env: dict[str, str], said
 )
 def test_the_password_of_a_url_is_found(url: str, password: str | None) -> None:
     assert password_in(url) == password
+
+
+@pytest.mark.parametrize("named", ["env-file", "password-file", "url-file"])
+def test_the_url_of_now_has_the_password_that_its_file_has_now(tmp_path: Path, named: str) -> None:
+    file, env = tmp_path / "secret", {"HPO_HOME": str(tmp_path)}
+    text = {"env-file": "HPO_STORAGE=postgresql://u:{}@h/d", "password-file": "{}", "url-file": "postgresql://u:{}@h/d"}
+
+    def write(password: str) -> None:
+        file.write_text(text[named].format(password))
+        file.chmod(0o600)
+
+    write("old")
+    if named == "env-file":
+        adopt_file(file, env)
+    elif named == "url-file":
+        env["HPO_STORAGE_FILE"] = str(file)
+    else:
+        env |= {"HPO_STORAGE": "postgresql://u@h/d", "HPO_STORAGE_PASSWORD_FILE": str(file)}
+    assert password_in(load_settings(env).storage_url) == "old"
+    write("new")
+    assert password_in(next(storage_urls_now(env))) == "new"
+    file.unlink()
+    assert "new" not in "".join(storage_urls_now(env))
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2", "postgresql+psycopg"])

@@ -17,7 +17,7 @@ from hpo import redaction
 from hpo.api.documents import plain
 from hpo.api.finding import stored
 from hpo.errors import HpoError, UsageError
-from hpo.settings import adopt, password_in, read_env_file, use_storage
+from hpo.settings import adopt_file, password_in, use_storage
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -98,7 +98,7 @@ def store_options(command: Command) -> Command:
 
 def _use_env_file(_context: click.Context, _option: click.Parameter, path: Path | None) -> None:
     if path is not None:
-        adopt(read_env_file(path))
+        adopt_file(path)
 
 
 def _use_storage(_context: click.Context, _option: click.Parameter, url: str | None) -> None:
