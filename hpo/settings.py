@@ -11,7 +11,8 @@ import os
 import re
 import shlex
 import stat
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
@@ -22,6 +23,8 @@ from hpo.errors import UsageError
 _SECRETS = ("STORAGE", "STORAGE_PASSWORD", "WORKER_PASSWORD", "READER_PASSWORD", "MLFLOW_PASSWORD")
 VARIABLES = ("HPO_HOME", *(f"HPO_{name}{suffix}" for name in _SECRETS for suffix in ("", "_FILE")))
 """All variables that hpo itself reads."""
+_ENV_FILE = "HPO_ENV_FILE"
+"""Set by ``--env-file`` alone, for this process and the workers that it starts: the path of the file."""
 _POSTGRES = re.compile(r"postgres(ql)?(\+psycopg2?)?://")
 _SQLITE = "sqlite:///"
 _WITH_USER = re.compile(r"(?P<head>[\w.+-]+://[^:/@\s]+)@")
@@ -218,6 +221,29 @@ def adopt(values: Mapping[str, str], env: MutableMapping[str, str] = os.environ)
         for name in ("HPO_STORAGE_PASSWORD", "HPO_STORAGE_PASSWORD_FILE"):
             if name not in values:
                 env.pop(name, None)
+
+
+def adopt_file(path: Path, env: MutableMapping[str, str] = os.environ) -> None:
+    """Put the variables of an env file into the environment, and note the file, which may get another password later.
+
+    Raises UsageError as ``read_env_file`` does.
+    """
+    adopt(read_env_file(path), env)
+    env[_ENV_FILE] = str(path.absolute())
+
+
+def storage_urls_now(env: Mapping[str, str] = os.environ) -> Iterator[str]:
+    """Yield the URL of the database as the files have it now that variables or ``--env-file`` have named.
+
+    They may hold another password than at the start. A file that can't be read at this moment is passed over.
+    """
+    named = env.get(_ENV_FILE)
+    for file in (Path(named), None) if named else (None,):
+        now = dict(env)
+        with suppress(UsageError):
+            if file is not None:
+                adopt(read_env_file(file), now)
+            yield storage_url(now)
 
 
 def use_storage(url: str, env: MutableMapping[str, str] = os.environ) -> None:

@@ -5,8 +5,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL, make_url
 
+from hpo import urls
 from hpo.errors import UsageError
-from hpo.settings import adopt, load_settings, read_env_file, sqlite_path, use_storage
+from hpo.settings import (
+    adopt,
+    adopt_file,
+    load_settings,
+    read_env_file,
+    sqlite_path,
+    storage_urls_now,
+    use_storage,
+)
 from hpo.study.database.storage import shown
 
 
@@ -106,6 +115,29 @@ def test_a_password_that_is_not_escaped_is_refused_with_the_way_out_and_no_piece
         load_settings({name: f"postgresql://team:first{sign}Second@127.0.0.1:9/d"})
     assert "first" not in str(caught.value)
     assert "Second" not in str(caught.value)
+
+
+@pytest.mark.parametrize("named", ["env-file", "password-file", "url-file"])
+def test_the_url_of_now_has_the_password_that_its_file_has_now(tmp_path: Path, named: str) -> None:
+    file, env = tmp_path / "secret", {"HPO_HOME": str(tmp_path)}
+    text = {"env-file": "HPO_STORAGE=postgresql://u:{}@h/d", "password-file": "{}", "url-file": "postgresql://u:{}@h/d"}
+
+    def write(password: str) -> None:
+        file.write_text(text[named].format(password))
+        file.chmod(0o600)
+
+    write("old")
+    if named == "env-file":
+        adopt_file(file, env)
+    elif named == "url-file":
+        env["HPO_STORAGE_FILE"] = str(file)
+    else:
+        env |= {"HPO_STORAGE": "postgresql://u@h/d", "HPO_STORAGE_PASSWORD_FILE": str(file)}
+    assert urls.password_in(load_settings(env).storage_url) == "old"
+    write("new")
+    assert urls.password_in(next(storage_urls_now(env))) == "new"
+    file.unlink()
+    assert "new" not in "".join(storage_urls_now(env))
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2", "postgresql+psycopg"])

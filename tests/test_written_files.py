@@ -18,7 +18,7 @@ from hpo.training import environment
 from hpo.trial import checkpoints
 from hpo.trial.paths import AttemptPaths
 from tests.conftest import ROOT
-from tests.orchestration.test_handover import SPEC, complete
+from tests.orchestration.test_handover import STUDY, complete
 from tests.support import swept
 
 DIRECT = {
@@ -75,7 +75,7 @@ def hand_over(folder: Path) -> None:
     data = folder.parent / "data.yaml"
     (folder.parent / "images").mkdir()
     data.write_text("path: .\ntrain: images\nval: images\nnames: [a]\n")
-    handover.save(replace(SPEC, data=str(data)), trial, folder)
+    handover.save(replace(STUDY, spec=replace(STUDY.spec, data=str(data))), trial, folder)
 
 
 def write_hba(folder: Path) -> None:

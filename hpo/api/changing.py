@@ -123,10 +123,11 @@ def sync(settings: Settings, storage: Storage, study: StudyRow, *, again: bool =
         search.begin_again()
     done = search.everything()
     runs = [projector(settings, storage, stage).everything() for stage in _stage(storage, study)]
+    followed = registering.follow(settings, study) if again else []
     registered, problems = registering.catch_up(storage, study, weights_process(settings, study, "auto"), who())
     undrawn = _draw(search)  # last: nothing else hangs on it
-    place = urls.masked(settings.tracking_uri)
-    return Sync(study, place, done, runs[0] if runs else None, list(registered), list(map(str, problems)), undrawn)
+    place, stage, told = urls.masked(settings.tracking_uri), runs[0] if runs else None, list(map(str, problems))
+    return Sync(study, place, done, stage, [*followed, *registered], told, undrawn)
 
 
 def _draw(search: Projector) -> str | None:

@@ -33,31 +33,35 @@ class Winner:
     """Path of the trial's best.pt; None where it is on another machine or no longer kept."""
 
 
-def best(storage: Storage, study: StudyRow, folder: Path | None = None) -> Winner:
+def best(storage: Storage, study: StudyRow, folder: Path | None = None, *, data: Path | None = None) -> Winner:
     """Find the best trial of a study, and write its files to ``folder`` where one is named.
 
     Args:
         storage: The open database.
         study: The study.
         folder: Is made where it is missing.
+        data: The study's data.yaml, where it lies elsewhere; the files name it.
 
     Returns:
         The trial, with its confirmation and its files.
 
     Raises:
-        UsageError: No trial is complete yet.
+        UsageError: No trial is complete yet, or there is no file ``data``.
         HpoError: Its weights shall be saved and are not on this machine.
     """
     from hpo.confirmation import record
     from hpo.orchestration import handover
     from hpo.study.studies import places, snapshot
 
+    if data is not None and not data.is_file():
+        raise UsageError(f"--data {data}: no such file; name the data.yaml of study {study.name!r}")
     found = snapshot.status(storage, study).best
     if found is None:
         raise UsageError(f"study {study.name!r} has no complete trial yet; see: hpo status {study.name}")
     row = snapshot.trial(storage, study, found.number)
     stage = record.stage_of(storage, study)
-    files = None if folder is None else handover.save(study.spec, row, folder, places.data(storage, study))
+    here = places.moved(storage, study) | ({} if data is None else {"data": data})
+    files = None if folder is None else handover.save(study, row, folder, here)
     return Winner(row, stage, files, files.weights if files else handover.weights_of(row))
 
 

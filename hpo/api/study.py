@@ -93,11 +93,12 @@ class Study:
         with stored_study(self.name) as (_, storage, row):
             return Status.of(snapshot.status(storage, row), record.stage_of(storage, row))
 
-    def save(self, folder: str | os.PathLike[str]) -> Best:
+    def save(self, folder: str | os.PathLike[str], *, data: str | os.PathLike[str] | None = None) -> Best:
         """Write the best trial's weights, and YAML files that Ultralytics reads as they are.
 
         Args:
             folder: Is made where it is missing.
+            data: The study's data.yaml, where it lies elsewhere on this machine; the files name it.
 
         Returns:
             The best trial, with the paths of its files.
@@ -107,7 +108,8 @@ class Study:
             HpoError: Its weights are not on this machine.
         """
         with stored_study(self.name) as (_, storage, row):
-            return Best.of(reading.best(storage, row, Path(folder)))
+            place = None if data is None else Path(data)
+            return Best.of(reading.best(storage, row, Path(folder), data=place))
 
     def wait(self) -> Study:
         """Wait for the end of a run that ``hpo.run(..., wait=False)`` has begun; returns at once where there is none.

@@ -21,7 +21,7 @@ from hpo.api.documents import finite, plain
 from hpo.api.finding import stored, stored_study
 from hpo.cli.terminal import say
 from hpo.errors import HpoError, UsageError
-from hpo.settings import adopt, read_env_file, use_storage
+from hpo.settings import adopt_file, use_storage
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -124,7 +124,7 @@ def store_options(command: Command) -> Command:
 
 def _use_env_file(_context: click.Context, _option: click.Parameter, path: Path | None) -> None:
     if path is not None:
-        adopt(read_env_file(path))
+        adopt_file(path)
 
 
 def _use_storage(_context: click.Context, _option: click.Parameter, url: str | None) -> None:

@@ -86,13 +86,16 @@ def look_at(yaml: Path, cache: Path | None, *, decode: bool = True, progress: Pr
     parts = {split: _part(split, listed, contents) for split, listed in images.items()}
     fingerprint = hashlib.sha256(json.dumps(source.names).encode() + b"".join(parts.values())).hexdigest()
     of_splits = {split: hashlib.sha256(part).hexdigest() for split, part in parts.items()}
-    summary = DatasetSummary(str(yaml.absolute()), source.names, splits, fingerprint, in_train, left_out, of_splits)
+    channels = int(source.other.get("channels") or 3)
+    summary = DatasetSummary(
+        str(yaml.absolute()), source.names, splits, fingerprint, in_train, left_out, of_splits, channels
+    )
     return DataLook(summary, images, contents, decoded, source)
 
 
 def _listed(source: Source) -> tuple[dict[str, list[str]], list[Problem]]:
     images: dict[str, list[str]] = {}
-    problems: list[Problem] = []
+    problems: list[Problem] = _wrong_channels(source)
     for split, entries in source.splits.items():
         images[split], wrong = images_of(entries)
         problems += wrong
@@ -132,6 +135,14 @@ def _summary(images: list[str], contents: Contents) -> SplitSummary:
     boxes, polygons = sum(fact.boxes for fact in facts), sum(fact.polygons for fact in facts)
     most = max((fact.boxes for fact in facts), default=0)
     return SplitSummary(len(images), labelled, len(images) - labelled, boxes, polygons, most)
+
+
+def _wrong_channels(source: Source) -> list[Problem]:
+    channels = source.other.get("channels") or 3
+    if isinstance(channels, int) and channels > 0:
+        return []
+    told = f"is a whole number from 1, not {channels!r}: 3 for colours, 1 for grey"
+    return [Problem(str(source.file), 0, "channels", told)]
 
 
 def _limited(yaml: Path, problems: list[Problem]) -> list[Problem]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hpo.dataset import boxes, source
+from hpo.dataset import boxes
 
 
 @dataclass(frozen=True)
@@ -53,15 +53,12 @@ class DatasetSummary:
     """Images that Ultralytics leaves out; the counts are without them."""
     split_fingerprints: dict[str, str] = field(default_factory=dict)
     """sha256 of each split alone, over the relative path and content of its images and labels."""
+    channels: int = 3
+    """Channels that Ultralytics reads of each image: key ``channels`` of the data.yaml, no part of the content."""
 
     @property
     def nc(self) -> int:
         return len(self.names)
-
-    @property
-    def channels(self) -> int:
-        """Read the data.yaml again, and return the channels of its images, as Ultralytics reads them."""
-        return int(source.read(Path(self.yaml)).other.get("channels") or 3)
 
     def objects(self, split: str, areas: tuple[float, float] | None = None) -> Iterator[int]:
         """Read the label files again, and yield what ``boxes.objects`` does."""

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from hpo import files
 from hpo.dataset.description import write_resolved
 from hpo.errors import HpoError
-from hpo.study.records import TrialRow
-from hpo.studyfile.schema import StudySpec
+from hpo.study.records import StudyRow, TrialRow
 from hpo.studyfile.text.ultralytics_yaml import predict_arguments, write_arguments
 from hpo.trial import wording
 from hpo.trial.handed_over import document
 from hpo.trial.paths import AttemptPaths
+
+NAMED: Mapping[str, Path] = MappingProxyType({})
+"""No place but those that a study names."""
 
 
 @dataclass(frozen=True)
@@ -36,18 +41,17 @@ def weights_of(row: TrialRow) -> Path | None:
     return best if best is not None and best.exists() else None
 
 
-def save(spec: StudySpec, row: TrialRow, folder: Path, data: Path | None = None) -> Handover:
-    """Write the files of a trial into ``folder``; ``data`` is the study's data.yaml, if not where the study names it.
+def save(study: StudyRow, row: TrialRow, folder: Path, places: Mapping[str, Path] = NAMED) -> Handover:
+    """Write the files of a trial into ``folder``; ``places`` are those of the study's files that have moved, by key.
 
     The files are best.pt, hyperparameters.yaml (with the data.yaml that it names), predict.yaml and, for a swept trial,
     operating_point.json. A predict.yaml that is out of date is removed.
     """
     source = weights_of(row)
     if source is None:
-        raise HpoError(
-            f"trial {row.number}: its weights are no longer on this machine (keep.weights: {spec.keep.weights})"
-        )
-    folder = folder.resolve()
+        kept = f"keep.weights: {study.spec.keep.weights}"
+        raise HpoError(f"trial {row.number}: its weights are no longer on this machine ({kept})")
+    spec, folder = study.spec, folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     point, predict = row.recommended_point, folder / "predict.yaml"
     found = None if row.sweep is None and point.is_plain else folder / "operating_point.json"
@@ -56,10 +60,10 @@ def save(spec: StudySpec, row: TrialRow, folder: Path, data: Path | None = None)
     with files.written_aside(out.weights) as aside:
         shutil.copyfile(source, aside)
     title = f"trial {row.number} of study {spec.name}: {spec.objective} {row.value:.4f} on the validation split"
-    placed = _place_data(data or Path(spec.data), folder)
-    train = {"task": "detect", "mode": "train", "model": spec.model, "data": placed, **row.train, "patience": 0}
+    train = {"task": "detect", "mode": "train", "model": _place_model(study, folder, places)}
+    train |= {"data": _place_data(places.get("data") or Path(spec.data), folder), **_moved(row.train, places)}
     again = f"{title}\nTrain it again: yolo train cfg={out.hyperparameters.name}"
-    write_arguments(out.hyperparameters, again, train)
+    write_arguments(out.hyperparameters, again, {**train, "patience": 0})
     imgsz = row.train.get("imgsz", 640)
     if out.predict is None:
         predict.unlink(missing_ok=True)
@@ -71,6 +75,21 @@ def save(spec: StudySpec, row: TrialRow, folder: Path, data: Path | None = None)
         swept = None if row.sweep is None else {**row.sweep.to_dict(), "imgsz": imgsz}
         files.write_text(out.operating_point, json.dumps(swept or document(point, imgsz, title, None), indent=2))
     return out
+
+
+def _moved(train: Mapping[str, Any], places: Mapping[str, Path]) -> dict[str, Any]:
+    return {name: str(places[name]) if name in places else value for name, value in train.items()}
+
+
+def _place_model(study: StudyRow, folder: Path, places: Mapping[str, Path]) -> str:
+    """Return the model as the study names it, or where it is now; a YAML that is gone is written to ``folder``."""
+    named = Path(study.spec.model)
+    if not named.is_absolute() or named.exists():
+        return study.spec.model
+    if study.facts.model_yaml is None:
+        return str(places.get("model", named))
+    (folder / named.name).write_text(study.facts.model_yaml)
+    return str(folder / named.name)
 
 
 def _place_data(source: Path, folder: Path) -> str:

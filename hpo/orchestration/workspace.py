@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ class Workspace:
     memory: MemoryAdmission | None = None
     """Decides by memory how many slots each device has; then ``devices`` names each device once. None: slots are fixed.
     """
+    train_files: Mapping[str, str] = field(default_factory=dict)
+    """Path on this machine of each file of weights that a training argument names, by the argument."""
 
     def asked(self, study: StudyRow, proposal: Proposal) -> tuple[dict[str, Any], OperatingPoint | None]:
         """Return a trial's training arguments, and the setting at which it is measured."""
@@ -44,6 +47,10 @@ class Workspace:
             run = study.plan[proposal.ordinal]
             return dict(run.train), run.operating_point
         return plan.asked(study.spec, self.baseline, proposal.params, is_baseline=proposal.baseline)
+
+    def found(self, train: Mapping[str, Any]) -> dict[str, Any]:
+        """Return training arguments with the files of weights where they lie on this machine."""
+        return {name: self.train_files.get(name, value) for name, value in train.items()}
 
     def request(
         self, study: StudyRow, proposal: Proposal, start: Start, device: str, *, sharing: int, best_value: float | None
@@ -62,7 +69,7 @@ class Workspace:
             folder=str(AttemptPaths.of(self.folder, proposal.number, proposal.attempt).folder),
             model=self.model,
             data=str(self.data),
-            train=train,
+            train=self.found(train),
             objective=spec.objective,
             operating_point=point,
             sweep=sweep_plan(spec, study.facts.most_labels) if spec.is_swept else None,

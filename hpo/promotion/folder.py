@@ -13,6 +13,7 @@ from typing import Any
 from hpo import files
 from hpo.dataset.description import write_resolved
 from hpo.errors import UsageError
+from hpo.orchestration.workspace import Workspace
 from hpo.promotion.measured import Measured
 from hpo.promotion.training import Trained
 from hpo.study.records import StudyRow
@@ -43,21 +44,22 @@ def aside(target: Path) -> Iterator[Path]:
         refuse_occupied(target)
 
 
-def write(draft: Path, target: Path, study: StudyRow, trained: Trained, found: Measured, data: Path) -> None:
-    """Write all files except the card and the exports.
+def write(draft: Path, target: Path, study: StudyRow, trained: Trained, found: Measured, here: Workspace) -> None:
+    """Write all files except the card and the exports; ``here`` knows where the study's files lie now.
 
     Paths inside the files are those of ``target``: Ultralytics takes a relative path from the working folder.
     """
     shutil.copyfile(trained.weights, draft / names.WEIGHTS)
-    write_resolved(data, draft / names.DATA, val_too=trained.with_val)
+    write_resolved(here.data, draft / names.DATA, val_too=trained.with_val)
     spec = study.spec
     _write_json(draft / names.METRICS, found.document(spec, files.digest(trained.weights)))
     source = _source(trained)
     _write_json(draft / names.POINT, names.document(found.point, found.imgsz, source, trained.sweep))
-    model = _model(draft, target, study)
+    model = _model(draft, target, study, here)
     title = f"the final training of study {spec.name}, {trained.epochs} epochs"
     again = f"{title}\nTrain it again: yolo train cfg={names.HYPERPARAMETERS}"
-    train = {"task": "detect", "mode": "train", "model": model, "data": str(target / names.DATA), **trained.train}
+    train = {"task": "detect", "mode": "train", "model": model, "data": str(target / names.DATA)}
+    train |= here.found(trained.train)
     write_arguments(draft / names.HYPERPARAMETERS, again, {**train, "patience": 0})
     if found.point.is_plain:  # otherwise hpo.deploy takes the settings' JSON
         setting = f"{wording.setting(found.point)}: {source}"
@@ -65,11 +67,12 @@ def write(draft: Path, target: Path, study: StudyRow, trained: Trained, found: M
         write_arguments(draft / names.PREDICT, use, predict_arguments(target / names.WEIGHTS, found.imgsz, found.point))
 
 
-def _model(draft: Path, target: Path, study: StudyRow) -> str:
+def _model(draft: Path, target: Path, study: StudyRow, here: Workspace) -> str:
     """Return the model; a model YAML is copied into the folder under its own name, since the name says the scale."""
+    named = Path(study.spec.model)
     if study.facts.model_yaml is None:
-        return study.spec.model
-    name = Path(study.spec.model).name
+        return here.model if named.is_absolute() and not named.exists() else study.spec.model
+    name = named.name
     (draft / name).write_text(study.facts.model_yaml)
     return str(target / name)
 

@@ -64,7 +64,7 @@ class FolderBuilder:
         found = measured(self.study.spec, predictions, trained.point, int(trained.train["imgsz"]))
         looks = self._looks(trained) if "test" in found.splits else 0
         with folder.aside(asked.output) as draft:
-            folder.write(draft, asked.output, self.study, trained, found, self.workspace.data)
+            folder.write(draft, asked.output, self.study, trained, found, self.workspace)
             for form in asked.exports:
                 self.weights_process.export(draft / names.WEIGHTS, form, found.imgsz, found.point.max_det)
             checked = self.weights_process.check(draft)

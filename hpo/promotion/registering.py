@@ -6,15 +6,16 @@ import json
 import platform
 import tempfile
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hpo.errors import HpoError, StorageUnavailable, UsageError
 from hpo.promotion.weights_process import WeightsProcess
+from hpo.settings import Settings
 from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow
-from hpo.study.studies import controls
+from hpo.study.studies import controls, places
 from hpo.studyfile.planning.extent import trained_classes
 from hpo.tracking.registry import Champion, ModelRegistry, RegistryEntry
 from hpo.trial import handed_over as names
@@ -94,11 +95,19 @@ def register(
     with tempfile.TemporaryDirectory() as place:
         there = registry.champion(wanted.name, Path(place))
         again = known is not None and there is not None and there.version == known
+        wanted = replace(wanted, data=str(_data(storage, study, wanted)))
         alias, why = ("champion", "it is it already") if again else _compared(study, wanted, there, weights_process)
     version = registry.add(study, entry, alias)
     done = Registered(wanted.name, version, alias, why)
     controls.note(storage, study, by, REGISTERED, {"id": wanted.id, **asdict(done)})
     return done
+
+
+def follow(settings: Settings, study: StudyRow) -> list[Registered]:
+    """Register again what was registered before HPO_HOME moved. Raises ``StorageUnavailable``."""
+    why = "made again: its files have moved with HPO_HOME"
+    followed = ModelRegistry(settings).follow(study)
+    return [Registered(name, version, ", ".join(aliases) or "no alias", why) for name, version, aliases in followed]
 
 
 def catch_up(
@@ -118,6 +127,12 @@ def catch_up(
         except HpoError as error:
             problems.append(str(error))
     return done, problems
+
+
+def _data(storage: Storage, study: StudyRow, wanted: Pending) -> Path:
+    """Return the place of the data: where the promotion found it, or where it was found last."""
+    named = Path(wanted.data)
+    return named if named.is_file() else places.data(storage, study)
 
 
 def _entry(study: StudyRow, wanted: Pending, folder: Path) -> RegistryEntry:

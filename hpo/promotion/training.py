@@ -153,7 +153,7 @@ class FinalTraining:
             folder=str(self.paths.folder),
             model=self._workspace.model,
             data=str(data),
-            train=self.train,
+            train=self._workspace.found(self.train),
             objective=Objective() if self._with_val else spec.objective,
             operating_point=point,
             sweep=sweep_plan(spec, self._study.facts.most_labels) if swept else None,

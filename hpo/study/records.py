@@ -95,6 +95,12 @@ class Facts:
         return fingerprint is not None and any(state.get(split) == fingerprint for state in states)
 
     @property
+    def channels(self) -> int | None:
+        """Return the channels of the data's images; None in studies of older versions, which did not store them."""
+        found: int | None = self.dataset.get("channels")
+        return found
+
+    @property
     def val_images(self) -> int:
         """Return the number of images of val; 0 where it is not known."""
         return int(self._val.get("images", 0))

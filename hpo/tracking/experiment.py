@@ -5,23 +5,20 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from hpo.errors import ExperimentMoved, StudyConflict
 from hpo.study.records import StudyRow
 from hpo.tracking.client import passing_over
 from hpo.tracking.content import STUDY_TAG
-
-_LEFT = "hpo.left_for"
-"""Tag of an experiment that a study has left for one of another HPO_HOME."""
+from hpo.tracking.locations import LEFT_TAG, lies_elsewhere
 
 
 def begin_again(client: Any, study: StudyRow, artifact_root: Path | None) -> None:
     """Give the study's experiments other names: ``find_or_create`` then makes a new one. They stay as they are."""
     for experiment in _known(client, study):
-        if _is_ours(experiment, study) and _lies_elsewhere(experiment, artifact_root):
+        if _is_ours(experiment, study) and lies_elsewhere(experiment.artifact_location, artifact_root):
             said = f"{experiment.name} (until {datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f})"
-            client.set_experiment_tag(_restored(client, experiment), _LEFT, str(artifact_root))
+            client.set_experiment_tag(_restored(client, experiment), LEFT_TAG, str(artifact_root))
             client.rename_experiment(experiment.experiment_id, said)
 
 
@@ -75,25 +72,17 @@ def _known(client: Any, study: StudyRow) -> list[Any]:
 
 
 def _was_left(experiment: Any) -> bool:
-    return _LEFT in experiment.tags
+    return LEFT_TAG in experiment.tags
 
 
 def _here(client: Any, experiment: Any, study: StudyRow, artifact_root: Path | None) -> str:
-    if _lies_elsewhere(experiment, artifact_root):
+    if lies_elsewhere(experiment.artifact_location, artifact_root):
         raise ExperimentMoved(
             f"MLflow keeps the files of study {study.name!r} at {experiment.artifact_location}, which is not below "
             f"{artifact_root}: HPO_HOME has moved; nothing is written there. Write the study to a new experiment here: "
             f"hpo sync {study.name} --again"
         )
     return _restored(client, experiment)
-
-
-def _lies_elsewhere(experiment: Any, artifact_root: Path | None) -> bool:
-    """Return whether a local store would write outside of its home; a server knows itself where its files are."""
-    if artifact_root is None:
-        return False
-    location = urlsplit(experiment.artifact_location)
-    return location.scheme in ("", "file") and not Path(unquote(location.path)).is_relative_to(artifact_root)
 
 
 def _restored(client: Any, experiment: Any) -> str:

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import time
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ from hpo.settings import Settings
 from hpo.study.records import StudyRow
 from hpo.tracking import client, experiment
 from hpo.tracking.content import Point, RunContent
+from hpo.tracking.locations import LEFT_TAG, lies_elsewhere, local_path, present
 from hpo.tracking.runs import Run, Runs
 from hpo.trial import handed_over
 from hpo.trial.vocabulary import RunStatus
@@ -67,7 +69,8 @@ class ModelRegistry:
                 version = self._client.get_model_version_by_alias(name, CHAMPION)
             if version is None:
                 return None
-            stored = client.repository(version.source, self._settings.tracking_uri)
+            source = present(version.source, self._settings.artifact_root)
+            stored = client.repository(source, self._settings.tracking_uri)
             files = Path(stored.download_artifacts("", str(folder)))
             weights, settings = (next(files.rglob(name), None) for name in (handed_over.WEIGHTS, handed_over.POINT))
             if weights is None or settings is None:
@@ -75,30 +78,68 @@ class ModelRegistry:
             return Champion(str(version.version), weights, settings, dict(version.tags))
 
     def version_of(self, entry: RegistryEntry) -> str | None:
-        """Return the version that this promotion has made already, or None."""
+        """Return the version that this promotion has made already in this HPO_HOME, or None."""
         with client.reaching(self._settings.tracking_uri):
             found = self._client.search_model_versions(f"name = '{entry.name}'")
-            return next((str(each.version) for each in found if each.tags.get(ID_TAG) == entry.id), None)
+            ours = (each for each in found if each.tags.get(ID_TAG) == entry.id and not self._was_left(each))
+            return next((str(each.version) for each in ours), None)
+
+    def follow(self, study: StudyRow) -> list[tuple[str, str, list[str]]]:
+        """Make each version of ``study`` again whose files have moved with HPO_HOME; its aliases go along.
+
+        MLflow never changes the place of a version. Returns name, version and aliases of each new one.
+        """
+        with client.reaching(self._settings.tracking_uri):
+            found = self._client.search_model_versions(f"tags.`hpo.study_uuid` = '{study.uuid}'")
+            return [told for version in found if self._was_left(version) for told in self._follow(study, version)]
+
+    def _follow(self, study: StudyRow, version: Any) -> Iterator[tuple[str, str, list[str]]]:
+        """Make one version again, unless that was done, or its files are nowhere."""
+        root, name = self._settings.artifact_root, version.name
+        done = version.tags.get(LEFT_TAG) == str(root) or ID_TAG not in version.tags  # the latter is a person's own
+        folder = None if done else local_path(present(version.source, root))
+        point = None if folder is None else next(folder.rglob(handed_over.POINT), None)
+        if point is None:
+            return
+        tags = {key: value for key, value in version.tags.items() if key != ID_TAG}
+        metrics: dict[str, float] = {}
+        with client.passing_over("RESOURCE_DOES_NOT_EXIST"):
+            metrics = dict(self._client.get_run(version.run_id).data.metrics)
+        description = version.description or ""
+        entry = RegistryEntry(version.tags[ID_TAG], name, point.parent, tags, description, metrics)
+        aliases = self._client.get_registered_model(name).aliases
+        its = sorted(alias for alias, number in aliases.items() if str(number) == str(version.version))
+        made = self.version_of(entry)
+        new = made or self._make(study, entry)
+        for alias in its:
+            self._client.set_registered_model_alias(name, alias, new)
+        self._client.set_model_version_tag(name, str(version.version), LEFT_TAG, str(root))
+        if its or made is None:
+            yield name, new, its
+
+    def _was_left(self, version: Any) -> bool:
+        return lies_elsewhere(version.source, self._settings.artifact_root)
 
     def add(self, study: StudyRow, entry: RegistryEntry, alias: str) -> str:
         """Register the folder as a new version under ``alias``, or find it registered; return the version."""
         with client.reaching(self._settings.tracking_uri):
-            version = self.version_of(entry)
-            if version is None:
-                run = self._run(study, entry)
-                tags = {"hpo.study": study.name, "hpo.study_uuid": study.uuid}
-                with client.passing_over("RESOURCE_ALREADY_EXISTS"):
-                    self._client.create_registered_model(entry.name, tags=tags)
-                made = self._client.create_model_version(
-                    entry.name,
-                    source=f"{run.artifact_uri}/{_MODEL}",
-                    run_id=run.run_id,
-                    tags={**entry.tags, ID_TAG: entry.id},
-                    description=entry.description,
-                )
-                version = str(made.version)
+            version = self.version_of(entry) or self._make(study, entry)
             self._client.set_registered_model_alias(entry.name, alias, version)
             return version
+
+    def _make(self, study: StudyRow, entry: RegistryEntry) -> str:
+        run = self._run(study, entry)
+        tags = {"hpo.study": study.name, "hpo.study_uuid": study.uuid}
+        with client.passing_over("RESOURCE_ALREADY_EXISTS"):
+            self._client.create_registered_model(entry.name, tags=tags)
+        made = self._client.create_model_version(
+            entry.name,
+            source=f"{run.artifact_uri}/{_MODEL}",
+            run_id=run.run_id,
+            tags={**entry.tags, ID_TAG: entry.id},
+            description=entry.description,
+        )
+        return str(made.version)
 
     @cached_property
     def _client(self) -> Any:

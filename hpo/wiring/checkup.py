@@ -142,7 +142,7 @@ def data(patient: Patient) -> Finding:
     """Read the data of the study that is named, and compare it."""
     from hpo.study.database.storage import open_storage
     from hpo.study.studies import lifecycle, places
-    from hpo.wiring.opening import same_data
+    from hpo.wiring.same_data import same_data
 
     if patient.study is None:
         return "ok", "data: name a study to have its data read and compared: hpo doctor STUDY"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hpo.study.records import StudyRow
     from hpo.studyfile.checks.model import ModelFacts
     from hpo.studyfile.loader import Loaded
+    from hpo.studyfile.reading.train_files import FileArgument
     from hpo.studyfile.schema import StudySpec
 
 
@@ -111,7 +112,6 @@ class _Probe:
 
 def here(launcher: ForkserverLauncher, study: StudyRow, settings: Settings) -> str:
     """Return the study's model on this machine: its YAML as stored, or weights with the same content."""
-    _refuse_other_train_files(study)
     if study.facts.model_yaml is not None:
         return _yaml_here(study, study.facts.model_yaml, settings)
     from hpo.orchestration import starting_weights
@@ -151,21 +151,60 @@ def _yaml_here(study: StudyRow, text: str, settings: Settings) -> str:
     return str(placed)
 
 
-def _refuse_other_train_files(study: StudyRow) -> None:
-    from hpo.study.studies import lifecycle
+def train_files_here(study: StudyRow, settings: Settings) -> dict[str, str]:
+    """Return the path of each file of weights that the training arguments name, on this machine: with the same content.
 
-    if study.facts.train_files is None:
-        return
-    differences = lifecycle.other_files(study, train_files(study.spec))
-    if differences:
-        raise StudyConflict(study.name, differences, "way out: the same files at these places on this machine")
+    It is where it was found last, where the study names it, or in the folder of weights. Raises ``UsageError`` where
+    none of these is a file, and ``StudyConflict`` where each that is has another content.
+    """
+    from hpo.study.studies import lifecycle, places
+
+    known = study.facts.train_files or {}
+    found: dict[str, str] = {}
+    others: dict[str, str] = {}
+    for name, named in _named_files(study.spec).items():
+        if name not in known:
+            continue  # an older version made the study
+        put = settings.home / "weights" / Path(named).name
+        remembered = places.known(settings.home, study.searched_name, name)
+        digests = {file: files.digest(file) for file in (remembered, Path(named), put) if file and file.is_file()}
+        if not digests:
+            way_out = f"put the file that the study was made with there, or at {put}"
+            raise UsageError(f"study {study.name!r}: train.{name}: {named}: no such file on this machine; {way_out}")
+        same = next((file for file, sha256 in digests.items() if sha256 == known[name]), None)
+        if same is None:
+            others[name] = next(iter(digests.values()))
+        else:
+            found[name] = str(same)
+    if others:
+        way_out = "way out: the same files at these places on this machine"
+        raise StudyConflict(study.name, lifecycle.other_files(study, others), way_out)
+    return found
+
+
+def remember_files(settings: Settings, study: StudyRow, spec: StudySpec) -> dict[str, str]:
+    """Remember where the files of weights lie that the arguments of ``spec`` name; return their paths by argument."""
+    from hpo.study.studies import places
+
+    named = _named_files(spec)
+    for name, path in named.items():
+        places.remember(settings.home, study.searched_name, name, Path(path))
+    return {str(name): path for name, path in named.items()}
+
+
+def _named_files(spec: StudySpec) -> dict[FileArgument, str]:
+    """Return the training arguments that name a file of weights. A bare name is one that Ultralytics fetches."""
+    from hpo.studyfile.reading.train_files import NAMES
+
+    arguments = dict(spec.train)
+    named = {name: arguments.get(name) for name in NAMES}
+    return {name: value for name, value in named.items() if isinstance(value, str) and Path(value).is_absolute()}
 
 
 def train_files(spec: StudySpec) -> dict[str, str]:
     """Return the sha256 of each file of weights that the training arguments name and that is on this machine."""
-    named = _weights_under_train(spec)
     try:
-        return {key.removeprefix("train."): files.digest(Path(value)) for key, value in named.items()}
+        return {name: files.digest(Path(value)) for name, value in _named_files(spec).items()}
     except OSError as error:
         way_out = "put the file that the study names there on this machine"
         raise UsageError(f"train: {error.filename}: can't be read: {error.strerror}; {way_out}") from error
@@ -173,10 +212,7 @@ def train_files(spec: StudySpec) -> dict[str, str]:
 
 def _weights_under_train(spec: StudySpec) -> dict[str, str]:
     """Return the path of each file of weights that a training argument names, by the key of the study."""
-    from hpo.studyfile.reading.train_files import NAMES
-
-    named = {f"train.{name}": value for name, value in spec.train if name in NAMES and isinstance(value, str)}
-    return {key: value for key, value in named.items() if Path(value).is_absolute()}
+    return {f"train.{name}": path for name, path in _named_files(spec).items()}
 
 
 def share_weights(settings: Settings, storage: Storage, study: StudyRow, file: Path) -> None:

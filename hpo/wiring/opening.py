@@ -11,16 +11,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.errors import HpoError, StudyConflict, UsageError
+from hpo.errors import HpoError, StudyConflict
 from hpo.settings import Settings
 from hpo.wiring import machine, model
 from hpo.wiring.loading import load
 from hpo.wiring.machine import ONE_SLOT, SlotRequest
 from hpo.wiring.projecting import checkpoint_store, projector
+from hpo.wiring.same_data import refuse_other_data, same_data
 from hpo.wiring.warming import warm_start
 
 if TYPE_CHECKING:
-    from hpo.dataset.description import DataLook
     from hpo.evidence.document import VerdictDocument
     from hpo.launchers.local import LocalWorkers
     from hpo.orchestration.patience import Patience
@@ -193,7 +193,7 @@ def opened(
         )
         before = lifecycle.find(storage, spec.name)
         if before is not None:
-            _refuse_other_data(before, look, settings)
+            refuse_other_data(before, look, settings)
         elif spec.warm_start:
             stored = replace(stored, warm=warm_start(storage, spec, identity))
         # an older version stored what its file said, and left the optimizer to each trial
@@ -201,10 +201,12 @@ def opened(
         study = lifecycle.create_or_join(storage, same_kind, identity, stored)
         places.remember(settings.home, study.name, "data", Path(spec.data))
         manifest.remember(settings.study_folder(study.name), look)
-        if found.yaml is None:
+        if Path(found.path).is_absolute():
             places.remember(settings.home, study.name, "model", Path(found.path))
+        if found.yaml is None:
             model.share_weights(settings, storage, study, Path(found.path))
         workspace = _workspace(study, found.path, Path(spec.data), settings, slot_request)
+        workspace = replace(workspace, train_files=model.remember_files(settings, study, spec))
         yield _local(storage, study, workspace, launcher, settings, slot_request)
 
 
@@ -237,7 +239,9 @@ def joined(
     _refuse_other_versions(study, allow=allow_versions)
     same_data(study, source, settings, "on this machine with --data")
     places.remember(settings.home, study.searched_name, "data", source)
+    train_files = model.train_files_here(study, settings)
     workspace = _workspace(study, model.here(launcher, study, settings), source, settings, slot_request)
+    workspace = replace(workspace, train_files=train_files)
     lease_s = study.spec.recovery.lease_s
     home = settings.home
     with begin(lambda: open_storage(settings.storage_url, create=False, lease_s=lease_s, home=home)) as storage:
@@ -264,33 +268,6 @@ def _refuse_other_versions(study: StudyRow, *, allow: bool) -> None:
         raise StudyConflict(study.name, differ, way_out)
     if differ:
         log.warning("study %s: other versions are allowed: %s", study.name, "; ".join(differ))
-
-
-def same_data(study: StudyRow, source: Path, settings: Settings, way_out: str) -> None:
-    """Raise ``StudyConflict`` with the differences of the data from the study's, and ``UsageError`` if there is none.
-
-    Nothing is decoded: what that found when the study was made is stored with it.
-    """
-    from hpo.dataset.description import look_at
-
-    if not source.exists():
-        raise UsageError(f"{source}: no such file; name the data.yaml of study {study.name!r} {way_out}")
-    _refuse_other_data(study, look_at(source, settings.cache), settings)
-
-
-def _refuse_other_data(study: StudyRow, look: DataLook, settings: Settings) -> None:
-    """Raise ``StudyConflict`` with what differs, file by file where this machine knows the study's files."""
-    from hpo.dataset import manifest
-    from hpo.dataset.difference import differences
-
-    folder, own = settings.study_folder(study.searched_name), study.identity.data_fingerprint
-    if look.summary.fingerprint == own:
-        manifest.remember(folder, look)
-        return
-    listed = [*differences(study.facts.dataset, look.summary), *manifest.told(manifest.changes(folder, own, look))]
-    way_out = "way out: the study's own images and labels, named with --data"
-    others = "" if study.plan else "; or go on with these, on record: --accept-data of hpo run, confirm or promote"
-    raise StudyConflict(study.name, listed, f"{way_out}{others}")
 
 
 def _workspace(study: StudyRow, model: str, source: Path, settings: Settings, slot_request: SlotRequest) -> Workspace:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo.settings import Settings
 from hpo.wiring import machine, model
-from hpo.wiring.opening import same_data
+from hpo.wiring.same_data import same_data
 
 if TYPE_CHECKING:
     from hpo.orchestration.stop import StopRequest
@@ -91,7 +91,10 @@ def promotion(
     places.remember(settings.home, study.searched_name, "data", source)
     launcher = machine.launcher(settings)
     here, path = settings.study_folder(study.name), model.here(launcher, study, settings)
-    workspace = Workspace(here, path, source, None, (device,), settings.cache / "predictions", settings.cache)
+    files = model.train_files_here(study, settings)
+    workspace = Workspace(
+        here, path, source, None, (device,), settings.cache / "predictions", settings.cache, train_files=files
+    )
     training = FinalTraining(study, choice, workspace, with_val=asked.with_val)
     builder = FolderBuilder(storage, study, workspace, weights_process(settings, study, device), by, machine.versions())
     return Promotion(asked, choice, training, launcher, builder)

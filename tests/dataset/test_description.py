@@ -146,6 +146,13 @@ def test_all_problems_of_the_file_come_in_one_report(dataset_with: Make) -> None
     assert [path for _, _, path, _ in found] == ["val", "train", "nc", "download"]
 
 
+@pytest.mark.parametrize("channels", ["three", "0.5", "-1", "[3]"])
+def test_channels_that_no_image_has_are_a_problem(dataset_with: Make, channels: str) -> None:
+    yaml = f"train: images/train\nval: images/val\nnames: [cat, dog]\nchannels: {channels}\n"
+    _, _, path, message = only_problem(dataset_with(yaml))
+    assert (path, "is a whole number from 1" in message) == ("channels", True)
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert "no such file" in only_problem(tmp_path / "data.yaml")[3]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from hpo.errors import HpoError
 from hpo.orchestration import handover
-from hpo.study.records import TrialRow
+from hpo.study.records import Facts, Identity, StudyRow, TrialRow
 from hpo.studyfile.schema import StudySpec
 from hpo.studyfile.text.ultralytics_yaml import write_arguments
 from hpo.trial.handed_over import point_of
@@ -24,6 +25,8 @@ from hpo.trial.vocabulary import Reason, TrialState
 from tests.support import swept
 
 SPEC = StudySpec(name="cells", data="/data/cells.yaml", model="yolov8n.yaml")
+FACTS = Facts("nc: 3\n", {}, {})
+STUDY = StudyRow(1, "u", "cells", SPEC, "5" * 64, Identity("d" * 64, "e" * 64), FACTS, datetime.now(UTC), None)
 
 
 def complete(study_folder: Path, number: int) -> TrialRow:
@@ -70,7 +73,7 @@ def test_the_sampled_operating_point_is_handed_over(tmp_path: Path) -> None:
         operating_point=OperatingPoint(0.55, 0.31, 100, Kind.AGNOSTIC),
         train={"lr0": 1e-05, "imgsz": 320},
     )
-    files = handover.save(SPEC, trial, tmp_path / "winner")
+    files = handover.save(STUDY, trial, tmp_path / "winner")
     assert files.predict is not None
     predict = yaml.safe_load(files.predict.read_text())
     assert (predict["iou"], predict["conf"], predict["max_det"], predict["agnostic_nms"]) == (0.55, 0.31, 100, True)
@@ -91,7 +94,7 @@ def test_what_a_sweep_found_is_handed_over_where_it_is_proven(tmp_path: Path, lo
         sweep=found,
         train={"imgsz": 320},
     )
-    files = handover.save(SPEC, trial, tmp_path / "winner")
+    files = handover.save(STUDY, trial, tmp_path / "winner")
     assert files.predict is not None
     predict = yaml.safe_load(files.predict.read_text())
     assert predict["conf"] == conf
@@ -110,7 +113,7 @@ def test_a_setting_that_yolo_predict_cannot_do_is_handed_over_for_deploy_alone(t
     )
     (tmp_path / "winner").mkdir()
     (tmp_path / "winner" / "predict.yaml").touch()
-    files = handover.save(SPEC, trial, tmp_path / "winner")
+    files = handover.save(STUDY, trial, tmp_path / "winner")
     assert files.predict is None
     assert not (tmp_path / "winner" / "predict.yaml").exists()
     assert files.operating_point is not None
@@ -122,5 +125,23 @@ def test_weights_that_are_gone_are_an_error_that_says_why(tmp_path: Path) -> Non
     assert trial.folder is not None
     (Path(trial.folder) / "weights" / "best.pt").unlink()
     with pytest.raises(HpoError, match=r"keep\.weights"):
-        handover.save(SPEC, trial, tmp_path / "winner")
+        handover.save(STUDY, trial, tmp_path / "winner")
     assert not (tmp_path / "winner").exists()
+
+
+def test_files_that_have_moved_are_named_where_they_are(tmp_path: Path) -> None:
+    spec = dataclasses.replace(SPEC, model="/gone/cells.pt")
+    study = dataclasses.replace(STUDY, spec=spec, facts=Facts(None, {}, {}))
+    trial = dataclasses.replace(
+        complete(tmp_path / "study", 4), train={"imgsz": 320, "distill_model": "/gone/teacher.pt"}
+    )
+    places = {"data": tmp_path / "set" / "c.yaml", "model": tmp_path / "cells.pt", "distill_model": tmp_path / "t.pt"}
+    named = yaml.safe_load(handover.save(study, trial, tmp_path / "winner", places).hyperparameters.read_text())
+    assert {key: named[key] for key in places} == {key: str(path) for key, path in places.items()}
+
+
+def test_a_model_yaml_that_is_gone_is_handed_over_itself(tmp_path: Path) -> None:
+    study = dataclasses.replace(STUDY, spec=dataclasses.replace(SPEC, model="/gone/yolov8s.yaml"))
+    files = handover.save(study, complete(tmp_path / "study", 4), tmp_path / "winner")
+    model = yaml.safe_load(files.hyperparameters.read_text())["model"]
+    assert (Path(model).name, Path(model).read_text()) == ("yolov8s.yaml", "nc: 3\n")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -21,7 +24,7 @@ from hpo.tracking.registry import CHALLENGER, CHAMPION, ModelRegistry, RegistryE
 from hpo.tracking.runs import Runs
 from hpo.trial import handed_over
 from hpo.trial.operating_point import DEFAULT
-from tests.tracking.support import make_study
+from tests.tracking.support import make_study, settings_in
 
 
 def promoted(folder: Path, identity: str = "one") -> RegistryEntry:
@@ -80,6 +83,32 @@ def test_a_challenger_leaves_the_champion_alone(settings: Settings, client: Any,
     second = registry.add(study, promoted(tmp_path / "b", "b"), CHALLENGER)
     assert str(client.get_model_version_by_alias("cells", CHAMPION).version) == first
     assert str(client.get_model_version_by_alias("cells", CHALLENGER).version) == second
+
+
+def test_versions_follow_a_home_that_has_moved(settings: Settings, tmp_path: Path) -> None:
+    """They keep their aliases, a person's own too; the champion can be compared with before and after."""
+    study, entry = make_study(), promoted(tmp_path / "winner")
+    entry = replace(entry, tags={**entry.tags, "hpo.study_uuid": study.uuid})
+    first = ModelRegistry(settings).add(study, entry, CHAMPION)
+    connect(settings.tracking_uri).set_registered_model_alias("cells", "in-the-field", first)
+    moved = settings_in(Path(shutil.move(settings.home, tmp_path / "moved home")))
+    registry, client = ModelRegistry(moved), connect(moved.tracking_uri)
+    client.rename_experiment(client.get_experiment_by_name(study.name).experiment_id, "left")  # as ``hpo sync --again``
+    (tmp_path / "fetched").mkdir()
+    champion = registry.champion("cells", tmp_path / "fetched")
+    assert champion is not None
+    assert champion.weights.read_text() == "one"
+
+    [(name, version, aliases)] = registry.follow(study)
+    assert (name, aliases) == ("cells", [CHAMPION, "in-the-field"])
+    assert version != first
+    assert registry.version_of(entry) == version
+    again = client.get_model_version_by_alias("cells", "in-the-field")
+    assert (str(again.version), again.description) == (version, "# card")
+    assert Path(unquote(urlsplit(again.source).path)).is_relative_to(moved.home)
+    assert client.get_run(again.run_id).data.metrics == {"test/map50": 0.5}
+    assert registry.follow(study) == []
+    assert not settings.home.exists()
 
 
 def test_a_registry_that_is_down_says_so(tmp_path: Path) -> None:

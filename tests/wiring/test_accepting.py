@@ -18,7 +18,7 @@ from hpo.study.session.worker_session import WorkerSession
 from hpo.study.studies import controls, lifecycle, verdicts
 from hpo.studyfile.schema import Confirm
 from hpo.wiring.accepting import accept_data
-from hpo.wiring.opening import same_data
+from hpo.wiring.same_data import same_data
 from tests.damaged import jpegs
 from tests.searches import verdict
 from tests.study.support import FACTS, INSIDE, run, study_spec

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hpo.api.finding import stored_study
-from hpo.cli.options import json_option, print_json, study_argument
+from hpo.cli.options import data_option, json_option, print_json, study_argument
 from hpo.cli.terminal import say
 from hpo.trial.wording import in_python
 
@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 @click.command(short_help="The best trial, and its files to use.")
 @study_argument
 @click.option("--save", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write its files to DIR.")
+@data_option
 @json_option
-def best(study: str | None, save: Path | None, *, as_json: bool) -> None:
+def best(study: str | None, save: Path | None, data: Path | None, *, as_json: bool) -> None:
     """The best trial of STUDY; with --save its weights and two YAML files that Ultralytics reads as they are."""
     from hpo.api.documents import best_json
     from hpo.api.reading import best as best_of
     from hpo.cli.pages.summary import stage_lines, trial_page
 
     with stored_study(study) as (_, storage, row):
-        winner = best_of(storage, row, save)
+        winner = best_of(storage, row, save, data=data)
     files = winner.files
     if as_json:
         print_json(best_json(winner.row, winner.stage, files, winner.weights))

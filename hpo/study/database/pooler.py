@@ -14,7 +14,7 @@ from sqlalchemy import URL, Connection, Engine, event
 from sqlalchemy.engine import Dialect
 
 from hpo.errors import UsageError
-from hpo.study.database import failures
+from hpo.study.database import failures, logins
 
 _NO_OPTIONS = ("unsupported startup parameter", "command-line options")
 """Parts of the messages with which PgBouncer and RDS Proxy refuse ``options``."""
@@ -43,7 +43,7 @@ def needs_direct(url: URL) -> str:
 
 def _connect(url: URL, dialect: Dialect, record: Any, arguments: Any, parameters: dict[str, Any]) -> Any:
     try:
-        connection = dialect.connect(*arguments, **parameters)
+        connection = logins.connect(url, dialect, arguments, parameters)
         is_pooled = _answers_for_another(connection)
     except dialect.loaded_dbapi.Error as error:
         if not any(sign in str(error) for sign in _NO_OPTIONS):

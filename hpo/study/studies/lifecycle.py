@@ -43,19 +43,21 @@ def create_or_join(
     asked = _as_stored(row, spec, identity, facts)
     alike = replace(asked, confirm=row.spec.confirm, final=row.spec.final)
     said = None if facts.said is None else Said(facts.said, row.facts.said)
-    differences = [*_differences(row, (alike, plan), identity, said), *other_files(row, facts.train_files or {})]
-    differences += _newly_trusted(row, facts)
+    differences = [*_differences(row, (alike, plan), identity, said), *other_channels(row, facts.channels)]
+    differences += [*other_files(row, facts.train_files or {}), *_newly_trusted(row, facts)]
     if differences:
-        raise StudyConflict(spec.name, differences, _way_out(row, identity))
+        raise StudyConflict(spec.name, differences, _way_out(row, identity, facts))
     return row if alike == asked else _with_later_stages(storage, row, spec)
 
 
-def _way_out(stored: StudyRow, identity: Identity) -> str:
+def _way_out(stored: StudyRow, identity: Identity, facts: Facts) -> str:
     """Return what to do about a conflict; nobody is told to drop a study whose data or model lies elsewhere."""
     if identity.data_fingerprint != stored.identity.data_fingerprint:
         return "way out: name the study's own images and labels, where they lie now, with --data; or another `name:`"
     if identity.model_sha256 != stored.identity.model_sha256:
         return "way out: name the study's own model, where it lies now; or another `name:` in the study file"
+    if other_channels(stored, facts.channels):
+        return "way out: the `channels` that the study was made with, in the data.yaml; or another `name:`"
     return f"way out: another `name:` in the study file, or `hpo delete {stored.name}` to drop what is stored"
 
 
@@ -223,6 +225,14 @@ def _differences(
     return differences + [
         f"{what}: stored sha256 {old[:12]}, asked {new[:12]}" for what, old, new in pairs if old != new
     ]
+
+
+def other_channels(stored: StudyRow, channels: int | None) -> list[str]:
+    """Return a line if images of the same content are read with other ``channels``: another network is trained then."""
+    known = stored.facts.channels
+    if known is None or channels is None or known == channels:
+        return []
+    return [f"data (key `channels` of its data.yaml): stored {known}, asked {channels}"]
 
 
 def other_files(stored: StudyRow, found: Mapping[str, str]) -> list[str]:

@@ -10,13 +10,16 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from hpo import files
 from hpo.study.database.storage import Storage
 from hpo.study.records import StudyRow
+from hpo.studyfile.reading.train_files import FileArgument
 
-Kind = Literal["data", "model"]
+Kind = Literal["data", "model"] | FileArgument
+"""Keys of a study file that name a file; those of ``FileArgument`` stand under ``train``."""
+_KINDS: tuple[Kind, ...] = ("data", "model", *get_args(FileArgument))
 _FILE = "places.json"
 
 
@@ -26,6 +29,12 @@ def data(storage: Storage, study: StudyRow, given: Path | None = None) -> Path:
     It need not exist, and its content is not compared.
     """
     return given or known(storage.home, study.searched_name, "data") or Path(study.spec.data)
+
+
+def moved(storage: Storage, study: StudyRow) -> dict[str, Path]:
+    """Return the places of the study's files on this machine that are remembered, by key."""
+    found = {kind: known(storage.home, study.searched_name, kind) for kind in _KINDS}
+    return {kind: path for kind, path in found.items() if path is not None}
 
 
 def known(home: Path | None, name: str, kind: Kind) -> Path | None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Literal
 
 from hpo.studyfile.text.fields import Field
 from hpo.studyfile.text.places import Folders, home_expanded, look_for
 from hpo.yamlfile.document import OVERRIDE
 
-NAMES = ("pretrained", "distill_model")
+FileArgument = Literal["pretrained", "distill_model"]
+NAMES: tuple[FileArgument, ...] = ("pretrained", "distill_model")
 _OF_ULTRALYTICS = re.compile(r"(yolo(v?\d{1,2}|e-|_nas_)|rtdetr-)[\w.-]*\.pt")
 """Pattern of the weights that Ultralytics 8.4.190 fetches by name (utils/downloads.py GITHUB_ASSETS_NAMES)."""
 

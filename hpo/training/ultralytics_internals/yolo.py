@@ -83,6 +83,27 @@ class TrialValidator(DetectionValidator):
 class SweptValidator(TrialValidator, KeepsCandidates):
     """Keeps the predictions for a sweep, in a trial under ``postprocess: swept``."""
 
+    most_detections = 0
+    """The largest limit of detections an image that the sweep tries."""
+    _head: Any = None
+
+    @override
+    def init_metrics(self, model: Any) -> None:
+        """Let a head without suppression put out as many boxes as the sweep tries; Ultralytics' metrics take the best
+        of them, up to ``max_det``, as before.
+        """
+        super().init_metrics(model)
+        if self.end2end:
+            self._head = model.model if getattr(model, "format", None) == "pt" else model
+            self._head.set_head_attr(max_det=max(self.args.max_det, self.most_detections))
+
+    @override
+    def finalize_metrics(self) -> None:
+        super().finalize_metrics()
+        if self._head is not None:
+            self._head.set_head_attr(max_det=self.args.max_det)  # best.pt holds the head as Ultralytics would
+            self._head = None
+
     def taken_predictions(self) -> Predictions:
         """Return the last validation's predictions once, as they may be large, of the classes that are trained.
 
@@ -152,6 +173,8 @@ class TrialRun(DetectionTrainer):
             arguments.max_det, arguments.agnostic_nms = point.max_det, point.agnostic_nms
             arguments.iou = arguments.iou if point.iou is None else point.iou
         made = validator(self.test_loader, save_dir=self.save_dir, args=arguments, _callbacks=self.callbacks)
+        if isinstance(made, SweptValidator) and self.request.sweep is not None:
+            made.most_detections = max(self.request.sweep.max_dets, default=0)
         made.keeps_limit = point is not None
         return made
 

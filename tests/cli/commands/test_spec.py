@@ -37,6 +37,17 @@ def study(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+def test_weights_that_are_not_here_are_said_to_be_downloaded(study: Path, tmp_path: Path) -> None:
+    def said() -> str:
+        return CliRunner().invoke(validate, [str(study), "model=yolov8m.pt"], catch_exceptions=False).output
+
+    place = tmp_path / "runs" / "weights" / "yolov8m.pt"
+    assert f"yolov8m.pt is not on this machine: it will be downloaded by `hpo run`, to {place}" in said()
+    place.parent.mkdir(parents=True)
+    place.touch()
+    assert "downloaded" not in said()
+
+
 def _hpo(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "hpo", *arguments], capture_output=True, text=True, check=False)
 
