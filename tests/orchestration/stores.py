@@ -10,7 +10,7 @@ from pathlib import Path
 
 from typing_extensions import override
 
-from hpo.errors import HpoError, StorageUnavailable
+from hpo.errors import HpoError, OutsideStore, StorageUnavailable
 from hpo.trial.ports import CheckpointStore
 
 
@@ -47,6 +47,8 @@ class FolderStore(CheckpointStore):
     @override
     def delete(self, location: str) -> None:
         self._reach()
+        if not Path(location).is_relative_to(self.root):
+            raise OutsideStore(f"{location}: lies outside of {self.root}")
         if Path(location).is_dir():
             shutil.rmtree(location)
         else:

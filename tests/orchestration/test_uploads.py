@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from hpo.study.database.storage import Storage
-from hpo.study.database.tables import claims
+from hpo.study.database.tables import attempts, claims
 from hpo.study.records import StudyRow
 from hpo.trial.vocabulary import Reason
 from tests.orchestration.attempts import Make, wait_for
@@ -25,6 +27,28 @@ def test_two_uploads_stay_and_none_once_the_trial_has_ended(attempt_on: Make, st
     attempt.ends(Reason.COMPLETE)
     wait_for(lambda: attempt.uploaded() == [])
     assert store.files() == []
+
+
+def test_a_row_that_names_another_place_keeps_no_upload_in_the_store_and_loses_nothing(
+    attempt_on: Make, store: FolderStore, storage: Storage, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine" / "thesis.txt"
+    mine.parent.mkdir()
+    mine.write_text("precious")
+    attempt = attempt_on("a")
+    attempt.epochs(1)
+    attempt.wait_for_upload(1)
+    named = [{"epoch": 9, "sha256": "0" * 64, "location": str(mine)}]
+    storage.execute(update(attempts).values(uploads=[*named, *stored_uploads(storage)]))
+    attempt.ends(Reason.COMPLETE)
+    wait_for(lambda: attempt.uploaded() == [])
+    assert store.files() == []
+    assert mine.read_text() == "precious"
+
+
+def stored_uploads(storage: Storage) -> list[dict[str, Any]]:
+    rows = storage.read(lambda connection: connection.execute(select(attempts.c.uploads)).scalars().all())
+    return [each for row in rows for each in row]
 
 
 def test_nothing_is_uploaded_before_it_is_due(attempt_on: Make, store: FolderStore) -> None:
