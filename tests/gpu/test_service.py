@@ -54,10 +54,10 @@ def test_slots_train_side_by_side_on_one_gpu(
 
 
 def test_auto_fills_the_gpu_once_it_knows_what_a_trial_takes(
-    shell: Shell, file: Callable[..., Path], watch: Callable[[], Watch]
+    shell: Shell, file: Callable[..., Path], trained: Path, watch: Callable[[], Watch]
 ) -> None:
-    with watch() as seen:
-        shell.run("run", file(), *SHORT, "budget.trials=8", "--slots-per-gpu", "auto")
+    with watch() as seen:  # untrained weights would learn nothing, and such a search is ended early
+        shell.run("run", file(trained), *SHORT, "budget.trials=8", "--slots-per-gpu", "auto")
     assert {trial["state"] for trial in shell.json("trials")} == {"COMPLETE"}
     assert seen.most_at_once > 1
 

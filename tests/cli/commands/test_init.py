@@ -22,7 +22,8 @@ def test_what_it_writes_validates_as_it_stands(shell: Shell, tiny: Path) -> None
     assert said.splitlines()[-1] == "next: hpo validate study.yaml, then hpo run study.yaml"
     spec = shell.json("validate", "study.yaml")["spec"]
     assert spec["data"] == str(tiny)
-    assert spec["train"] == {"batch": 16, "epochs": 4, "imgsz": 96, "warmup_epochs": 1.0}
+    chosen = {"optimizer": "AdamW", "momentum": 0.9, "warmup_bias_lr": 0.0}  # by Ultralytics' rule, for this data
+    assert spec["train"] == {"batch": 16, "epochs": 4, "imgsz": 96, "warmup_epochs": 1.0, **chosen}
     assert spec["budget"] == {"trials": 8, "hours": None}
     assert spec["postprocess"] == "swept"
 
