@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import multiprocessing
 import os
@@ -16,9 +17,46 @@ from hpo.training import environment
 
 def test_the_environment_holds_a_font_and_turns_the_network_off(tmp_path: Path) -> None:
     variables = environment.prepare(tmp_path)
-    assert (Path(variables["YOLO_CONFIG_DIR"]) / "Ultralytics" / "Arial.ttf").stat().st_size > 100_000
+    for name in environment.FONTS:
+        assert (Path(variables["YOLO_CONFIG_DIR"]) / "Ultralytics" / name).stat().st_size > 100_000
     assert variables["YOLO_OFFLINE"] == "true"
     assert variables["YOLO_AUTOINSTALL"] == "false"
+
+
+def test_a_font_that_a_user_has_put_there_stays(tmp_path: Path) -> None:
+    own = tmp_path / "ultralytics" / "Ultralytics" / "Arial.Unicode.ttf"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"a font with the script of the class names")
+    environment.prepare(tmp_path)
+    assert own.read_bytes() == b"a font with the script of the class names"
+
+
+@pytest.mark.parametrize("name", ["digit", "цифра", "数字"])
+def test_no_name_of_a_class_makes_a_trial_ask_the_network_for_a_font(
+    launcher: ForkserverLauncher, tiny: Path, tmp_path: Path, name: str
+) -> None:
+    data = tmp_path / "data.yaml"
+    data.write_text(f"path: {tiny.parent}\ntrain: images/train\nval: images/val\nnames: [{name}, b, c, d]\n")
+    assert json.loads(launcher.call(_addresses_asked_for, str(data), 60)) == []
+
+
+def _addresses_asked_for(data: str, pipe: Any, _lifeline: Any) -> None:
+    """Send what is asked of the network when Ultralytics reads the data set and draws a class name."""
+    import socket
+
+    from ultralytics.data.utils import check_det_dataset
+    from ultralytics.utils.plotting import Annotator
+
+    asked: list[str] = []
+
+    def refuse(host: str, *_arguments: Any, **_options: Any) -> None:
+        asked.append(host)
+        raise OSError("no network")
+
+    socket.getaddrinfo = refuse  # type: ignore[assignment]
+    names = check_det_dataset(data, autodownload=False)["names"]
+    Annotator(np.zeros((64, 64, 3), np.uint8), pil=True, example=str(names)).box_label((8, 8, 40, 40), names[0])
+    pipe.send_bytes(json.dumps(asked).encode())
 
 
 def test_a_label_cache_is_whole_at_any_moment(launcher: ForkserverLauncher, tmp_path: Path) -> None:
@@ -96,6 +134,41 @@ def test_a_read_only_dataset_is_no_error(tmp_path: Path) -> None:
 
     save_label_cache("", launched, {}, "1.0")
     assert not launched.exists()
+
+
+def test_a_dataset_on_a_read_only_mount_is_no_error(launcher: ForkserverLauncher, tmp_path: Path) -> None:
+    """As in a container with the data mounted read-only, where even root may not write."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount")
+    told = json.loads(launcher.call(_write_on_a_read_only_mount, str(tmp_path), 60))
+    if told["mounted"] != 0:
+        pytest.skip(f"this machine lets nobody mount: errno {told['mounted']}")
+    assert told["errno"] == errno.EROFS
+    assert list(tmp_path.iterdir()) == []
+
+
+def _write_on_a_read_only_mount(folder: str, pipe: Any, _lifeline: Any) -> None:
+    """Mount ``folder`` over itself, seen by this process alone, and write there with and without the change."""
+    import ctypes
+
+    from hpo.training.ultralytics_internals.patches import save_label_cache
+
+    of_mounts, read_only, remount, bind, recursive, private = 0x20000, 1, 32, 4096, 16384, 1 << 18
+    c, place = ctypes.CDLL(None, use_errno=True), folder.encode()
+    failed = (
+        c.unshare(of_mounts)
+        or c.mount(None, b"/", None, recursive | private, None)
+        or c.mount(place, place, None, bind, None)
+        or c.mount(None, place, None, bind | remount | read_only, None)
+    )
+    told = {"mounted": ctypes.get_errno() if failed else 0, "errno": 0}
+    if not failed:
+        try:
+            (Path(folder) / "file").touch()
+        except OSError as error:
+            told["errno"] = error.errno or 0
+        save_label_cache("", Path(folder) / "labels.cache", {}, "1.0")
+    pipe.send_bytes(json.dumps(told).encode())
 
 
 @pytest.mark.parametrize(
