@@ -1,5 +1,5 @@
 # Two images: `worker` trains (7 GB, CUDA), `head` makes tables and serves MLflow and optuna-dashboard (no torch).
-# `deploy/pin-images` writes the digests of the tags into this file and docker-compose.yml.
+# `deploy/pin-images` writes the digests of the tags into this file and docker-compose*.yml.
 FROM python:3.11.11-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 UV_LINK_MODE=copy
 RUN pip install --no-cache-dir uv==0.13.9 && python -m venv /opt/hpo
@@ -8,7 +8,13 @@ COPY requirements-server.lock requirements-head.txt ./
 
 # What is locked comes before our own code: a change of the code copies no gigabytes.
 FROM build AS worker-build
-RUN uv pip install --no-cache --python /opt/hpo/bin/python --require-hashes --compile-bytecode -r requirements-server.lock
+# `--build-arg TORCH=cpu` takes the same releases of torch from PyTorch's own index, built without CUDA: these have no hash in the lock.
+ARG TORCH=locked
+RUN if [ "$TORCH" = locked ]; \
+    then uv pip install --no-cache --python /opt/hpo/bin/python --require-hashes --compile-bytecode -r requirements-server.lock; \
+    else sed -E '/^ +--hash=/d; s/ \\$//; /^(nvidia-[^m]|cuda-|triton==)/d' requirements-server.lock >/tmp/packages \
+      && uv pip install --no-cache --python /opt/hpo/bin/python --no-deps --torch-backend "$TORCH" --compile-bytecode -r /tmp/packages; \
+    fi
 COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY configs configs
 COPY hpo hpo

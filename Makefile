@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --compile-bytecode
 STUDY ?= studies/quickstart.yaml
 
-.PHONY: run server test test-long test-gpu test-next soak many fuzz screenshots docs architecture check keys format dev lock clean help
+.PHONY: run server test test-long test-gpu test-compose test-next soak many fuzz screenshots docs architecture check keys format dev lock clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -51,10 +51,13 @@ test: $(VENV)/.dev  ## the test suite (under 12 minutes on 2 cores)
 	@$(BIN)/python -m pytest -m "not long" -n auto --dist worksteal
 
 test-long: $(VENV)/.dev  ## the tests that take minutes each
-	@$(BIN)/python -m pytest -m long -n auto --dist loadfile
+	@$(BIN)/python -m pytest -m "long and not compose" -n auto --dist loadfile
 
 test-gpu: $(VENV)/.dev  ## what only a GPU shows (the first one, which they take whole)
 	@$(BIN)/python -m pytest -v tests/gpu
+
+test-compose: $(VENV)/.dev  ## docker-compose.cpu.yml on a Docker engine (its own where none runs): docs/operations.md, "Docker"
+	@HPO_COMPOSE_BASES=$(BASES) HPO_TORCH=$(TORCH) $(BIN)/python -m pytest -v -m compose -o log_cli=true -o log_cli_level=INFO tests/compose
 
 test-next: $(VENV)/.dev  ## parity and patches on the newest Ultralytics (or RELEASE=8.4.200), in a venv of its own (build/next)
 	@$(BIN)/python -m tests.newest $(RELEASE)

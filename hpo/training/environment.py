@@ -9,17 +9,22 @@ from pathlib import Path
 
 from hpo import files
 
+FONTS = ("Arial.ttf", "Arial.Unicode.ttf")
+"""Names of the fonts that Ultralytics looks for: the second one where a class name is not ASCII."""
+
 
 def prepare(home: Path) -> dict[str, str]:
     """Create Ultralytics' own folder under ``home`` and return the variables for a trial's process.
 
-    A folder of our own keeps a user's settings (which turn on MLflow, Comet, ...) out of the trials. A font in it saves
-    a network probe of up to 3 s in each process (ultralytics 8.4.190, data/utils.py:834).
+    A folder of our own keeps a user's settings (which turn on MLflow, Comet, ...) out of the trials. Fonts in it save
+    a network probe of up to 3 s in each process, and a download of 23 MB where a class name is not ASCII (ultralytics
+    8.4.190, data/utils.py:834 and utils/plotting.py:334).
     """
     config = home / "ultralytics"
     folder = config / "Ultralytics"
     folder.mkdir(parents=True, exist_ok=True)
-    _place_font(folder / "Arial.ttf")
+    for name in FONTS:
+        _place_font(folder / name)
     return {
         "YOLO_CONFIG_DIR": str(config),
         "YOLO_OFFLINE": "true",

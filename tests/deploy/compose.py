@@ -17,14 +17,20 @@ from ruamel.yaml import YAML
 from tests.conftest import ROOT
 
 FILE = ROOT / "docker-compose.yml"
+WITHOUT_GPU = ROOT / "docker-compose.cpu.yml"
 ENTRYPOINT = ROOT / "deploy" / "entrypoint.sh"
 
 
-def services(variables: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """Return the services by name, with ``variables`` filled in."""
-    text = re.sub(r"\$\{(\w+):-([^}]*)\}", lambda found: variables.get(found[1], found[2]), FILE.read_text())
-    loaded: dict[str, Any] = YAML(typ="safe").load(text)
-    return dict(loaded["services"])
+def services(variables: Mapping[str, str], file: Path = FILE) -> dict[str, dict[str, Any]]:
+    """Return the services of a file by name, with ``variables`` filled in."""
+    return dict(loaded(variables, file)["services"])
+
+
+def loaded(variables: Mapping[str, str], file: Path) -> dict[str, Any]:
+    """Return a whole file, with ``variables`` filled in."""
+    text = re.sub(r"\$\{(\w+):-([^}]*)\}", lambda found: variables.get(found[1], found[2]), file.read_text())
+    whole: dict[str, Any] = YAML(typ="safe").load(text)
+    return whole
 
 
 def order(found: Mapping[str, dict[str, Any]]) -> list[str]:

@@ -21,11 +21,12 @@ from hpo.cli.main import COMMANDS
 from hpo.head.postgres import OWNER, Cluster, Listening, programs
 from tests.cli.conftest import STUDY
 from tests.conftest import ROOT, SMALLEST_MODEL
-from tests.deploy.compose import FILE, Native, order, services
+from tests.deploy.compose import FILE, WITHOUT_GPU, Native, loaded, order, services
 from tests.head.conftest import free_port
 
 DOCKER_COMPOSE = shutil.which("docker-compose")
 BUILT_HERE = {"hpo-head", "hpo-worker"}
+PINNED = ("Dockerfile", "docker-compose.yml", "docker-compose.cpu.yml")
 
 
 @pytest.fixture
@@ -35,17 +36,29 @@ def secrets(tmp_path: Path) -> Path:
     return folder
 
 
-def test_docker_compose_accepts_the_file(secrets: Path) -> None:
+@pytest.mark.parametrize("file", [FILE, WITHOUT_GPU], ids=lambda file: file.name)
+def test_docker_compose_accepts_the_file(secrets: Path, file: Path) -> None:
     if DOCKER_COMPOSE is None:
         pytest.skip("no docker-compose on this machine: apt-get install docker-compose")
-    command = [DOCKER_COMPOSE, "-f", str(FILE), "config"]
+    command = [DOCKER_COMPOSE, "-f", str(file), "config"]
     environment = {**os.environ, "HPO_SECRETS": str(secrets), "HPO_STUDY": "digits"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     for name in services({}):
         assert f"  {name}:\n" in done.stdout
     assert "- digits" in done.stdout
-    assert re.search(r"capabilities:\s+- gpu", done.stdout)
+    assert bool(re.search(r"capabilities:\s+- gpu", done.stdout)) == (file == FILE)
+
+
+def test_the_file_without_a_gpu_differs_from_the_other_in_the_worker_s_device_memory_and_build_alone() -> None:
+    """The file is whole because older releases of `docker compose` can't take a reservation back: change both files."""
+    whole, other = loaded({}, FILE), loaded({}, WITHOUT_GPU)
+    worker = whole["services"]["worker"]
+    del worker["deploy"]
+    assert worker.pop("shm_size") == "8gb"
+    assert other["services"]["worker"].pop("shm_size") == "1gb"
+    assert other["services"]["worker"]["build"].pop("args") == {"TORCH": "locked"}
+    assert other == whole
 
 
 def test_every_service_is_hardened_and_none_is_open_to_the_network() -> None:
@@ -80,14 +93,14 @@ def test_secrets_are_made_once_and_closed_to_others(secrets: Path) -> None:
 
 def test_pinning_writes_the_digest_of_every_tag_and_again_the_newer_one(tmp_path: Path) -> None:
     """Tests can't reach the registry: ``docker`` is a script that answers as buildx does."""
-    for name in ("Dockerfile", "docker-compose.yml"):
+    for name in PINNED:
         shutil.copy(ROOT / name, tmp_path / name)
     for digit in ("a", "b"):
         done, texts = _pin(tmp_path, f'[ "$1 $2 $3" = "buildx imagetools inspect" ] && echo sha256:{digit * 64}')
         assert done.returncode == 0
-        assert [text.count(f"@sha256:{digit * 64}") for text in texts] == [2, 1]
-        assert [text.count("@sha256:") for text in texts] == [2, 1]
-    before = [(tmp_path / name).read_text() for name in ("Dockerfile", "docker-compose.yml")]
+        assert [text.count(f"@sha256:{digit * 64}") for text in texts] == [2, 1, 1]
+        assert [text.count("@sha256:") for text in texts] == [2, 1, 1]
+    before = [(tmp_path / name).read_text() for name in PINNED]
     failed, after = _pin(tmp_path, "echo no such tag >&2; exit 1")
     assert failed.returncode == 1
     assert "no such tag" in failed.stderr
@@ -101,7 +114,7 @@ def _pin(folder: Path, docker: str) -> tuple[subprocess.CompletedProcess[str], l
     environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
     command = [str(ROOT / "deploy" / "pin-images"), str(folder)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    return done, [(folder / name).read_text() for name in ("Dockerfile", "docker-compose.yml")]
+    return done, [(folder / name).read_text() for name in PINNED]
 
 
 def test_the_images_run_the_entrypoint_that_reads_mounted_secrets(tmp_path: Path) -> None:

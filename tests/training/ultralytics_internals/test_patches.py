@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from hpo.launchers.forkserver import ForkserverLauncher
@@ -13,9 +15,46 @@ from hpo.training import environment
 
 def test_the_environment_holds_a_font_and_turns_the_network_off(tmp_path: Path) -> None:
     variables = environment.prepare(tmp_path)
-    assert (Path(variables["YOLO_CONFIG_DIR"]) / "Ultralytics" / "Arial.ttf").stat().st_size > 100_000
+    for name in environment.FONTS:
+        assert (Path(variables["YOLO_CONFIG_DIR"]) / "Ultralytics" / name).stat().st_size > 100_000
     assert variables["YOLO_OFFLINE"] == "true"
     assert variables["YOLO_AUTOINSTALL"] == "false"
+
+
+def test_a_font_that_a_user_has_put_there_stays(tmp_path: Path) -> None:
+    own = tmp_path / "ultralytics" / "Ultralytics" / "Arial.Unicode.ttf"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"a font with the script of the class names")
+    environment.prepare(tmp_path)
+    assert own.read_bytes() == b"a font with the script of the class names"
+
+
+@pytest.mark.parametrize("name", ["digit", "цифра", "数字"])
+def test_no_name_of_a_class_makes_a_trial_ask_the_network_for_a_font(
+    launcher: ForkserverLauncher, tiny: Path, tmp_path: Path, name: str
+) -> None:
+    data = tmp_path / "data.yaml"
+    data.write_text(f"path: {tiny.parent}\ntrain: images/train\nval: images/val\nnames: [{name}, b, c, d]\n")
+    assert json.loads(launcher.call(_addresses_asked_for, str(data), 60)) == []
+
+
+def _addresses_asked_for(data: str, pipe: Any, _lifeline: Any) -> None:
+    """Send what is asked of the network when Ultralytics reads the data set and draws a class name."""
+    import socket
+
+    from ultralytics.data.utils import check_det_dataset
+    from ultralytics.utils.plotting import Annotator
+
+    asked: list[str] = []
+
+    def refuse(host: str, *_arguments: Any, **_options: Any) -> None:
+        asked.append(host)
+        raise OSError("no network")
+
+    socket.getaddrinfo = refuse  # type: ignore[assignment]
+    names = check_det_dataset(data, autodownload=False)["names"]
+    Annotator(np.zeros((64, 64, 3), np.uint8), pil=True, example=str(names)).box_label((8, 8, 40, 40), names[0])
+    pipe.send_bytes(json.dumps(asked).encode())
 
 
 def test_suppression_has_no_time_limit(launcher: ForkserverLauncher) -> None:
