@@ -74,13 +74,13 @@ def test_a_worker_with_other_data_is_refused(nodes: tuple[Shell, Shell], study: 
 def test_sigterm_gives_the_trial_back_and_another_node_ends_the_study(nodes: tuple[Shell, Shell], study: Study) -> None:
     head, node = nodes
     file = study(more=QUICK)
-    running = head.run_until("trial 1", "run", file, "budget.trials=5", "train.epochs=6")
+    running = head.run_until("trial 1", "run", file, "budget.trials=3", "train.epochs=6")
     assert head.end(running, signal.SIGTERM) == 128 + signal.SIGTERM
     status = head.json("status")
     assert (status["counts"]["waiting"], status["counts"]["fail"], status["workers"]) == (1, 0, [])
     node.run("worker", "small", "--gpus", "cpu")
     trials = head.json("trials")
-    assert states(trials) == ["COMPLETE"] * 5
+    assert states(trials) == ["COMPLETE"] * 3
     assert all(trial["reason"] == "complete" for trial in trials)
 
 
@@ -139,8 +139,8 @@ def test_slots_open_by_the_memory_that_real_trainings_took(shell: Shell, study: 
 
 @pytest.mark.long
 def test_two_workers_on_one_machine_share_a_study(shell: Shell, study: Study) -> None:
-    said = shell.run("run", study(more=QUICK), "--workers", "2", "budget.trials=4")
+    said = shell.run("run", study(more=QUICK), "--workers", "2", "budget.trials=3")
     assert "2 workers" in said
     trials = shell.json("trials")
-    assert states(trials) == ["COMPLETE"] * 4
+    assert states(trials) == ["COMPLETE"] * 3
     assert len({trial["worker"] for trial in trials}) == 2
