@@ -26,20 +26,28 @@ def history(report: Report) -> str:
     """
     figure, (axes,) = _figure(8, 3.2)
     complete = _complete(report.trials)
-    numbers = [row.number for row in complete]
-    axes.plot(numbers, [row.value for row in complete], "o", color=QUIET, markersize=4)
-    steps = list(accumulate((row.value or -math.inf for row in complete), max))
+    shown = _thinned(complete)
+    axes.plot([row.number for row in shown], [row.value for row in shown], "o", color=QUIET, markersize=4)
+    numbers, steps = _steps(complete)
     axes.step(numbers, steps, where="post", color=BEST, label="best so far")
     if report.baseline is not None and report.baseline.value is not None:
         axes.axhline(report.baseline.value, color=DEFAULT, linestyle="--", linewidth=1, label="baseline")
-    pruned = [row.number for row in report.trials if row.state is TrialState.PRUNED]
+    pruned = [row for row in report.trials if row.state is TrialState.PRUNED]
     if pruned:
-        bottom = min(row.value or 0.0 for row in complete)
-        axes.plot(pruned, [bottom] * len(pruned), "|", color=QUIET, label=f"pruned ({len(pruned)})")
+        bottom, drawn = min(row.value or 0.0 for row in complete), [row.number for row in _thinned(pruned)]
+        axes.plot(drawn, [bottom] * len(drawn), "|", color=QUIET, label=f"pruned ({len(pruned)})")
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set(xlabel="trial", ylabel=in_figure(str(report.spec.objective)))
     axes.legend(fontsize=8, frameon=False, loc="lower right")
     return _svg(figure)
+
+
+def _steps(complete: Sequence[TrialRow]) -> tuple[list[int], list[float]]:
+    """Return the trials at which the best value so far rose, and the last one, with that value."""
+    best = list(accumulate((row.value or -math.inf for row in complete), max))
+    last = len(best) - 1
+    kept = [index for index, value in enumerate(best) if index in (0, last) or value > best[index - 1]]
+    return [complete[index].number for index in kept], [best[index] for index in kept]
 
 
 def importances(report: Report) -> str:
@@ -64,7 +72,7 @@ def slices(report: Report) -> str:
     order = [each.name for each in report.importances] or list(report.spec.searched.names)
     domains = {dimension.name: dimension.domain for dimension in report.spec.searched.dimensions}
     names = [name for name in order if name in domains][:_SLICES]
-    complete = _complete(report.trials)
+    complete = _thinned(_complete(report.trials))
     columns = min(4, len(names))
     lines = -(-len(names) // columns)
     figure, cells = _figure(8, 2.2 * lines, lines, columns)
@@ -93,6 +101,15 @@ def classes(boxes: BoxFacts) -> str:
     axes.barh([in_figure(name) for name, _ in shown], [count for _, count in shown], color=QUIET)
     axes.set_xlabel("boxes in the training split")
     return _svg(figure)
+
+
+MOST_POINTS = 2_000
+"""Points in a chart: of more, an even choice. A page with all of them takes a browser minutes."""
+
+
+def _thinned(rows: list[TrialRow]) -> list[TrialRow]:
+    step = -(-len(rows) // MOST_POINTS)
+    return rows[:: max(1, step)]
 
 
 def _complete(rows: Sequence[TrialRow]) -> list[TrialRow]:

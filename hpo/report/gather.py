@@ -29,7 +29,7 @@ def gather(storage: Storage, study: StudyRow, *, data: Path | None = None, verdi
     complete: there is nothing to report yet.
     """
     rows = snapshot.trials(storage, study)
-    status = snapshot.status(storage, study)
+    status = snapshot.status(storage, study, rows)
     if status.best is None:
         raise UsageError(f"study {study.name!r} has no complete trial yet; see: hpo status {study.name}")
     baseline = next((row for row in rows if row.baseline and row.state is TrialState.COMPLETE), None)

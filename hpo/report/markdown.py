@@ -45,7 +45,8 @@ def _importances(report: Report) -> str:
     if not report.importances:
         return "Too few complete trials, or a single dimension: no importances."
     rows = [(each.name, each.value, f"{each.low:.2f} to {each.high:.2f}") for each in report.importances]
-    return table(("dimension", "importance", "90% interval"), rows)
+    told = table(("dimension", "importance", "90% interval"), rows)
+    return "\n\n".join(part for part in (told, words.sampled(report)) if part)
 
 
 def _trials(report: Report) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hpo.report.facts import Report
+from hpo.study.plots.importance import MOST_COMPLETE
 from hpo.study.records import TrialRow
 from hpo.studyfile.serialize import dump_yaml
 from hpo.trial import wording
@@ -58,6 +59,12 @@ def standing(report: Report) -> str:
         return f"{done} {best}; there is no baseline to compare it with."
     points = 100 * (winner.value - baseline.value)
     return f"{done} {best}, {points:+.1f} points from the baseline's {short(baseline.value)}, one training each."
+
+
+def sampled(report: Report) -> str:
+    """Return that importances are of a sample; empty where they are of all complete trials."""
+    count = sum(row.state is TrialState.COMPLETE for row in report.trials)
+    return f"Computed from {MOST_COMPLETE} of {count} complete trials." if count > MOST_COMPLETE else ""
 
 
 def verdict(report: Report) -> tuple[str, ...]:

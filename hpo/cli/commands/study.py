@@ -9,6 +9,10 @@ from hpo.api.finding import stored_study
 from hpo.cli.options import json_option, print_json, store_options, study_argument
 from hpo.cli.terminal import confirm, say
 
+MOST_ROWS = 500
+"""Trials in a table: nobody reads more, and each takes a millisecond to lay out."""
+ALL = 1 << 30
+
 
 @click.command(short_help="Where a study stands.")
 @study_argument
@@ -41,7 +45,8 @@ def trials(study: str | None, sort: str, *, as_json: bool) -> None:
     with stored_study(study) as (_, storage, row):
         from hpo.study.studies import lifecycle, snapshot
 
-        rows = snapshot.trials(storage, row)
+        most = ALL if as_json or row.plan else MOST_ROWS
+        rows, total = snapshot.some_trials(storage, row, most, by_value=sort == "value")
         stage = lifecycle.confirmation(storage, row.name)
         runs = [] if stage is None else snapshot.trials(storage, stage)
     if sort == "value":
@@ -55,6 +60,9 @@ def trials(study: str | None, sort: str, *, as_json: bool) -> None:
         runs_table(row, rows)
     else:
         trials_table(row.spec, rows)
+        if total > len(rows):
+            which = "best" if sort == "value" else "newest"
+            say(f"the {MOST_ROWS} {which} of {total} trials, and the best; all of them: hpo trials {row.name} --json")
     if stage is not None:
         say("\nconfirmation")
         runs_table(stage, runs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,9 +32,33 @@ def trials(storage: Storage, study: StudyRow) -> list[TrialRow]:
     return storage.read(lambda connection: _trials(connection, study, storage.here), study=study.name)
 
 
+def some_trials(storage: Storage, study: StudyRow, most: int, *, by_value: bool) -> tuple[list[TrialRow], int]:
+    """Return at most ``most`` trials and the best one, by number, and the number of all.
+
+    With ``by_value`` they are those with the largest values, else the newest.
+    """
+    ours, state = tables.trials, optuna_tables.state
+    mine = ours.c.study_id == study.id
+    value = ours.c.value.desc().nulls_last()
+    chosen = select(ours.c.number).where(mine).order_by(*([value] if by_value else []), ours.c.number.desc())
+    theirs = optuna_tables.trials
+    same = and_(ours.c.study_id == theirs.c.study_id, ours.c.number == theirs.c.number)
+    complete = and_(mine, state == TrialState.COMPLETE.value, ours.c.value.is_not(None))
+    first = select(ours.c.number).join(theirs, same).where(complete).order_by(value, ours.c.number).limit(1)
+
+    def action(connection: Connection) -> tuple[list[TrialRow], int]:
+        total = connection.execute(select(func.count()).select_from(ours).where(mine)).scalar_one()
+        if total <= most:
+            return _trials(connection, study, storage.here), total
+        numbers = {*connection.scalars(chosen.limit(most)), *connection.scalars(first)}
+        return _trials(connection, study, storage.here, sorted(numbers)), total
+
+    return storage.read(action, study=study.name)
+
+
 def trial(storage: Storage, study: StudyRow, number: int) -> TrialRow:
     """Return the trial. Raises ``UsageError`` when there is no such trial."""
-    found = storage.read(lambda connection: _trials(connection, study, storage.here, number), study=study.name)
+    found = storage.read(lambda connection: _trials(connection, study, storage.here, [number]), study=study.name)
     if not found:
         raise UsageError(f"study {study.name!r} has no trial {number}: `hpo trials {study.name}` lists them")
     return found[0]
@@ -45,11 +69,12 @@ def epochs(storage: Storage, study: StudyRow, number: int) -> list[EpochRow]:
     return storage.read(lambda connection: curve(connection, study.id, number), study=study.name)
 
 
-def status(storage: Storage, study: StudyRow) -> StatusRow:
+def status(storage: Storage, study: StudyRow, known: list[TrialRow] | None = None) -> StatusRow:
+    """Return where the study stands; ``known`` are its trials where they were just read."""
     now, rows, workers, hours = storage.read(
         lambda connection: (
             progress(connection, study.id),
-            _trials(connection, study, storage.here),
+            _trials(connection, study, storage.here) if known is None else known,
             _live_workers(connection, study),
             _hours(connection, study.id),
         ),
@@ -101,9 +126,12 @@ def set_mlflow_run(storage: Storage, study: StudyRow, number: int, run_id: str) 
     storage.execute(update(tables.trials).where(mine).values(mlflow_run_id=run_id))
 
 
-def _trials(connection: Connection, study: StudyRow, here: Here, number: int | None = None) -> list[TrialRow]:
+def _trials(
+    connection: Connection, study: StudyRow, here: Here, numbers: Sequence[int] | None = None
+) -> list[TrialRow]:
     def mine(table: Table) -> ColumnElement[bool]:
-        return table.c.study_id == study.id if number is None else of_trial(table, study.id, number)
+        whole = table.c.study_id == study.id
+        return whole if numbers is None else and_(whole, table.c.number.in_(numbers))
 
     ours, theirs, attempts, epochs = tables.trials, optuna_tables.trials, tables.attempts, tables.epochs
     same = and_(ours.c.study_id == theirs.c.study_id, ours.c.number == theirs.c.number)

@@ -16,10 +16,12 @@ from sqlalchemy import update
 from hpo.errors import UsageError
 from hpo.study.database import tables
 from hpo.study.database.storage import Storage
+from hpo.study.records import StudyRow
 from hpo.study.session.worker_session import WorkerSession
 from hpo.study.status import StudyState
 from hpo.study.studies import snapshot
 from hpo.trial.vocabulary import Reason, TrialState
+from tests.study.filling import fill
 from tests.study.support import MakeStudy, begin, ended, epoch_report, run, study_spec
 
 
@@ -130,3 +132,15 @@ def test_optunas_dashboard_reads_the_study(storage: Storage, make_study: MakeStu
     answer = json.loads(body)
     assert [trial["state"] for trial in answer["trials"]] == ["Complete", "Complete"]
     assert {attribute["key"] for attribute in answer["user_attrs"]} >= {"spec_sha256", "data_fingerprint"}
+
+
+def test_some_trials_are_the_newest_or_the_best_and_the_best_of_all(storage: Storage, study: StudyRow) -> None:
+    fill(storage, study, 30, 1)
+    everything = snapshot.trials(storage, study)
+    best = snapshot.best(everything)
+    assert best is not None
+    newest, total = snapshot.some_trials(storage, study, 4, by_value=False)
+    assert (total, {row.number for row in newest}) == (30, {26, 27, 28, 29, best.number})
+    by_value, _ = snapshot.some_trials(storage, study, 4, by_value=True)
+    assert {row.number for row in by_value} == {row.number for row in snapshot.best_first(everything)[:4]}
+    assert snapshot.some_trials(storage, study, 30, by_value=False) == (everything, 30)
