@@ -22,7 +22,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import func, make_url, select
+from sqlalchemy import URL, func, make_url, select
+from sqlalchemy.exc import OperationalError
 
 from hpo.dataset import digits
 from hpo.settings import Settings
@@ -78,6 +79,9 @@ class Plan:
     epoch_s: float = 0.5
     enqueued: float = 0.0
     """Share of the failures after which Optuna's own call enqueues a trial; every third one lies outside the space."""
+    sqlite: int = 0
+    """1: the study's database is a SQLite file. PostgreSQL then holds MLflow's runs alone, and a node loses no network.
+    """
 
 
 @dataclass
@@ -156,13 +160,18 @@ class Chaos:
 
         lr0 = (2e-3, 1e-2, 5.0)[self.done.get("enqueued", 0) % 3]
         url = self.storage.url.render_as_string(hide_password=False)
-        optuna.load_study(study_name=self.study.name, storage=url).enqueue_trial({"lr0": lr0})
-        self._count("enqueued")
+        try:
+            optuna.load_study(study_name=self.study.name, storage=url).enqueue_trial({"lr0": lr0})
+        except (OperationalError, optuna.exceptions.StorageInternalError):
+            self._count("not enqueued")  # on SQLite Optuna waits 5 s for a stopped node that holds the lock
+        else:
+            self._count("enqueued")
 
     def _harm(self, node: Node) -> None:
         if node.poll() is not None or node.stopped_until is not None:
             return
-        how = self.random.choices(list(HARMS), list(HARMS.values()))[0]
+        harms = {how: often for how, often in HARMS.items() if how.isupper() or not self.plan.sqlite}
+        how = self.random.choices(list(harms), list(harms.values()))[0]
         self._count(how)
         if how in ("SIGKILL", "SIGTERM"):
             node.send(signal.Signals[how])
@@ -186,10 +195,11 @@ def soak(plan: Plan, root: Path) -> dict[str, int]:
     """Return what was done and how many trials died. Raises AssertionError if an invariant does not hold."""
     with ExitStack() as stack:
         server = stack.enter_context(postgres.Server.make())
-        url = make_url(server.url).set(drivername="postgresql+psycopg")
+        shared = make_url(server.url).set(drivername="postgresql+psycopg")
         mlflow_url = postgres.create_database(server.url)
         head = root / "head"
         head.mkdir()
+        url = URL.create("sqlite", database=str(head / "hpo.db")) if plan.sqlite else shared
         tracking = stack.enter_context(
             Tracking(head, make_url(mlflow_url).set(drivername="postgresql+psycopg").render_as_string(False))
         )
@@ -235,7 +245,9 @@ def _node(number: int, plan: Plan, proxy: Proxy, settings: Settings) -> Node:
     real = number < plan.real
     folder = settings.home.parent / f"node{number}-{'yolo' if real else 'fake'}"
     folder.mkdir()
-    url = make_url(settings.storage_url).set(port=proxy.port).render_as_string(hide_password=False)
+    url = settings.storage_url
+    if not plan.sqlite:
+        url = make_url(url).set(port=proxy.port).render_as_string(hide_password=False)
     place = Place("soak", url, settings.tracking_uri, folder)
     if real:
         return RealNode(place, proxy, harm=0.15)  # it takes long to start

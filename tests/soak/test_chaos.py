@@ -11,14 +11,18 @@ import pytest
 
 from tests.soak.node import ROOT
 
-PLAN = {"workers": 4, "real": 1, "deaths": 6, "restarts": 2, "last": 8, "limit-s": 800}
+PLAN = {"workers": 4, "real": 1, "deaths": 6, "restarts": 2, "last": 8, "limit-s": 800, "enqueued": 0.3}
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-def test_a_study_under_attack_ends_exactly_on_its_budget(tmp_path: Path) -> None:
-    """It runs in a separate process: a process has only one forkserver, and this one differs from that of trainings."""
-    words = [word for name, value in PLAN.items() for word in (f"--{name}", str(value))]
+@pytest.mark.parametrize("sqlite", [0, 1], ids=["postgres", "sqlite"])
+def test_a_study_under_attack_ends_exactly_on_its_budget(sqlite: int, tmp_path: Path) -> None:
+    """Trials that somebody enqueues meanwhile with Optuna's own call are part of the budget.
+
+    It runs in a separate process: a process has only one forkserver, and this one differs from that of trainings.
+    """
+    words = [word for name, value in {**PLAN, "sqlite": sqlite}.items() for word in (f"--{name}", str(value))]
     with (tmp_path / "said").open("w+") as said:
         code = subprocess.run(
             [sys.executable, "-m", "tests.soak.chaos", *words],
@@ -34,3 +38,4 @@ def test_a_study_under_attack_ends_exactly_on_its_budget(tmp_path: Path) -> None
     assert found["killed"] >= PLAN["deaths"]
     assert found["restart"] >= PLAN["restarts"]
     assert found["YOLO trials"] > 0
+    assert found["enqueued"] > 0
