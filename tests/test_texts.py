@@ -22,6 +22,7 @@ ROOT = Path(hpo.__file__).parent
 DOORS = {
     "cli/terminal.py",
     "cli/console.py",
+    "cli/streams.py",  # that output is lost
     "redaction.py",  # uncaught errors
     "training/child.py",  # the attempt's own log
     "training/weights_process.py",  # answers to the process that started it

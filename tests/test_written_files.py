@@ -27,6 +27,7 @@ DIRECT = {
     "hpo/promotion/promote.py": "in a folder with a random name, which is renamed into place",
     "hpo/study/plots/plots.py": "in a temporary folder",
     "hpo/tracking/registry.py": "in a temporary folder",
+    "hpo/training/ultralytics_internals/reading.py": "in a temporary folder",
     "hpo/head/postgres.py": "in a temporary file; the server's log",
     "hpo/wiring/drafting.py": "with O_EXCL: a file or a link that is there is refused",
     "hpo/launchers/local.py": "a log",

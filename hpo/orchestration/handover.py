@@ -88,7 +88,7 @@ def _place_model(study: StudyRow, folder: Path, places: Mapping[str, Path]) -> s
         return study.spec.model
     if study.facts.model_yaml is None:
         return str(places.get("model", named))
-    (folder / named.name).write_text(study.facts.model_yaml)
+    files.write_text(folder / named.name, study.facts.model_yaml)
     return str(folder / named.name)
 
 
