@@ -204,8 +204,8 @@ def test_weights_take_images_of_the_channels_that_they_were_trained_on(studio: S
     text = study("", "mosaic: [0, 1]")
     assert not _messages(studio, text, drawn, colour)
     assert "take images of 1 channels" in _messages(studio, text, drawn, grey)["model"]
-    yaml = Path(drawn.yaml)
-    yaml.write_text(yaml.read_text() + "channels: 1\n")
-    assert not _messages(studio, text, drawn, grey)
-    assert "the data have 1" in _messages(studio, text, drawn, colour)["model"]
-    assert not _messages(studio, text, drawn), "a .yaml takes any number"
+    Path(drawn.yaml).write_text(Path(drawn.yaml).read_text() + "channels: 1\n")
+    of_grey = describe(Path(drawn.yaml))
+    assert not _messages(studio, text, of_grey, grey)
+    assert "the data have 1" in _messages(studio, text, of_grey, colour)["model"]
+    assert not _messages(studio, text, of_grey), "a .yaml takes any number"
