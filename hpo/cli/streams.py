@@ -57,7 +57,10 @@ def guard() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # the lowest free number
-    sys.stdout, sys.stderr = _enduring(sys.stdout, 1), _enduring(sys.stderr, 2)
+    if sys.stdout is sys.__stdout__:  # else a caller in this process has put its own there
+        sys.stdout = _enduring(sys.stdout, 1)
+    if sys.stderr is sys.__stderr__:
+        sys.stderr = _enduring(sys.stderr, 2)
     if sys.stdin is None:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115  (it stays open to the end)
 
