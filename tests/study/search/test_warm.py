@@ -174,7 +174,7 @@ def test_a_pruner_compares_with_earlier_curves(storage: Storage, pruner: str) ->
             begin(session, proposal)
             for epoch in range(1, 11):
                 session.report(proposal.token, epoch_report(epoch, 0.5 + epoch / 100))
-            session.end(proposal.token, ended(value=0.6))
+            session.end(proposal.token, ended(value=0.6 + proposal.number / 1000))
 
     def first_is_pruned(study: StudyRow) -> bool:
         with WorkerSession(storage, study, "w", None) as session:
