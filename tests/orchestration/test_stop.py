@@ -70,6 +70,7 @@ def test_a_terminal_that_closes_asks_to_stop_and_breaks_nothing(tmp_path: Path) 
     pid, terminal = pty.fork()
     if pid == 0:  # the leader of the terminal's session, as a shell would be
         os.chdir(ROOT)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the suite itself may run under nohup
         os.execv(OBEDIENT[0], [*OBEDIENT, str(said)])  # noqa: S606
     line = b""
     while not line.endswith(b"\n"):  # a terminal writes a line's end by itself
