@@ -63,6 +63,7 @@ def work(storage: Storage, folder: Path, launcher: Counting, watcher: Nobody) ->
     Worker(study, Workspace(folder, "m.yaml", folder / "data.yaml", None, ("cpu",)), services, StopRequest()).run()
 
 
+@pytest.mark.long
 def test_a_worker_without_a_database_ends_and_its_result_is_told_later(postgres_server: str, tmp_path: Path) -> None:
     url = postgres.create_database(postgres_server)
     port = make_url(url).port

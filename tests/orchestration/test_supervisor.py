@@ -209,6 +209,7 @@ def test_sigterm_waits_for_the_epochs_end_no_longer_than_the_grace(
     assert ended.epochs == (notes.checkpoints[-1] if notes.checkpoints else 0)
 
 
+@pytest.mark.long
 def test_a_cancelled_study_gives_back_at_the_next_epoch(launcher: ForkserverLauncher, request_for: Any) -> None:
     notes = Notes()
     orders = Orders(StopRequest(), lambda: 2 in notes.reports, grace_s=60)

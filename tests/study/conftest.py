@@ -32,7 +32,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Choose the databases of each test that uses one."""
     if "template" in metafunc.fixturenames:
         module = metafunc.module.__name__.rpartition(".test_")[2]
-        itself = pytest.param("postgres", marks=pytest.mark.long if module in LONG_ON_POSTGRES else ())
+        is_long = module in LONG_ON_POSTGRES or "_at_once_" in metafunc.function.__name__  # several processes
+        itself = pytest.param("postgres", marks=pytest.mark.long if is_long else ())
         behind = [pytest.param("pgbouncer", marks=pytest.mark.long)] if module in POOLED else []
         metafunc.parametrize("template", ["sqlite", itself, *behind], indirect=True, scope="session")
 

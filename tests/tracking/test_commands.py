@@ -76,6 +76,7 @@ def test_every_stored_trial_is_projected_with_its_curve(storage: Storage, study:
     assert lifecycle.load(storage, study.name).mlflow_experiment_id is not None
 
 
+@pytest.mark.long
 def test_sync_rebuilds_what_was_deleted(hpo: Hpo, study: StudyRow, tmp_path: Path) -> None:
     first = json.loads(hpo("sync", "--json").stdout)
     assert (first["study"], first["runs"], first["created"]) == (study.name, 4, 4)
@@ -111,7 +112,7 @@ def test_ui_of_a_server_that_runs_already_only_tells_its_address(
     assert opened == ["http://127.0.0.1:9/#/experiments"]
 
 
-@pytest.mark.parametrize("name", ["run%41s", "a%2Fb ?#'\"c"])
+@pytest.mark.parametrize("name", [pytest.param("run%41s", marks=pytest.mark.long), "a%2Fb ?#'\"c"])
 def test_a_home_holds_everything_that_commands_write_whatever_its_name(hpo: Hpo, tmp_path: Path, name: str) -> None:
     home = tmp_path / "homes" / name
     with open_storage(load_settings({"HPO_HOME": str(home)}).storage_url, create=True) as storage:

@@ -141,6 +141,7 @@ def test_deploy_is_what_model_predict_sees(
     assert len(listed) <= 0.02 * len(points) * len(predictions)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("ultralytics")
 def test_deploy_with_80_classes_is_what_model_predict_sees(tmp_path: Path) -> None:
     names = [f"class{index}" for index in range(80)]

@@ -77,6 +77,7 @@ def test_a_folder_is_handed_over_and_registered(plain: Shell) -> None:
     assert "is not empty" in plain.run("promote", "small", "--output", "final", code=2)
 
 
+@pytest.mark.long
 def test_what_is_wrong_is_said_before_anything_is_trained(shell: Shell, study: Callable[..., Path]) -> None:
     shell.run("create", study())
     words = ("promote", "small", "--output", "winner")

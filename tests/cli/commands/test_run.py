@@ -171,6 +171,7 @@ def test_a_wrong_file_is_reported_whole_and_nothing_is_written(shell: Shell, stu
     assert not shell.home.exists()
 
 
+@pytest.mark.long
 def test_weights_that_are_none_are_named_with_their_place(shell: Shell, study: Study) -> None:
     (shell.folder / "broken.pt").write_bytes(b"not a checkpoint")
     file = study()
@@ -229,6 +230,7 @@ def test_mlflow_holds_a_run_a_trial_and_one_for_the_study(done: Done) -> None:
     assert runs == [(name, "FINISHED") for name in ("study", *(f"trial-0000{number}" for number in range(4)))]
 
 
+@pytest.mark.long
 def test_nothing_is_deleted_without_a_yes(shell: Shell, study: Study) -> None:
     shell.run("create", study())
     assert "delete study 'small'" in shell.run("delete", "small", code=130)

@@ -35,13 +35,11 @@ def data(scenes: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def swept(trained: Path, scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a shell's folder after sweeps of val and test: predictions are made once. said.json holds the outputs."""
+    """Return a shell's folder after a sweep of val: predictions are made once. said.json holds the output."""
 
     def make(folder: Path) -> None:
         data, shell = without_test(scenes, folder), Shell(folder)
         (folder / "said.json").write_text(shell.run("sweep", trained, "--data", data, "--json"))
-        data.write_text(data.read_text() + "test: images/test\n")
-        shell.run("sweep", trained, "--data", data, "--split", "test")
 
     return made_once(tmp_path_factory, "swept", make)
 

@@ -6,6 +6,8 @@ import dataclasses
 import random
 from typing import Any
 
+import pytest
+
 from hpo.study.plots.importance import LEAST_TRIALS, importances
 from hpo.study.records import TrialRow
 from hpo.studyfile.space import Dimension, FloatRange, Space
@@ -40,12 +42,14 @@ def test_the_dimension_that_matters_comes_first_and_its_interval_is_above_the_ot
     assert all(0 <= each.low <= each.value <= each.high <= 1 for each in (first, *rest))
 
 
+@pytest.mark.long
 def test_fewer_trials_have_wider_intervals_and_too_few_have_none() -> None:
     few, many = (importances(spec_of_three(), rows(count))[0] for count in (12, 120))
     assert few.high - few.low > many.high - many.low
     assert importances(spec_of_three(), rows(LEAST_TRIALS - 1)) == ()
 
 
+@pytest.mark.long
 def test_a_baseline_outside_the_space_and_pruned_trials_are_left_out() -> None:
     made = rows(30)
     outside = dataclasses.replace(made[0], baseline=True, params={"lr0": 9.0, "mosaic": 1.0, "scale": 1.0}, value=100.0)

@@ -26,7 +26,9 @@ STOPPED_S = 3 * LEASE_S
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.mark.parametrize("point", ["counted", "claimed", pytest.param("asked", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "point", [pytest.param("counted", marks=pytest.mark.long), "claimed", pytest.param("asked", marks=pytest.mark.long)]
+)
 def test_the_budget_is_exact_whoever_was_stopped_and_continued(
     storage_url: str, make_study: MakeStudy, point: str
 ) -> None:
