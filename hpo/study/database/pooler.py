@@ -23,7 +23,17 @@ _KEY = "pooled"
 
 def connect_through(engine: Engine) -> None:
     """Let ``engine`` connect to PostgreSQL itself and through a pooler, as it finds out."""
-    event.listen(engine, "do_connect", partial(_connect, engine.url))
+    connect = partial(_connect, engine.url)
+
+    def after_others(dialect: Dialect, record: Any, arguments: Any, parameters: dict[str, Any]) -> Any:
+        """Connect once those have had their say that listen too: a listener that connects is the last one called."""
+        for other in dialect.dispatch.do_connect:
+            made = None if other is after_others else other(dialect, record, arguments, parameters)
+            if made is not None:
+                return made
+        return connect(dialect, record, arguments, parameters)
+
+    event.listen(engine, "do_connect", after_others)
 
 
 def is_between(connection: Connection) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event, make_url, text
+from sqlalchemy.exc import OperationalError
 
 from hpo.errors import StorageUnavailable
 from hpo.study.database import engines
@@ -137,3 +139,18 @@ def test_a_thread_for_which_no_connection_becomes_free_meets_an_outage(
             busy.enter_context(storage.engine.connect())
         with pytest.raises(StorageUnavailable, match="QueuePool limit"):
             storage.read(lambda connection: connection.scalar(text("SELECT 1")))
+
+
+def test_another_listener_sees_what_a_connection_begins_with_and_may_change_it() -> None:
+    """As programs do that put a token of the hour in the place of the password."""
+    engine, seen = engines.writer(make_url("postgresql+psycopg://u@127.0.0.1:9/d?options=-csearch_path%3Dmine")), {}
+
+    @event.listens_for(engine, "do_connect")
+    def look(_dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
+        seen.update(parameters)
+        parameters["port"] = 10
+
+    with pytest.raises(OperationalError, match="port 10"):
+        engine.connect()
+    assert "-csearch_path=mine" in seen["options"]
+    assert "lock_timeout" in seen["options"]
