@@ -32,7 +32,7 @@ STUDY = """\
 name: {name}
 data: {data}
 model: {model}
-train: {{epochs: 3, imgsz: 64, batch: 8, optimizer: AdamW, warmup_epochs: 1, close_mosaic: 1}}
+train: {{epochs: 3, imgsz: 64, batch: 4, optimizer: AdamW, warmup_epochs: 1, close_mosaic: 1}}
 space:
   lr0: {{low: 1e-4, high: 3e-2, log: true}}
   mosaic: {{low: 0, high: 1}}
@@ -40,7 +40,7 @@ objective: map50
 plots: none
 search: {{seed: 3, sampler: {{name: tpe, n_startup_trials: 2}}, pruner: none}}
 budget: {{trials: 4}}
-baseline: {{train: {{optimizer: AdamW, nbs: 8, warmup_epochs: 1, close_mosaic: 1}}}}  # plain, it learns nothing
+baseline: {{train: {{optimizer: AdamW, nbs: 4, warmup_epochs: 1, close_mosaic: 1}}}}  # plain, it learns nothing
 {more}"""
 
 
