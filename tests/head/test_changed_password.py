@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
@@ -74,7 +75,7 @@ def test_a_password_that_changes_in_mid_run_costs_no_trial(
     bare, file = f"postgresql://{role}@127.0.0.1:{server.port}/{database}", tmp_path / "secret"
 
     def write(password: str) -> None:
-        whole = make_url(bare).set(password=password).render_as_string(hide_password=False)
+        whole = bare.replace("@", f":{quote(password, safe='')}@")
         libpq = password.replace(":", "\\:")
         lines = {
             "HPO_STORAGE_FILE": whole,
