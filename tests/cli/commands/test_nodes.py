@@ -144,8 +144,7 @@ def test_starting_weights_come_from_the_store_and_are_verified(
     said = first.run("worker", "small", "--data", first.folder / "data" / "data.yaml", "--gpus", "cpu")
     assert "finished, 1 of 1 trials" in said
     [fetched] = (first.home / "weights").rglob("start.pt")
-    location = stored_weights(head)
-    damage(mlflow, location)
+    damage(mlflow, *stored_weights(head))
     said = second.run("worker", "small", "--data", second.folder / "data" / "data.yaml", "--gpus", "cpu", code=2)
     assert "sha256" in said
     place = second.home / "weights" / fetched.parent.name
@@ -154,20 +153,22 @@ def test_starting_weights_come_from_the_store_and_are_verified(
     second.run("worker", "small", "--data", second.folder / "data" / "data.yaml", "--gpus", "cpu")
 
 
-def stored_weights(node: Shell) -> str:
+def stored_weights(node: Shell) -> tuple[str, str]:
+    """Return the study's experiment, and the location of its weights there."""
     engine = create_engine(make_url(node.variables["HPO_STORAGE"]).set(drivername="postgresql+psycopg"))
     try:
         with engine.connect() as connection:
-            return str(connection.execute(select(tables.studies.c.facts)).scalar_one()["weights"])
+            row = connection.execute(select(tables.studies.c.mlflow_experiment_id, tables.studies.c.facts)).one()
+            return row.mlflow_experiment_id, str(row.facts["weights"])
     finally:
         engine.dispose()
 
 
-def damage(mlflow: str, location: str) -> None:
+def damage(mlflow: str, experiment: str, location: str) -> None:
     from mlflow import MlflowClient
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-    root = MlflowClient(tracking_uri=mlflow).get_experiment_by_name("small").artifact_location
+    root = MlflowClient(tracking_uri=mlflow).get_experiment(experiment).artifact_location
     place, _, name = f"{root}/weights/{location}".rpartition("/")
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / name).write_bytes(b"other weights")
