@@ -50,13 +50,15 @@ def gather(storage: Storage, study: StudyRow, *, data: Path | None = None, verdi
     )
 
 
-def _look_at_data(yaml: Path, study: StudyRow, home: Path | None) -> tuple[BoxFacts | None, tuple[str, ...]]:
-    """Return facts and pictures of the data; nothing if it is not on this machine, or has changed: the report then says
-    that it is missing.
+def _look_at_data(
+    yaml: Path, study: StudyRow | None = None, home: Path | None = None
+) -> tuple[BoxFacts | None, tuple[str, ...]]:
+    """Return facts and pictures of the data; nothing if it is not on this machine, or is not (any more) that of
+    ``study``: the report then says that it is missing.
     """
-    left_out = DatasetSummary.files_left_out(study.facts.dataset)
+    left_out = set() if study is None else DatasetSummary.files_left_out(study.facts.dataset)
     try:
-        if describe(yaml, home and home / "cache").fingerprint != study.identity.data_fingerprint:
+        if study and describe(yaml, home and home / "cache").fingerprint != study.identity.data_fingerprint:
             return None, ()
         return box_facts(yaml, left_out=left_out), pictures(yaml, left_out=left_out)
     except (HpoError, OSError) as error:
