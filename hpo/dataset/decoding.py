@@ -79,7 +79,7 @@ def _decoded(paths: Sequence[str], progress: Progress) -> list[Decoded]:
     workers = len(os.sched_getaffinity(0))
     if len(paths) <= _FEW or workers == 1:
         return _counted(map(decode, paths), len(paths), progress)
-    with ProcessPoolExecutor(workers, get_context("forkserver"), _silence) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _silence) as pool:
         return _counted(pool.map(decode, paths, chunksize=_BATCH), len(paths), progress)
 
 

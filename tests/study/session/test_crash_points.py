@@ -16,9 +16,8 @@ from hpo.trial.vocabulary import Reason, TrialState
 from tests.study.session import dying_worker, invariants
 from tests.study.support import OUTSIDE, MakeStudy, run, study_spec
 
-FORKED = multiprocessing.get_context("forkserver")
-"""Workers are forked from a process that has imported all they need."""
-FORKED.set_forkserver_preload(["tests.study.session.dying_worker"])
+SPAWNED = multiprocessing.get_context("spawn")
+"""Not the forkserver: a process has one alone, and it belongs to the trials."""
 RUNNING = ["adopted", "begun", "epoch", "checkpointed", "uploaded"]
 """Points at which a trial without a result runs: its death uses a retry."""
 POINTS = [*RUNNING, "readmitted", "claimed", "asked", "suggested", "outcome", "retry_asked", "requeued", "settled"]
@@ -32,7 +31,7 @@ def study(make_study: MakeStudy) -> StudyRow:
 
 def _die(storage: Storage, folder: Path, point: str) -> None:
     url = storage.url.render_as_string(hide_password=False)
-    process = FORKED.Process(target=dying_worker.work, args=(url, folder, point))
+    process = SPAWNED.Process(target=dying_worker.work, args=(url, folder, point))
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL
