@@ -12,8 +12,8 @@ FROM build AS worker-build
 ARG TORCH=locked
 RUN if [ "$TORCH" = locked ]; \
     then uv pip install --no-cache --python /opt/hpo/bin/python --require-hashes --compile-bytecode -r requirements-server.lock; \
-    else sed -E '/^ +--hash=/d; s/ \\$//; /^(nvidia-[^m]|cuda-|triton==)/d' requirements-server.lock >/tmp/packages \
-      && uv pip install --no-cache --python /opt/hpo/bin/python --no-deps --torch-backend "$TORCH" --compile-bytecode -r /tmp/packages; \
+    else sed -E '/^ +--hash=/d; s/ \\$//; /^(nvidia-[^m]|cuda-|triton==)/d' requirements-server.lock >packages.txt \
+      && uv pip install --no-cache --python /opt/hpo/bin/python --no-deps --torch-backend "$TORCH" --compile-bytecode -r packages.txt; \
     fi
 COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY configs configs

@@ -25,6 +25,7 @@ DOORS = {
     "cli/streams.py",  # that output is lost
     "redaction.py",  # uncaught errors
     "training/child.py",  # the attempt's own log
+    "dataset/decoders.py",  # answers to the process that started it
     "training/weights_process.py",  # answers to the process that started it
     "training/ultralytics_internals/datasets.py",
     "api/progress.py",  # the lines of a notebook

@@ -7,24 +7,14 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from hpo.dataset.hash_cache import HashCache
 from hpo.dataset.images import IMAGE_SUFFIXES
 
-Progress = Callable[[int, int], None]
-"""Called with the number of images that are done, and the number of all."""
-_FEW = 512
-"""Number of images that are decoded sooner than processes are started for them."""
-_BATCH = 64
 _LEAST_PX = 10
 """Ultralytics leaves out an image with a shorter side."""
 _SURE = frozenset({"JPEG", "MPO", "PNG", "BMP", "WEBP"})
@@ -60,41 +50,6 @@ class Decoded:
     def from_json(text: str) -> Decoded:
         left_out, *marks = json.loads(text)
         return Decoded(left_out, tuple(map(Mark, marks)))
-
-
-def decode_all(images: Mapping[str, bytes], cache: Path | None, progress: Progress) -> dict[str, Decoded]:
-    """Decode each image (path to sha256); what was decoded before, wherever it lay, is read from ``cache``."""
-    keys = {path: (sha256, Path(path).suffix.lower()) for path, sha256 in images.items()}
-    stored = HashCache(cache).load_decoded(keys.values()) if cache else {}
-    known = {key: Decoded.from_json(text) for key, text in stored.items()}
-    first = {key: path for path, key in keys.items() if key not in known}
-    found = dict(zip(first, _decoded(list(first.values()), progress), strict=True))
-    if cache:
-        HashCache(cache).save_decoded({key: each.to_json() for key, each in found.items()})
-    known |= found
-    return {path: known[key] for path, key in keys.items()}
-
-
-def _decoded(paths: Sequence[str], progress: Progress) -> list[Decoded]:
-    workers = len(os.sched_getaffinity(0))
-    if len(paths) <= _FEW or workers == 1:
-        return _counted(map(decode, paths), len(paths), progress)
-    with ProcessPoolExecutor(workers, get_context("spawn"), _silence) as pool:
-        return _counted(pool.map(decode, paths, chunksize=_BATCH), len(paths), progress)
-
-
-def _counted(found: Iterable[Decoded], images: int, progress: Progress) -> list[Decoded]:
-    listed = []
-    for each in found:
-        listed.append(each)
-        if len(listed) % _BATCH == 0 or len(listed) == images:
-            progress(len(listed), images)
-    return listed
-
-
-def _silence() -> None:
-    """Drop what the decoders' libraries print of damaged images."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def decode(path: str) -> Decoded:

@@ -13,7 +13,8 @@ from typing import Any
 from hpo import files
 from hpo.dataset.boxes import place_of
 from hpo.dataset.contents import Contents, read_contents
-from hpo.dataset.decoding import Decoded, Mark, Progress, decode_all
+from hpo.dataset.decoders import Progress, decode_all
+from hpo.dataset.decoding import Decoded, Mark
 from hpo.dataset.images import images_of, label_of
 from hpo.dataset.source import Source, read
 from hpo.dataset.summary import DatasetSummary, LeftOut, SplitSummary

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from hpo.dataset.decoding import Mark, Progress
+from hpo.dataset.decoders import Progress
+from hpo.dataset.decoding import Mark
 from hpo.dataset.description import DataLook, look_at
 from hpo.dataset.images import label_of
 from hpo.dataset.summary import DatasetSummary, LeftOut

@@ -1,4 +1,4 @@
-"""A small dataset in YOLO format; the files need not be real images, since nothing here decodes them."""
+"""A small dataset in YOLO format, whose files are no real images, and a folder of images that are."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests import odd_images
 
 DATA_YAML = """\
 train: images/train
@@ -47,3 +49,11 @@ def dataset(tmp_path: Path) -> Path:
 def dataset_with(tmp_path: Path) -> Callable[[str], Path]:
     """Return a function that makes a dataset with the given text as data.yaml."""
     return lambda yaml: write_dataset(tmp_path / "set", yaml)
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with an image of each kind that decoding tells apart."""
+    folder = tmp_path_factory.mktemp("decoded")
+    odd_images.make(folder)
+    return folder

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hpo.dataset import decoding
-from hpo.dataset.decoding import Decoded, Mark, decode, decode_all
+from hpo.dataset.decoding import decode
 from hpo.dataset.description import describe
 from hpo.dataset.findings import Kind, check
 from hpo.errors import SpecError
@@ -16,33 +15,9 @@ from tests.damaged import damage, jpegs
 from tests.odd_images import MADE
 
 
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("decoded")
-    odd_images.make(folder)
-    return folder
-
-
 @pytest.mark.parametrize("name", MADE)
 def test_what_is_unusual_about_an_image_is_found(images: Path, name: str) -> None:
     assert decode(str(images / name)) == MADE[name][1]
-
-
-def test_an_image_is_decoded_once_wherever_it_lies(images: Path, tmp_path: Path) -> None:
-    file, moved = images / "turned.jpg", tmp_path / "moved.jpg"
-    moved.write_bytes(file.read_bytes())
-    seen: list[int] = []
-    for path in (file, moved):
-        found = decode_all({str(path): b"x" * 32}, tmp_path / "cache", lambda done, _: seen.append(done))
-        assert found == {str(path): Decoded("", (Mark.ROTATED,))}
-    assert seen == [1]
-
-
-def test_many_images_are_decoded_in_processes(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "_FEW", 1)
-    hashes = {str(images / name): name.encode() for name in MADE}
-    found = decode_all(hashes, None, lambda _done, _images: None)
-    assert found == {str(images / name): expected for name, (_, expected) in MADE.items()}
 
 
 def test_images_that_are_left_out_count_nowhere_and_are_named(tiny: Path, tmp_path: Path) -> None:

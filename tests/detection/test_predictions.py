@@ -84,7 +84,8 @@ def test_a_subset_is_what_these_images_alone_would_be() -> None:
 @settings(max_examples=40, deadline=None)
 def test_the_order_in_which_candidates_come_changes_nothing(seed: int, kind: Kind) -> None:
     """Scores are distinct here; for equal ones the order of the detector's output decides, as in torchvision's NMS."""
-    predictions = make(Scene(images=1, candidates=40, seed=seed))
+    scene = make(Scene(images=1, candidates=40, seed=seed))  # its lowest scores are equal
+    predictions = replace(scene, scores=np.linspace(0.99, 0.01, 40, dtype=np.float32))
     order = np.random.default_rng(seed).permutation(40)
     image = ImagePredictions(
         "a.jpg",

@@ -94,7 +94,7 @@ def test_the_preload_imports_what_is_slow_and_touches_no_gpu(misbehaving: Forkse
 
 
 def test_a_worker_that_ends_at_once_does_not_wait_for_its_forkserver(tmp_path: Path) -> None:
-    """Its preload never ends here; the pipe ends when no process holds it any more."""
+    """The preload never ends here; the pipe ends when no process holds it any more."""
     (tmp_path / "endless.py").write_text("import time\ntime.sleep(3600)\n")
     program = "from hpo.launchers.forkserver import ForkserverLauncher as L; L(print, 'endless', {})"
     command, path = [sys.executable, "-c", program], f"{tmp_path}:{ROOT}"

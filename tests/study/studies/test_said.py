@@ -1,4 +1,4 @@
-"""Of a stored study only what the study file itself says is compared; the rest was settled when it was made."""
+"""A stored study is compared with what its study file itself says; the rest was settled when it was made."""
 
 from __future__ import annotations
 

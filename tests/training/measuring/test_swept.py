@@ -3,53 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
-from typing_extensions import override
 
 from hpo import files
 from hpo.detection.sweep import sweep
 from hpo.launchers.forkserver import ForkserverLauncher
 from hpo.training.cache import PredictionCache, key
 from hpo.trial.kinds import Kind
-from hpo.trial.messages import Answer, Ended, EpochReport, Message, Progress
-from hpo.trial.objective import Objective, parse
-from hpo.trial.operating_point import DEFAULT, SweepPlan
+from hpo.trial.messages import Answer, Ended, Progress
+from hpo.trial.objective import parse
+from hpo.trial.operating_point import DEFAULT
 from hpo.trial.paths import AttemptPaths
-from hpo.trial.ports import TrialProcess
 from hpo.trial.request import PredictionFolder, TrialRequest
-from hpo.trial.vocabulary import Metric, Reason, Scalar
+from hpo.trial.vocabulary import Reason, Scalar
 from tests.conftest import MODEL_THAT_LEARNS, SMALLEST_MODEL, Requests, Talk
-from tests.shared import copy_of
 from tests.support import example
-
-F1 = Objective(Metric.F1)
-PLAN = SweepPlan(ious=(0.3, 0.5, 0.7), conf=(0.05, 0.6), resamples=200)
-SHORT: dict[str, Scalar] = {"epochs": 2, "close_mosaic": 0, "imgsz": 96, "lr0": 1e-3, "warmup_epochs": 0.0}
-KEYS = {"map50", "map50_95", "precision", "recall", "f1"}
-
-
-Maker = Callable[..., TrialRequest]
-
-
-def swept_from(requests: Requests, weights: Path) -> Maker:
-    """Return a factory of requests for two epochs from trained weights, swept for F1."""
-
-    def make(train: dict[str, Scalar] | None = None, **changes: Any) -> TrialRequest:
-        values: dict[str, Any] = {"model": str(weights), "objective": F1, "sweep": PLAN, **changes}
-        return requests({**SHORT, **(train or {})}, **values)
-
-    return make
-
-
-@pytest.fixture
-def swept_request(request_for: Requests, trained: Path) -> Maker:
-    return swept_from(request_for, trained)
+from tests.training.measuring.requests import F1, KEYS, PLAN, Maker, swept_from
 
 
 @dataclass(frozen=True)
@@ -269,62 +242,3 @@ def test_a_head_without_suppression_is_swept_over_the_confidence_alone(
         assert found is not None
         assert found.best.point.kind is Kind.NONE
         assert found.settings == 1
-
-
-# failures after the training
-
-
-@pytest.fixture
-def own_data(tiny: Path, tmp_path: Path) -> Path:
-    """Return a copy of the tiny dataset that a test may destroy."""
-    return copy_of(tiny, tmp_path / "data")
-
-
-class Destroying(Talk):
-    """A conversation that removes the validation images once the last epoch is over."""
-
-    def __init__(self, process: TrialProcess, images: Path) -> None:
-        self.images = images
-        super().__init__(process)
-
-    @override
-    def hear(self, message: Message) -> None:
-        if isinstance(message, EpochReport) and message.epoch == SHORT["epochs"]:
-            for image in self.images.iterdir():
-                image.unlink()
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("baseline", [True, False])
-def test_a_capture_that_fails_loses_no_training(
-    launcher: ForkserverLauncher, swept_request: Maker, own_data: Path, *, baseline: bool
-) -> None:
-    """The images are gone, except for the copies in memory that Ultralytics validates with."""
-    changes = {"data": str(own_data), "operating_point": DEFAULT if baseline else None}
-    sound = Talk(launcher.start(swept_request({"cache": "ram"}, **changes)))
-    request = swept_request({"cache": "ram"}, **changes)
-    ended = Destroying(launcher.start(request), own_data.parent / "images" / "val").ended
-    assert ended.reason is Reason.COMPLETE
-    assert "measured at Ultralytics' defaults, because the capture failed" in ended.detail
-    assert ended.swept is None
-    assert set(ended.metrics) == KEYS
-    assert ended.value == ended.metrics["f1"] > 0
-    assert ended.operating_point == DEFAULT
-    assert ended.best_epoch == sound.ended.best_epoch
-    default = sound.ended.value if sound.ended.swept is None else sound.ended.swept.default_value
-    assert (sound.ended.swept is None) == baseline
-    assert ended.value == pytest.approx(default, abs=0.05)  # as Ultralytics validates, not as it predicts
-    assert "Traceback" in AttemptPaths(Path(request.folder)).log.read_text()
-    assert AttemptPaths(Path(request.folder)).best.exists()
-
-
-def test_files_that_can_not_be_written_lose_nothing_that_was_found(
-    launcher: ForkserverLauncher, swept_request: Maker
-) -> None:
-    request = swept_request({"epochs": 1})
-    AttemptPaths(Path(request.folder)).operating_point.mkdir(parents=True)
-    ended = Talk(launcher.start(request)).ended
-    assert ended.reason is Reason.COMPLETE
-    assert "could not be written beside the weights: IsADirectoryError" in ended.detail
-    assert ended.swept is not None
-    assert ended.value == ended.swept.value
