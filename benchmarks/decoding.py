@@ -22,7 +22,7 @@ MOST = 360
 def main() -> None:
     """Print both numbers."""
     cv2.setNumThreads(1)
-    look = look_at(Path(sys.argv[1]), None)
+    look = look_at(Path(sys.argv[1]), None, decode=True)
     images = [image for listed in look.images.values() for image in listed][:MOST]
     ways: dict[str, Callable[[str], object]] = {"hpo data check": decode, "cv2.imread": cv2.imread}
     best = dict.fromkeys(ways, float("inf"))

@@ -47,11 +47,30 @@ class FiniteRange(click.FloatRange):
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 data_option = click.option("--data", type=_FILE, help="The data.yaml, where it lies elsewhere.")
-_DATA = "hpo.data"
-"""Key of the context's ``meta``: the commands have parameters enough."""
 _DEVICE = "auto, cpu, or a CUDA index such as 0."
 device_option = click.option("--device", default="auto", show_default=True, help=_DEVICE)
 """The only device that a command computes on."""
+
+
+class ContextOption:
+    """An option whose value is read from the command's context: the commands have parameters enough."""
+
+    def __init__(self, name: str, **attributes: Any) -> None:
+        """Make the option ``name``; ``attributes`` are those of ``click.option``."""
+        self._key = f"hpo{name}"
+        self._option = click.option(name, expose_value=False, callback=self._note, **attributes)
+
+    def __call__(self, command: Command) -> Command:
+        """Add the option to a command."""
+        return self._option(command)
+
+    @property
+    def value(self) -> Any:
+        """Return the value of the command that runs; None where it has no such option."""
+        return click.get_current_context().meta.get(self._key)
+
+    def _note(self, context: click.Context, _option: click.Parameter, value: object) -> None:
+        context.meta[self._key] = value
 
 
 def complete_study(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -78,29 +97,23 @@ def file_arguments(command: Command) -> Command:
     return file(click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")(command))
 
 
-def data_of_file_option(command: Command) -> Command:
-    """Add ``--data`` to a command with ``file_arguments``: it becomes the last of its ``overrides``.
-
-    Of the path, unlike that of ``data=PATH``, nothing is read as YAML.
-    """
-    text = "The data.yaml, where it lies elsewhere than the study file says; it is remembered."
-    return click.option("--data", type=_FILE, expose_value=False, callback=_note_data, help=text)(command)
+_OF_FILE = "The data.yaml, where it lies elsewhere than the study file says; it is remembered."
+data_of_file_option = ContextOption("--data", type=_FILE, help=_OF_FILE)
+"""For a command with ``file_arguments``: it becomes the last of its ``overrides``. Of the path, unlike that of
+``data=PATH``, nothing is read as YAML.
+"""
 
 
 def named_data() -> Path | None:
     """Return what the ``--data`` of a command with ``data_of_file_option`` names."""
-    found: Path | None = click.get_current_context().meta.get(_DATA)
+    found: Path | None = data_of_file_option.value
     return found
 
 
 def with_data(overrides: tuple[str, ...]) -> tuple[str, ...]:
     """Return the overrides of a command with ``data_of_file_option``, and what its ``--data`` names."""
-    data = click.get_current_context().meta.get(_DATA)
+    data = named_data()
     return overrides if data is None else (*overrides, f"data={json.dumps(str(data.absolute()))}")
-
-
-def _note_data(context: click.Context, _option: click.Parameter, value: Path | None) -> None:
-    context.meta[_DATA] = value
 
 
 def store_options(command: Command) -> Command:
@@ -157,30 +170,17 @@ slots_option = click.option(
 
 
 _VERSIONS = "Train with other versions of Ultralytics, torch or hpo than the study was made with."
-_ALLOWED = "hpo.allow_versions"
+versions_option = ContextOption("--allow-versions", is_flag=True, help=_VERSIONS)
 
 
-def versions_option(command: Command) -> Command:
-    """Add ``--allow-versions``; ``versions_allowed`` returns its value."""
-
-    def note(context: click.Context, _option: click.Parameter, value: object) -> None:
-        context.meta[_ALLOWED] = value
-
-    option = click.option("--allow-versions", is_flag=True, expose_value=False, callback=note, help=_VERSIONS)
-    return option(command)
+def versions_allowed() -> bool:
+    """Return whether ``--allow-versions`` was given to the command that runs."""
+    return bool(versions_option.value)
 
 
 _ACCEPTED = "Where the data has changed: go on with it as it is now. The study's record, verdict and model card say so."
-_ACCEPT = "hpo.accept_data"
-
-
-def accept_data_option(command: Command) -> Command:
-    """Add ``--accept-data`` to a command that needs a study's data; it calls ``accept_data_if_asked``."""
-
-    def note(context: click.Context, _option: click.Parameter, value: object) -> None:
-        context.meta[_ACCEPT] = value
-
-    return click.option("--accept-data", is_flag=True, expose_value=False, callback=note, help=_ACCEPTED)(command)
+accept_data_option = ContextOption("--accept-data", is_flag=True, help=_ACCEPTED)
+"""For a command that needs a study's data; it calls ``accept_data_if_asked``."""
 
 
 def accept_data_if_asked(study: str | None, data: Path | None) -> None:
@@ -188,35 +188,20 @@ def accept_data_if_asked(study: str | None, data: Path | None) -> None:
 
     ``data``: the data.yaml, where it is at no place that is known.
     """
-    if not click.get_current_context().meta.get(_ACCEPT):
+    if not accept_data_option.value:
         return
     with stored_study(study) as (settings, storage, row):
         told = accept_data(settings, storage, row, data)
     say(told or f"the data is that of study {row.name!r}: there is nothing to accept", err=True)
 
 
-def versions_allowed() -> bool:
-    """Return whether ``--allow-versions`` was given to the command that runs."""
-    return bool(click.get_current_context().meta.get(_ALLOWED))
-
-
 _TRUST = "A file of weights that may run code of its author; the study records it, with its content. May be repeated."
-_TRUSTED = "hpo.trust"
-
-
-def trust_option(command: Command) -> Command:
-    """Add ``--trust FILE``; ``trusted`` returns its values."""
-
-    def note(context: click.Context, _option: click.Parameter, value: tuple[Path, ...]) -> None:
-        context.meta[_TRUSTED] = value
-
-    option = click.option("--trust", multiple=True, type=_FILE, expose_value=False, callback=note, help=_TRUST)
-    return option(command)
+trust_option = ContextOption("--trust", multiple=True, type=_FILE, help=_TRUST)
 
 
 def trusted() -> tuple[Path, ...]:
     """Return the values of ``--trust`` of the command that runs."""
-    return tuple(click.get_current_context().meta.get(_TRUSTED, ()))
+    return tuple(trust_option.value or ())
 
 
 def worker_options(command: Command) -> Command:

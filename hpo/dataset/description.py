@@ -62,7 +62,7 @@ class DataLook:
         return place_of(self.source, path)
 
 
-def look_at(yaml: Path, cache: Path | None, *, decode: bool = True, progress: Progress = _silent) -> DataLook:
+def look_at(yaml: Path, cache: Path | None, *, decode: bool, progress: Progress = _silent) -> DataLook:
     """Read what ``describe`` does, and return all of it."""
     source = read(yaml)
     images, problems = _listed(source)

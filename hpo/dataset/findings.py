@@ -77,7 +77,7 @@ class DataCheck:
 
 def check(yaml: Path, cache: Path | None, progress: Progress) -> DataCheck:
     """Read and decode the whole dataset. Raises SpecError as ``describe`` does."""
-    look = look_at(yaml, cache, progress=progress)
+    look = look_at(yaml, cache, decode=True, progress=progress)
     found = [
         *(Finding(Kind.LEFT_OUT, each.split, each.file, each.why) for each in look.summary.left_out),
         *(

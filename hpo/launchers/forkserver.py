@@ -37,12 +37,12 @@ class ForkserverLauncher(Launcher):
         ``sys.path``.
         """
         self._entry = entry
+        self._preload = preload
         # for the whole process: if a forkserver dies, the standard library starts another at the next start
         os.environ.update(environment)
         prepare_children()
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload([preload])
-        forkserver.ensure_running()
+        self._ensure_server()
         _end_server_at_exit(os.getpid())
 
     @override
@@ -59,7 +59,15 @@ class ForkserverLauncher(Launcher):
         finally:
             process.kill()
 
+    def _ensure_server(self) -> None:
+        """Start the forkserver if none runs with this launcher's preload: a process has only one of them."""
+        if forkserver._forkserver._preload_modules != [self._preload]:  # type: ignore[attr-defined]  # noqa: SLF001
+            end_server()
+            self._context.set_forkserver_preload([self._preload])
+        forkserver.ensure_running()
+
     def _spawn(self, entry: Entry, text: str) -> ForkedProcess:
+        self._ensure_server()
         ours, theirs = self._context.Pipe()
         # only the worker holds the write end: when it is gone, the child reads end-of-file and kills its own group
         lifeline, held = self._context.Pipe(duplex=False)

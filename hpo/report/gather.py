@@ -5,6 +5,7 @@ winner's files.
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def gather(storage: Storage, study: StudyRow, *, data: Path | None = None, verdi
     if status.best is None:
         raise UsageError(f"study {study.name!r} has no complete trial yet; see: hpo status {study.name}")
     baseline = next((row for row in rows if row.baseline and row.state is TrialState.COMPLETE), None)
-    boxes, shown = _look_at_data(places.data(storage, study, data), study, storage.home)
+    boxes, shown = _pictures_of(study, places.data(storage, study, data), storage.home)
     return Report(
         study=study,
         status=status,
@@ -50,16 +51,20 @@ def gather(storage: Storage, study: StudyRow, *, data: Path | None = None, verdi
     )
 
 
-def _look_at_data(
-    yaml: Path, study: StudyRow | None = None, home: Path | None = None
-) -> tuple[BoxFacts | None, tuple[str, ...]]:
-    """Return facts and pictures of the data; nothing if it is not on this machine, or is not (any more) that of
-    ``study``: the report then says that it is missing.
-    """
-    left_out = set() if study is None else DatasetSummary.files_left_out(study.facts.dataset)
+def _pictures_of(study: StudyRow, yaml: Path, home: Path | None) -> tuple[BoxFacts | None, tuple[str, ...]]:
+    """Return facts and pictures of the study's data; nothing if it is not on this machine, or has changed."""
     try:
-        if study and describe(yaml, home and home / "cache").fingerprint != study.identity.data_fingerprint:
+        if describe(yaml, home and home / "cache").fingerprint != study.identity.data_fingerprint:
             return None, ()
+    except (HpoError, OSError) as error:
+        log.debug("the report shows no images: %s", error)
+        return None, ()
+    return _look_at_data(yaml, DatasetSummary.files_left_out(study.facts.dataset))
+
+
+def _look_at_data(yaml: Path, left_out: Collection[str] = ()) -> tuple[BoxFacts | None, tuple[str, ...]]:
+    """Return facts and pictures of the data; nothing if it can't be read: the report then says that it is missing."""
+    try:
         return box_facts(yaml, left_out=left_out), pictures(yaml, left_out=left_out)
     except (HpoError, OSError) as error:
         log.debug("the report shows no images: %s", error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import platform
 from contextlib import suppress
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from hpo.errors import HpoError, UsageError
+from hpo.errors import HpoError, StudyConflict, UsageError
 from hpo.settings import Settings
 from hpo.version import __version__
 
@@ -24,6 +25,8 @@ OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "o
 """Alternative packages that hold cv2: Ultralytics requires the first; images for servers have one without windows."""
 PROBE_TIMEOUT_S = 600.0
 """Seconds; weights may have to be downloaded."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -112,3 +115,18 @@ def devices(settings: Settings) -> list[str]:
 def gpus(settings: Settings) -> list[str]:
     """Return the index of each GPU that torch can use here."""
     return [line.partition(":")[0] for line in devices(settings)]
+
+
+def refuse_other_versions(study: StudyRow, *, allow: bool) -> None:
+    """Raise ``StudyConflict`` where this machine has other versions than the study was made with.
+
+    With ``allow`` they are only logged.
+    """
+    from hpo.trial import versions as bound
+
+    differ = bound.differences(study.facts.binding_versions, versions())
+    if differ and not allow:
+        way_out = f"way out: {bound.WAY_OUT}"
+        raise StudyConflict(study.name, differ, way_out)
+    if differ:
+        log.warning("study %s: other versions are allowed: %s", study.name, "; ".join(differ))

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.errors import HpoError, StudyConflict
+from hpo.errors import HpoError
 from hpo.settings import Settings
 from hpo.wiring import machine, model
 from hpo.wiring.loading import load
@@ -21,14 +21,16 @@ from hpo.wiring.same_data import refuse_other_data, same_data
 from hpo.wiring.warming import warm_start
 
 if TYPE_CHECKING:
+    from hpo.dataset.summary import DatasetSummary
     from hpo.evidence.document import VerdictDocument
     from hpo.launchers.local import LocalWorkers
     from hpo.orchestration.patience import Patience
     from hpo.orchestration.stop import StopRequest
     from hpo.orchestration.workspace import Workspace
     from hpo.study.database.storage import Storage
-    from hpo.study.records import StudyRow, TrialRow
+    from hpo.study.records import Facts, StudyRow, TrialRow
     from hpo.study.status import StatusRow
+    from hpo.studyfile.loader import Loaded
     from hpo.studyfile.schema import Confirm
     from hpo.trial.ports import Launcher, Watcher
 
@@ -58,7 +60,7 @@ class LocalStudy:
 
         To be called before this process trains. What is allowed here is allowed to ``more_workers`` too.
         """
-        _refuse_other_versions(self.study, allow=allow)
+        machine.refuse_other_versions(self.study, allow=allow)
         self.allow_versions = allow
 
     def known_trials(self) -> list[TrialRow]:
@@ -173,24 +175,15 @@ def opened(
     spec = loaded.spec
     launcher = machine.launcher(settings)  # its imports take seconds and run beside ours
     from hpo.study.database.storage import open_storage
-    from hpo.study.records import Facts, Identity
+    from hpo.study.records import Identity
     from hpo.study.studies import lifecycle, places
-    from hpo.studyfile.planning.baseline import trial_0
 
     trusted = model.trusted(trust)
     found = model.look_at(launcher, loaded, settings, trusted.values())
     loaded.check_facts(dataset, found.facts)
     with open_storage(settings.storage_url, create=True, lease_s=spec.recovery.lease_s, home=settings.home) as storage:
         identity = Identity(dataset.fingerprint, found.sha256)
-        stored = Facts(
-            found.yaml,
-            asdict(dataset),
-            machine.versions(),
-            train_files=model.train_files(spec),
-            trusted=trusted,
-            baseline=trial_0(asked.spec, nc=dataset.nc, train_images=dataset.splits["train"].images),
-            said=list(loaded.said),
-        )
+        stored = _facts(asked, loaded, dataset, found, trusted)
         before = lifecycle.find(storage, spec.name)
         if before is not None:
             refuse_other_data(before, look, settings)
@@ -208,6 +201,24 @@ def opened(
         workspace = _workspace(study, found.path, Path(spec.data), settings, slot_request)
         workspace = replace(workspace, train_files=model.remember_files(settings, study, spec))
         yield _local(storage, study, workspace, launcher, settings, slot_request)
+
+
+def _facts(
+    asked: Loaded, loaded: Loaded, dataset: DatasetSummary, found: model.Model, trusted: dict[str, str]
+) -> Facts:
+    """Return what is stored beside a new study's specification; ``asked`` is the study as its file has it."""
+    from hpo.study.records import Facts
+    from hpo.studyfile.planning.baseline import trial_0
+
+    return Facts(
+        found.yaml,
+        asdict(dataset),
+        machine.versions(),
+        train_files=model.train_files(loaded.spec),
+        trusted=trusted,
+        baseline=trial_0(asked.spec, nc=dataset.nc, train_images=dataset.splits["train"].images),
+        said=list(loaded.said),
+    )
 
 
 @contextmanager
@@ -236,7 +247,7 @@ def joined(
     begin = (patience or Patience(0.0, 0.0, StopRequest())).begin
     launcher = machine.launcher(settings)
     study, source = begin(lambda: _stored(name, data, settings))
-    _refuse_other_versions(study, allow=allow_versions)
+    machine.refuse_other_versions(study, allow=allow_versions)
     same_data(study, source, settings, "on this machine with --data")
     places.remember(settings.home, study.searched_name, "data", source)
     train_files = model.train_files_here(study, settings)
@@ -257,17 +268,6 @@ def _stored(name: str, data: Path | None, settings: Settings) -> tuple[StudyRow,
         study = lifecycle.load(storage, name)
         controls.refuse_if_stopped(storage, study)
         return study, places.data(storage, study, data)
-
-
-def _refuse_other_versions(study: StudyRow, *, allow: bool) -> None:
-    from hpo.trial import versions
-
-    differ = versions.differences(study.facts.binding_versions, machine.versions())
-    if differ and not allow:
-        way_out = f"way out: {versions.WAY_OUT}"
-        raise StudyConflict(study.name, differ, way_out)
-    if differ:
-        log.warning("study %s: other versions are allowed: %s", study.name, "; ".join(differ))
 
 
 def _workspace(study: StudyRow, model: str, source: Path, settings: Settings, slot_request: SlotRequest) -> Workspace:

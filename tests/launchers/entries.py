@@ -6,6 +6,7 @@ import ctypes
 import json
 import os
 import signal
+import sys
 import time
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -73,3 +74,8 @@ def inherited(_request: str, pipe: Connection, lifeline: Connection) -> None:
     processes.end_with_pipe(lifeline)
     pipe.send_bytes(json.dumps([os.getpid(), os.getppid(), dict(os.environ)]).encode())
     time.sleep(600)
+
+
+def imported(request: str, pipe: Connection, _lifeline: Connection) -> None:
+    """Send whether the module that ``request`` names is imported."""
+    pipe.send_bytes(str(request in sys.modules).encode())

@@ -38,6 +38,16 @@ def test_the_end_of_a_process_is_seen_with_its_exit_code(
     assert talk.exit_code == code
 
 
+def test_each_of_two_launchers_has_its_own_preload(tmp_path: Path) -> None:
+    """A process has only one forkserver, and another launcher may have started it."""
+    one, other = (
+        ForkserverLauncher(entries.imported, name, environment.prepare(tmp_path)) for name in ("wave", "colorsys")
+    )
+    for launcher, own, foreign in ((one, "wave", "colorsys"), (other, "colorsys", "wave"), (one, "wave", "colorsys")):
+        assert launcher.call(entries.imported, own, 60) == "True"
+        assert launcher.call(entries.imported, foreign, 60) == "False"
+
+
 def test_a_killed_process_is_gone(misbehaving: ForkserverLauncher, request_for: Any) -> None:
     process = misbehaving.start(request_for(study="silent"))
     assert process.receive(60) is not None

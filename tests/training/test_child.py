@@ -141,7 +141,8 @@ def test_the_sampled_suppression_is_the_one_that_validates(
 
 
 @pytest.mark.parametrize(
-    ("best_value", "drawn"), [(1.0, False), (0.0, True), pytest.param(None, True, marks=pytest.mark.long)]
+    ("best_value", "drawn"),
+    [(1.0, False), *(pytest.param(value, True, marks=pytest.mark.long) for value in (0.0, None))],
 )
 def test_plots_best_draws_for_trials_that_reach_the_best_so_far(
     launcher: ForkserverLauncher, request_for: Any, best_value: float | None, *, drawn: bool
@@ -168,7 +169,7 @@ def whole(launcher: ForkserverLauncher, tiny: Path, tmp_path_factory: pytest.Tem
     return Talk(launcher.start(Requests(tiny, tmp_path_factory.mktemp("whole"))(CLOSING)))
 
 
-@pytest.mark.parametrize("stop_at", [1, pytest.param(2, marks=pytest.mark.long), 3])
+@pytest.mark.parametrize("stop_at", [*(pytest.param(stop, marks=pytest.mark.long) for stop in (1, 2)), 3])
 def test_a_training_that_was_given_back_ends_as_if_it_had_never_stopped(
     launcher: ForkserverLauncher, request_for: Any, whole: Talk, stop_at: int
 ) -> None:

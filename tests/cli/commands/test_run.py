@@ -145,6 +145,7 @@ def _training(worker: int) -> psutil.Process:
     raise AssertionError("no training was started")
 
 
+@pytest.mark.long
 def test_a_study_that_is_being_run_is_not_deleted_and_sigterm_gives_the_trial_back(shell: Shell, study: Study) -> None:
     running = shell.run_until("trial 0", "run", study(), "budget.trials=100")
     assert "hpo cancel small" in shell.run("delete", "small", "--yes", code=3)
@@ -153,6 +154,7 @@ def test_a_study_that_is_being_run_is_not_deleted_and_sigterm_gives_the_trial_ba
     shell.run("delete", "small", "--yes")
 
 
+@pytest.mark.long
 def test_another_spec_under_a_stored_name_is_refused_with_the_differences(shell: Shell, study: Study) -> None:
     file = study()
     shell.run("create", file)

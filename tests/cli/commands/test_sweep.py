@@ -155,7 +155,7 @@ def test_what_yolo_predict_can_not_do_is_handed_to_hpo_deploy(
         (("--objective", "f1 at prec >= 1"), "is no condition"),
         (("--objective", "recall"), "recall at precision >= 0.9"),
         (("--split", "test"), "has no split 'test'; it has train, val"),
-        (("--device", "7"), "device 7"),
+        pytest.param(("--device", "7"), "device 7", marks=pytest.mark.long),
     ],
 )
 def test_wrong_words_end_with_exit_code_2_and_the_way_out(

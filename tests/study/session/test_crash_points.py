@@ -22,6 +22,8 @@ RUNNING = ["adopted", "begun", "epoch", "checkpointed", "uploaded"]
 """Points at which a trial without a result runs: its death uses a retry."""
 POINTS = [*RUNNING, "readmitted", "claimed", "asked", "suggested", "outcome", "retry_asked", "requeued", "settled"]
 POINTS += ["given_back"]
+SHORT = ("begun", "epoch", "uploaded", "claimed", "suggested", "outcome", "requeued")
+"""The points of the short suite; the others are long tests."""
 
 
 @pytest.fixture
@@ -37,7 +39,9 @@ def _die(storage: Storage, folder: Path, point: str) -> None:
     assert process.exitcode == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize(
+    "point", [pytest.param(point, marks=() if point in SHORT else pytest.mark.long) for point in POINTS]
+)
 def test_a_worker_killed_anywhere_loses_nothing(storage: Storage, study: StudyRow, tmp_path: Path, point: str) -> None:
     _die(storage, tmp_path, point)
     with WorkerSession(storage, study, "w", OUTSIDE) as session:

@@ -120,6 +120,7 @@ def test_every_epoch_reports_the_objective_at_the_best_setting_of_its_own_predic
     assert [[r.metrics for r in talk.reports] for talk in talks] == [[r.metrics for r in talks[0].reports]] * 3
 
 
+@pytest.mark.long
 def test_best_pt_is_the_epoch_with_the_best_swept_objective(launcher: ForkserverLauncher, swept_request: Maker) -> None:
     talk = Talk(launcher.start(swept_request({"epochs": 4, "lr0": 0.02})))
     best = max(talk.reports, key=lambda report: (report.objective, report.epoch))
