@@ -35,7 +35,9 @@ from tests.study.support import OUTSIDE
 ROOT = Path(__file__).parents[2]
 NURSERY = multiprocessing.get_context("forkserver")
 """Fakes are forked from a process that has imported all they need: on few cores, a start must be cheap."""
-NURSERY.set_forkserver_preload(["tests.soak.node", "mlflow", "psycopg"])
+NURSERY.set_forkserver_preload(
+    ["tests.soak.node", "hpo.study.database.optuna_storage", "alembic.command", "mlflow", "psycopg"]
+)
 
 
 @dataclass(frozen=True)

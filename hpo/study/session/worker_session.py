@@ -81,8 +81,9 @@ class WorkerSession:
         """Control of the study at the last query."""
         now = tables.Now if clock is None else lambda: literal(clock(), tables.Utc())
         life = Life(worker) if isinstance(worker, str) else worker
-        life_id = registry.enter(storage, study, life, now())
         history = SearchHistory(storage, warm.trials(storage, study), notes=keeps_notes(study.spec.search.pruner))
+        # the first sign of life comes last: the imports above take long on a starved machine, and nothing beats yet
+        life_id = registry.enter(storage, study, life, now())
         self._context = SessionContext(
             storage, study, life.worker, life_id, clock or partial(datetime.now, UTC), now, failpoint, history
         )
