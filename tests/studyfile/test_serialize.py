@@ -100,7 +100,7 @@ def test_an_objective_survives_its_text(objective: Objective) -> None:
     assert parse(str(objective)) == objective
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(studies().filter(is_sound))
 def test_study_to_yaml_to_study_is_identity(studio: Studio, spec: StudySpec) -> None:
     placed = replace(spec, data=str(studio.folder / "data.yaml"))
@@ -110,7 +110,7 @@ def test_study_to_yaml_to_study_is_identity(studio: Studio, spec: StudySpec) -> 
     assert serialize.dump_yaml(again) == text
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(studies())
 def test_study_to_json_to_study_is_identity(spec: StudySpec) -> None:
     text = serialize.to_json(spec)

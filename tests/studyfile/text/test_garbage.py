@@ -17,7 +17,7 @@ from hpo.studyfile.loader import load_file
 from hpo.studyfile.planning import plan, rungs
 from tests.studyfile.conftest import MINIMAL, Studio
 
-ANY = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ANY = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 KEYS = sorted(
     {
