@@ -53,6 +53,8 @@ class Outcome:
     """Where one has begun."""
     unsynced: int
     """Runs that MLflow has not taken yet; a sync brings them."""
+    at_bounds: tuple[str, ...] = ()
+    """A line for each value of the best trial that lies at a bound of its range."""
 
 
 def search(plan: SearchPlan, settings: Settings, stop: StopRequest, view: View, obey: Obey) -> Outcome:
@@ -76,6 +78,7 @@ def search(plan: SearchPlan, settings: Settings, stop: StopRequest, view: View, 
     """
     from hpo.api import stages
     from hpo.confirmation import record
+    from hpo.study.studies.at_bounds import at_bounds
     from hpo.wiring.machine import SlotRequest
     from hpo.wiring.opening import opened
 
@@ -96,7 +99,9 @@ def search(plan: SearchPlan, settings: Settings, stop: StopRequest, view: View, 
         if stage is not None and not stop.soon:
             stages.verdict(stage, view)
         unsynced = local.unsynced + (0 if stage is None else stage.unsynced)
-        return Outcome(local.status(), record.stage_of(local.storage, local.study), unsynced)
+        status = local.status()
+        bounds = () if status.best is None else at_bounds(local.study.spec, status.best)
+        return Outcome(status, record.stage_of(local.storage, local.study), unsynced, bounds)
 
 
 def raise_signal(stop: StopRequest) -> None:

@@ -18,6 +18,7 @@ def render(report: Report) -> str:
         in_markdown(words.question(report)),
         "\n".join(f"> {in_markdown(line)}" for line in words.verdict(report)),
         in_markdown(words.standing(report)),
+        *map(in_markdown, words.at_bounds(report)),
         *map(in_markdown, words.cautions(report)),
         "## The winner's settings against the defaults",
         table(("argument", "baseline", "winner"), [(row.name, row.default, row.winner) for row in report.settings]),

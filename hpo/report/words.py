@@ -9,6 +9,7 @@ from typing import Any
 from hpo.report.facts import Report
 from hpo.study.plots.importance import MOST_COMPLETE
 from hpo.study.records import TrialRow
+from hpo.study.studies import at_bounds as chosen
 from hpo.studyfile.serialize import dump_yaml
 from hpo.trial import wording
 from hpo.trial.versions import used_beside
@@ -59,6 +60,11 @@ def standing(report: Report) -> str:
         return f"{done} {best}; there is no baseline to compare it with."
     points = 100 * (winner.value - baseline.value)
     return f"{done} {best}, {points:+.1f} points from the baseline's {short(baseline.value)}, one training each."
+
+
+def at_bounds(report: Report) -> tuple[str, ...]:
+    """Return what the best trial has at a bound of its range."""
+    return tuple(f"{line}." for line in chosen.at_bounds(report.spec, report.winner))
 
 
 def sampled(report: Report) -> str:

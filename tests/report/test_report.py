@@ -18,6 +18,7 @@ from hpo.report.facts import MAX_ROWS, Report, cost, settings
 from hpo.study.plots.importance import importances
 from hpo.study.records import TrialRow, WarmStart
 from hpo.study.status import BudgetRow, Finish, StatusRow, StudyState
+from hpo.studyfile.space import FloatRange
 from hpo.trial.vocabulary import Reason
 from tests.tracking.support import make_rows, make_study, make_trial
 
@@ -185,3 +186,14 @@ def test_hours_are_told_by_what_became_of_them() -> None:
         assert each[row.reason] * 3600 == pytest.approx((attempt.ended_at - attempt.started_at).total_seconds())
     assert spent.total == pytest.approx(spent.complete + spent.pruned + spent.failed)
     assert spent.gain_per_hour == pytest.approx(100 * ((rows[1].value or 0) - (rows[0].value or 0)) / spent.total)
+
+
+def test_what_the_best_trial_has_at_a_bound_is_said_in_both_forms() -> None:
+    made = make_report()
+    low = made.spec.space.get("lr0")
+    assert low is not None
+    assert isinstance(low.domain, FloatRange)
+    at = dataclasses.replace(made, winner=dataclasses.replace(made.winner, params={"lr0": low.domain.low}))
+    for render in (html.render, markdown.render):
+        assert "lies at the lower bound" in render(at).replace("\\", "")
+        assert "lies at the lower bound" not in render(made)

@@ -88,6 +88,8 @@ def _state(row: TrialRow) -> str:
 
 def trial_page(spec: StudySpec, row: TrialRow, curve: list[EpochRow]) -> None:
     """Print everything about one trial."""
+    from hpo.study.studies.at_bounds import at_bounds
+
     out = console()
     title = f"trial {row.number} of {spec.name}" + (" (baseline)" if row.baseline else "")
     out.print(Text.assemble((title, "bold"), f"  {row.state.value} {row.reason or ''}  {row.detail}"))
@@ -99,6 +101,8 @@ def trial_page(spec: StudySpec, row: TrialRow, curve: list[EpochRow]) -> None:
     if row.value is not None:
         how = "" if row.sweep is None else f", {wording.measured(row.sweep.images)}"
         out.print(Text.assemble(("value", "bold"), f"  {spec.objective} {short(row.value)}{how}"))
+    for line in at_bounds(spec, row):
+        out.print(Text.assemble(("bound", "bold"), f"  {line}"))
     _pairs(out, "metrics", row.metrics)
     _pairs(out, "trained with", row.train)
     for attempt in row.attempts:
@@ -188,6 +192,8 @@ def print_summary(done: Outcome, home: Path, again: str | None) -> None:
     out.print()
     for line in (*status_lines(status), *stage_lines(stage)):
         out.print(line)
+    for line in done.at_bounds:
+        out.print(f"bound    {line}", style="yellow")
     if done.unsynced:
         out.print(f"MLflow has not taken {done.unsynced} runs yet; bring them: hpo sync {status.name}", style="yellow")
     steps = [f"go on:    {again}"] if again is not None else []
