@@ -142,6 +142,8 @@ def role_password(kind: str) -> str:
 
 def _refuse_unescaped(name: str, url: str) -> None:
     """Raise UsageError for a password that programs would read in part as a host, a path or a query."""
+    if "\0" in unquote(url):
+        raise UsageError(f"{name}: holds the character %00, which no server takes: leave it out")
     if sign := urls.unescaped(url):
         raise UsageError(
             f"{name}: {sign!r} stands in the password as it is: write {quote(sign, safe='')} for it (in a URL @ is "
