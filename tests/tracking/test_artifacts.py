@@ -105,7 +105,9 @@ def test_artifacts_stay_where_the_attempts_folder_is_on_another_machine(
     assert "best.pt" in uploaded(settings, run_id)
 
 
-@pytest.mark.parametrize("named", ["../../../../mine", "{mine}", "%2e%2e/%2e%2e/%2e%2e/%2e%2e/mine", ".", ""])
+@pytest.mark.parametrize(
+    "named", ["../../../../mine", "../../../../../mine", "{mine}", "%2e%2e/%2e%2e/%2e%2e/%2e%2e/mine", ".", ""]
+)
 def test_a_tag_that_names_another_place_deletes_nothing(
     projector: Make, settings: Settings, tmp_path: Path, named: str
 ) -> None:
