@@ -13,12 +13,11 @@ loaded with Ultralytics' safe loading: a file that would run code of its author 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.errors import UsageError
-from hpo.trial.handed_over import POINT, WEIGHTS, Choice, point_of
+from hpo.trial.handed_over import POINT, WEIGHTS, Choice, read_point
 from hpo.trial.operating_point import OperatingPoint
 
 if TYPE_CHECKING:
@@ -105,13 +104,4 @@ def _read(file: Path, choice: Choice) -> tuple[OperatingPoint, int | None]:
     """The chosen point of a file, and the image size that it was measured at, where the file says so."""
     if choice not in ("recommended", "best", "default"):
         raise UsageError(f"point {choice!r}: must be recommended, best or default")
-    try:
-        raw: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        return point_of(raw, choice)
-    except FileNotFoundError:
-        raise UsageError(f"{file}: no such file; make it with: hpo sweep WEIGHTS --data DATA --save DIR") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(
-            f"{file}: is no operating_point.json of hpo promote or hpo sweep ({type(error).__name__}: {error}); "
-            "make it anew"
-        ) from error
+    return read_point(file, choice)

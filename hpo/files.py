@@ -26,6 +26,14 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def is_file(path: Path) -> bool:
+    """Return whether ``path`` is a regular file or leads to one.
+
+    False too where the disk can't be asked, as for a name that is too long: ``Path.is_file`` raises then.
+    """
+    return os.path.isfile(path)  # noqa: PTH113
+
+
 def write_text(path: Path, text: str, *, mode: int | None = None, flush: bool = False) -> None:
     """Write ``text`` as UTF-8 to ``path``, at once. See ``written_aside`` for the rest."""
     write_bytes(path, text.encode(), mode=mode, flush=flush)

@@ -1,9 +1,10 @@
-"""Processes that end when their parent ends, in whatever way."""
+"""Processes that end when their parent ends, in whatever way, and the commands that start Python."""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,6 +15,17 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 _PR_SET_PDEATHSIG = 1
+NO_FOLDER_OF_ITS_OWN = {"PYTHONSAFEPATH": "1"}
+"""Variable for a process that starts Python by ``-c``, or whose children do; see ``python_command``."""
+
+
+def python_command(module: str, *words: str) -> list[str]:
+    """Return the command that runs a module with this Python.
+
+    Python would look for every module that this one imports in the working folder first (``-P`` forbids it): a
+    ``requests.py`` beside someone's data would run.
+    """
+    return [sys.executable, "-P", "-m", module, *words]
 
 
 def end_with_parent(signum: signal.Signals) -> Callable[[], None]:

@@ -7,6 +7,7 @@ Secrets come from the environment, from files that variables name (``HPO_STORAGE
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 import re
 import shlex
@@ -27,6 +28,8 @@ _ENV_FILE = "HPO_ENV_FILE"
 """Set by ``--env-file`` alone, for this process and the workers that it starts: the path of the file."""
 _POSTGRES = re.compile(r"postgres(ql)?(\+psycopg2?)?://")
 _SQLITE = "sqlite:///"
+_MOST_OF_A_FILE = 1 << 20
+"""Bytes of a file of variables or of one secret; a device has no end."""
 _WITH_USER = re.compile(r"(?P<head>[\w.+-]+://[^:/@\s]+)@")
 _TELLING = "PASSWORD|PASSWD|PASSFILE|PASSPHRASE|SECRETS?|TOKEN|CREDENTIALS?|APIKEY|API_KEY|ACCESS_KEY|PRIVATE_KEY"
 _SECRET_NAME = re.compile(
@@ -103,7 +106,7 @@ def secret(name: str, env: Mapping[str, str]) -> str:
         raise UsageError(f"{name} and {name}_FILE are both set: unset one of them")
     if file:
         try:
-            value = Path(file).expanduser().read_text().rstrip("\r\n")
+            value = _text_of(Path(file).expanduser()).rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(
                 f"{name}_FILE={file}: {_unreadable(error)}: name a file that holds the secret alone"
@@ -139,6 +142,8 @@ def role_password(kind: str) -> str:
 
 def _refuse_unescaped(name: str, url: str) -> None:
     """Raise UsageError for a password that programs would read in part as a host, a path or a query."""
+    if "\0" in unquote(url):
+        raise UsageError(f"{name}: holds the character %00, which no server takes: leave it out")
     if sign := urls.unescaped(url):
         raise UsageError(
             f"{name}: {sign!r} stands in the password as it is: write {quote(sign, safe='')} for it (in a URL @ is "
@@ -199,7 +204,7 @@ def read_env_file(path: Path) -> dict[str, str]:
     """
     try:
         mode = path.stat().st_mode
-        lines = path.read_text().splitlines()
+        lines = _text_of(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: {_unreadable(error)}: name a file of lines NAME=value") from error
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
@@ -252,6 +257,15 @@ def use_storage(url: str, env: MutableMapping[str, str] = os.environ) -> None:
     env["HPO_STORAGE"] = url
 
 
+def _text_of(path: Path) -> str:
+    """Return the text of a file, or of a pipe that a shell makes (``<(pass hpo)``). Raises OSError."""
+    with path.open("rb") as file:
+        content = file.read(_MOST_OF_A_FILE + 1)
+    if len(content) > _MOST_OF_A_FILE:
+        raise OSError(errno.EFBIG, f"is larger than {_MOST_OF_A_FILE} bytes")
+    return content.decode()
+
+
 def _unreadable(error: OSError | UnicodeDecodeError) -> str:
     return str(error.strerror) if isinstance(error, OSError) else "is not text"
 
@@ -259,7 +273,7 @@ def _unreadable(error: OSError | UnicodeDecodeError) -> str:
 def _pair(place: str, line: str) -> tuple[str, str]:
     name, equals, value = line.removeprefix("export ").partition("=")
     name, value = name.strip(), value.strip()
-    if not equals or not name.isidentifier():
+    if not equals or not name.isidentifier() or "\0" in value:
         raise UsageError(f"{place}: is not NAME=value")  # without the line: it may be a password
     if name.startswith("HPO_") and name not in VARIABLES:
         near = difflib.get_close_matches(name, VARIABLES, n=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -51,3 +52,18 @@ def test_where_the_system_knows_no_such_signal_the_child_starts_all_the_same(mon
     monkeypatch.setattr(processes, "_prctl", lambda: None)
     tie = processes.end_with_parent(signal.SIGTERM)
     assert subprocess.run([sys.executable, "-c", ""], preexec_fn=tie, check=False).returncode == 0
+
+
+def test_a_command_imports_nothing_from_the_folder_that_it_runs_in(tmp_path: Path) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit('code of the folder ran')")
+    done = subprocess.run([*processes.python_command("json.tool"), "--help"], cwd=tmp_path, check=False)
+    assert done.returncode == 0
+
+
+def test_every_python_that_is_started_leaves_the_working_folder_alone() -> None:
+    started = {
+        str(file.relative_to(ROOT))
+        for file in (ROOT / "hpo").rglob("*.py")
+        if "sys.executable" in file.read_text(encoding="utf-8")
+    }
+    assert started == {"hpo/processes.py"}

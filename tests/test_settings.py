@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -162,3 +164,24 @@ def test_a_home_may_have_any_name(tmp_path: Path, name: str) -> None:
         assert make_url(url).database == str(path)
         assert url == URL.create("sqlite", database=str(path)).render_as_string()
         assert sqlite_path(url) == path
+
+
+@pytest.mark.parametrize("name", ["HPO_STORAGE", "MLFLOW_TRACKING_URI"])
+@pytest.mark.parametrize("url", ["postgresql://u@h/d?options=%00", "postgresql://u:p%00@h/d", "sqlite:///a%00b"])
+def test_a_character_that_no_server_takes_is_refused(name: str, url: str) -> None:
+    with pytest.raises(UsageError, match=f"{name}: holds the character %00"):
+        load_settings({name: url})
+
+
+def test_a_secret_is_no_device_without_end() -> None:
+    with pytest.raises(UsageError, match="HPO_STORAGE_PASSWORD_FILE=/dev/zero: is larger than"):
+        load_settings({"HPO_STORAGE": "postgresql://u@h/d", "HPO_STORAGE_PASSWORD_FILE": "/dev/zero"})
+
+
+def test_a_secret_may_come_through_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=("sesame\n",))
+    writer.start()
+    settings = load_settings({"HPO_STORAGE": "postgresql://u@h/d", "HPO_STORAGE_PASSWORD_FILE": str(tmp_path / "pipe")})
+    writer.join()
+    assert settings.storage_url == "postgresql://u:sesame@h/d"

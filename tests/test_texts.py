@@ -17,7 +17,7 @@ import hpo
 from hpo.cli.console import PlainConsole
 from hpo.texts import Markdown, finalized, in_code, in_figure, in_markdown, visible
 
-HOSTILE = "[/x] [red]a[/] :smile: \x1b]0;title\x07 \x9b31m \u202eabc $x^{$ `c` |"
+HOSTILE = "[/x] [red]a[/] :smile: \x1b]0;title\x07 \x9b31m \u202e\u200f\u061cabc $x^{$ `c` |"
 ROOT = Path(hpo.__file__).parent
 DOORS = {
     "cli/terminal.py",
@@ -27,6 +27,7 @@ DOORS = {
     "training/child.py",  # the attempt's own log
     "dataset/decoders.py",  # answers to the process that started it
     "training/weights_process.py",  # answers to the process that started it
+    "studyfile/reading/pickled.py",  # answers to the process that started it
     "training/ultralytics_internals/datasets.py",
     "api/progress.py",  # the lines of a notebook
 }
@@ -45,7 +46,7 @@ def test_a_console_shows_brackets_as_they_are_and_escapes_what_a_terminal_obeys(
     out = io.StringIO()
     PlainConsole(file=out, width=200).print(renderable)
     assert "[/x] [red]a[/] :smile: \\x1b]0;title" in out.getvalue()
-    assert not set("\x1b\x07\x9b\u202e") & set(out.getvalue())
+    assert not set("\x1b\x07\x9b\u202e\u200f\u061c") & set(out.getvalue())
 
 
 def test_a_bar_shows_its_description_as_text() -> None:

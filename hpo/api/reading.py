@@ -53,7 +53,7 @@ def best(storage: Storage, study: StudyRow, folder: Path | None = None, *, data:
     from hpo.orchestration import handover
     from hpo.study.studies import places, snapshot
 
-    if data is not None and not data.is_file():
+    if data is not None and not whole_files.is_file(data):
         raise UsageError(f"--data {data}: no such file; name the data.yaml of study {study.name!r}")
     found = snapshot.status(storage, study).best
     if found is None:

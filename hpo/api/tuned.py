@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hpo import files
 from hpo.api.finding import stored
 from hpo.errors import HpoError, UsageError
+from hpo.processes import python_command
 from hpo.settings import without_secrets
 from hpo.studyfile.arguments import arguments
 from hpo.studyfile.text.ultralytics_yaml import write_arguments
@@ -96,7 +96,7 @@ def _names() -> list[str]:
 
 def _fetched(name: str) -> dict[str, Any]:
     """The description of a data set of Ultralytics, which lies where its users' settings say."""
-    command = [sys.executable, "-m", "hpo.training.ultralytics_internals.datasets", name]
+    command = python_command("hpo.training.ultralytics_internals.datasets", name)
     done = subprocess.run(command, env=without_secrets(os.environ), capture_output=True, text=True, check=False)
     if done.returncode != 0:
         why = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()[-1]

@@ -70,6 +70,7 @@ def tune(  # noqa: PLR0913  (the arguments of model.tune)
     device: str | int | None = None,
     plots: bool = True,
     save: bool = True,
+    trust: Sequence[str | os.PathLike[str]] = (),
     on_trial: OnTrial | None = None,
     progress: bool | None = None,
     **train: Any,
@@ -93,6 +94,8 @@ def tune(  # noqa: PLR0913  (the arguments of model.tune)
         device: ``cpu``, or the index of a GPU; None for the first GPU, else the CPU.
         plots: Draw Ultralytics' plots of trials that are the best so far.
         save: Keep the weights of the best trials; False keeps those of the best one.
+        trust: Files of weights that may be unpickled without restriction, which can run any code of their author; as in
+            ``hpo.run``.
         on_trial: Is called with each trial that has ended.
         progress: Print how it goes; None prints in a notebook only.
         **train: Training arguments of Ultralytics, the same in every trial, such as ``epochs=30``, ``imgsz=640``. The
@@ -130,7 +133,8 @@ def tune(  # noqa: PLR0913  (the arguments of model.tune)
         if on_trial is not None:
             on_trial(trial)
 
-    done = run(study, device="auto" if device in (None, "") else str(device), on_trial=ended, progress=progress)
+    on = "auto" if device in (None, "") else str(device)
+    done = run(study, device=on, trust=trust, on_trial=ended, progress=progress)
     write_best(place, iterations)
     return done
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,8 @@ yet.
 """
 _BATCH = 128
 """Number of files per task: large enough to hide the pool's own cost, small enough for all threads to have work."""
+MOST_OF_AN_IMAGE, MOST_OF_LABELS = 1 << 30, 1 << 26
+"""Bytes of a file beyond which it is not read: a file may claim any size and take no place on the disk."""
 _THREADS = 4
 """Number of threads. Reading a network disk is mostly waiting; with no reads needed, more threads slow each other
 (measured).
@@ -78,6 +81,9 @@ def _read_file(path: str, part: Contents, entry: CachedHash | None, nc: int | No
     """Put one file's content into ``part``, from ``entry`` if that is still valid; ``nc`` is None for an image."""
     file = Path(path)
     status = file.stat()
+    if wrong := _unfit(status, MOST_OF_AN_IMAGE if nc is None else MOST_OF_LABELS):
+        part.problems.append(Problem(path, 0, "", wrong))
+        return
     if entry is None or (entry.size, entry.mtime_ns) != (status.st_size, status.st_mtime_ns) or not _fits(entry, nc):
         content = file.read_bytes()
         entry = CachedHash(status.st_size, status.st_mtime_ns, hashlib.sha256(content).digest())
@@ -94,6 +100,17 @@ def _read_file(path: str, part: Contents, entry: CachedHash | None, nc: int | No
         part.labels[path] = entry.sha256, LabelFacts(*numbers)
     else:
         part.images[path] = entry.sha256
+
+
+def _unfit(status: os.stat_result, most: int) -> str:
+    """Say why a file is not read; empty where it is. The opening of a pipe would wait, and a device has no end."""
+    if not stat.S_ISREG(status.st_mode):
+        return "is no regular file (a folder, a device, a pipe): remove it, or put the file in its place"
+    return (
+        f"has {status.st_size} bytes, and {most} are the most: remove it, or make it smaller"
+        if status.st_size > most
+        else ""
+    )
 
 
 def _fits(entry: CachedHash, nc: int | None) -> bool:

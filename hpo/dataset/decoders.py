@@ -21,13 +21,14 @@ from threading import Lock
 from hpo.dataset.decoding import Decoded, decode
 from hpo.dataset.hash_cache import HashCache
 from hpo.errors import Problem, SpecError
+from hpo.processes import python_command
 
 Progress = Callable[[int, int], None]
 """Called with the number of images that are done, and the number of all."""
 _FEW = 512
 """Number of images that are decoded sooner than processes are started for them."""
 _BATCH = 64
-COMMAND = (sys.executable, "-m", "hpo.dataset.decoders")
+COMMAND = tuple(python_command("hpo.dataset.decoders"))
 _ROOT = Path(__file__).parents[2]
 """Folder in which a process finds the package ``hpo``."""
 

@@ -26,6 +26,9 @@ readable.
 """
 
 
+_MOST_CHANNELS = 1024
+
+
 def _silent(_done: int, _images: int) -> None:
     return
 
@@ -140,9 +143,9 @@ def _summary(images: list[str], contents: Contents) -> SplitSummary:
 
 def _wrong_channels(source: Source) -> list[Problem]:
     channels = source.other.get("channels") or 3
-    if isinstance(channels, int) and channels > 0:
+    if isinstance(channels, int) and not isinstance(channels, bool) and 0 < channels <= _MOST_CHANNELS:
         return []
-    told = f"is a whole number from 1, not {channels!r}: 3 for colours, 1 for grey"
+    told = f"is a whole number from 1 to {_MOST_CHANNELS}, not {channels!r}: 3 for colours, 1 for grey"
     return [Problem(str(source.file), 0, "channels", told)]
 
 

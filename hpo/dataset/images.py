@@ -8,11 +8,16 @@ import glob
 import os
 from pathlib import Path
 
+from hpo import files
 from hpo.errors import Problem
 
 IMAGE_SUFFIXES = frozenset(
     {"avif", "bmp", "dng", "heic", "heif", "jp2", "jpeg", "jpg", "mpo", "png", "tif", "tiff", "webp"}
 )
+
+
+_MOST_OF_A_LIST = 1 << 28
+"""Bytes of a list of images beyond which it is not read."""
 
 
 def images_of(entries: tuple[Path, ...]) -> tuple[list[str], list[Problem]]:
@@ -50,6 +55,8 @@ def _listed(file: Path) -> tuple[list[str], list[Problem]]:
     """Return the images of a list, one per line; a path that starts with ``./`` starts at the list's folder."""
     if not file.is_file():
         return [], [Problem(str(file), 0, "", "is neither a folder nor a regular file with a list of images")]
+    if file.stat().st_size > _MOST_OF_A_LIST:
+        return [], [Problem(str(file), 0, "", f"is no list of images: it is larger than {_MOST_OF_A_LIST} bytes")]
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -71,6 +78,6 @@ def _wrong(path: str, line: str) -> str:
         return f"{line!r} would start at whatever folder a process runs in; begin it with ./ (this file's folder) or /"
     if not _is_image(path):
         return f"{line!r} does not end like an image file, and Ultralytics would skip it; correct or remove the line"
-    if not Path(path).is_file():
+    if not files.is_file(Path(path)):
         return f"there is no file {path}; correct or remove the line"
     return ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from hpo.errors import HeadBusy, HpoError
 from hpo.head import passwords
 from hpo.head.backup import dump
 from hpo.head.postgres import OWNER, Cluster, Listening, run
+from hpo.processes import python_command
 from hpo.servers import Address, check_free, tail
 from hpo.settings import Settings, with_driver
 from hpo.study.database import engines
@@ -125,7 +125,7 @@ def _mlflow(plan: Plan, secrets: Mapping[str, str], *, upgrade: bool) -> Iterato
     variables = {"PGPASSWORD": secrets[role], "MLFLOW_SERVER_ALLOWED_HOSTS": _allowed_hosts(plan)}
     if upgrade:
         dump(plan.url(role, secrets[role], _HERE, database=role), plan.folder / "backups")
-        command = [sys.executable, "-m", "mlflow", "db", "upgrade", store]
+        command = python_command("mlflow", "db", "upgrade", store)
         run("mlflow db upgrade", command, env=os.environ | variables)
     settings = Settings(plan.folder, "", store, plan.folder / "mlartifacts")
     with ui.server(settings, plan.mlflow, variables) as process:

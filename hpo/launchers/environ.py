@@ -7,6 +7,7 @@ import signal
 from collections.abc import Sequence
 from multiprocessing import util
 
+from hpo.processes import NO_FOLDER_OF_ITS_OWN
 from hpo.settings import without_secrets
 
 BLOCKED = (signal.SIGTERM, signal.SIGHUP)
@@ -41,5 +42,5 @@ def _spawn(path: str | bytes, args: Sequence[str], passfds: Sequence[int]) -> in
     executable, ours = os.fsdecode(path), not any("multiprocessing.spawn" in os.fsdecode(arg) for arg in args)
     keep = [(os.POSIX_SPAWN_DUP2, fd, fd) for fd in sorted(map(int, passfds))]  # onto itself: stays open at exec
     blocked = BLOCKED if ours else ()
-    environment = without_secrets(os.environ) | (SAFE if ours else {})
+    environment = without_secrets(os.environ) | (SAFE | NO_FOLDER_OF_ITS_OWN if ours else {})
     return os.posix_spawn(executable, list(args), environment, file_actions=keep, setsigmask=blocked)

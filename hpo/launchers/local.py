@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from hpo.processes import end_with_parent
+from hpo.processes import end_with_parent, python_command
 
 
 class LocalWorkers:
@@ -41,7 +40,7 @@ class LocalWorkers:
         if self._gpus:
             self._logs.mkdir(parents=True, exist_ok=True)
         for number, gpus in enumerate(self._gpus, 1):
-            command = [sys.executable, "-m", "hpo", "worker", self._study, "--gpus", gpus, *self._options]
+            command = python_command("hpo", "worker", self._study, "--gpus", gpus, *self._options)
             with (self._logs / f"worker-{number}.log").open("ab") as log:
                 self._processes.append(
                     subprocess.Popen(

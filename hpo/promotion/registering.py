@@ -181,7 +181,7 @@ def _gain(study: StudyRow, wanted: Pending, there: Champion, weights_process: We
     keep = max(study.spec.keep.caches, 4)
     folder, runs = Path(wanted.folder), []
     for weights, settings in ((folder / names.WEIGHTS, folder / names.POINT), (there.weights, there.settings)):
-        point, _ = names.point_of(json.loads(settings.read_text()))
+        point, _ = names.read_point(settings)
         found = weights_process.predictions(weights, Path(wanted.data), wanted.split, keep)
         found = found.only(trained_classes(study.spec))
         runs.append(drawn(found, point, study.spec.objective, bootstrap))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from subprocess import PIPE, Popen
 from typing import TYPE_CHECKING, Any
 
 from hpo.errors import HpoError, UsageError
+from hpo.processes import python_command
 from hpo.servers import tail
 from hpo.settings import Settings, without_secrets
 from hpo.training import environment
@@ -55,7 +55,7 @@ class WeightsProcess:
         """Return the answer. Raises the error that the process reported, as ``UsageError`` or ``HpoError``."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         variables = without_secrets(os.environ) | environment.prepare(self.settings.home)
-        command = [sys.executable, "-m", "hpo.training.weights_process", task, json.dumps(request)]
+        command = python_command("hpo.training.weights_process", task, json.dumps(request))
         self.show(doing, 0, 0)
         with self.log.open("ab") as log, Popen(command, env=variables, stdout=PIPE, stderr=log, text=True) as process:
             answer = self._heard(process, doing)

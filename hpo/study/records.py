@@ -76,7 +76,14 @@ class Facts:
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> Facts:
-        """Return the value that ``asdict`` gave; studies stored by an older version have no ``warm``."""
+        """Return the value that ``asdict`` gave; studies stored by an older version have no ``warm``.
+
+        Raises ValueError where ``dataset`` lacks what every page about a study shows.
+        """
+        dataset = raw["dataset"]
+        counted = all("images" in split for split in dataset["splits"].values())
+        if not (counted and isinstance(dataset.get("names", []), list)):
+            raise ValueError("its dataset has no list of names, or a split without its images")
         return cls(**{**raw, "warm": WarmStart(**raw.get("warm", {}))})
 
     @property

@@ -14,6 +14,7 @@ from hpo.study.records import StudyRow, TrialRow
 from hpo.studyfile.schema import Plots
 from hpo.studyfile.serialize import dump_yaml
 from hpo.tracking.client import repository
+from hpo.tracking.locations import stays_below
 from hpo.trial.paths import AttemptPaths
 from hpo.trial.vocabulary import TrialState
 
@@ -70,11 +71,14 @@ def manifest(artifacts: tuple[Artifact, ...]) -> str:
 
 
 def mirror(client: Any, run: Any, artifacts: tuple[Artifact, ...], stored: Mapping[str, str]) -> None:
-    """Upload what is new or changed against ``stored`` (the run's manifest), and delete what is gone from disk."""
+    """Upload what is new or changed against ``stored`` (the run's manifest), and delete what is gone from disk.
+
+    The manifest is a tag, which whoever reaches MLflow may change: what it names outside of the run's artifacts stays.
+    """
     for artifact in artifacts:
         if stored.get(artifact.path) != artifact.digest:
             _upload(client, run.run_id, artifact)
-    gone = sorted(set(stored) - {artifact.path for artifact in artifacts})
+    gone = sorted(filter(stays_below, set(stored) - {artifact.path for artifact in artifacts}))
     if gone:
         kept = repository(run.artifact_uri, client.tracking_uri)
         for path in gone:

@@ -22,6 +22,7 @@ from hpo.errors import HpoError, OutsideStore
 from hpo.settings import Settings
 from hpo.study.records import StudyRow
 from hpo.tracking import client, experiment
+from hpo.tracking.locations import stays_below
 
 
 class MlflowStore:
@@ -60,7 +61,7 @@ class MlflowStore:
         Rows of older versions hold the whole address. Raises OutsideStore.
         """
         inner = location.removeprefix(f"{self._base}/")
-        if not _stays_below(inner) or _leads_out(self._base, inner):
+        if not stays_below(inner) or _leads_out(self._base, inner):
             raise OutsideStore(
                 f"{location}: lies outside of {self._base}, where study {self._study.name!r} keeps its files, so it is "
                 "left alone; hpo writes no such row: see who else has the database's password"
@@ -85,15 +86,6 @@ class MlflowStore:
                 if not _is_missing(error):
                     raise
                 raise Missing(f"{location}: is not there") from error
-
-
-def _stays_below(inner: str) -> bool:
-    """Return whether a path names something below the folder that it is appended to, however it is decoded."""
-    decoded = inner
-    while (once := unquote(decoded)) != decoded:
-        decoded = once
-    parts = decoded.split("/")
-    return not ({"", ".", ".."} & set(parts) or "\\" in decoded or ":" in parts[0]) and decoded.isprintable()
 
 
 def _leads_out(base: str, inner: str) -> bool:

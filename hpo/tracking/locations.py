@@ -28,3 +28,12 @@ def local_path(location: str) -> Path | None:
     """Return the path of a local place; None for any other."""
     parts = urlsplit(location)
     return Path(unquote(parts.path)) if parts.scheme in ("", "file") else None
+
+
+def stays_below(inner: str) -> bool:
+    """Return whether a path names something below the folder that it is appended to, however it is decoded."""
+    decoded = inner
+    while (once := unquote(decoded)) != decoded:
+        decoded = once
+    parts = decoded.split("/")
+    return not ({"", ".", ".."} & set(parts) or "\\" in decoded or ":" in parts[0]) and decoded.isprintable()

@@ -6,7 +6,6 @@ import json
 import os
 import pickle
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -14,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from hpo.errors import HpoError
+from hpo.processes import python_command
 from hpo.settings import without_secrets
 from hpo.study.plots.drawing import IMPORTANCES, Drawing
 from hpo.study.records import TrialRow
 from hpo.studyfile.schema import StudySpec
+from hpo.tracking.tags import document
 
 PLOTS_TAG = "hpo.plots"
 """Tag of a study's run: how many ended trials its plots show, and when they were drawn (Unix time, s)."""
@@ -31,9 +32,10 @@ _LONGEST_S = 300.0
 
 def are_due(tags: Mapping[str, str], ended: int, *, running: bool) -> bool:
     """Return whether the plots of a run with ``tags`` show another number of ended trials and are old enough."""
-    if PLOTS_TAG not in tags:
+    found = document(tags, PLOTS_TAG, list)
+    if len(found) != 2 or not all(isinstance(number, int) for number in found):
         return True
-    shown, drawn_s = json.loads(tags[PLOTS_TAG])
+    shown, drawn_s = found
     return bool(shown != ended and not (running and time.time() - drawn_s < NEAR_S))
 
 
@@ -60,11 +62,11 @@ def update(client: Any, run_id: str, spec: StudySpec, trials: Sequence[TrialRow]
 
 def important(tags: Mapping[str, str]) -> tuple[str, ...]:
     """Return the dimensions, the most important first, from the last drawing; empty if it could not tell."""
-    return tuple(json.loads(tags.get(IMPORTANCES_TAG, "{}")))
+    return tuple(document(tags, IMPORTANCES_TAG, dict))
 
 
 def _draw(drawing: Drawing, folder: Path) -> None:
-    command = [sys.executable, "-m", "hpo.study.plots.plots", str(folder)]
+    command = python_command("hpo.study.plots.plots", str(folder))
     given, clean = pickle.dumps(drawing), without_secrets(os.environ)
     try:
         done = subprocess.run(command, input=given, env=clean, capture_output=True, timeout=_LONGEST_S, check=False)

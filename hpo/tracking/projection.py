@@ -6,7 +6,6 @@ own time stamp is dropped if it is there already. An artifact is uploaded if its
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any, TypeVar
 
 from hpo.settings import Settings
 from hpo.study.records import StudyRow, TrialRow
-from hpo.tracking import artifacts, client, content, experiment, note, plots, view
+from hpo.tracking import artifacts, client, content, experiment, note, plots, tags, view
 from hpo.tracking.artifacts import MANIFEST_TAG, Artifact
 from hpo.tracking.content import LEASE_TAG, RunContent
 from hpo.tracking.reader import Reader
@@ -154,7 +153,7 @@ class Projector:
         # If this process dies after this call, no digest vouches for what another process wrote.
         runs.write(run, wanted, {DIGEST_TAG: ""})
         if files is not None:
-            artifacts.mirror(self._client, run, files, json.loads(run.tags.get(MANIFEST_TAG, "{}")))
+            artifacts.mirror(self._client, run, files, tags.document(run.tags, MANIFEST_TAG, dict))
         runs.set_status(run, wanted)
         runs.set_tags(run, last)
         return run

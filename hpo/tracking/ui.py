@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -16,6 +15,7 @@ from pathlib import Path
 from subprocess import DEVNULL, STDOUT, Popen, TimeoutExpired
 
 from hpo.errors import HpoError
+from hpo.processes import NO_FOLDER_OF_ITS_OWN, python_command
 from hpo.servers import Address, Starting, check_free, tail
 from hpo.settings import Settings, sqlite_path, sqlite_url
 from hpo.tracking import view
@@ -75,7 +75,7 @@ def server(settings: Settings, address: Address, variables: Mapping[str, str] | 
     log = _log(settings)
     log.parent.mkdir(parents=True, exist_ok=True)
     uri, folder = _store(settings)
-    env = {**os.environ, **_ENVIRONMENT, **(variables or {}), "MLFLOW_BACKEND_STORE_URI": uri}
+    env = {**os.environ, **_ENVIRONMENT, **NO_FOLDER_OF_ITS_OWN, **(variables or {}), "MLFLOW_BACKEND_STORE_URI": uri}
     command = _command(settings, address)
     with log.open("wb") as output:
         process = Popen(
@@ -101,7 +101,7 @@ def _store(settings: Settings) -> tuple[str, Path | None]:
 
 
 def _command(settings: Settings, address: Address) -> list[str]:
-    command = [sys.executable, "-m", "mlflow", "server", "--host", address.host, "--port", str(address.port)]
+    command = python_command("mlflow", "server", "--host", address.host, "--port", str(address.port))
     command += ["--workers", "1"]
     if settings.artifact_root is not None:
         command += ["--serve-artifacts", "--artifacts-destination", settings.artifact_root.as_uri()]

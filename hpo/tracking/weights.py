@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 
 from hpo.errors import HpoError
 from hpo.settings import Settings
 from hpo.study.records import TrialRow
-from hpo.tracking import client
+from hpo.tracking import client, tags
 from hpo.tracking.artifacts import MANIFEST_TAG, file_digest
 
 _BEST = "best.pt"
@@ -25,7 +24,7 @@ def fetch(settings: Settings, trial: TrialRow, target: Path) -> bool:
     connected = client.connect(settings.tracking_uri)
     with client.reaching(settings.tracking_uri):
         run = connected.get_run(trial.mlflow_run_id)
-        wanted = json.loads(run.data.tags.get(MANIFEST_TAG, "{}")).get(_BEST)
+        wanted = tags.document(run.data.tags, MANIFEST_TAG, dict).get(_BEST)
         if wanted is None:
             return False
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -59,7 +59,10 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
     loaded = {}
     for key, named in {**({"model": str(path)} if path else {}), **asked["train_files"]}.items():
         try:
+            safe_loading.refuse_bomb(Path(named))
             loaded[key] = load(Path(named))
+        except UsageError as error:
+            return {"at": key, "error": str(error).removeprefix(f"{path}: ")}
         except Exception as error:  # noqa: BLE001  (whatever Ultralytics raises on a broken file is the user's answer)
             told = safe_loading.explained(Path(named), error, f"name it with --trust {named} (in Python: trust=[...])")
             return {"at": key, "error": str(told).removeprefix(f"{path}: ")}

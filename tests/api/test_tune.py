@@ -16,6 +16,7 @@ import hpo
 from hpo.api.tuning import SPACE
 from hpo.training import environment
 from tests.conftest import SMALLEST_MODEL
+from tests.training.test_trust import hostile
 
 QUICK: dict[str, Any] = {"epochs": 1, "imgsz": 64, "batch": 8, "plots": False}
 
@@ -99,6 +100,22 @@ def test_what_has_no_meaning_here_is_refused_in_words(home: Path, tiny: Path) ->
     with pytest.raises(hpo.UsageError, match="one data set"):
         hpo.tune("yolov8n.yaml", data=["a.yaml", "b.yaml"])  # type: ignore[arg-type]
     assert not (home / "hpo.db").exists()
+
+
+def test_a_file_to_trust_that_is_not_there_is_named(home: Path, tiny: Path) -> None:
+    with pytest.raises(hpo.UsageError, match=r"--trust .*mine\.pt: can't be read"):
+        hpo.tune(str(SMALLEST_MODEL), data=str(tiny), trust=["mine.pt"], **QUICK)
+
+
+@pytest.mark.long
+def test_weights_that_could_run_code_are_tuned_only_where_they_are_trusted(home: Path, tiny: Path) -> None:
+    weights = hostile(home.parent)
+    asked: dict[str, Any] = {"data": str(tiny), "iterations": 1, "space": {"lr0": (1e-5, 1e-2)}, **QUICK}
+    with pytest.raises(hpo.SpecError, match="could run code"):
+        hpo.tune(str(weights), **asked)
+    assert not (home.parent / "seen").exists()
+    assert hpo.tune(str(weights), trust=[weights], **asked).best.weights is not None
+    assert (home.parent / "seen").exists()
 
 
 def test_the_default_space_is_that_of_model_tune_less_what_does_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -240,6 +241,33 @@ def test_an_unreadable_image_is_named(dataset: Path) -> None:
     (dataset.parent / "images/train/b.jpg").unlink()
     (dataset.parent / "images/train/b.jpg").symlink_to("nowhere.jpg")
     assert only_problem(dataset)[0] == "b.jpg"
+
+
+@pytest.mark.parametrize("name", ["images/train/b.jpg", "labels/train/a.txt"])
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "size"])
+def test_what_has_no_end_is_no_file_of_a_dataset_and_nobody_waits_for_it(dataset: Path, name: str, kind: str) -> None:
+    file = dataset.parent / name
+    file.unlink()
+    match kind:
+        case "pipe":
+            os.mkfifo(file)
+        case "device":
+            file.symlink_to("/dev/zero")
+        case "folder":
+            file.mkdir()
+        case _:
+            with file.open("wb") as opened:
+                opened.truncate(1 << 40)  # it takes no place on the disk
+    where, _, _, message = only_problem(dataset)
+    assert where == file.name
+    assert ("bytes, and" if kind == "size" else "is no regular file") in message
+
+
+def test_a_list_of_any_size_is_not_read(dataset_with: Make) -> None:
+    yaml = dataset_with("train: train.txt\nval: images/val\nnames: [cat, dog]\n")
+    with (yaml.parent / "train.txt").open("wb") as opened:
+        opened.truncate(1 << 40)
+    assert any("is no list of images: it is larger than" in message for _, _, _, message in problems(yaml))
 
 
 def test_describing_needs_no_framework() -> None:

@@ -21,6 +21,7 @@ KEPT = [
     ("study", b"%YAML 9.9\n---\n" + inputs.STUDY),
     ("study", b"a: &x 1\nb: &x 2\n"),
     ("data", inputs.DATA.replace(b"images/val", b"i" * 300)),
+    ("study", inputs.STUDY.replace(b"yolov8-core", b"y" * 300)),
     ("model", b"head: " + b"[" * 400),
     ("command", ["validate", "study.yaml", "--data", "/dev/zero"]),
     ("command", ["confirm", "study.yaml", "--storage", "nothing"]),

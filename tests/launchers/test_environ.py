@@ -55,6 +55,7 @@ def test_neither_a_trials_process_nor_the_forkserver_inherits_a_secret_and_the_w
             assert NEEDED.items() <= seen.items()
             assert seen["YOLO_OFFLINE"] == "true"
             assert seen["ULTRALYTICS_SAFE_LOAD"] == "1"
+            assert seen["PYTHONSAFEPATH"] == "1"
             assert kept.get("ULTRALYTICS_SAFE_LOAD") == os.environ.get("ULTRALYTICS_SAFE_LOAD")  # the user's own stays
             assert SECRETS.items() <= kept.items()
             worker.stdin.write("\n")

@@ -20,7 +20,9 @@ from hpo.trial.paths import AttemptPaths
 from hpo.trial.vocabulary import Reason, Scalar
 
 IDENTITY = Identity(data_fingerprint="d" * 64, model_sha256="m" * 64)
-FACTS = Facts(model_yaml="nc: 4\n", dataset={"yaml": "/data/data.yaml"}, versions={"hpo": "0.1.0"})
+FACTS = Facts(
+    model_yaml="nc: 4\n", dataset={"yaml": "/data/data.yaml", "names": [], "splits": {}}, versions={"hpo": "0.1.0"}
+)
 SPACE = Space(
     (
         Dimension("lr0", FloatRange(1e-4, 1e-1, log=True)),

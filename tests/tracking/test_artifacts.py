@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 
 from hpo.settings import Settings
 from hpo.studyfile.schema import Plots
+from hpo.tracking import client
+from hpo.tracking.artifacts import MANIFEST_TAG
 from hpo.tracking.projection import Projector
 from hpo.trial.vocabulary import Reason
 from tests.tracking.support import (
@@ -100,3 +103,34 @@ def test_artifacts_stay_where_the_attempts_folder_is_on_another_machine(
     )
     projector(rows).trial(0)
     assert "best.pt" in uploaded(settings, run_id)
+
+
+@pytest.mark.parametrize(
+    "named", ["../../../../mine", "../../../../../mine", "{mine}", "%2e%2e/%2e%2e/%2e%2e/%2e%2e/mine", ".", ""]
+)
+def test_a_tag_that_names_another_place_deletes_nothing(
+    projector: Make, settings: Settings, tmp_path: Path, named: str
+) -> None:
+    rows, mine = Rows(make_study()), tmp_path / "mine"
+    mine.mkdir()
+    (mine / "file").write_text("x")
+    rows.put(make_trial(0, folder=str(attempt_folder(tmp_path / "00000-1"))), make_epochs(0, 5))
+    run_id = projector(rows).trial(0)
+    tag = json.dumps({named.format(mine=mine): "0" * 16, "old.txt": "1" * 16})
+    client.connect(settings.tracking_uri).set_tag(run_id, MANIFEST_TAG, tag)
+    projector(rows).trial(0)
+    assert (mine / "file").exists()
+    assert uploaded(settings, run_id).keys() == {"best.pt", "args.yaml", "results.csv"}
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", "3", "[" * 100_000])
+def test_a_tag_that_someone_has_changed_is_written_anew(
+    projector: Make, settings: Settings, tmp_path: Path, text: str
+) -> None:
+    rows = Rows(make_study())
+    rows.put(make_trial(0, folder=str(attempt_folder(tmp_path / "00000-1"))), make_epochs(0, 5))
+    run_id = projector(rows).trial(0)
+    connected = client.connect(settings.tracking_uri)
+    connected.set_tag(run_id, MANIFEST_TAG, text[:5000])
+    projector(rows).trial(0)
+    assert "best.pt" in json.loads(connected.get_run(run_id).data.tags[MANIFEST_TAG])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
+from hpo.errors import UsageError
 from hpo.files import digest
 from hpo.launchers.forkserver import ForkserverLauncher
 from hpo.training import probe
@@ -71,10 +73,27 @@ def test_hostile_weights_are_refused_with_what_they_refer_to_unless_they_are_tru
 def test_hostile_weights_of_a_training_argument_are_refused_by_its_key(
     launcher: ForkserverLauncher, tmp_path: Path
 ) -> None:
-    said = ask(launcher, train_files={"train.pretrained": str(hostile(tmp_path))})
-    assert said["at"] == "train.pretrained"
-    assert "could run code" in said["error"]
+    file = str(hostile(tmp_path))
+    for key in ("train.pretrained", "train.distill_model"):
+        said = ask(launcher, train_files={key: file})
+        assert said["at"] == key
+        assert "could run code" in said["error"]
     assert not (tmp_path / "seen").exists()
+
+
+def test_weights_that_unpack_to_gigabytes_are_refused_before_they_are_unpacked(
+    launcher: ForkserverLauncher, tmp_path: Path
+) -> None:
+    from hpo.training.ultralytics_internals.weights import load
+
+    file = tmp_path / "bomb.pt"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb/data.pkl", b"\x80\x02N.")
+        archive.writestr("bomb/data/0", bytes(80 << 20))
+    assert file.stat().st_size < 1 << 20
+    assert "unpacks to 80 MiB" in ask(launcher, model=str(file))["error"]
+    with pytest.raises(UsageError, match="unpacks to 80 MiB"):
+        load(file)
 
 
 @pytest.mark.parametrize("role", ["model", pytest.param("pretrained", marks=pytest.mark.long)])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from hpo import files
 from hpo.cli.options import data_of_file_option, decoding, file_arguments, json_option, print_json, with_data
 from hpo.cli.terminal import say
 from hpo.settings import load_settings
@@ -76,7 +77,7 @@ def validate(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
     for caution in counted.cautions:
         say(f"\n{caution}")
     weights = settings.home / "weights" / spec.model
-    if spec.model.endswith(".pt") and not Path(spec.model).is_absolute() and not weights.is_file():
+    if spec.model.endswith(".pt") and not Path(spec.model).is_absolute() and not files.is_file(weights):
         say(f"\n{spec.model} is not on this machine: it will be downloaded by `hpo run`, to {weights}")
     say(f"\nnext: hpo run {shlex.join([str(file), *overrides])}")
 

@@ -23,7 +23,7 @@ from hpo.study.studies.progress import Control
 from hpo.study.studies.said import Said
 from hpo.studyfile import serialize
 from hpo.studyfile.reading.train_files import NAMES, same_file
-from hpo.studyfile.schema import STAGE_SUFFIX, StudySpec
+from hpo.studyfile.schema import NAME, STAGE_SUFFIX, StudySpec
 from hpo.studyfile.stage import StagePlan
 
 
@@ -164,6 +164,8 @@ def find(storage: Storage, name: str) -> StudyRow | None:
 def _study_row(row: Row[Any] | None) -> StudyRow | None:
     if row is None:
         return None
+    if not NAME.fullmatch(row.name.removesuffix(STAGE_SUFFIX)):  # it is the name of folders, which are deleted too
+        raise Damaged("hpo_studies.name", row.name, "no name of a study")
     try:
         spec, plan = serialize.from_json(row.spec), serialize.plan_from_json(row.spec)
     except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hpo import files
 from hpo.studyfile.arguments import arguments
 from hpo.studyfile.planning.fitting import fitted
 from hpo.studyfile.reading.ranges import Fixed, SpaceEntry, read_entry
@@ -97,7 +98,7 @@ def _find_part(name: str, context: SpaceContext) -> Path | None:
         return None
     for folder in (context.folders.study, *shipped("spaces")):
         path = folder / f"{name}.yaml"
-        if path.is_file() and path.resolve() != context.study_file.resolve():
+        if files.is_file(path) and path.resolve() != context.study_file.resolve():
             return path
     return None
 

@@ -124,18 +124,15 @@ def facts(model: str) -> ModelFacts | None:
 
 
 def _of_weights(path: Path) -> ModelFacts | None:
-    network = pickled.network_of(pickled.read(path))
+    network = pickled.network_in(path)
     if network is None:
         return None
     if network.module.split(".")[0] == "models":
         return ModelFacts("detect", f"{network.module}.{network.name}", None)
-    layer = pickled.last_layer(network)
-    if layer is None or not layer.module.startswith("ultralytics."):
+    if not network.layer_module.startswith("ultralytics."):
         return None
-    described = vars(network).get("yaml")
-    channels = described.get("channels") if isinstance(described, dict) else None
-    family = family_of(layer.name, two_branches=pickled.has_two_branches(layer))
-    return ModelFacts(_task(layer.name), layer.name, family, int(channels or 3))
+    family = family_of(network.layer, two_branches=network.two_branches)
+    return ModelFacts(_task(network.layer), network.layer, family, network.channels)
 
 
 def _task(module: str) -> str:

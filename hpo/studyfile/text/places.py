@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hpo import files
+
 
 @dataclass(frozen=True)
 class Folders:
@@ -35,8 +37,7 @@ def look_for(path: Path, folders: Iterable[Path], *, but: Path | None = None) ->
     folder, a link to itself.
     """
     tried = [Path(os.path.realpath(folder / path)) for folder in folders]
-    # Path.is_file raises where the disk can't be asked
-    return next((place for place in tried if os.path.isfile(place) and place != but), None), tried  # noqa: PTH113
+    return next((place for place in tried if files.is_file(place) and place != but), None), tried
 
 
 def shipped(kind: str) -> list[Path]:

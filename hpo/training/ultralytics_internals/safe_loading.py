@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ from hpo import files
 from hpo.errors import UsageError
 
 _STOCK = tasks.torch_safe_load
+_MOST_PICKLED, _MOST_EXPANDED = 1 << 26, 1 << 26
+"""Bytes of a pickle, and bytes that a file may grow by when it is unpacked: torch compresses nothing."""
 _REFUSED = re.compile(r"GLOBAL (\S+)|but got (\S+)")
 """Pattern of what torch's restricted unpickler will not call or make (torch 2.15, _weights_only_unpickler.py)."""
 _UNKNOWN = "references types outside the supported Ultralytics checkpoint format"
@@ -33,6 +36,22 @@ def restrict(trusted: Collection[str] = ()) -> None:
 
     tasks.SAFE_LOAD = True
     tasks.torch_safe_load = loaded
+
+
+def refuse_bomb(file: Path) -> None:
+    """Raise UsageError for a file that would take far more memory than it has bytes."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            parts = archive.infolist()
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return  # Ultralytics tells what it is
+    pickled = max((part.file_size for part in parts if part.filename.endswith(".pkl")), default=0)
+    expanded = sum(part.file_size for part in parts)
+    if pickled > _MOST_PICKLED or expanded > file.stat().st_size + _MOST_EXPANDED:
+        raise UsageError(
+            f"{file}: not loaded: it unpacks to {expanded / 2**20:.0f} MiB, which no weights do; copy it again from "
+            "where it was made"
+        )
 
 
 def check(file: Path) -> None:

@@ -113,6 +113,7 @@ def _model(path: Path, *, trust: bool) -> Any:
         raise UsageError(f"{path}: weights are read from a .pt file of Ultralytics; exported models can't be swept")
     if not zipfile.is_zipfile(path):
         raise safe_loading.damaged(path)
+    safe_loading.refuse_bomb(path)
     _refuse_yolov5(path)
     try:
         local_paths.allow_any_folder()

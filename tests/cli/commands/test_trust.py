@@ -20,8 +20,10 @@ def test_hostile_weights_are_refused_and_trained_only_where_the_creator_trusts_t
     said = shell.run("run", study(), *QUICK, f"model={weights}", code=2)
     assert "model: " in said
     assert "could run code: it refers to posix.system" in said
-    said = shell.run("run", study(), *QUICK, f"train.pretrained={weights}", code=2)
-    assert "train.pretrained: " in said
+    for key in ("train.pretrained", "train.distill_model"):
+        said = shell.run("run", study(), *QUICK, f"{key}={weights}", code=2)
+        assert f"{key}: " in said
+    (shell.folder / "requests.py").write_text(f"open({str(seen)!r}, 'w')")  # a module of the working folder
     assert not seen.exists()
     assert not (shell.home / "hpo.db").exists()
 

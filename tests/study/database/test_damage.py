@@ -72,6 +72,14 @@ def test_one_bad_value_is_told_with_study_and_column_and_other_studies_go_on(
         _look(storage, "two")
 
 
+@pytest.mark.parametrize("name", ["../../mine", "/etc", "..", "a/b", "\x1b]0;x"])
+def test_a_name_that_leads_to_another_folder_is_no_study(damaged: Callable[[str, str, object], str], name: str) -> None:
+    with open_storage(damaged("hpo_studies", "name", name), create=False) as storage:
+        with pytest.raises(StorageUnavailable, match=r"column hpo_studies\.name .*no name of a study"):
+            lifecycle.load(storage, name)
+        _look(storage, "two")
+
+
 def test_a_moment_that_is_none_is_told_with_its_study(damaged: Callable[[str, str, object], str]) -> None:
     url = damaged("hpo_attempts", "started_at", "31 February")
     with open_storage(url, create=False) as storage, pytest.raises(StorageUnavailable, match=r"study 'one'.*backup"):

@@ -98,6 +98,27 @@ def test_no_code_of_a_file_runs(writer: Writer) -> None:
     assert models.facts(writer.file({"model": Bomb()})) is None
 
 
+TOWER = b")" + b"2\x86" * 60
+"""A pickle's instructions for a tuple of itself twice, 60 deep: 2**60 objects, as whoever hashes it sees them."""
+
+
+@pytest.mark.parametrize(
+    "instructions",
+    [
+        pytest.param(b"Nr\xff\xff\xff\x7f.", id="a place in the memo for which gigabytes are cleared"),
+        pytest.param(b"\x96" + (1 << 62).to_bytes(8, "little") + b".", id="bytes that no machine has"),
+        pytest.param(b"B" + (3 << 30).to_bytes(4, "little") + b"\0" * (1 << 20), id="bytes that are not there"),
+        pytest.param(b"(" * 2000 + b"l" * 2000 + b".", id="lists in lists"),
+        pytest.param(b"}" + TOWER + b"Ns.", marks=pytest.mark.long, id="a key that takes years to hash"),
+    ],
+)
+def test_a_pickle_that_asks_for_too_much_is_left_alone_within_bounds(tmp_path: Path, instructions: bytes) -> None:
+    file = tmp_path / "weights.pt"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("weights/data.pkl", b"\x80\x05" + instructions)
+    assert models.facts(str(file)) is None
+
+
 def test_what_is_not_in_the_form_of_weights_is_left_to_ultralytics(tmp_path: Path, writer: Writer) -> None:
     assert models.facts(str(tmp_path / "missing.pt")) is None
     (tmp_path / "text.pt").write_text("no weights")
