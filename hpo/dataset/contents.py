@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -78,6 +79,8 @@ def _read_file(path: str, part: Contents, entry: CachedHash | None, nc: int | No
     """Put one file's content into ``part``, from ``entry`` if that is still valid; ``nc`` is None for an image."""
     file = Path(path)
     status = file.stat()
+    if not stat.S_ISREG(status.st_mode):  # to read a pipe waits for ever
+        raise OSError("it is no regular file")
     if entry is None or (entry.size, entry.mtime_ns) != (status.st_size, status.st_mtime_ns) or not _fits(entry, nc):
         content = file.read_bytes()
         entry = CachedHash(status.st_size, status.st_mtime_ns, hashlib.sha256(content).digest())
