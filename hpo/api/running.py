@@ -52,7 +52,7 @@ def run(  # noqa: PLR0913  (as many arguments as the command has options)
     on_trial: OnTrial | None = None,
     progress: bool | None = None,
 ) -> Study:
-    """StudyRun a study until its budget is spent; run it again to go on where it stopped.
+    """Run a study until its budget is spent; run it again to go on where it stopped.
 
     It uses the same database, locks and MLflow as the command ``hpo run``, and reads the same environment variables
     (``HPO_HOME``, ``HPO_STORAGE``, ``MLFLOW_TRACKING_URI``). Afterwards ``os.environ``, signal handlers and log levels
@@ -128,7 +128,7 @@ class StudyRun:
         self._forward: Callable[[int], None] = lambda _signum: None
 
     def here(self) -> None:
-        """StudyRun to the end in this thread."""
+        """Run to the end in this thread."""
         self._work()
         self._raise()
 
