@@ -25,7 +25,7 @@ _PILLOW_SUFFIXES = frozenset({".avif", ".heic", ".heif"})
 SMALL_PX = 32
 """Side of the small grey picture of an image by which near copies are told."""
 
-_SOME_PX = 8 * SMALL_PX
+_SOME_PX = 4 * SMALL_PX
 
 
 class Mark(StrEnum):
