@@ -88,7 +88,7 @@ def search(plan: SearchPlan, settings: Settings, stop: StopRequest, view: View, 
             "use one worker for all GPUs: hpo worker STUDY --gpus all --slots-per-gpu auto"
         )
     slots = SlotRequest(plan.device, plan.slots)
-    with opened(plan.study, plan.overrides, settings, slots, plan.trust) as local:
+    with opened(plan.study, plan.overrides, settings, slots, plan.trust, view.decoding) as local:
         local.refuse_other_versions(allow=plan.allow_versions)
         view.opened(local, local.known_trials())
         with local.more_workers(plan.workers - 1, plan.device, plan.slots or 1) as others:

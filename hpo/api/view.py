@@ -46,6 +46,14 @@ class NoWatcher(Watcher):
 class View:
     """Is told how a study runs, and shows nothing; a subclass overrides what it shows."""
 
+    def decoding(self) -> AbstractContextManager[Callable[[int, int], None]]:
+        """Choose what is told while the data's images are decoded, before the study is open.
+
+        Returns:
+            A context manager, entered meanwhile; it gives a function that gets the images done, and all.
+        """
+        return nullcontext(lambda _done, _images: None)
+
     def opened(self, study: LocalStudy, known: Sequence[TrialRow]) -> None:
         """Hear that a study is stored and about to be worked on.
 

@@ -40,21 +40,27 @@ def reach(storage: Storage, stage: StudyRow, setup: MeasurementSetup) -> Verdict
 
     So the test split is looked at once: a second look at other seeds needs another stage, and is counted.
     """
-    known = verdicts.stored(storage, stage)
-    if known is not None:
-        return known
+    before = verdicts.stored(storage, stage)
+    if before is not None:
+        return before
+    from hpo.confirmation import copied
     from hpo.confirmation.judging import Measurement, document, judge
     from hpo.evidence.verdict import within_noise
 
     groups = grouped(stage, snapshot.trials(storage, stage), partial(weights.of_run, setup.settings, stage))
     split = "test" if "test" in stage.facts.dataset["splits"] else "val"
     look = record.look(storage, stage, split, setup.by)
-    found = judge((stage.spec, stage.plan), groups, split, _capture(stage, setup))
+    study = (stage.spec, stage.plan)
+    found = judge(study, groups, split, _capture(stage, setup))
+    again = _capture(stage, replace(setup, progress=lambda _done, _runs: None))  # from the cache
+    known = copied.names(setup.data, split, setup.settings.cache)
+    without = copied.without(study, groups, split, again, known)
     search = lifecycle.load(storage, stage.searched_name)
     values = [row.value for row in snapshot.trials(storage, search) if row.value is not None and row.counts]
     measurement = Measurement(split, look, within_noise(values, found.verdict.sd))
     told = document(stage.spec, groups, found, measurement)
-    told = replace(told, sentence="; ".join([told.sentence, *stage.facts.data_notes]))
+    sentence = "; ".join([told.sentence, *stage.facts.data_notes])
+    told = replace(told, sentence=sentence, without_copies=without)
     verdicts.keep(storage, stage, setup.by, told)
     return told
 

@@ -14,6 +14,7 @@ def lines(told: VerdictDocument) -> list[str]:
         f"noise    {_noise(told)}",
         f"images   {_images(told)}",
         *(f"left out {one}" for one in _left_out(told)),
+        *(f"new      {one}" for one in _without_copies(told)),
         f"gain     {_gain(told)}",
         told.sentence,
     ]
@@ -23,6 +24,7 @@ def paragraph(told: VerdictDocument) -> tuple[str, ...]:
     """Return sentences for a report; the verdict comes first."""
     return (
         f"Trial {told.winner} {told.sentence}.",
+        *(f"On the new images of {told.split} alone, {one}." for one in _without_copies(told)),
         f"Measured on {told.split}. Gain: {_gain(told)}.",
         f"Over images: {_images(told)}. Noise: {_noise(told)}.",
         *(f"Left out: {one}." for one in _left_out(told)),
@@ -42,6 +44,15 @@ def _noise(told: VerdictDocument) -> str:
 def _images(told: VerdictDocument) -> str:
     low, high = _signed(told.images.low), _signed(told.images.high)
     return f"95% interval {low} to {high} points over images (paired bootstrap)"
+
+
+def _without_copies(told: VerdictDocument) -> list[str]:
+    """Return what the verdict is without the images that are copies of others; nothing where none is."""
+    found = told.without_copies
+    if found is None:
+        return []
+    count = f"{found.copies} image{'s are copies' if found.copies > 1 else ' is a copy'}"
+    return [f"{count} of images that are known, {found.images} stay: {found.sentence}"]
 
 
 def _left_out(told: VerdictDocument) -> list[str]:

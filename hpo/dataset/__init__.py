@@ -3,5 +3,5 @@
 The rules are those of Ultralytics, and tests compare the results; but neither it nor torch is imported. It may import
 only ``hpo.errors``, ``hpo.trial`` and ``hpo.yamlfile``. Public: ``description`` (``describe``, ``write_resolved``),
 ``summary``, ``difference``, ``manifest``, ``boxes``, ``decoding`` (one image), ``decoders`` (many), ``findings``,
-``repair`` and ``digits``, the demo set.
+``copies`` (exact and near ones), ``repair`` and ``digits``, the demo set.
 """

@@ -5,10 +5,11 @@ The rules are those of ``check_image`` (data/utils.py) and of ``imread`` (utils/
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,10 @@ _SURE = frozenset({"JPEG", "MPO", "PNG", "BMP", "WEBP"})
 """Formats that OpenCV reads wherever Pillow does."""
 _PILLOW_SUFFIXES = frozenset({".avif", ".heic", ".heif"})
 """Ultralytics reads these with Pillow."""
+SMALL_PX = 32
+"""Side of the small grey picture of an image by which near copies are told."""
+
+_SOME_PX = 4 * SMALL_PX
 
 
 class Mark(StrEnum):
@@ -42,14 +47,16 @@ class Decoded:
     left_out: str = ""
     """Why Ultralytics leaves the image out; empty where it is used."""
     marks: tuple[Mark, ...] = ()
+    small: bytes = field(default=b"", repr=False, compare=False)
+    """``SMALL_PX`` x ``SMALL_PX`` grey pixels of the upright image, row by row; empty where it does not decode."""
 
     def to_json(self) -> str:
-        return json.dumps([self.left_out, *self.marks])
+        return json.dumps([self.left_out, base64.b64encode(self.small).decode(), *self.marks])
 
     @staticmethod
     def from_json(text: str) -> Decoded:
-        left_out, *marks = json.loads(text)
-        return Decoded(left_out, tuple(map(Mark, marks)))
+        left_out, small, *marks = json.loads(text)
+        return Decoded(left_out, tuple(map(Mark, marks)), base64.b64decode(small))
 
 
 def decode(path: str) -> Decoded:
@@ -66,13 +73,13 @@ def _decode(content: bytes, suffix: str) -> Decoded:
         form = _verified(content)
     except Exception as error:  # noqa: BLE001  (whatever Pillow raises, Ultralytics leaves the image out)
         return Decoded(_line(error))
-    marks, wrong = _loaded(content, form)
+    marks, wrong, small = _loaded(content, form)
     if Mark.REPAIRED in marks and wrong:
         return Decoded(wrong)
     if wrong or form not in _SURE:
         read = not wrong if suffix in _PILLOW_SUFFIXES else _opencv_reads(content, suffix)
         marks += () if read and not wrong else (Mark.DAMAGED if read else Mark.UNREADABLE,)
-    return Decoded("", marks)
+    return Decoded("", marks, small)
 
 
 def _verified(content: bytes) -> str:
@@ -87,10 +94,12 @@ def _verified(content: bytes) -> str:
     return form
 
 
-def _loaded(content: bytes, form: str) -> tuple[tuple[Mark, ...], str]:
-    """Return what is unusual, and the error of a decoding."""
+def _loaded(content: bytes, form: str) -> tuple[tuple[Mark, ...], str, bytes]:
+    """Return what is unusual, the error of a decoding, and the small picture."""
     marks = [Mark.REPAIRED] if form == "JPEG" and not content.endswith(b"\xff\xd9") else []
-    error = ""
+    error, small = "", b""
+    from PIL import ImageOps
+
     with _opened(content) as image:
         try:
             if image.getexif().get(0x0112, 1) in range(2, 9):
@@ -102,9 +111,26 @@ def _loaded(content: bytes, form: str) -> tuple[tuple[Mark, ...], str]:
             if image.mode == "CMYK":
                 marks.append(Mark.CMYK)
             image.load()
+            small = small_of(ImageOps.exif_transpose(image) if Mark.ROTATED in marks else image)
         except Exception as raised:  # noqa: BLE001  (whatever Pillow raises is said of the image)
             error = _line(raised)
-    return tuple(marks), error
+    return tuple(marks), error, small
+
+
+def small_of(image: Any) -> bytes:
+    """Return ``SMALL_PX`` x ``SMALL_PX`` grey pixels; nothing for colours that Pillow can't make grey."""
+    from PIL import Image
+
+    try:
+        # some pixels are enough, and to make a few grey costs less
+        image = image.resize([min(side, _SOME_PX) for side in image.size], Image.Resampling.NEAREST)
+        if image.mode.startswith(("I", "F")):  # more than 8 bits
+            low, high = image.convert("F").getextrema()
+            scale = 255 / max(high - low, 1)
+            image = image.convert("F").point(lambda value: value * scale - low * scale)
+        return bytes(image.convert("L").resize((SMALL_PX, SMALL_PX), Image.Resampling.BOX).tobytes())
+    except ValueError:
+        return b""
 
 
 def _opened(content: bytes) -> Any:

@@ -60,6 +60,14 @@ class DataLook:
     """By absolute path; empty where nothing was decoded."""
     source: Source
 
+    @property
+    def used(self) -> dict[str, list[str]]:
+        """Return the images of each split that are not left out, each once, in their order."""
+        return {
+            split: [image for image in dict.fromkeys(listed) if not _why(image, self.decoded)]
+            for split, listed in self.images.items()
+        }
+
     def place(self, path: str) -> str:
         """Return a file's path below the data's root; its absolute path where it lies elsewhere."""
         return place_of(self.source, path)

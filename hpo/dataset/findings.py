@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from hpo.dataset import copies
+from hpo.dataset.copies import Copy
 from hpo.dataset.decoders import Progress
 from hpo.dataset.decoding import Mark
 from hpo.dataset.description import DataLook, look_at
@@ -21,7 +23,9 @@ class Kind(StrEnum):
 
     LEFT_OUT = "left out"
     LEAK = "leak"
+    NEAR_LEAK = "near leak"
     DUPLICATE = "duplicate"
+    NEAR_COPY = "near copy"
     DAMAGED = "damaged"
     REPAIRED = "repaired"
     REPEATED = "repeated labels"
@@ -41,6 +45,8 @@ _MEANINGS = {
     Kind.LEFT_OUT: "Ultralytics can't use the image; no count has it",
     Kind.LEAK: "the same image is in a split that val or test must not know",
     Kind.DUPLICATE: "the same image is in the split once more, and counts twice",
+    Kind.NEAR_LEAK: "almost the same picture is in a split that val or test must not know; look at both",
+    Kind.NEAR_COPY: "almost the same picture is in the split once more; look at both",
     Kind.DAMAGED: "the image decodes in part only, and is used so",
     Kind.REPAIRED: "the JPEG has no end mark; a training uses it as Ultralytics would save it anew, your file stays",
     Kind.REPEATED: "rows of the label file that are there already are dropped",
@@ -86,7 +92,7 @@ def check(yaml: Path, cache: Path | None, progress: Progress) -> DataCheck:
             for image in dict.fromkeys(images)
             for finding in _of_file(look, split, image, look.place(image))
         ),
-        *_repeats(look, {image: look.place(image) for images in look.images.values() for image in images}),
+        *(_of_copy(look, copy) for copy in copies.find(look)),
     ]
     order = list(Kind)
     return DataCheck(look.summary, tuple(sorted(found, key=lambda each: (order.index(each.kind), each.split))))
@@ -106,19 +112,12 @@ def _of_file(look: DataLook, split: str, image: str, place: str) -> Iterator[Fin
             yield Finding(Kind.OUTSIDE, split, place, f"{facts.outside} of its labels")
 
 
-def _repeats(look: DataLook, places: dict[str, str]) -> Iterator[Finding]:
-    """Yield images with the content of an earlier one: in the same split, or in one that this split must not know."""
-    first: dict[tuple[str, bytes], str] = {}
-    splits = list(look.images)
-    for index, split in enumerate(splits):
-        for image in dict.fromkeys(look.images[split]):
-            sha256 = look.contents.images[image]
-            for earlier in splits[:index]:
-                if (earlier, sha256) in first:
-                    yield Finding(Kind.LEAK, split, places[image], f"{earlier}: {first[earlier, sha256]}")
-            if (split, sha256) in first:
-                yield Finding(Kind.DUPLICATE, split, places[image], first[split, sha256])
-            first.setdefault((split, sha256), places[image])
+def _of_copy(look: DataLook, copy: Copy) -> Finding:
+    if copy.split == copy.of_split:
+        kind, where = Kind.DUPLICATE if copy.exact else Kind.NEAR_COPY, ""
+    else:
+        kind, where = Kind.LEAK if copy.exact else Kind.NEAR_LEAK, f"{copy.of_split}: "
+    return Finding(kind, copy.split, look.place(copy.image), where + look.place(copy.of))
 
 
 def summed_up(findings: Iterable[Finding]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 log = logging.getLogger(__name__)
 
-_FILE = "contents-3.db"
+_FILE = "contents-4.db"
 """File name. Its number changes with the table or its meaning; older files are then ignored."""
 _TABLE = """\
 CREATE TABLE IF NOT EXISTS content (

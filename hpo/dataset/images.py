@@ -4,7 +4,6 @@ data/utils.py).
 
 from __future__ import annotations
 
-import glob
 import os
 from pathlib import Path
 
@@ -14,6 +13,13 @@ from hpo.errors import Problem
 IMAGE_SUFFIXES = frozenset(
     {"avif", "bmp", "dng", "heic", "heif", "jp2", "jpeg", "jpg", "mpo", "png", "tif", "tiff", "webp"}
 )
+
+MOST_FOLDERS = 20_000
+"""Folders below that of a split; a whole disk has more, and so has a link to a folder above itself."""
+MOST_OTHERS = 1_000_000
+"""Files that are neither images nor labels below the folder of a split that has few images."""
+_PER_IMAGE = 10
+"""Number of such files for each image that are no sign of a wrong folder."""
 
 
 _MOST_OF_A_LIST = 1 << 28
@@ -29,15 +35,55 @@ def images_of(entries: tuple[Path, ...]) -> tuple[list[str], list[Problem]]:
     found: list[str] = []
     problems: list[Problem] = []
     for entry in entries:
-        if entry.is_dir():
-            # not Path.glob: that includes hidden files and, unlike Ultralytics, follows no linked folder
-            inside = glob.glob(f"{glob.escape(str(entry))}/**/*.*", recursive=True)  # noqa: PTH207
-            found += filter(_is_image, inside)
-        else:
-            listed, wrong = _listed(entry)
-            found += listed
-            problems += wrong
+        listed, wrong = _inside(entry) if entry.is_dir() else _listed(entry)
+        found += listed
+        problems += wrong
     return sorted(found), problems
+
+
+def _inside(folder: Path) -> tuple[list[str], list[Problem]]:
+    """Return what ``glob("**/*.*")`` finds of images below a folder; a problem where that is a whole disk."""
+    if folder.parent == folder:
+        return [], [_too_much(folder, "is the root of all files")]
+    folders, found, others = [str(folder)], [], 0
+    for place in folders:  # which grows meanwhile
+        for entry in _entries(place):
+            if "." in entry.name and _is_image(entry.name):
+                found.append(entry.path)
+            elif not entry.name.endswith(".txt"):
+                others += 1
+            if _is_folder(entry):
+                folders.append(entry.path)
+        if len(folders) > MOST_FOLDERS or others > max(MOST_OTHERS, _PER_IMAGE * len(found)):
+            much = (
+                f"{MOST_FOLDERS:,} folders"
+                if len(folders) > MOST_FOLDERS
+                else f"{MOST_OTHERS:,} files that are no images"
+            )
+            return [], [_too_much(folder, f"holds over {much}")]
+    return found, []
+
+
+def _too_much(folder: Path, what: str) -> Problem:
+    return Problem(
+        str(folder), 0, "", f"{what}: name the folder of the images in the data.yaml, or a .txt list of them"
+    )
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    """Return what is not hidden in a folder; nothing where it can't be read, as with Ultralytics."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry for entry in entries if not entry.name.startswith(".")]
+    except OSError:
+        return []
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()  # also a linked one, as with Ultralytics
+    except OSError:
+        return False
 
 
 def label_of(image: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -106,6 +106,31 @@ class Predictions:
             truth_offsets=np.searchsorted(self.label_images[true], ends).astype(np.int64),
         )
 
+    def without(self, images: Set[str]) -> Predictions:
+        """Leave images out, with their candidates and labels.
+
+        Args:
+            images: Names of images.
+
+        Returns:
+            The other images, in their order.
+        """
+        stay = np.array([name not in images for name in self.images], bool)
+        found, true = (np.repeat(stay, np.diff(of)) for of in (self.offsets, self.truth_offsets))
+        return replace(
+            self,
+            boxes=self.boxes[found],
+            scores=self.scores[found],
+            classes=self.classes[found],
+            offsets=_offsets(np.diff(self.offsets)[stay]),
+            frames=self.frames[stay],
+            truth_boxes=self.truth_boxes[true],
+            truth_classes=self.truth_classes[true],
+            truth_areas=self.truth_areas[true],
+            truth_offsets=_offsets(np.diff(self.truth_offsets)[stay]),
+            images=tuple(name for name in self.images if name not in images),
+        )
+
 
 @dataclass(frozen=True)
 class ImagePredictions:
@@ -177,5 +202,5 @@ def _joined(parts: Sequence[Any], dtype: type, *width: int) -> NDArray[Any]:
     return np.concatenate([nothing, *(np.asarray(part, dtype).reshape(-1, *width) for part in parts)])
 
 
-def _offsets(counts: Sequence[int]) -> NDArray[np.int64]:
+def _offsets(counts: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
     return np.cumsum([0, *counts], dtype=np.int64)

@@ -43,6 +43,22 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class WithoutCopies:
+    """The same comparison without the images that are copies of others; its numbers are those of the verdict."""
+
+    copies: int
+    """Images of the split that were left out: images of train or val too, or there more than once."""
+    images: int
+    """Images that stay."""
+    claim: VerdictClaim | None
+    """None, like the numbers, where no image that stays has a label."""
+    difference: float | None
+    low: float | None
+    high: float | None
+    sentence: str
+
+
+@dataclass(frozen=True)
 class VerdictDocument:
     """What a confirmation came to. Differences are in the metric's own unit, 0 to 1.
 
@@ -81,14 +97,19 @@ class VerdictDocument:
     within_noise: int
     """Other trials of the search within ``sd`` of its best."""
     sentence: str
+    without_copies: WithoutCopies | None = None
+    """None where no image is a copy, and in verdicts of older versions."""
 
     def to_dict(self) -> dict[str, Any]:
         """Give the documented JSON form.
 
         Returns:
-            The fields by name, with plain values.
+            The fields by name, with plain values; without ``without_copies`` where that is None.
         """
-        return {**asdict(self), "claim": self.claim.value, "candidates": [asdict(each) for each in self.candidates]}
+        told = {**asdict(self), "claim": self.claim.value, "candidates": [asdict(each) for each in self.candidates]}
+        if self.without_copies is None:  # documents of older versions stay as they are
+            del told["without_copies"]
+        return told
 
     @staticmethod
     def from_dict(raw: Mapping[str, Any]) -> VerdictDocument:
@@ -100,10 +121,17 @@ class VerdictDocument:
         Returns:
             The verdict.
         """
-        known = {name: raw[name] for name in VerdictDocument.__dataclass_fields__}
+        known = {name: raw[name] for name in VerdictDocument.__dataclass_fields__ if name != "without_copies"}
         known |= {
             "claim": VerdictClaim(raw["claim"]),
             "images": Bounds(**raw["images"]),
             "gain": GainParts(**raw["gain"]),
+            "without_copies": _without(raw.get("without_copies")),
         }
         return VerdictDocument(**{**known, "candidates": tuple(Candidate(**each) for each in raw["candidates"])})
+
+
+def _without(raw: Mapping[str, Any] | None) -> WithoutCopies | None:
+    if raw is None:
+        return None
+    return WithoutCopies(**{**raw, "claim": None if raw["claim"] is None else VerdictClaim(raw["claim"])})

@@ -6,7 +6,7 @@ import logging
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -160,16 +160,19 @@ def opened(
     settings: Settings,
     slot_request: SlotRequest = ONE_SLOT,
     trust: Sequence[Path] = (),
+    decoding: Callable[[], AbstractContextManager[Callable[[int, int], None]]] = lambda: nullcontext(lambda *_: None),
 ) -> Iterator[LocalStudy]:
     """Check a study (its file or its mapping) against its data and model; then store it, or join the stored one.
 
     ``trust`` names files of weights that may be unpickled without restriction, here and wherever the study is trained.
+    ``decoding`` is entered while images are decoded, and is told of the images done, and all.
     """
     from hpo.dataset import manifest
     from hpo.dataset.description import look_at
 
     asked = load(given, overrides, settings)
-    look = look_at(Path(asked.spec.data), settings.cache, decode=True)
+    with decoding() as show:
+        look = look_at(Path(asked.spec.data), settings.cache, decode=True, progress=show)
     dataset = look.summary
     loaded = asked.resolved(dataset)
     spec = loaded.spec

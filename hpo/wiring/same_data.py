@@ -43,6 +43,13 @@ def refuse_other_data(study: StudyRow, look: DataLook, settings: Settings) -> No
         manifest.remember(folder, look)
         return
     listed = [*differences(study.facts.dataset, look.summary), *manifest.told(manifest.changes(folder, own, look))]
-    way_out = "way out: the study's own images and labels, named with --data"
-    others = "" if study.plan else "; or go on with these, on record: --accept-data of hpo run, confirm or promote"
-    raise StudyConflict(study.name, listed, f"{way_out}{others}")
+    raise StudyConflict(study.name, listed, _way_out(study, look.summary.fingerprint))
+
+
+def _way_out(study: StudyRow, fingerprint: str) -> str:
+    own = "way out: the study's own images and labels, named with --data"
+    left = [change for change in study.facts.data_changes if change["before"] == fingerprint]
+    if left:  # to go back is no wish of a worker that still has the earlier files
+        at, by = left[-1]["at"][:10], left[-1]["by"]
+        return f"this is its data from before {at}, when {by} accepted another one; {own}"
+    return own if study.plan else f"{own}; or go on with these, on record: --accept-data of hpo run, confirm or promote"

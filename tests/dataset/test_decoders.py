@@ -66,7 +66,9 @@ def test_the_trials_keep_the_one_forkserver_of_the_process(images: Path, monkeyp
 def test_an_image_at_which_a_process_ends_is_named(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As where a library that decodes breaks down, whose process nobody can ask any more."""
     monkeypatch.setattr(decoders, "_FEW", 1)
-    ends = "import json, os, signal; print(json.dumps([str()]), flush=True); os.kill(os.getpid(), signal.SIGSEGV)"
+    ends = (
+        "import json, os, signal; print(json.dumps([str(), str()]), flush=True); os.kill(os.getpid(), signal.SIGSEGV)"
+    )
     monkeypatch.setattr(decoders, "COMMAND", (sys.executable, "-c", ends))
     paths = [str(images / name) for name in MADE]
     with pytest.raises(SpecError, match=r"the process that decoded it ended with -11") as caught:

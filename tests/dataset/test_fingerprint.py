@@ -128,7 +128,7 @@ def test_a_cached_label_is_checked_against_the_classes_of_today(dataset: Path, t
 
 
 def test_a_broken_cache_costs_time_only(dataset: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (tmp_path / "contents-3.db").write_bytes(b"no database at all" * 100)
+    (tmp_path / "contents-4.db").write_bytes(b"no database at all" * 100)
     assert describe(dataset, tmp_path) == describe(dataset)
     assert "dataset.cache_unusable" in caplog.text
 

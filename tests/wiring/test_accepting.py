@@ -21,6 +21,7 @@ from hpo.wiring.accepting import accept_data
 from hpo.wiring.same_data import same_data
 from tests.damaged import jpegs
 from tests.searches import verdict
+from tests.shared import copy_of
 from tests.study.support import FACTS, INSIDE, run, study_spec
 
 
@@ -87,6 +88,22 @@ def test_a_study_goes_on_with_other_data_on_record(
     assert controls.notes(storage, again, "data") == [again.identity.data_fingerprint]
     staged = stage.begin(storage, again, Confirm(top=1, seeds=2))
     assert staged.facts.data_notes == [note]
+
+
+def test_a_machine_with_the_data_of_before_is_told_so(
+    storage: Storage, study: StudyRow, data: Path, settings: Settings, tmp_path: Path
+) -> None:
+    """A worker there can't take the study back: it is asked for the accepted data, not whether to accept its own."""
+    elsewhere = copy_of(data, tmp_path / "elsewhere")
+    change(data)
+    accept_data(storage, study, data, settings, "me@here")
+    again = lifecycle.load(storage, study.name)
+    with pytest.raises(
+        StudyConflict, match=r"from before .*, when me@here accepted another one; way out: the study's"
+    ) as said:
+        same_data(again, elsewhere, settings, "")
+    assert "--accept-data" not in str(said.value)
+    same_data(again, data, settings, "")
 
 
 def test_a_confirmation_runs_wholly_on_one_state_of_the_data(

@@ -45,8 +45,9 @@ def check(yaml: Path, *, as_json: bool) -> None:
     """Read and decode every image and label of DATA.yaml, and list what its owner should know, file by file.
 
     Images that Ultralytics can't use, or uses otherwise than they look: truncated, without end mark, turned by EXIF, of
-    16 bits, CMYK, animated; images that are there twice, or in train and in val or test; labels that are dropped or
-    cut. Nothing in the data's folders is changed. What was decoded once is known the next time, by its content.
+    16 bits, CMYK, animated; images that are there twice, or in train and in val or test, also as near copies (saved
+    anew, resized, cropped); labels that are dropped or cut. Nothing in the data's folders is changed. What was decoded
+    once is known the next time, by its content.
     """
     from hpo.dataset import findings
 

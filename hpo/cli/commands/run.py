@@ -12,6 +12,7 @@ from hpo.cli.options import (
     accept_data_option,
     again,
     data_of_file_option,
+    decoding,
     device_option,
     file_arguments,
     json_option,
@@ -80,7 +81,9 @@ def create(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> None:
     from hpo.cli.commands.stages import say_what_was_taken_over
     from hpo.wiring.opening import opened
 
-    with opened(file, with_data(overrides), load_settings(), trust=trusted()) as local:
+    with opened(
+        file, with_data(overrides), load_settings(), trust=trusted(), decoding=lambda: decoding(quiet=as_json)
+    ) as local:
         study = local.study
     if as_json:
         print_json({"study": study.name, "uuid": study.uuid, "created": study.created_at})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from hpo.api.view import View
+from hpo.cli.options import decoding
 from hpo.cli.terminal import say, say_again
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ class TerminalView(View):
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
+
+    @override
+    def decoding(self) -> AbstractContextManager[Callable[[int, int], None]]:
+        return decoding(quiet=self._quiet)
 
     @override
     def opened(self, study: LocalStudy, known: Sequence[TrialRow]) -> None:
