@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import ProgrammingError
 
 from hpo.errors import UsageError
-from hpo.study.database import engines, failures, schema
+from hpo.study.database import engines, failures, locks, public, schema
 from hpo.study.database.storage import Storage
 
 log = logging.getLogger(__name__)
@@ -58,22 +58,28 @@ def ensure(storage: Storage, roles: list[Role]) -> None:
 
 
 def ensure_database(storage: Storage, name: str, *, owner: str) -> None:
-    """Create a database for ``owner``. Only the owner and superusers may connect to it."""
+    """Create a database for ``owner``, or keep the one that is there. Only ``owner``, the database's owner and
+    superusers may connect to it.
+    """
     with storage.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         there = connection.execute(text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": name}).scalar()
         quoted, quoted_owner = _quote(connection, name), _quote(connection, owner)
         if not there:
             connection.execute(text(f"CREATE DATABASE {quoted} OWNER {quoted_owner}"))
+        connection.execute(text(f"GRANT ALL ON DATABASE {quoted} TO {quoted_owner}"))
         connection.execute(text(f"REVOKE ALL ON DATABASE {quoted} FROM PUBLIC"))
 
 
 def _logins_and_grants(connection: Connection, roles: list[Role]) -> None:
     schema_name = _quote(connection, str(connection.scalar(text("SELECT current_schema()"))))
-    connection.execute(text(f"REVOKE CREATE ON SCHEMA {schema_name} FROM PUBLIC"))
+    public.revoke(connection, _quote(connection, str(connection.engine.url.database)), schema_name)
+    locks.install(connection, schema_name)
     for role in roles:
         _ensure_login(connection, role)
         for statement in _grants(connection, role, schema_name):
             connection.execute(text(statement))
+        if role.kind is RoleKind.WORKER:
+            public.grant_admission(connection, _quote(connection, role.name))
         if role.kind is not RoleKind.MLFLOW:
             _set_limits(connection, role, schema_name)
 
@@ -130,6 +136,7 @@ def _grants(connection: Connection, role: Role, schema_name: str) -> list[str]:
         f"ALTER DEFAULT PRIVILEGES IN SCHEMA {schema_name} GRANT {rights} ON TABLES TO {name}",
     ]
     if role.kind is RoleKind.WORKER:
+        statements.append(f"GRANT EXECUTE ON FUNCTION {schema_name}.{locks.FUNCTION}() TO {name}")
         statements += [f"REVOKE INSERT, UPDATE ON {table} FROM {name}" for table in _VERSION_TABLES]
         statements += [
             f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema_name} TO {name}",

@@ -15,7 +15,7 @@ from hpo import retry
 from hpo.errors import StorageUnavailable, StudyConflict, UsageError
 from hpo.retry import Backoff
 from hpo.settings import with_driver
-from hpo.study.database import damage, disks, engines, failures, optuna_version
+from hpo.study.database import damage, disks, engines, failures, locks, optuna_version
 from hpo.study.database.tables import OLDER_VERSIONS, SCHEMA_VERSION, of_another_program, stored_version
 from hpo.trial.paths import here
 
@@ -120,7 +120,17 @@ class Storage:
                 raise StorageUnavailable(said, lasting=True) from error
             if not failures.may_pass(error):
                 raise
-            raise failures.unavailable(self.url, self.place, error) from error
+            raise failures.unavailable(self.url, self.place, error, self._holders(error)) from error
+
+    def _holders(self, error: failures.Failure) -> str:
+        """Return who holds the locks that ``error`` is about, for people."""
+        if failures.sqlstate(error) != locks.TIMED_OUT:
+            return ""
+        try:
+            with self.reader.connect() as connection:
+                return locks.holders(connection)
+        except (exc.DBAPIError, exc.TimeoutError):
+            return ""  # the error is told without them
 
     def close(self) -> None:
         if "optuna" in self.__dict__:
