@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import make_url, text
 
 from hpo.errors import ClaimLost
+from hpo.head import backup
 from hpo.study.database import node_keys
 from hpo.study.database.storage import NotPermitted, Storage, open_storage
 from hpo.study.records import Proposal, StudyRow, Upload
@@ -23,7 +24,7 @@ from hpo.study.studies import controls, lifecycle, setup, snapshot
 from hpo.study.studies.progress import Control
 from hpo.trial.vocabulary import TrialState
 from tests.head.conftest import Server
-from tests.head.roles import IN_URL, READER, WORKER, execute
+from tests.head.roles import IN_URL, READER, WORKER, execute, refused
 from tests.study.support import FACTS, IDENTITY, admit, begin, ended, epoch_report, study_spec, train
 
 EVERY = ["hpo_studies", "hpo_claims", "hpo_trials", "hpo_attempts", "hpo_epochs", "trials", "trial_values", "studies"]
@@ -223,3 +224,15 @@ def test_the_key_of_a_home_is_its_owners_to_read_and_stays(tmp_path: Path) -> No
     assert [path.name for path in tmp_path.iterdir()] == [node_keys.FILE]
     assert node_keys.of_home(tmp_path / "missing") != key
     assert node_keys.token(key) != node_keys.token(key)
+
+
+def test_a_backup_brings_the_rights_and_the_checks_with_it(
+    server: Server, attacked: Attacked, tmp_path: Path, database: str
+) -> None:
+    file = backup.dump(server.url(str(make_url(attacked.url).database)), tmp_path)
+    setup.init(server.url(database), [WORKER, READER])
+    backup.restore(file, server.url(database))
+    url = server.url(database, WORKER.name, IN_URL[WORKER.name])
+    assert refused(url, ATTACKS["claim stolen"])
+    assert refused(url, "LOCK TABLE hpo_claims")
+    execute(url, "UPDATE hpo_studies SET control = 'pause'")
