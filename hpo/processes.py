@@ -1,7 +1,8 @@
-"""Processes that end when their parent ends, in whatever way, and the commands that start Python."""
+"""Processes that end when their parent ends, in whatever way; commands that start Python; what others can read."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
@@ -48,6 +49,42 @@ def end_with_parent(signum: signal.Signals) -> Callable[[], None]:
     return tie
 
 
+_typed: list[str] = []
+
+
+def typed() -> list[str]:
+    """Return this process's command line as it was before values were hidden in ``sys.argv``."""
+    return [*(_typed or sys.argv)]
+
+
+def hide_values_of(option: str) -> None:
+    """Overwrite the values of a command-line option, which every user of the machine could read (Linux).
+
+    They leave ``sys.argv`` too: multiprocessing passes it on to its processes.
+    """
+    known = typed()
+    if known == sys.argv:
+        _typed[:] = known
+    for place, word in enumerate(known[1:], 1):
+        if known[place - 1] == option:
+            sys.argv[place] = _overwrite(word, "")
+        elif word.startswith(f"{option}="):
+            sys.argv[place] = _overwrite(word, f"{option}=")
+
+
+def _overwrite(word: str, kept: str) -> str:
+    """Overwrite an argument behind its beginning ``kept`` in this process's memory; return what it is now."""
+    hidden = kept + "*" * (len(os.fsencode(word)) - len(kept))
+    with suppress(OSError, ValueError, IndexError):
+        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        start, end = int(fields[45]), int(fields[46])  # arg_start and arg_end of proc(5), which count from 1
+        arguments = ctypes.string_at(start, end - start)
+        place = arguments.find(b"\0%b\0" % os.fsencode(word))
+        if place >= 0 and arguments == Path("/proc/self/cmdline").read_bytes():
+            ctypes.memmove(start + place + 1, os.fsencode(hidden), len(hidden))
+    return hidden
+
+
 def end_with_pipe(lifeline: Connection) -> None:
     """Lead a new session, ignore Ctrl-C, and kill the whole group when the other end of ``lifeline`` is closed.
 
@@ -68,6 +105,4 @@ def _kill_group_at_end_of_file(descriptor: int) -> None:
 
 
 def _prctl() -> Any | None:
-    import ctypes
-
     return getattr(ctypes.CDLL(None, use_errno=True), "prctl", None)

@@ -33,7 +33,7 @@ _MOST_OF_A_FILE = 1 << 20
 _WITH_USER = re.compile(r"(?P<head>[\w.+-]+://[^:/@\s]+)@")
 _TELLING = "PASSWORD|PASSWD|PASSFILE|PASSPHRASE|SECRETS?|TOKEN|CREDENTIALS?|APIKEY|API_KEY|ACCESS_KEY|PRIVATE_KEY"
 _SECRET_NAME = re.compile(
-    rf"(HPO_STORAGE|MLFLOW_TRACKING_|PG(PASSWORD|PASSFILE|SERVICEFILE)$)|(.*_)?({_TELLING})(_.*|$)"
+    rf"(HPO_STORAGE|HPO_ENV_FILE|MLFLOW_TRACKING_|PG(PASSWORD|PASSFILE|SERVICEFILE)$)|(.*_)?({_TELLING})(_.*|$)"
 )
 """Names of variables that hold the addresses or credentials of our stores, or that look like the name of a secret."""
 

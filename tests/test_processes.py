@@ -67,3 +67,16 @@ def test_every_python_that_is_started_leaves_the_working_folder_alone() -> None:
         if "sys.executable" in file.read_text(encoding="utf-8")
     }
     assert started == {"hpo/processes.py"}
+
+
+@pytest.mark.parametrize("words", [("--env-file", "/secret/ä.env"), ("--env-file=/secret/ä.env",)])
+def test_the_value_of_an_option_leaves_the_command_line(words: tuple[str, ...]) -> None:
+    said = (
+        "import sys; from pathlib import Path; from hpo.processes import hide_values_of; hide_values_of('--env-file');"
+        "print(Path('/proc/self/cmdline').read_bytes().split(bytes(1))[3:-1], sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", said, "worker", *words, "last"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "secret" not in shown
+    assert shown.count("worker") == shown.count("last") == shown.count("--env-file") == 2
+    assert shown.count("*") == 2 * len("/secret/ä.env".encode())

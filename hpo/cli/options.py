@@ -21,6 +21,7 @@ from hpo.api.documents import finite, plain
 from hpo.api.finding import stored, stored_study
 from hpo.cli.terminal import say
 from hpo.errors import HpoError, UsageError
+from hpo.processes import hide_values_of, typed
 from hpo.settings import adopt_file, use_storage
 
 if TYPE_CHECKING:
@@ -138,6 +139,9 @@ def store_options(command: Command) -> Command:
 def _use_env_file(_context: click.Context, _option: click.Parameter, path: Path | None) -> None:
     if path is not None:
         adopt_file(path)
+        hide_values_of(
+            "--env-file"
+        )  # the process of a trial, which must not find it, can read its parent's command line
 
 
 def _use_storage(_context: click.Context, _option: click.Parameter, url: str | None) -> None:
@@ -219,7 +223,7 @@ def again(command: str | None = None, *, of: str = "") -> str:
 
     It contains no secret: arguments with secrets are refused.
     """
-    words = sys.argv[1:]
+    words = typed()[1:]
     if command is not None:
         words[words.index(of)] = command
     return shlex.join(["hpo", *words])

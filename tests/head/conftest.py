@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 
 from hpo.head.postgres import OWNER, Cluster, Listening
+from hpo.study.database.tables import SCHEMA_VERSION
 from hpo.study.studies import setup
+from tests.head.roles import IN_URL as PASSWORDS
+from tests.head.roles import READER, WORKER
 
 OWNER_PASSWORD = "owner:p@ss/word %41"  # noqa: S105  every character that a URL must escape
 IN_URL = "owner%3Ap%40ss%2Fword%20%2541"
@@ -65,3 +68,16 @@ def server(open_folder: Path) -> Iterator[Server]:
 @pytest.fixture
 def database(server: Server) -> str:
     return server.database()
+
+
+@pytest.fixture
+def owner_url(server: Server, database: str) -> str:
+    url = server.url(database)
+    done = setup.init(url, [WORKER, READER])
+    assert (done.before, done.version) == (None, SCHEMA_VERSION)
+    return url
+
+
+@pytest.fixture
+def worker_url(server: Server, database: str, owner_url: str) -> str:
+    return server.url(database, WORKER.name, PASSWORDS[WORKER.name])

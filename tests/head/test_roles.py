@@ -24,26 +24,11 @@ from hpo.study.studies import lifecycle, setup, snapshot, verdicts
 from hpo.studyfile.schema import StudySpec
 from hpo.trial.vocabulary import Reason, TrialState
 from tests.head.conftest import Server
+from tests.head.roles import IN_URL, READER, WORKER, execute, refused
 from tests.searches import verdict
 from tests.study.support import FACTS, IDENTITY, Clock, admit, begin, ended, epoch_report, outlive, run, study_spec
 
-WORKER = Role(RoleKind.WORKER, "w_ork", "w'orker:p@ss")
-READER = Role(RoleKind.READER, "reader", "reader-pass")
-IN_URL = {"w_ork": "w%27orker%3Ap%40ss", "reader": "reader-pass"}
 INIT = "import sys; from hpo.study.studies import setup; setup.init(sys.argv[1])"
-
-
-@pytest.fixture
-def owner_url(server: Server, database: str) -> str:
-    url = server.url(database)
-    done = setup.init(url, [WORKER, READER])
-    assert (done.before, done.version) == (None, SCHEMA_VERSION)
-    return url
-
-
-@pytest.fixture
-def worker_url(server: Server, database: str, owner_url: str) -> str:
-    return server.url(database, WORKER.name, IN_URL[WORKER.name])
 
 
 def study(storage: Storage, spec: StudySpec | None = None) -> WorkerSession:
@@ -245,21 +230,6 @@ def test_roles_have_the_limits_of_our_sessions_for_poolers_that_pass_none_on(
         found = [connection.scalar(text(f"SHOW {name}")) for name in names]
     engine.dispose()
     assert found == ["10s", "1min", "30s", "UTC"]
-
-
-def execute(url: str, statement: str) -> None:
-    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
-    try:
-        with engine.begin() as connection:
-            connection.execute(text(statement))
-    finally:
-        engine.dispose()
-
-
-def refused(url: str, statement: str) -> bool:
-    with pytest.raises(DBAPIError) as caught:
-        execute(url, statement)
-    return getattr(caught.value.orig, "sqlstate", None) == "42501"
 
 
 @pytest.mark.parametrize("schema_name", ["mine", "Odd name"])

@@ -63,7 +63,7 @@ def test_neither_a_trials_process_nor_the_forkserver_inherits_a_secret_and_the_w
     assert worker.returncode == 0
 
 
-@pytest.mark.parametrize("name", [*SECRETS, "my_api_key", "DB_PASSWD"])
+@pytest.mark.parametrize("name", [*SECRETS, "my_api_key", "DB_PASSWD", "HPO_ENV_FILE"])
 def test_a_secret_is_known_by_its_name_or_by_a_password_in_its_url(name: str) -> None:
     assert without_secrets({name: SECRETS.get(name, CANARY)}) == {}
 

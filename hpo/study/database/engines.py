@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import InvalidatePoolError
 
-from hpo.study.database import failures, pooler
+from hpo.study.database import failures, node_keys, pooler
 
 SQLITE_BUSY_S = 30
 """Seconds that a SQLite connection waits for another one's lock."""
@@ -34,15 +34,15 @@ LEASE_S = 60.0
 """Length of a lease in seconds where no study states another. The time limits of connections follow it."""
 
 
-def options(url: URL, lease_s: float = LEASE_S) -> dict[str, Any]:
-    """Return the keyword arguments of ``create_engine`` for this database.
+def options(url: URL, lease_s: float = LEASE_S, key: str = "") -> dict[str, Any]:
+    """Return the keyword arguments of ``create_engine`` for this database; ``key`` is the node's (``node_keys``).
 
     On PostgreSQL all threads of a process share one connection, since a server has few: each is a process there.
     """
     if is_sqlite(url):
         return {"connect_args": {"timeout": SQLITE_BUSY_S}}
     pool = {"pool_size": 1, "max_overflow": SHORT, "pool_timeout": POOL_WAIT_S, "pool_recycle": 1800}
-    return pool | {"connect_args": _postgres_arguments(url, lease_s)}
+    return pool | {"connect_args": _postgres_arguments(url, lease_s, key)}
 
 
 def limits(lease_s: float = LEASE_S) -> dict[str, int]:
@@ -62,7 +62,7 @@ def _half_s(lease_s: float) -> int:
     return max(2, round(lease_s / 2))
 
 
-def _postgres_arguments(url: URL, lease_s: float) -> dict[str, Any]:
+def _postgres_arguments(url: URL, lease_s: float, key: str) -> dict[str, Any]:
     """Return the connection settings of PostgreSQL, without those that the URL has itself.
 
     The URL's ``options`` join ours and win, but for the time zone: times are stored without one. A dead connection is
@@ -76,7 +76,8 @@ def _postgres_arguments(url: URL, lease_s: float) -> dict[str, Any]:
         "keepalives_count": 3,
         "tcp_user_timeout": 1000 * _half_s(lease_s),
     }
-    settings = (f"-c {name}={value}" for name, value in limits(lease_s).items())
+    known = limits(lease_s) | ({node_keys.SETTING: key} if key else {})
+    settings = (f"-c {name}={value}" for name, value in known.items())
     options = " ".join([*settings, *url.normalized_query.get("options", ()), "-c timezone=UTC"])
     return {name: value for name, value in ours.items() if name not in url.query} | {"options": options}
 
@@ -85,9 +86,9 @@ def is_sqlite(url: URL) -> bool:
     return url.get_backend_name() == "sqlite"
 
 
-def writer(url: URL, lease_s: float = LEASE_S) -> Engine:
-    engine = create_engine(url, **options(url, lease_s))
-    hook(engine, begin="BEGIN IMMEDIATE")
+def writer(url: URL, lease_s: float = LEASE_S, key: str = "") -> Engine:
+    engine = create_engine(url, **options(url, lease_s, key))
+    hook(engine, begin="BEGIN IMMEDIATE", key=key)
     return engine
 
 
@@ -104,15 +105,15 @@ def reader(writer: Engine) -> Engine:
     return engine
 
 
-def for_beats(writer: Engine, lease_s: float) -> Engine:
+def for_beats(writer: Engine, lease_s: float, key: str = "") -> Engine:
     """Return an engine that keeps one connection for signs of life: they never wait for it, however full a server is.
 
     On SQLite this is ``writer``.
     """
     if is_sqlite(writer.url):
         return writer
-    engine = create_engine(writer.url, **options(writer.url, lease_s) | {"max_overflow": 0})
-    hook(engine, begin="BEGIN IMMEDIATE")
+    engine = create_engine(writer.url, **options(writer.url, lease_s, key) | {"max_overflow": 0})
+    hook(engine, begin="BEGIN IMMEDIATE", key=key)
     return engine
 
 
@@ -121,13 +122,13 @@ def single(writer: Engine) -> Engine:
     return writer if is_sqlite(writer.url) else writer.execution_options(isolation_level="AUTOCOMMIT")
 
 
-def hook(engine: Engine, *, begin: str) -> None:
-    """Set up transactions. ``begin`` is the statement that begins one on SQLite."""
+def hook(engine: Engine, *, begin: str, key: str = "") -> None:
+    """Set up transactions. ``begin`` is the statement that begins one on SQLite, ``key`` the node's."""
     if is_sqlite(engine.url):
         _hook_sqlite(engine, begin)
     else:
         _try_idle_connections(engine)
-        pooler.connect_through(engine)
+        pooler.connect_through(engine, key)
         event.listen(engine, "handle_error", failures.leave_read_only)
     engine.dispose()  # drops connections that were opened before the hooks
 

@@ -60,12 +60,16 @@ def may_pass_soon(url: URL, error: BaseException) -> bool:
     return not any(sign in said for sign in (*_NOT_SOON, *_REFUSED)) and sqlstate(error) != READ_ONLY
 
 
-def unavailable(url: URL, place: str, error: Failure) -> StorageUnavailable:
-    """Return the error for people, without the password. ``place`` is the URL without it."""
+def unavailable(url: URL, place: str, error: Failure, holders: str = "") -> StorageUnavailable:
+    """Return the error for people, without the password. ``place`` is the URL without it; ``holders`` of locks."""
     redaction.remember_url(url.render_as_string(hide_password=False))
     said = redaction.redact(first_line(error))
     if url.get_backend_name() == "sqlite":
         lasting, way_out = not _is_locked(error), "run the same command again when it is back"
+    elif holders:
+        lasting = False
+        said = f"{said}: locks are held by {holders}"
+        way_out = "end that session (SELECT pg_terminate_backend(PID), as the owner), and run the same command again"
     elif any(sign in said for sign in _REFUSED):
         lasting, way_out = True, "run the same command again with the right user, password and database in HPO_STORAGE"
     else:

@@ -71,7 +71,7 @@ def _rights(storage: Storage, connection: Connection, *, fresh: bool) -> str | N
     if fresh:
         may = connection.execute(text("select has_schema_privilege(current_schema(), 'CREATE')")).scalar()
         return None if may else _LACKS.format(storage.url.username, "CREATE on the schema", "make the tables")
-    asked = ", ".join(f"has_table_privilege('hpo_attempts', '{right}')" for right in NEEDED)
+    asked = ", ".join(f"has_any_column_privilege('hpo_attempts', '{right}')" for right in NEEDED)
     row = connection.execute(text(f"select {asked}")).one()
     missing = [right for right, has in zip(NEEDED, row, strict=True) if not has]
     return _LACKS.format(storage.url.username, ", ".join(missing), "train") if missing else None

@@ -10,19 +10,20 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, event
+from sqlalchemy import URL, Connection, Engine, bindparam, event, func, select, true
 from sqlalchemy.engine import Dialect
 
 from hpo.errors import UsageError
-from hpo.study.database import failures, logins
+from hpo.study.database import failures, logins, node_keys
 
 _NO_OPTIONS = ("unsupported startup parameter", "command-line options")
 """Parts of the messages with which PgBouncer and RDS Proxy refuse ``options``."""
 _KEY = "pooled"
+_SET = select(func.set_config(bindparam("name"), bindparam("key"), true()))
 
 
-def connect_through(engine: Engine) -> None:
-    """Let ``engine`` connect to PostgreSQL itself and through a pooler, as it finds out."""
+def connect_through(engine: Engine, key: str = "") -> None:
+    """Let ``engine`` connect to PostgreSQL itself and through a pooler, as it finds out. ``key`` is the node's."""
     connect = partial(_connect, engine.url)
 
     def after_others(dialect: Dialect, record: Any, arguments: Any, parameters: dict[str, Any]) -> Any:
@@ -33,7 +34,13 @@ def connect_through(engine: Engine) -> None:
                 return made
         return connect(dialect, record, arguments, parameters)
 
+    def on_begin(connection: Connection) -> None:
+        if is_between(connection) and connection.get_execution_options().get("isolation_level") != "REPEATABLE READ":
+            connection.execute(_SET, {"name": node_keys.SETTING, "key": key})
+
     event.listen(engine, "do_connect", after_others)
+    if key:
+        event.listen(engine, "begin", on_begin)
 
 
 def is_between(connection: Connection) -> bool:

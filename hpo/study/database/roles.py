@@ -1,7 +1,7 @@
 """PostgreSQL roles that have the rights for their work and no others.
 
-A worker reads, inserts and updates; it creates, alters and deletes nothing. A reader reads. MLflow's role owns a
-database of its own. Everything here may be run again.
+A worker reads, inserts, and changes some columns of its own trials; it creates, alters and deletes nothing. A reader
+reads. MLflow's role owns a database of its own. Everything here may be run again.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import ProgrammingError
 
 from hpo.errors import UsageError
-from hpo.study.database import engines, failures, schema
+from hpo.study.database import engines, failures, guards, locks, public, rights, schema
 from hpo.study.database.storage import Storage
 
 log = logging.getLogger(__name__)
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
-_VERSION_TABLES = ("alembic_version", "version_info", "hpo_alembic_version")
-"""Optuna's two version tables and ours. A role that may change them decides which code may open the database."""
+_WORKERS = text(
+    "SELECT DISTINCT r.rolname FROM pg_catalog.pg_class AS c, aclexplode(c.relacl) AS acl "
+    "JOIN pg_catalog.pg_roles AS r ON r.oid = acl.grantee "
+    "WHERE c.oid = 'hpo_claims'::regclass AND acl.privilege_type = 'INSERT' AND acl.grantee <> c.relowner"
+)
 
 
 class RoleKind(StrEnum):
@@ -57,23 +60,39 @@ def ensure(storage: Storage, roles: list[Role]) -> None:
                 ensure_database(storage, role.name, owner=role.name)
 
 
+def renew(storage: Storage) -> None:
+    """Give the roles of workers that are there the rights of this version, after an upgrade."""
+    if engines.is_sqlite(storage.url):
+        return
+    names = storage.read(lambda connection: list(connection.scalars(_WORKERS)))
+    if names:
+        ensure(storage, [Role(RoleKind.WORKER, name, "") for name in names])
+
+
 def ensure_database(storage: Storage, name: str, *, owner: str) -> None:
-    """Create a database for ``owner``. Only the owner and superusers may connect to it."""
+    """Create a database for ``owner``, or keep the one that is there. Only ``owner``, the database's owner and
+    superusers may connect to it.
+    """
     with storage.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         there = connection.execute(text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": name}).scalar()
         quoted, quoted_owner = _quote(connection, name), _quote(connection, owner)
         if not there:
             connection.execute(text(f"CREATE DATABASE {quoted} OWNER {quoted_owner}"))
+        connection.execute(text(f"GRANT ALL ON DATABASE {quoted} TO {quoted_owner}"))
         connection.execute(text(f"REVOKE ALL ON DATABASE {quoted} FROM PUBLIC"))
 
 
 def _logins_and_grants(connection: Connection, roles: list[Role]) -> None:
     schema_name = _quote(connection, str(connection.scalar(text("SELECT current_schema()"))))
-    connection.execute(text(f"REVOKE CREATE ON SCHEMA {schema_name} FROM PUBLIC"))
+    public.revoke(connection, _quote(connection, str(connection.engine.url.database)), schema_name)
+    locks.install(connection, schema_name)
+    guards.install(connection, schema_name)
     for role in roles:
         _ensure_login(connection, role)
         for statement in _grants(connection, role, schema_name):
             connection.execute(text(statement))
+        if role.kind is RoleKind.WORKER:
+            public.grant_admission(connection, _quote(connection, role.name))
         if role.kind is not RoleKind.MLFLOW:
             _set_limits(connection, role, schema_name)
 
@@ -121,21 +140,18 @@ def _grants(connection: Connection, role: Role, schema_name: str) -> list[str]:
         return []
     name = _quote(connection, role.name)
     database = _quote(connection, str(connection.engine.url.database))
-    rights = "SELECT, INSERT, UPDATE" if role.kind is RoleKind.WORKER else "SELECT"
     statements = [
         f"GRANT CONNECT ON DATABASE {database} TO {name}",
         f"GRANT USAGE ON SCHEMA {schema_name} TO {name}",
-        f"GRANT {rights} ON ALL TABLES IN SCHEMA {schema_name} TO {name}",
-        # for tables that a later `hpo db upgrade` creates
-        f"ALTER DEFAULT PRIVILEGES IN SCHEMA {schema_name} GRANT {rights} ON TABLES TO {name}",
     ]
     if role.kind is RoleKind.WORKER:
-        statements += [f"REVOKE INSERT, UPDATE ON {table} FROM {name}" for table in _VERSION_TABLES]
-        statements += [
-            f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema_name} TO {name}",
-            f"ALTER DEFAULT PRIVILEGES IN SCHEMA {schema_name} GRANT USAGE ON SEQUENCES TO {name}",
-        ]
-    return statements
+        return statements + rights.of_worker(schema_name, name)
+    return [
+        *statements,
+        f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema_name} TO {name}",
+        # for tables that a later `hpo db upgrade` creates
+        f"ALTER DEFAULT PRIVILEGES IN SCHEMA {schema_name} GRANT SELECT ON TABLES TO {name}",
+    ]
 
 
 def _quote(connection: Connection, name: str) -> str:

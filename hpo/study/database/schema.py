@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from alembic import command
@@ -49,19 +49,35 @@ def ensure_schema(engine: Engine) -> None:
 
     Raises UsageError if the path leads to the same tables in another schema: those would be used instead.
     """
-    if any("search_path" in options for options in engine.url.normalized_query.get("options", ())):
-        with one_at_a_time(engine), engine.begin() as connection:
-            _ensure_schema(connection)
+    if not any("search_path" in options for options in engine.url.normalized_query.get("options", ())):
+        return
+    with engine.begin() as connection:
+        is_missing = _missing(connection) is not None
+    # a worker's role may not take the lock, and has nothing to make
+    with one_at_a_time(engine) if is_missing else nullcontext(), engine.begin() as connection:
+        wanted = _missing(connection)
+        if wanted is not None:
+            connection.execute(CreateSchema(wanted))
+            connection.dialect.default_schema_name = wanted  # SQLAlchemy had asked for it before
+        _refuse_foreign(connection)
 
 
-def _ensure_schema(connection: Connection) -> None:
-    path, user = connection.execute(text("SELECT current_setting('search_path'), current_user")).one()
-    named = [quoted.replace('""', '"') or plain.lower() for quoted, plain in _NAME.findall(path)]
-    current = connection.scalar(text("SELECT current_schema()"))
+def _missing(connection: Connection) -> str | None:
+    """Return the schema that the search path names first, if it is not there."""
+    user, current = connection.execute(text("SELECT current_user, current_schema()")).one()
+    wanted = next((name for name in _path(connection)[1] if name != "$user"), None)
+    return None if wanted is None or current in (wanted, user) else wanted
+
+
+def _path(connection: Connection) -> tuple[str, list[str]]:
+    """Return the search path, and the names in it."""
+    path = str(connection.scalar(text("SELECT current_setting('search_path')")))
+    return path, [quoted.replace('""', '"') or plain.lower() for quoted, plain in _NAME.findall(path)]
+
+
+def _refuse_foreign(connection: Connection) -> None:
+    path, named = _path(connection)
     wanted = next((name for name in named if name != "$user"), None)
-    if wanted is not None and current not in (wanted, user):
-        connection.execute(CreateSchema(wanted))
-        connection.dialect.default_schema_name = wanted  # SQLAlchemy had asked for it before
     tables = [*COLUMNS, "alembic_version", "version_info", VERSION_TABLE]
     foreign = connection.scalar(_FOREIGN, {"tables": tables})
     if foreign is not None:

@@ -10,9 +10,11 @@ from sqlalchemy import CTE, ColumnElement, Connection, Table, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 
-def replace(connection: Connection, table: Table, row: dict[str, Any], key: tuple[str, ...]) -> None:
-    """Insert a row, or overwrite the row with the same ``key``, which is unique."""
-    connection.execute(_upsert(connection.dialect.name, table, tuple(row), key), row)  # a batch of one takes longer
+def replace(
+    connection: Connection, table: Table, row: dict[str, Any], key: tuple[str, ...], kept: tuple[str, ...] = ()
+) -> None:
+    """Insert a row, or overwrite the row with the same ``key``, which is unique, but for its columns ``kept``."""
+    connection.execute(_upsert(connection.dialect.name, table, tuple(row), key, kept), row)  # quicker than a batch
 
 
 def replace_all(connection: Connection, table: Table, rows: list[dict[str, Any]], key: tuple[str, ...]) -> None:
@@ -48,8 +50,10 @@ class Keyed:
 
 
 @cache  # building it takes three times as long as the database takes to run it
-def _upsert(dialect_name: str, table: Table, names: tuple[str, ...], key: tuple[str, ...]) -> Any:
+def _upsert(
+    dialect_name: str, table: Table, names: tuple[str, ...], key: tuple[str, ...], kept: tuple[str, ...] = ()
+) -> Any:
     dialect: Any = sqlite if dialect_name == "sqlite" else postgresql
     statement = dialect.insert(table).values({name: bindparam(name) for name in names})
-    changed = {name: statement.excluded[name] for name in names if name not in key}
+    changed = {name: statement.excluded[name] for name in names if name not in (*key, *kept)}
     return statement.on_conflict_do_update(index_elements=list(key), set_=changed)

@@ -15,7 +15,7 @@ from hpo import retry
 from hpo.errors import StorageUnavailable, StudyConflict, UsageError
 from hpo.retry import Backoff
 from hpo.settings import with_driver
-from hpo.study.database import damage, disks, engines, failures, optuna_version
+from hpo.study.database import damage, disks, engines, failures, locks, node_keys, optuna_version, pooler
 from hpo.study.database.tables import OLDER_VERSIONS, SCHEMA_VERSION, of_another_program, stored_version
 from hpo.trial.paths import here
 
@@ -36,6 +36,10 @@ class SchemaConflict(StudyConflict):
         Exception.__init__(self, message)
 
 
+class NotPermitted(UsageError):
+    """The role may not do that, or not with this row."""
+
+
 class Storage:
     """Connections to one database; a context manager. Only ``open_storage`` makes one."""
 
@@ -43,11 +47,12 @@ class Storage:
         self.url = url
         self.home = home
         """HPO_HOME of this process: files of attempts are looked for below it first. None: only where they were."""
-        self.engine = engines.writer(url, lease_s)
+        self._key = node_keys.of_home(None if engines.is_sqlite(url) else home)
+        self.engine = engines.writer(url, lease_s, self._key)
         """Engine for transactions that write; on SQLite each takes the write lock when it begins."""
         self.reader = engines.reader(self.engine)
         self._single = engines.single(self.engine)
-        self._beats = engines.for_beats(self.engine, lease_s)
+        self._beats = engines.for_beats(self.engine, lease_s, self._key)
 
     @property
     def place(self) -> str:
@@ -57,6 +62,10 @@ class Storage:
     def here(self, path: str, token: str) -> str:
         """Return the path of an attempt's folder or file on this machine; see ``hpo.trial.paths.here``."""
         return here(path, token, self.home)
+
+    def new_token(self) -> str:
+        """Return a new token, with which the sessions of this storage, and of its home, own a claim."""
+        return node_keys.token(self._key)
 
     @cached_property
     def optuna(self) -> RDBStorage:
@@ -88,8 +97,11 @@ class Storage:
         return self.patiently(partial(self._transaction, self._beats, action), _ONCE)
 
     def _transaction(self, engine: Engine, action: Callable[[Connection], T]) -> T:
-        with _permitted(self.url), engine.begin() as connection:
-            return action(connection)
+        with _permitted(self.url), engine.connect() as connection:
+            if engine is self._single and pooler.is_between(connection):
+                connection.execution_options(isolation_level="READ COMMITTED")  # its key lasts for a transaction
+            with connection.begin():
+                return action(connection)
 
     def execute(self, statement: Executable) -> None:
         """Run one statement that writes, in a transaction of its own; see ``write``."""
@@ -120,7 +132,17 @@ class Storage:
                 raise StorageUnavailable(said, lasting=True) from error
             if not failures.may_pass(error):
                 raise
-            raise failures.unavailable(self.url, self.place, error) from error
+            raise failures.unavailable(self.url, self.place, error, self._holders(error)) from error
+
+    def _holders(self, error: failures.Failure) -> str:
+        """Return who holds the locks that ``error`` is about, for people."""
+        if failures.sqlstate(error) != locks.TIMED_OUT:
+            return ""
+        try:
+            with self.reader.connect() as connection:
+                return locks.holders(connection)
+        except (exc.DBAPIError, exc.TimeoutError):
+            return ""  # the error is told without them
 
     def close(self) -> None:
         if "optuna" in self.__dict__:
@@ -236,7 +258,7 @@ def _permitted(url: URL) -> Iterator[None]:
     except exc.ProgrammingError as error:
         if failures.sqlstate(error) != failures.NO_RIGHT:
             raise
-        raise UsageError(
+        raise NotPermitted(
             f"{failures.shown(url)}: {failures.first_line(error)}: the role {url.username!r} may not do that; "
             "name the owner in HPO_STORAGE (tables are made by `hpo db init`, studies deleted by their owner)"
         ) from error

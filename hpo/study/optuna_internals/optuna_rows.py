@@ -42,6 +42,13 @@ def trial_id(connection: Connection, study_id: int, number: int) -> int:
     return int(connection.execute(select(TRIALS.c.trial_id).where(mine)).scalar_one())
 
 
+def open_trial(connection: Connection, study_id: int, number: int) -> int | None:
+    """Return and lock the trial until the transaction ends; None where it has ended."""
+    mine = and_(TRIALS.c.study_id == study_id, TRIALS.c.number == number, TRIALS.c.state.not_in(_FINISHED))
+    found: int | None = connection.execute(select(TRIALS.c.trial_id).where(mine).with_for_update()).scalar()
+    return found
+
+
 def set_running(connection: Connection, trial: int) -> None:
     _move(connection, trial, state=TrialState.RUNNING, datetime_start=_now())
 
@@ -62,12 +69,11 @@ def take_waiting(connection: Connection, trial: int, marks: Mapping[str, Any]) -
 
 
 def finish(connection: Connection, trial: int, state: TrialState, value: float | None) -> None:
-    """Write the trial's end and its finite value, if any. A trial that was ended with other tools stays as it is."""
-    if not _move(connection, trial, state=state, datetime_complete=_now()):
-        return
-    if value is not None:
+    """Write the finite value, if any, and the end of a trial that is open."""
+    if value is not None:  # first: PostgreSQL lets a worker write no value of a trial that has ended
         row = {"trial_id": trial, "objective": 0, "value": value, "value_type": _VALUE.FINITE}
         statements.replace(connection, VALUES, row, ("trial_id", "objective"))
+    _move(connection, trial, state=state, datetime_complete=_now())
 
 
 def insert_params(connection: Connection, trial: int, params: Sequence[tuple[str, float, BaseDistribution]]) -> None:

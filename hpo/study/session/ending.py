@@ -143,8 +143,13 @@ def _recorded(connection: Connection, token: str) -> tuple[Claim, Row[Any]]:
 
 
 def _tell(connection: Connection, claim: Claim, ended: Ended, reaction: Reaction) -> None:
-    """Tell Optuna in the transaction of the outcome. The sampler is not told: those we use learn from the database."""
-    trial_id = optuna_rows.trial_id(connection, claim.study_id, claim.trial_number)
+    """Tell Optuna in the transaction of the outcome. The sampler is not told: those we use learn from the database.
+
+    A trial that was ended with other tools, or by an earlier call, stays as it is.
+    """
+    trial_id = optuna_rows.open_trial(connection, claim.study_id, claim.trial_number)
+    if trial_id is None:
+        return
     state = TrialState[reaction.state.value]
     value = ended.value if state is TrialState.COMPLETE else None
     if state is TrialState.PRUNED:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -16,6 +15,7 @@ from hpo.study.claims import claims, liveness
 from hpo.study.claims.claim import Unsettled
 from hpo.study.claims.curve import curve
 from hpo.study.database import optuna_tables, tables
+from hpo.study.database.storage import NotPermitted
 from hpo.study.optuna_internals.attributes import CLAIM
 from hpo.study.session import ending, proposing
 from hpo.study.session.context import SessionContext
@@ -89,9 +89,13 @@ def _is_gone(claim: Unsettled) -> bool:
 
 
 def _take_over(context: SessionContext, claim: Unsettled, keep_lease: KeepLease) -> list[int]:
-    token = str(uuid.uuid4())
+    token = context.storage.new_token()
     with keep_lease(token):
-        if not context.storage.write(lambda connection: claims.seize(connection, claim, context.owner(token))):
+        try:
+            is_seized = context.storage.write(lambda connection: claims.seize(connection, claim, context.owner(token)))
+        except NotPermitted:  # by the database's clock its lease has not run out
+            is_seized = False
+        if not is_seized:
             return []  # alive after all, or another worker was quicker
         context.failpoint("seized")
         try:

@@ -55,6 +55,22 @@ class Place:
     slot: int = 0
 
 
+_OF_ATTEMPT = (
+    "study_id",
+    "number",
+    "ordinal",
+    "attempt",
+    "worker",
+    "host",
+    "pid",
+    "started_at",
+    "folder",
+    "device",
+    "slot",
+)
+"""Columns of an attempt that stay as they were when its row was made."""
+
+
 def write_attempt(context: SessionContext, active: Active, place: Place, planned: dict[str, Any]) -> None:
     """Open the attempt's row and store what it will train (columns ``train`` and ``operating_point``).
 
@@ -74,7 +90,7 @@ def write_attempt(context: SessionContext, active: Active, place: Place, planned
             optuna_rows.void_after(connection, active.trial_id, proposal.resume_epoch)
         mine = of_trial(tables.trials, context.study.id, proposal.number)
         connection.execute(update(tables.trials).where(mine).values(**planned, epochs=proposal.resume_epoch))
-        statements.replace(connection, tables.attempts, row, ("token",))
+        statements.replace(connection, tables.attempts, row, ("token",), _OF_ATTEMPT)
 
     context.storage.write(action)
     context.failpoint("begun")

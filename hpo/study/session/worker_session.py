@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -140,7 +139,7 @@ class WorkerSession:
             self._admitting = None
         self.reap()
         self._context.history.outdated()
-        self._admitting = token = str(uuid.uuid4())
+        self._admitting = token = self._context.storage.new_token()
         with self._guard:
             self._held.add(token)
         try:

@@ -93,4 +93,6 @@ def _bring_up(url: str, before: str | None, wanted: list[Role], *, upgrade: bool
     with open_storage(url, create=True, upgrade=upgrade) as storage:
         if wanted:
             roles.ensure(storage, wanted)
+        else:
+            roles.renew(storage)
         return Prepared(storage.place, before, SCHEMA_VERSION)

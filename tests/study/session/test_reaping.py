@@ -73,11 +73,11 @@ def test_reaping_a_healthy_study_does_nothing(storage: Storage, study: StudyRow,
 
 
 def test_a_trial_that_someone_ended_with_other_tools_is_tried_again(
-    storage: Storage, study: StudyRow, session: WorkerSession
+    storage: Storage, owners: Storage, study: StudyRow, session: WorkerSession
 ) -> None:
     proposal = admit(session)
     session.give_back(proposal.token, 0, None)
-    theirs = optuna.load_study(study_name="digits", storage=storage.optuna)
+    theirs = optuna.load_study(study_name="digits", storage=owners.optuna)
     theirs.ask()
     theirs.tell(proposal.number, state=optuna.trial.TrialState.FAIL)
     session.reap()
