@@ -17,13 +17,14 @@ QUICK = ("budget.trials=1", "train.epochs=1", "train.close_mosaic=0", "train.war
 @pytest.mark.long
 def test_hostile_weights_are_refused_and_trained_only_where_the_creator_trusts_them(shell: Shell, study: Study) -> None:
     weights, seen = hostile(shell.folder), shell.folder / "seen"
+    # a module of the working folder, which only the processes of trainings would import
+    (shell.folder / "thop.py").write_text(f"open({str(seen)!r}, 'w')")
     said = shell.run("run", study(), *QUICK, f"model={weights}", code=2)
     assert "model: " in said
     assert "could run code: it refers to posix.system" in said
     for key in ("train.pretrained", "train.distill_model"):
         said = shell.run("run", study(), *QUICK, f"{key}={weights}", code=2)
         assert f"{key}: " in said
-    (shell.folder / "requests.py").write_text(f"open({str(seen)!r}, 'w')")  # a module of the working folder
     assert not seen.exists()
     assert not (shell.home / "hpo.db").exists()
 
