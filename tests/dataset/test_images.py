@@ -66,4 +66,4 @@ def test_a_pipe_that_is_called_an_image_is_not_read(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
         describe(data)
     assert [Path(each.file).name for each in caught.value.problems] == ["pipe.jpg", "b.txt"]
-    assert all("it is no regular file" in each.message for each in caught.value.problems)
+    assert all("is no regular file" in each.message for each in caught.value.problems)

@@ -153,8 +153,8 @@ def test_any_node_sets_control_budget_and_other_data_on_record(attacked: Attacke
         assert controls.set_budget(storage, study, "n", trials=7, hours=None).trials == 7
         record = {"before": study.identity.data_fingerprint, "after": "e" * 64, "splits": {}, "files": []}
         back = {"before": "e" * 64, "after": study.identity.data_fingerprint, "splits": {}, "files": []}
-        lifecycle.set_data(storage, study, {"yaml": "/other"}, record, "n")
-        lifecycle.set_data(storage, lifecycle.load(storage, "digits"), {"yaml": "/data/data.yaml"}, back, "n")
+        lifecycle.set_data(storage, study, {"yaml": "/other", "splits": {}}, record, "n")
+        lifecycle.set_data(storage, lifecycle.load(storage, "digits"), study.facts.dataset, back, "n")
         with pytest.raises(NotPermitted, match="may not write this row"):
             lifecycle.set_weights(storage, study, "elsewhere/start.pt")
 
