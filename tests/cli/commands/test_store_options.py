@@ -62,7 +62,9 @@ DOCTOR = pytest.param([("doctor",)], marks=pytest.mark.long)  # it imports torch
 
 
 @pytest.mark.parametrize("commands", [[("status",), ("--debug", "status"), ("--debug", "db", "init")], DOCTOR])
-@pytest.mark.parametrize("way", ["variable", "file", "env-file", "mlflow"])
+@pytest.mark.parametrize(
+    "way", ["variable", *(pytest.param(way, marks=pytest.mark.long) for way in ("file", "env-file")), "mlflow"]
+)
 def test_a_password_is_never_printed(shell: Shell, tmp_path: Path, way: str, commands: list[tuple[str, ...]]) -> None:
     secret = tmp_path / "secret"
     secret.write_text(f"HPO_STORAGE={DOWN}\n" if way == "env-file" else CANARY)
