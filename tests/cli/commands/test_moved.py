@@ -57,7 +57,7 @@ def moving(tiny: Path, scenes: Path, trained: Path, tmp_path: Path) -> Moving:
     data.write_text(data.read_text().replace(f"path: {data.parent}", "path: ."))
     shutil.copyfile(trained, made.place / "start.pt")
     text = STUDY.format(name="small", data=data, model=SMALLEST_MODEL, more="").replace("trials: 4", "trials: 1")
-    text = text.replace("train: {", f"train: {{pretrained: '{made.place / 'start.pt'}', ")
+    text = text.replace("\ntrain: {", f"\ntrain: {{pretrained: '{made.place / 'start.pt'}', ")
     (made.shell.folder / "small.yaml").write_text(text)
     return made
 
