@@ -61,7 +61,7 @@ def attacked(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 ATTACKS = {
     "spec": "UPDATE hpo_studies SET spec = jsonb_set(spec::jsonb, '{train,epochs}', '1')::text",
-    "spec as nonsense": "UPDATE hpo_studies SET spec = jsonb_set(spec::jsonb, '{model}', '\"/tmp/x.pt\"')::text",
+    "spec as nonsense": "UPDATE hpo_studies SET spec = jsonb_set(spec::jsonb, '{model}', '\"/elsewhere/x.pt\"')::text",
     "model's text": "UPDATE hpo_studies SET facts = jsonb_set(facts::jsonb, '{model_yaml}', '\"x\"')::text",
     "trusted weights": "UPDATE hpo_studies SET facts = jsonb_set(facts::jsonb, '{trusted}', '{\"x\": \"0\"}')::text",
     "place of weights": "UPDATE hpo_studies SET facts = jsonb_set(facts::jsonb, '{weights}', '\"x/start.pt\"')::text",
