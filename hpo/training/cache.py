@@ -32,7 +32,8 @@ another version are never read.
 """
 _FACTS = ("images", "names", "capture", "suppressed")
 """Fields of predictions that are no arrays."""
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
+"""What the reading of a damaged .npz file raises."""
 
 
 def key(weights: str, data: str, split: str, imgsz: int, capture: str) -> str:
@@ -61,7 +62,7 @@ class PredictionCache:
             os.utime(file)
         except FileNotFoundError:
             return None
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             log.warning("predictions.cache_unusable", extra={"file": str(file), "error": str(error)})
             return None
         return predictions
@@ -97,7 +98,7 @@ class PredictionCache:
             try:
                 with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
                     return _facts(arrays)[name]
-            except _UNREADABLE:
+            except UNREADABLE:
                 continue
         return None
 
@@ -135,7 +136,7 @@ def _facts(arrays: Any) -> dict[str, Any]:
 
 
 def _read(arrays: Any, name: str) -> Predictions:
-    """Read the predictions. Raises one of ``_UNREADABLE`` where the file is not one of ours."""
+    """Read the predictions. Raises one of ``UNREADABLE`` where the file is not one of ours."""
     facts = _facts(arrays)
     if facts["key"] != name:
         raise ValueError(f"holds {facts['key']}")

@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import shutil
-import zipfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,12 @@ from typing import Any
 import numpy as np
 
 from hpo import files
+from hpo.training.cache import UNREADABLE
 
 log = logging.getLogger(__name__)
 
 MOST = 12
 """Number of folders of images, and of label files, that stay: those that were used last."""
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
 
 
 def unusable(place: Path, error: Exception) -> None:
@@ -76,7 +75,7 @@ class LabelCache:
             os.utime(file)
         except FileNotFoundError:
             return None
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             unusable(file, error)
             return None
         return found if (found["hash"], found["version"]) == (name, self._version) else None
@@ -136,7 +135,7 @@ def _joined(arrays: list[Any], width: int) -> Any:
 
 
 def _unpacked(arrays: Any) -> dict[str, Any]:
-    """Return labels as Ultralytics' scan makes them. Raises one of ``_UNREADABLE`` where the file is not ours."""
+    """Return labels as Ultralytics' scan makes them. Raises one of ``UNREADABLE`` where the file is not ours."""
     facts = json.loads(arrays["facts"].tobytes())
     classes, boxes = (_split(arrays[name], arrays["box_counts"]) for name in ("classes", "boxes"))
     points = _split(arrays["points"], arrays["point_counts"])
