@@ -23,6 +23,15 @@ BEGIN
 END
 $$;
 
+CREATE OR REPLACE FUNCTION SCHEMA.hpo_leave_to_the_owner(relation oid, place text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  -- a row of a trial that is not this session's to write: the owner of the table may, all the same
+  IF NOT SCHEMA.hpo_owns(relation) THEN
+    PERFORM SCHEMA.hpo_refuse(place, 'the trial has ended, or is not this node''s');
+  END IF;
+END
+$$;
+
 CREATE OR REPLACE FUNCTION SCHEMA.hpo_guard_study() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   stages CONSTANT text[] := '{budget,confirm,final}';
@@ -100,9 +109,7 @@ BEGIN
       RETURN NEW;
     END IF;
   END IF;
-  IF NOT SCHEMA.hpo_owns(TG_RELID) THEN
-    PERFORM SCHEMA.hpo_refuse(TG_TABLE_NAME, 'the trial has ended, or is not this node''s');
-  END IF;
+  PERFORM SCHEMA.hpo_leave_to_the_owner(TG_RELID, TG_TABLE_NAME);
   RETURN NEW;
 END
 $$;
@@ -121,9 +128,7 @@ BEGIN
       RETURN NEW;
     END IF;
   END IF;
-  IF NOT SCHEMA.hpo_owns(TG_RELID) THEN
-    PERFORM SCHEMA.hpo_refuse(TG_TABLE_NAME, 'the trial has ended, or is not this node''s');
-  END IF;
+  PERFORM SCHEMA.hpo_leave_to_the_owner(TG_RELID, TG_TABLE_NAME);
   RETURN NEW;
 END
 $$;
@@ -132,11 +137,11 @@ CREATE OR REPLACE FUNCTION SCHEMA.hpo_guard_epoch() RETURNS trigger LANGUAGE plp
 BEGIN
   IF EXISTS (SELECT FROM SCHEMA.hpo_trials AS t JOIN SCHEMA.hpo_claims AS c USING (study_id, ordinal)
       WHERE t.study_id = NEW.study_id AND t.number = NEW.number AND t.recorded_at IS NULL
-        AND SCHEMA.hpo_proves(c.token)) OR SCHEMA.hpo_owns(TG_RELID) THEN
+        AND SCHEMA.hpo_proves(c.token)) THEN
     RETURN NEW;
   END IF;
-  PERFORM SCHEMA.hpo_refuse(TG_TABLE_NAME, 'the trial has ended, or is not this node''s');
-  RETURN NULL;
+  PERFORM SCHEMA.hpo_leave_to_the_owner(TG_RELID, TG_TABLE_NAME);
+  RETURN NEW;
 END
 $$;
 
@@ -148,9 +153,8 @@ BEGIN
       WHERE t.study_id = OLD.study_id AND t.number = OLD.number AND SCHEMA.hpo_proves(c.token) IS NOT TRUE) THEN
     RETURN NEW;
   END IF;
-  IF NEW IS DISTINCT FROM OLD AND EXISTS (SELECT FROM SCHEMA.hpo_studies WHERE id = OLD.study_id)
-      AND NOT SCHEMA.hpo_owns(TG_RELID) THEN
-    PERFORM SCHEMA.hpo_refuse(TG_TABLE_NAME, 'the trial has ended, or is not this node''s');
+  IF NEW IS DISTINCT FROM OLD AND EXISTS (SELECT FROM SCHEMA.hpo_studies WHERE id = OLD.study_id) THEN
+    PERFORM SCHEMA.hpo_leave_to_the_owner(TG_RELID, TG_TABLE_NAME);
   END IF;
   RETURN NEW;
 END
@@ -162,9 +166,8 @@ BEGIN
       LEFT JOIN SCHEMA.hpo_trials AS t ON t.study_id = o.study_id AND t.number = o.number
       LEFT JOIN SCHEMA.hpo_claims AS c ON c.study_id = t.study_id AND c.ordinal = t.ordinal
       WHERE o.trial_id = NEW.trial_id AND (o.state IN ('COMPLETE', 'PRUNED', 'FAIL')
-        OR t.number IS NOT NULL AND SCHEMA.hpo_proves(c.token) IS NOT TRUE))
-      AND NOT SCHEMA.hpo_owns(TG_RELID) THEN
-    PERFORM SCHEMA.hpo_refuse(TG_TABLE_NAME, 'the trial has ended, or is not this node''s');
+        OR t.number IS NOT NULL AND SCHEMA.hpo_proves(c.token) IS NOT TRUE)) THEN
+    PERFORM SCHEMA.hpo_leave_to_the_owner(TG_RELID, TG_TABLE_NAME);
   END IF;
   RETURN NEW;
 END
