@@ -29,6 +29,12 @@ def python_command(module: str, *words: str) -> list[str]:
     return [sys.executable, "-P", "-m", module, *words]
 
 
+def finding_hpo() -> dict[str, str]:
+    """Return this process's environment, with which another Python finds the package ``hpo`` where this one has."""
+    searched = os.pathsep.join(filter(None, (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH"))))
+    return os.environ | {"PYTHONPATH": searched}
+
+
 def end_with_parent(signum: signal.Signals) -> Callable[[], None]:
     """Return a ``preexec_fn`` that has the kernel send ``signum`` to the child when its parent ends (Linux).
 

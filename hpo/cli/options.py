@@ -139,9 +139,8 @@ def store_options(command: Command) -> Command:
 def _use_env_file(_context: click.Context, _option: click.Parameter, path: Path | None) -> None:
     if path is not None:
         adopt_file(path)
-        hide_values_of(
-            "--env-file"
-        )  # the process of a trial, which must not find it, can read its parent's command line
+        # the process of a trial, which must not find the file, can read its parent's command line
+        hide_values_of("--env-file")
 
 
 def _use_storage(_context: click.Context, _option: click.Parameter, url: str | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Set
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from hpo.confirmation.groups import Groups
 from hpo.confirmation.judging import Capture, judge, metric_name
 from hpo.dataset import copies
 from hpo.dataset.description import look_at
-from hpo.detection.predictions import Predictions
+from hpo.detection.predictions import Predictions, common_folder, name_of
 from hpo.evidence import verdict
 from hpo.evidence.document import WithoutCopies
 from hpo.studyfile.schema import StudySpec
@@ -24,9 +23,9 @@ def names(data: Path, split: str, cache: Path) -> frozenset[str]:
     copies count.
     """
     look = look_at(data, cache, decode=True)
-    folder = os.path.commonpath([Path(image).parent for image in look.used[split]])
+    folder = common_folder(look.used[split])
     found = {copy.image for copy in copies.find(look) if copy.split == split}
-    return frozenset(Path(image).relative_to(folder).as_posix() for image in found)
+    return frozenset(name_of(image, folder) for image in found)
 
 
 def without(

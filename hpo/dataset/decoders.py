@@ -21,7 +21,7 @@ from threading import Lock
 from hpo.dataset.decoding import Decoded, decode
 from hpo.dataset.hash_cache import HashCache
 from hpo.errors import Problem, SpecError
-from hpo.processes import python_command
+from hpo.processes import finding_hpo, python_command
 
 Progress = Callable[[int, int], None]
 """Called with the number of images that are done, and the number of all."""
@@ -29,8 +29,6 @@ _FEW = 512
 """Number of images that are decoded sooner than processes are started for them."""
 _BATCH = 64
 COMMAND = tuple(python_command("hpo.dataset.decoders"))
-_ROOT = Path(__file__).parents[2]
-"""Folder in which a process finds the package ``hpo``."""
 
 
 def decode_all(images: Mapping[str, bytes], cache: Path | None, progress: Progress) -> dict[str, Decoded]:
@@ -84,14 +82,13 @@ def _in_processes(paths: Sequence[str], processes: int, tell: Callable[[], None]
 
 
 def _of_one_process(paths: Sequence[str], tell: Callable[[], None]) -> list[Decoded]:
-    searched = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
     found = []
     with tempfile.TemporaryFile("w+", encoding="utf-8") as asked:
         json.dump(paths, asked)
         asked.seek(0)
         with subprocess.Popen(
             COMMAND,
-            env=os.environ | {"PYTHONPATH": searched},
+            env=finding_hpo(),
             stdin=asked,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # what the decoders' libraries print of damaged images

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence, Set
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -195,6 +197,31 @@ def _sorted(image: ImagePredictions, classes: int) -> ImagePredictions:
             raise ValueError(f"{image.name}: a {kind} of class {np.max(found)}; there are {classes} classes")
     order = np.argsort(-scores, kind="stable")[:MAX_CANDIDATES]
     return replace(image, boxes=boxes[order], scores=scores[order], classes=np.asarray(image.classes)[order])
+
+
+def common_folder(files: Sequence[str]) -> str:
+    """Return the folder below which all images of a split lie.
+
+    Args:
+        files: Absolute paths of images, at least one.
+
+    Returns:
+        The deepest such folder.
+    """
+    return os.path.commonpath([os.path.dirname(file) for file in files])  # noqa: PTH120  (as strings: 10^6 are listed)
+
+
+def name_of(file: str, folder: str) -> str:
+    """Return an image's name in ``Predictions``, the same wherever the dataset lies.
+
+    Args:
+        file: Absolute path of the image.
+        folder: The ``common_folder`` of its split.
+
+    Returns:
+        Its path below the folder, with slashes.
+    """
+    return Path(file).relative_to(folder).as_posix()
 
 
 def _joined(parts: Sequence[Any], dtype: type, *width: int) -> NDArray[Any]:

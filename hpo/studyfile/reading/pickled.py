@@ -21,17 +21,12 @@ from typing import Any
 from typing_extensions import override
 
 from hpo import files
-from hpo.processes import python_command
+from hpo.processes import finding_hpo, python_command
 
 MOST_BYTES, MOST_S = 1 << 30, 3
 """Memory, and seconds of CPU time. The pickles of all weights of Ultralytics take 60 MiB and 0.1 s."""
 _LONGEST_S = 60
 """Seconds after which a disk counts as hanging."""
-_ROOT = Path(__file__).parents[3]
-"""Folder in which the process finds the package ``hpo``."""
-_UNREADABLE: tuple[type[Exception], ...] = (OSError, pickle.UnpicklingError, zipfile.BadZipFile, EOFError, ImportError)
-_UNREADABLE += (ValueError, TypeError, AttributeError, LookupError, RuntimeError, OverflowError, MemoryError)
-_UNREADABLE += (zipfile.LargeZipFile, NotImplementedError)
 
 
 @dataclass(frozen=True)
@@ -57,12 +52,11 @@ def network_in(path: Path) -> PickledNetwork | None:
     """
     if not files.is_file(path):
         return None
-    searched = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
     command = python_command("hpo.studyfile.reading.pickled", str(path.absolute()))
     try:
         done = subprocess.run(
             command,
-            env=os.environ | {"PYTHONPATH": searched},
+            env=finding_hpo(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_LONGEST_S,
@@ -81,7 +75,7 @@ def main() -> None:
     try:
         found = _network(_read(Path(sys.argv[1])))
         text = json.dumps(None if found is None else asdict(found))
-    except _UNREADABLE:
+    except Exception:  # noqa: BLE001  (a hostile pickle makes the reader raise whatever it likes)
         text = "null"
     sys.stdout.write(text)
     sys.stdout.flush()

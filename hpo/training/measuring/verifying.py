@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from hpo.detection.predictions import ImagePredictions, Predictions, collect
+from hpo.detection.predictions import ImagePredictions, Predictions, collect, common_folder
 from hpo.detection.rating import measure
 from hpo.training.measuring.agreement import agreement
 from hpo.training.ultralytics_internals import patches
-from hpo.training.ultralytics_internals.candidates import IDENTITY, common_folder, labelled
+from hpo.training.ultralytics_internals.candidates import IDENTITY, labelled
 from hpo.training.ultralytics_internals.capture import InferencePass, dataset_of
 from hpo.training.ultralytics_internals.predictor import Detector
 from hpo.training.ultralytics_internals.weights import Weights, load

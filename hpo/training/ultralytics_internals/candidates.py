@@ -13,9 +13,7 @@ Each validation replaces the candidates of the one before. Nothing here changes 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +25,7 @@ from ultralytics.models.yolo.detect import DetectionValidator
 from ultralytics.utils.checks import check_imgsz
 from ultralytics.utils.ops import xywh2xyxy, xywhn2xyxy
 
-from hpo.detection.predictions import ImagePredictions, Predictions, collect
+from hpo.detection.predictions import ImagePredictions, Predictions, collect, common_folder, name_of
 from hpo.trial.operating_point import FLOOR
 
 Candidates = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]
@@ -191,13 +189,3 @@ def areas(boxes: NDArray[Any], shape: tuple[int, int]) -> NDArray[np.float32]:
     sizes = np.asarray(boxes, np.float64).reshape(-1, 4)[:, 2:] * (width, height)
     found: NDArray[np.float32] = sizes.prod(1).astype(np.float32)
     return found
-
-
-def common_folder(files: list[str]) -> str:
-    """Return the folder that contains all files of a split."""
-    return os.path.commonpath([os.path.dirname(file) for file in files])  # noqa: PTH120  (as strings: 10^6 are listed)
-
-
-def name_of(file: str, folder: str) -> str:
-    """Return an image's name, the same wherever the dataset lies."""
-    return Path(file).relative_to(folder).as_posix()

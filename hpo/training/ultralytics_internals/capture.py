@@ -30,7 +30,7 @@ from ultralytics.models.rtdetr import RTDETRPredictor
 from ultralytics.models.yolo.detect import DetectionPredictor
 from ultralytics.utils.checks import check_imgsz
 
-from hpo.detection.predictions import MAX_CANDIDATES, ImagePredictions, Predictions, collect
+from hpo.detection.predictions import MAX_CANDIDATES, ImagePredictions, Predictions, collect, common_folder
 from hpo.errors import UsageError
 from hpo.training.ultralytics_internals.candidates import (
     IDENTITY,
@@ -39,7 +39,6 @@ from hpo.training.ultralytics_internals.candidates import (
     KeepsQueries,
     candidates_of,
     candidates_of_queries,
-    common_folder,
     labelled,
 )
 from hpo.training.ultralytics_internals.facts import of_network
